@@ -1,0 +1,1 @@
+"""What a person runs: the campaign flow and the command line. No HTTP, no parsing, no model or error class."""

@@ -1,0 +1,161 @@
+"""Every error that reelbatch raises on purpose, split by who must act.
+
+ReelbatchError
+├── BatchError               the author of the batch file
+├── SetupError               the operator: keys, addresses, folders, disk
+│   ├── KeyMissing
+│   ├── KeyRefused
+│   ├── FundsExhausted
+│   ├── LedgerError
+│   │   └── LedgerOwned
+│   └── DiskFull
+├── BudgetReached            whoever set the cap
+├── ProviderError            the provider, or nobody
+│   ├── ProviderUnavailable  (passes)
+│   └── UnusableAnswer       (passes)
+├── TransportError           the network between us (passes)
+│   ├── NotSent              surely nothing reached the provider
+│   └── NoAnswer             something may have reached it
+└── OutputError              the file that came back
+    ├── LinkExpired          (a fresh status query gives a new link)
+    ├── DownloadInterrupted  (passes)
+    ├── NotAVideo
+    └── AddressRefused
+
+A class docstring is its default message and says what to do next. `passes` marks what time alone may mend.
+Whatever is not in this tree is a bug.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a batch file, and how to mend it."""
+
+    where: str  # file, and as far as known row and column: "spring.csv, row 3, column 'seconds'"
+    what: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" {self.fix}" if self.fix else "")
+
+
+class ReelbatchError(Exception):
+    """Something went wrong that reelbatch knows about."""
+
+    exit_code: ClassVar[int] = 1
+    passes: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or " ".join((self.__doc__ or "").split()))
+
+
+class BatchError(ReelbatchError):
+    """The batch file has problems. Nothing was sent."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class SetupError(ReelbatchError):
+    """The environment is not ready. Run `reelbatch doctor` to see what is missing."""
+
+    exit_code = 2
+
+
+class KeyMissing(SetupError):
+    """No API key was found for a provider of this batch. Set <PROVIDER>_API_KEY and run the same command again."""
+
+
+class KeyRefused(SetupError):
+    """The provider refuses the API key. Put a valid key in <PROVIDER>_API_KEY and run the same command again."""
+
+
+class FundsExhausted(SetupError):
+    """The account has no balance left. Top it up and run the same command again: open rows are kept."""
+
+    exit_code = 3
+
+
+class LedgerError(SetupError):
+    """The ledger cannot be used, so nothing may be paid. See the message for what to do."""
+
+
+class LedgerOwned(LedgerError):
+    """Another run is working on this folder. Wait for it, or stop it, then run the same command again."""
+
+
+class DiskFull(SetupError):
+    """No space is left. Free some and run the same command again: what was paid for is remembered."""
+
+    exit_code = 4
+
+
+class BudgetReached(ReelbatchError):
+    """The budget does not cover the next job. Raise it with --budget and run the same command again."""
+
+    exit_code = 3
+
+
+class ProviderError(ReelbatchError):
+    """The provider could not do what was asked."""
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider does not answer or answers with server errors. The rows wait; run the same command again later."""
+
+    passes = True
+    exit_code = 4
+
+
+class UnusableAnswer(ProviderError):
+    """The provider answered with something that cannot be understood. The rows wait; the next query may be better."""
+
+    passes = True
+
+
+class TransportError(ReelbatchError):
+    """The network failed between here and the provider."""
+
+    passes = True
+
+
+class NotSent(TransportError):
+    """No connection could be made: surely nothing was sent."""
+
+
+class NoAnswer(TransportError):
+    """The connection broke before an answer was complete: the provider may have received the request."""
+
+
+class OutputError(ReelbatchError):
+    """A paid clip could not be brought home. Run `reelbatch collect` to try again; it never pays."""
+
+
+class LinkExpired(OutputError):
+    """The download link has expired. A fresh status query may give a new one."""
+
+    passes = True
+
+
+class DownloadInterrupted(OutputError):
+    """The download broke off. It resumes where it stopped."""
+
+    passes = True
+
+
+class NotAVideo(OutputError):
+    """What was downloaded is not a whole MP4 file."""
+
+    passes = True
+
+
+class AddressRefused(OutputError):
+    """The provider's link leads to an address that reelbatch does not open: a private or reserved network."""

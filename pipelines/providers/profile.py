@@ -185,5 +185,3 @@ def profile_named(name: str) -> Profile:
     except KeyError:
         known = ", ".join(sorted(shipped_profiles()))
         raise SetupError(f"There is no provider {name!r}. Known providers: {known}.") from None
-
-

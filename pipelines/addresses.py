@@ -1,0 +1,130 @@
+"""Which addresses a provider's link may lead to. Pure functions over URLs and IP addresses.
+
+`ipaddress.is_global` is no guard: it calls the NAT64 form of 127.0.0.1 global (measured on Python 3.11). So the rule is
+an allow rule: public unicast, minus a list of ranges that only look public.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_DENIED_V4 = tuple(
+    ipaddress.IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "168.63.129.16/32",  # a cloud's metadata address with a public number
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)
+_PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
+_DENIED_V6 = tuple(
+    ipaddress.IPv6Network(text)
+    for text in (
+        "2001::/23",  # protocol assignments, Teredo among them
+        "2001:db8::/32",
+        "2002::/16",  # 6to4 carries any IPv4 address
+        "3fff::/20",
+    )
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MOST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port: who answers for a URL."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """The origin of a URL, its default port filled in.
+
+        Raises:
+            ValueError: the URL has no usable host or port.
+        """
+        parts = urlsplit(url)
+        scheme = parts.scheme.lower()
+        port = parts.port or _DEFAULT_PORTS.get(scheme, 0)
+        if not parts.hostname or not 0 < port <= _MOST_PORT:
+            raise ValueError("no host or no port")
+        return cls(scheme, parts.hostname.lower().rstrip("."), port)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is public unicast and no disguise of a private one.
+
+    Args:
+        address: the numeric text of an IPv4 or IPv6 address, without brackets or zone.
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return is_public(str(ip.ipv4_mapped))
+        return ip in _PUBLIC_V6 and not any(ip in network for network in _DENIED_V6)
+    return not any(ip in network for network in _DENIED_V4)
+
+
+def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
+    """Why a link may not be opened, as far as its text tells, or None.
+
+    Args:
+        url: the link as the provider gave it.
+        trusted: origins whose address the operator set; they may be private and use any port.
+
+    The address behind a name is judged at connect time, by `is_public`.
+    """
+    parts = urlsplit(url)
+    if parts.scheme.lower() not in _DEFAULT_PORTS:
+        return "it is not an http or https link"
+    if parts.username is not None or parts.password is not None:
+        return "it carries credentials"
+    try:
+        origin = Origin.of(url)
+    except ValueError:
+        return "it names no usable host"
+    if origin in trusted:
+        return None
+    if origin.port not in _DEFAULT_PORTS.values():
+        return f"it uses port {origin.port}"
+    if _is_number(origin.host) and not is_public(origin.host):
+        return "it leads to a private or reserved address"
+    return None
+
+
+def without_query(url: str) -> str:
+    """Origin and path of a URL. Signed queries are secrets: this form is the only one that may be logged or stored."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"
+
+
+def _is_number(host: str) -> bool:
+    """Whether a host is an address in any spelling that a resolver might take for a number."""
+    last = host.rsplit(".", 1)[-1]
+    return ":" in host or last.isdigit() or last.startswith("0x")

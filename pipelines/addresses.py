@@ -65,7 +65,10 @@ class Origin:
         port = parts.port or _DEFAULT_PORTS.get(scheme, 0)
         if not parts.hostname or not 0 < port <= _MOST_PORT:
             raise ValueError("no host or no port")
-        return cls(scheme, parts.hostname.lower().rstrip("."), port)
+        host = parts.hostname.lower()
+        if ":" not in host:
+            host = host.encode("idna").decode("ascii")  # folds look-alikes too: a host in circled digits is a number
+        return cls(scheme, host.rstrip("."), port)
 
 
 def is_public(address: str) -> bool:
@@ -94,7 +97,10 @@ def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
 
     The address behind a name is judged at connect time, by `is_public`.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "it cannot be read"
     if parts.scheme.lower() not in _DEFAULT_PORTS:
         return "it is not an http or https link"
     if parts.username is not None or parts.password is not None:
@@ -114,7 +120,10 @@ def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
 
 def without_query(url: str) -> str:
     """Origin and path of a URL. Signed queries are secrets: this form is the only one that may be logged or stored."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(a link that cannot be read)"
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     try:

@@ -12,7 +12,9 @@ ReelbatchError
 ├── BudgetReached            whoever set the cap
 ├── ProviderError            the provider, or nobody
 │   ├── ProviderUnavailable  (passes)
+│   │   └── SlowDown         (passes)
 │   └── UnusableAnswer       (passes)
+│       └── UnknownJob       (passes early on; later a person must look)
 ├── TransportError           the network between us (passes)
 │   ├── NotSent              surely nothing reached the provider
 │   └── NoAnswer             something may have reached it
@@ -115,10 +117,22 @@ class ProviderUnavailable(ProviderError):
     exit_code = 4
 
 
+class SlowDown(ProviderUnavailable):
+    """The provider asks for fewer requests."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class UnusableAnswer(ProviderError):
     """The provider answered with something that cannot be understood. The rows wait; the next query may be better."""
 
     passes = True
+
+
+class UnknownJob(UnusableAnswer):
+    """The provider does not know the job. Early on that passes; later the job is lost, and a person must look."""
 
 
 class TransportError(ReelbatchError):

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
 import httpcore
@@ -31,6 +31,8 @@ ASK_DEADLINE_S = 30.0
 _MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+_OWN_HEADERS = {"accept-encoding": "identity", "user-agent": "reelbatch"}
+_OPEN_PORTS = frozenset({80, 443})
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 # httpx logs whole URLs at INFO and httpcore logs signed `Location` headers at DEBUG.
@@ -73,7 +75,10 @@ class Http:
         self._paid = _client(context, fresh, httpx.Timeout(SUBMIT_DEADLINE_S, connect=10))
         self._free = _client(context, kept, httpx.Timeout(ASK_DEADLINE_S, connect=10))
         self._files = httpx.AsyncClient(
-            transport=_guarded_transport(context, self.trusted), timeout=httpx.Timeout(60, connect=10), trust_env=False
+            transport=_guarded_transport(context, self.trusted),
+            timeout=httpx.Timeout(60, connect=10),
+            trust_env=False,
+            headers=_OWN_HEADERS,
         )
 
     async def __aenter__(self) -> Self:
@@ -107,17 +112,26 @@ class Http:
             Exception: whatever `before_first_byte` raises, as it is; no byte left.
         """
         started = False
+        held_back: Exception | None = None
 
         async def trace(event: str, _info: dict[str, Any]) -> None:
-            nonlocal started
+            nonlocal started, held_back
             if not started and event.endswith("send_request_headers.started"):
-                await before_first_byte()
+                try:
+                    await before_first_byte()
+                except Exception as error:
+                    held_back = error
+                    raise
                 started = True
 
-        request = self._paid.build_request("POST", url, headers=headers, content=content, extensions={"trace": trace})
         try:
+            request = self._paid.build_request(
+                "POST", url, headers=headers, content=content, extensions={"trace": trace}
+            )
             return await _exchange(self._paid, request, deadline_s)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+            if held_back is not None:
+                raise held_back from None
             kind = NoAnswer if started else NotSent
             raise kind(f"{without_query(url)}: {_reason(error)}") from None
 
@@ -135,8 +149,8 @@ class Http:
         Raises:
             NoAnswer: no complete status line came back in time.
         """
-        request = self._free.build_request(method, url, headers=headers, content=content)
         try:
+            request = self._free.build_request(method, url, headers=headers, content=content)
             return await _exchange(self._free, request, deadline_s)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
             raise NoAnswer(f"{without_query(url)}: {_reason(error)}") from None
@@ -161,10 +175,8 @@ class Http:
             if reason := refusal(hop, self.trusted):
                 raise AddressRefused(f"The link {without_query(hop)} was not opened: {reason}.")
             secret = key_header if key_header and Origin.of(hop) == Origin.of(first) else {}
-            request = self._files.build_request(
-                "GET", hop, headers={"accept-encoding": "identity", **headers, **secret}
-            )
             try:
+                request = self._files.build_request("GET", hop, headers={**headers, **secret})
                 response = await self._files.send(request, stream=True)
             except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
                 raise DownloadInterrupted(f"{without_query(hop)}: {_reason(error)}") from None
@@ -175,10 +187,7 @@ class Http:
                     return
             finally:
                 await response.aclose()
-            target = urljoin(hop, target)
-            if hop.startswith("https:") and not target.startswith("https:"):
-                raise AddressRefused(f"{without_query(hop)} redirects from https to an open connection.")
-            hop = target
+            hop = _next_hop(hop, target)
         raise AddressRefused(f"{without_query(first)} redirects more than {_MOST_REDIRECTS} times.")
 
 
@@ -191,7 +200,7 @@ def _client(context: ssl.SSLContext, limits: httpx.Limits, timeout: httpx.Timeou
         mounts=dict.fromkeys(_LOOPBACK) | _proxy_mounts(context, limits),
         timeout=timeout,
         trust_env=False,
-        headers={"accept-encoding": "identity", "user-agent": "reelbatch"},
+        headers=_OWN_HEADERS,
     )
 
 
@@ -204,6 +213,8 @@ def _proxy_mounts(context: ssl.SSLContext, limits: httpx.Limits) -> dict[str, ht
             mounts[f"{scheme}://"] = httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=address)
     for host in proxies.get("no", "").split(","):
         if name := host.strip().lstrip("."):
+            if name.count(":") > 1 and not name.startswith("["):
+                name = f"[{name}]"
             mounts[f"all://{name}"] = None
             mounts[f"all://*.{name}"] = None
     return mounts
@@ -230,6 +241,17 @@ async def _exchange(client: httpx.AsyncClient, request: httpx.Request, deadline_
         if response is not None:
             await response.aclose()
     return Answer(response.status_code, response.headers, bytes(body[:ANSWER_CAP_BYTES]), complete)
+
+
+def _next_hop(hop: str, location: str) -> str:
+    try:
+        target = urljoin(hop, location)
+        downgrade = Origin.of(hop).scheme == "https" and urlsplit(target).scheme.lower() != "https"
+    except ValueError:
+        raise AddressRefused(f"{without_query(hop)} redirects to a link that cannot be read.") from None
+    if downgrade:
+        raise AddressRefused(f"{without_query(hop)} redirects from https to an open connection.")
+    return target
 
 
 async def _chunks(response: httpx.Response, url: str) -> AsyncIterator[bytes]:
@@ -262,21 +284,33 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Resolve, check every address, connect to the first of them."""
-        if (host.lower(), port) in self._trusted:
-            address = host
-        else:
+        """Resolve, check every address, connect to the first of them that answers."""
+        addresses = [host] if (host.lower(), port) in self._trusted else await self._checked(host, port, timeout)
+        for last, address in enumerate(addresses, start=1 - len(addresses)):
             try:
+                return await self._backend.connect_tcp(
+                    address, port, timeout=timeout, local_address=local_address, socket_options=socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if last == 0:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _checked(self, host: str, port: int, timeout: float | None) -> list[str]:  # noqa: ASYNC109 - as above
+        """The addresses behind a name, all of them public; one private among them spoils the name."""
+        if port not in _OPEN_PORTS:  # said here again, in case that two parsers read a link differently
+            raise AddressRefused(f"The host {host} was not opened: port {port}.")
+        try:
+            async with asyncio.timeout(timeout):
                 found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            except OSError as error:
-                raise httpcore.ConnectError(str(error)) from error
-            addresses = [str(entry[4][0]) for entry in found]
-            if not addresses or not all(is_public(address) for address in addresses):
-                raise AddressRefused(f"The host {host} leads to a private or reserved address and was not opened.")
-            address = addresses[0]
-        return await self._backend.connect_tcp(
-            address, port, timeout=timeout, local_address=local_address, socket_options=socket_options
-        )
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"no address for {host}") from error
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if not addresses or not all(is_public(address) for address in addresses):
+            raise AddressRefused(f"The host {host} leads to a private or reserved address and was not opened.")
+        return addresses
 
 
 def _guarded_transport(context: ssl.SSLContext, trusted: frozenset[Origin]) -> httpx.AsyncHTTPTransport:

@@ -50,6 +50,7 @@ class AttemptState(StrEnum):
     IN_DOUBT = "in_doubt"  #: sent, and nobody knows whether it was accepted
     ACCEPTED = "accepted"  #: the provider gave an id
     REJECTED = "rejected"  #: the provider surely refused it
+    CLOSED = "closed"  #: was accepted, and has ended without a video; the job may be bought again if a person asks
 
 
 class Billed(StrEnum):

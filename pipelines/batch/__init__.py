@@ -1,1 +1,15 @@
-"""To be described."""
+"""A batch file becomes validated jobs: reading, defaults, presets, templates, matrix, takes, and every problem with its place.
+
+A file walks through `source` (bytes to text), one of `csv_rows`, `jsonl_rows` and `yaml_document` (text to a
+`document`), `columns` (what each column means), `layers` and `row` (the values of one job), `mode` (what the provider
+takes) and `planning` (jobs). Knows profiles and prices; knows nothing of HTTP, of the ledger, or of money spent.
+"""
+
+from __future__ import annotations
+
+from pipelines.batch.batch import Batch, OutputPlace, Table, read_batch
+from pipelines.batch.sample import sample_text
+from pipelines.batch.settings import Budget, Limits
+from pipelines.batch.source import BATCH_SUFFIXES
+
+__all__ = ["BATCH_SUFFIXES", "Batch", "Budget", "Limits", "OutputPlace", "Table", "read_batch", "sample_text"]

@@ -1,1 +1,21 @@
-"""To be described."""
+"""What the user takes away: manifest, their own file back, gallery. Derived from the ledger; knows no provider."""
+
+from __future__ import annotations
+
+from pipelines.catalogue.gallery import write_gallery
+from pipelines.catalogue.manifest import write_manifest
+from pipelines.catalogue.own_file import by_row, write_done_copy, write_failed_rows
+from pipelines.catalogue.posters import poster_name, write_thumbnails
+from pipelines.catalogue.row import COLUMNS, ManifestRow
+
+__all__ = [
+    "COLUMNS",
+    "ManifestRow",
+    "by_row",
+    "poster_name",
+    "write_done_copy",
+    "write_failed_rows",
+    "write_gallery",
+    "write_manifest",
+    "write_thumbnails",
+]

@@ -1,1 +1,1 @@
-"""To be described."""
+"""What jobs and batches cost, before and while they are paid for. Knows price lists and budgets, and no HTTP."""

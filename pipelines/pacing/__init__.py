@@ -1,1 +1,1 @@
-"""To be described."""
+"""Who may submit, poll or download now. Must not know what a job is, nor Prefect."""

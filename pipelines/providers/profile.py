@@ -101,7 +101,7 @@ class Limits(_Data):
 
 
 #: What an error code means for us: who must act, and whether other rows are concerned too.
-ErrorKind = Literal["key", "funds", "row", "moderation", "slow_down", "server"]
+ErrorKind = Literal["key", "funds", "address", "row", "moderation", "slow_down", "server"]
 
 
 class Profile(_Data):
@@ -116,6 +116,7 @@ class Profile(_Data):
     default_model: str
     prompt_most: int  # characters
     modes: tuple[Mode, ...]
+    open_models: bool = False  # other servers speak this contract: unknown models, lengths and WxH sizes only warn
     prices: tuple[Price, ...] = ()
     timing: Timing = Timing()
     limits: Limits = Limits()

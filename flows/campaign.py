@@ -1,0 +1,38 @@
+"""The campaign flow: a batch file becomes a folder of catalogued videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import prefect.runtime
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from pipelines.options import RunOptions
+from pipelines.run import open_run
+from tasks.catalogue import catalogue
+from tasks.generate import generate_all
+from tasks.plan import plan
+from tasks.report import final_state, progress_artifact, report
+
+
+def _run_name() -> str:
+    return Path(str(prefect.runtime.flow_run.parameters["batch"])).stem
+
+
+@flow(name="campaign", flow_run_name=_run_name, validate_parameters=True)
+async def campaign(batch: Path, options: RunOptions = RunOptions()) -> State[Any]:
+    """Make every video of a batch file. Running it again resumes, and never pays twice.
+
+    Args:
+        batch: the batch file, CSV, YAML or JSONL.
+        options: what is left empty comes from the batch file, then from the provider's profile.
+    """
+    planned = await plan(batch, options.provider)
+    async with open_run(planned, options) as run:
+        async with progress_artifact(run):
+            await generate_all(run)
+        await catalogue()
+        await report()
+        return final_state(run)

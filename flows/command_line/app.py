@@ -1,0 +1,70 @@
+"""The root of the command line: every command, and what happens to an error on its way to the person."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from flows.command_line import demo, doctor, init, ls, plan, providers, run, sandbox, status
+from flows.command_line.talk import debug_wanted, show_error
+
+app = typer.Typer(
+    name="reelbatch",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Turn a batch file of prompts into a folder of verified, catalogued videos. Nothing is ever paid for twice.",
+    epilog="Exit codes: 0 all done; 1 some rows failed; 2 bad input, nothing was sent; 3 stopped by the budget; "
+    "4 something is parked or in doubt; 130 interrupted.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"reelbatch {version('reelbatch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    del show_version
+    debug_wanted.set(debug)
+
+
+for module in (demo, init, plan, run, status, ls, sandbox, providers, doctor):
+    app.command(module.NAME)(module.command)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code. No traceback without --debug."""
+    from pipelines.errors import ReelbatchError  # noqa: PLC0415 - `--help` does without it
+
+    try:
+        app()
+    except ReelbatchError as error:
+        if debug_wanted.get():
+            raise
+        show_error(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(0)
+    except KeyboardInterrupt:
+        show_error("Interrupted.")
+        sys.exit(130)
+    except Exception as error:
+        if debug_wanted.get():
+            raise
+        show_error(
+            f"This is a bug in reelbatch ({type(error).__name__}: {error}). Please report it; --debug shows where."
+        )
+        sys.exit(1)

@@ -1,0 +1,81 @@
+"""The progress of a run: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pipelines.tally import Tally
+
+_PLAIN_EVERY_S = 2.0
+
+
+@contextmanager
+def display(tally: Tally, *, plain: bool) -> Iterator[Callable[[str], None]]:
+    """Show the tally as it changes. Yields a function that shows a line of words."""
+    if plain or not sys.stderr.isatty():
+        yield from _plain(tally)
+    else:
+        yield from _live(tally)
+
+
+def _line(tally: Tally) -> str:
+    parts = [f"{tally.done}/{tally.total} done", f"{tally.in_flight} in flight"]
+    parts += [f"{amount} {currency}" for currency, amount in tally.spent.items()]
+    left = tally.seconds_left()
+    if left is not None and tally.open:
+        parts.append(f"about {_clock(left)} left")
+    return " · ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _plain(tally: Tally) -> Iterator[Callable[[str], None]]:
+    last_at, last = 0.0, ""
+
+    def show(words: str) -> None:
+        print(words, file=sys.stderr, flush=True)  # noqa: T201
+
+    def changed(tally: Tally) -> None:
+        nonlocal last_at, last
+        now = time.monotonic()
+        if now - last_at >= _PLAIN_EVERY_S and (line := _line(tally)) != last:
+            last_at, last = now, line
+            show(line)
+
+    tally.listener, tally.listener_of_words = changed, show
+    try:
+        yield show
+    finally:
+        tally.listener = tally.listener_of_words = None
+
+
+def _live(tally: Tally) -> Iterator[Callable[[str], None]]:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), BarColumn(bar_width=30), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, refresh_per_second=8) as progress:
+        bar = progress.add_task("", total=max(1, tally.total))
+
+        def show(words: str) -> None:
+            progress.update(bar, description=words)
+
+        def changed(tally: Tally) -> None:
+            progress.update(bar, completed=tally.ended, total=max(1, tally.total), description=_line(tally))
+
+        def say(words: str) -> None:
+            console.print(words, style="yellow", markup=False, highlight=False)
+
+        tally.listener, tally.listener_of_words = changed, say
+        try:
+            yield show
+        finally:
+            tally.listener = tally.listener_of_words = None

@@ -1,0 +1,36 @@
+"""`reelbatch doctor`: is this machine ready?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.command_line.arguments import AsJson
+from flows.command_line.talk import print_json
+
+NAME = "doctor"
+
+
+def command(
+    out: Annotated[Path, typer.Option("--out", help="Where outputs would go.")] = Path("outputs"),
+    live: Annotated[bool, typer.Option("--live", help="Also ask the providers whether they answer. Free.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the environment: pins, Prefect's server, ports, disk, keys, clock. Exit code 2 if a run would fail."""
+    import asyncio  # noqa: PLC0415
+    import os  # noqa: PLC0415
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from flows.command_line.tables import finding_table  # noqa: PLC0415
+    from pipelines.checkup import Health, examine  # noqa: PLC0415
+    from pipelines.providers.profile import shipped_profiles  # noqa: PLC0415
+
+    found = asyncio.run(examine(out, list(shipped_profiles().values()), os.environ, live=live))
+    if as_json:
+        print_json([asdict(finding) for finding in found])
+    else:
+        finding_table(found)
+    if any(finding.health is Health.BAD for finding in found):
+        raise typer.Exit(2)

@@ -1,0 +1,142 @@
+"""Driving the campaign flow from a terminal: Prefect's settings, the progress display, Ctrl-C, and the last words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from flows.command_line.display import display
+from flows.command_line.prefect_server import temporary_server
+from flows.command_line.talk import print_json, say, show_error
+from pipelines.batch import Batch
+from pipelines.errors import ReelbatchError, SetupError
+from pipelines.options import RunOptions
+from pipelines.outcome import INTERRUPTED
+from pipelines.run import check_setup, output_folder, planned_batch
+from pipelines.tally import Tally, watched_tally
+
+#: What a terminal run needs of Prefect; whatever the user has set already wins.
+_PREFECT = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "ERROR",
+    "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "ERROR",
+    "PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+}
+
+
+def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
+    """Run the campaign flow to its end and say how it went.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ReelbatchError: the run could not begin.
+    """
+    check_setup(batch, options)
+    for name, value in _PREFECT.items():
+        os.environ.setdefault(name, value)
+    tally = Tally(total=len(batch.jobs))
+    try:
+        asyncio.run(_drive(batch, options, tally, as_json=as_json))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        show_error("Interrupted before anything was sent.")
+        return INTERRUPTED
+    folder = output_folder(batch, options)
+    _last_words(tally, folder, as_json=as_json)
+    return tally.exit_code if tally.exit_code is not None else 1
+
+
+async def _drive(batch: Batch, options: RunOptions, tally: Tally, *, as_json: bool) -> None:
+    _listen_for_signals(tally)
+    watched_tally.set(tally)
+    planned_batch.set(batch)
+    with display(tally, plain=as_json) as show:
+        show("Starting Prefect ...")
+        async with _prefect_api(show):
+            from flows.campaign import campaign  # noqa: PLC0415 - takes its time, while the server comes up
+
+            state: Any = await campaign(batch.path, options, return_state=True)
+        if tally.exit_code is None:
+            outcome = await state.aresult(raise_on_failure=False)
+            if isinstance(outcome, ReelbatchError):
+                raise outcome
+            raise SetupError(f"The Prefect flow run ended before the batch began: {state.message}")
+
+
+@asynccontextmanager
+async def _prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
+    """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - Prefect reads its settings at import
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
+
+    if url := PREFECT_API_URL.value():
+        async with get_client() as client:
+            problem = await client.api_healthcheck()
+        if problem is not None:
+            raise SetupError(
+                f"No Prefect server answers at {url}. Start it with `prefect server start`, or unset PREFECT_API_URL."
+            )
+        yield
+        return
+    async with temporary_server() as url:
+        show(f"Prefect UI, as long as this run lasts: {url}")
+        with temporary_settings({PREFECT_API_URL: f"{url}/api"}):
+            yield
+
+
+def _listen_for_signals(tally: Tally) -> None:
+    """First Ctrl-C: submit nothing more and leave in order. Second: leave at once, which is safe as well."""
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    asked = 0
+
+    def ask() -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            os._exit(INTERRUPTED)
+        if tally.interrupt is None:
+            if main is not None:
+                main.cancel()
+            return
+        tally.say(
+            "Stopping: nothing more is submitted; what is at the provider is kept for the next run. "
+            "Ctrl-C again leaves at once."
+        )
+        tally.interrupt()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ask)
+
+
+def _last_words(tally: Tally, folder: Path, *, as_json: bool) -> None:
+    spent = {currency: str(amount) for currency, amount in tally.spent.items()}
+    if as_json:
+        print_json(
+            {
+                "total": tally.total,
+                "counts": {str(status): n for status, n in tally.counts.items() if n},
+                "spent": spent,
+                "exit_code": tally.exit_code,
+                "reasons": list(tally.reasons),
+                "folder": str(folder),
+                "manifest": str(folder / "manifest.jsonl"),
+                "gallery": str(folder / "gallery.html"),
+            }
+        )
+        return
+    for reason in tally.reasons:
+        show_error(reason)
+    money = ", ".join(f"{amount} {currency}" for currency, amount in spent.items())
+    say(f"{tally.words()}." + (f" Spent, reserved or uncertain: {money}." if money else ""))
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    say(f"Manifest: {shown / 'manifest.csv'}")
+    say(f"Gallery:  {shown / 'gallery.html'}")

@@ -1,0 +1,38 @@
+"""`reelbatch ls`: the jobs of a run, one a line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.command_line.arguments import AsJson, OutputFolder
+from flows.command_line.talk import print_json
+
+NAME = "ls"
+
+
+def command(
+    folder: OutputFolder,
+    wanted: Annotated[
+        str | None, typer.Option("--status", help="Only jobs of this status, such as done or failed.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs of a run, one a line."""
+    from flows.command_line.tables import job_table  # noqa: PLC0415
+    from pipelines.catalogue.compilation import manifest_rows  # noqa: PLC0415
+    from pipelines.catalogue.row import exact_values, own_names  # noqa: PLC0415
+    from pipelines.errors import SetupError  # noqa: PLC0415
+    from pipelines.job import JobStatus  # noqa: PLC0415
+    from pipelines.ledger import views  # noqa: PLC0415
+    from pipelines.ledger.ledger import LedgerReader, ledger_in  # noqa: PLC0415
+
+    if wanted is not None and wanted not in set(JobStatus):
+        raise SetupError(f"There is no status {wanted!r}. Known: {', '.join(JobStatus)}.")
+    rows = manifest_rows(LedgerReader(ledger_in(folder)).read(lambda connection: list(views.records(connection))))
+    rows = [row for row in rows if wanted is None or row.status == wanted]
+    if as_json:
+        print_json([exact_values(row, own_names(tuple(row.own))) for row in rows])
+    else:
+        job_table(rows)

@@ -1,0 +1,33 @@
+"""`reelbatch plan`: read, expand, validate and price, without touching the network."""
+
+from __future__ import annotations
+
+from flows.command_line.arguments import AsJson, BatchFile, ProviderName
+from flows.command_line.talk import print_json, show_warnings
+
+NAME = "plan"
+
+
+def command(batch: BatchFile, provider: ProviderName = None, as_json: AsJson = False) -> None:
+    """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
+    from flows.command_line.tables import plan_table  # noqa: PLC0415
+    from pipelines.batch import read_batch  # noqa: PLC0415
+    from pipelines.money.estimate import estimate  # noqa: PLC0415
+    from pipelines.money.plan_hash import plan_hash  # noqa: PLC0415
+
+    planned = read_batch(batch, provider=provider)
+    show_warnings(planned.warnings)
+    estimated = estimate(planned.jobs)
+    if as_json:
+        print_json(
+            {
+                "name": planned.name,
+                "plan": plan_hash(planned.jobs),
+                "source_sha256": planned.source_sha256,
+                "jobs": [job.model_dump(mode="json") for job in planned.jobs],
+                "estimate": estimated.model_dump(mode="json"),
+                "warnings": [str(warning) for warning in planned.warnings],
+            }
+        )
+    else:
+        plan_table(planned, estimated)

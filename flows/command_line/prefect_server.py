@@ -1,0 +1,127 @@
+"""A Prefect server of this run's own, UI included, for whoever has set none.
+
+Prefect would start one itself, but without its UI, in our process group (Ctrl-C would end it before the run has
+ended), and it outlives a killed run. This one listens for the end of its standard input and goes with its parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import tempfile
+import threading
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from pipelines.errors import SetupError, TransportError
+from pipelines.http import Http
+
+_PORTS = range(8000, 9000)
+_PATIENCE_S = 90.0
+_STOP_PATIENCE_S = 5.0
+
+#: Services that only deployments, schedules and automations need; a run of the command line has none of them.
+_IDLE_SERVICES = (
+    "SCHEDULER",
+    "LATE_RUNS",
+    "PAUSE_EXPIRATIONS",
+    "CANCELLATION_CLEANUP",
+    "FOREMAN",
+    "REPOSSESSOR",
+    "TRIGGERS",
+)
+
+
+@asynccontextmanager
+async def temporary_server() -> AsyncIterator[str]:
+    """Start a server on a free port of this machine, and stop it at the end. Yields its address.
+
+    Raises:
+        SetupError: no port is free, or the server does not come up.
+    """
+    port = next((port for port in _PORTS if _is_free(port)), None)
+    if port is None:
+        raise SetupError("No port from 8000 to 8999 is free for Prefect's server. Set PREFECT_API_URL to one of yours.")
+    idle = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryFile() as words:  # not a pipe: nobody reads along, and a full pipe stops the server
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "flows.command_line.prefect_server", str(port)),
+            env={**idle, "PREFECT_UI_API_URL": f"{url}/api", **os.environ},
+            stdin=PIPE,
+            stdout=DEVNULL,
+            stderr=words,
+            start_new_session=True,
+        )
+        try:
+            if not await _answers(process, f"{url}/api/health"):
+                words.seek(0)
+                last = (words.read().decode("utf-8", "replace").strip().splitlines() or ["it does not answer"])[-1]
+                raise SetupError(f"Prefect's own server does not start ({last}). Look at `reelbatch doctor`.")
+            yield url
+        finally:
+            await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        if process.stdin is not None:
+            process.stdin.close()
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(_STOP_PATIENCE_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+async def _answers(process: asyncio.subprocess.Process, url: str) -> bool:
+    """Wait until the server is healthy. False: it ended, or patience did."""
+    async with Http() as http:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while process.returncode is None:
+                    with suppress(TransportError):
+                        if (await http.ask("GET", url, headers={}, deadline_s=2)).status == 200:  # noqa: PLR2004
+                            return True
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pass
+    return False
+
+
+def _leave_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def _serve(port: int) -> None:
+    import uvicorn  # noqa: PLC0415 - only in the server's own process
+
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    uvicorn.run(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        host="127.0.0.1",
+        port=port,
+        log_level="error",
+        lifespan="on",
+    )
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

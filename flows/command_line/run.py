@@ -1,0 +1,74 @@
+"""`reelbatch run`: the main job. The same command again resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.command_line.arguments import AsJson, BatchFile, ProviderName
+from flows.command_line.talk import show_warnings
+
+NAME = "run"
+
+
+def command(
+    batch: BatchFile,
+    out: Annotated[Path | None, typer.Option("--out", help="Output folder. Default: outputs/<name>.")] = None,
+    provider: ProviderName = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="The most that may be spent, such as 25.")] = None,
+    in_flight: Annotated[int | None, typer.Option("--in-flight", help="Jobs at each provider at once.")] = None,
+    per_minute: Annotated[float | None, typer.Option("--per-minute", help="Submissions a minute.")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only this job. May be given again.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many unfinished jobs.")] = None,
+    poll_every: Annotated[
+        float | None, typer.Option("--poll-every", help="Seconds between status queries of a job. Default: learned.")
+    ] = None,
+    ledger: Annotated[str | None, typer.Option("--ledger", help="Another place for the ledger.")] = None,
+    plan: Annotated[
+        str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
+    ] = None,
+    wait_for_provider: Annotated[
+        float, typer.Option("--wait-for-provider", help="Seconds to wait for a provider that cannot be reached.")
+    ] = 600.0,
+    rehearse: Annotated[bool, typer.Option("--rehearse", help="Use the embedded sandbox; nothing is paid.")] = False,
+    faults: Annotated[str, typer.Option("--faults", help="Rehearsal: a fault script.")] = "none",
+    speed: Annotated[float, typer.Option("--speed", help="Rehearsal: how much faster than life.")] = 60.0,
+    latency: Annotated[str | None, typer.Option("--latency", help="Rehearsal: seconds that a job takes.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make every video of a batch file, and catalogue them. The same command again resumes and pays for nothing twice."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from flows.command_line.driving import drive  # noqa: PLC0415
+    from pipelines.batch import read_batch  # noqa: PLC0415
+    from pipelines.errors import SetupError  # noqa: PLC0415
+    from pipelines.money.plan_hash import check_plan  # noqa: PLC0415
+    from pipelines.options import RunOptions  # noqa: PLC0415
+
+    given = {
+        "out": out,
+        "provider": provider,
+        "budget": budget,
+        "in_flight": in_flight,
+        "per_minute": per_minute,
+        "poll_every": poll_every,
+        "only": tuple(only or ()),
+        "limit": limit,
+        "ledger": ledger,
+        "wait_for_provider": wait_for_provider,
+        "rehearse": rehearse,
+        "faults": faults,
+        "speed": speed,
+        "latency": latency,
+    }
+    try:
+        options = RunOptions.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SetupError(f"--{str(first['loc'][0]).replace('_', '-')} {first['input']}: {first['msg']}.") from None
+    planned = read_batch(batch, provider=provider)
+    show_warnings(planned.warnings)
+    check_plan(planned.jobs, plan)
+    raise typer.Exit(drive(planned, options, as_json=as_json))

@@ -1,0 +1,46 @@
+"""`reelbatch sandbox`: the simulator of every contract, for any client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.command_line.talk import say
+
+NAME = "sandbox"
+
+
+def command(
+    port: Annotated[int, typer.Option("--port", help="Port on 127.0.0.1; 0 takes a free one.")] = 8790,
+    speed: Annotated[float, typer.Option("--speed", help="How much faster than life.")] = 1.0,
+    latency: Annotated[
+        str | None, typer.Option("--latency", help="Time a job takes: 1, uniform:2-5 or lognormal:120,0.3 (seconds).")
+    ] = None,
+    faults: Annotated[str, typer.Option("--faults", help="A fault script by name, or a YAML file of rules.")] = "none",
+    bill: Annotated[
+        Path | None, typer.Option("--bill", help="Where the bill is kept; it is read again on restart.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Makes every draw repeatable.")] = 0,
+) -> None:
+    """Serve the simulator of every provider's contract on this machine. Any non-empty key will do; nothing is paid."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from pipelines.errors import SetupError  # noqa: PLC0415
+    from pipelines.providers.sandbox.options import SandboxOptions  # noqa: PLC0415
+    from pipelines.providers.sandbox.server import SandboxAddress, serve  # noqa: PLC0415
+
+    try:
+        options = SandboxOptions(port=port, speed=speed, latency=latency, faults=faults, bill=bill, seed=seed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SetupError(f"--{first['loc'][0]}: {first['msg']}.") from None
+
+    def ready(address: SandboxAddress) -> None:
+        say(f"The sandbox listens on {address.url}. Point any client at it; any key will do:")
+        for name in ("openai", "qiniu", "acedata"):
+            say(f"  {name.upper()}_BASE_URL={address.base_url(name)}  {name.upper()}_API_KEY=sandbox")
+        say(f"Its bill: {address.url}/_sandbox/bill. Ctrl-C ends it.")
+
+    serve(options, ready)

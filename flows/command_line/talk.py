@@ -1,0 +1,35 @@
+"""Where words go: data to standard output, talk to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextvars import ContextVar
+from typing import Any
+
+import typer
+
+debug_wanted: ContextVar[bool] = ContextVar("debug_wanted", default=False)
+
+
+def say(words: str) -> None:
+    """Talk to the person."""
+    typer.echo(words, err=True)
+
+
+def show_error(words: str) -> None:
+    """Say what is wrong, in one block that starts with `error:`."""
+    label = typer.style("error:", fg="red", bold=True) if sys.stderr.isatty() else "error:"
+    typer.echo(f"{label} {words}", err=True)
+
+
+def show_warnings(warnings: tuple[Any, ...]) -> None:
+    """Say what looks odd but is allowed."""
+    label = typer.style("warning:", fg="yellow") if sys.stderr.isatty() else "warning:"
+    for warning in warnings:
+        typer.echo(f"{label} {warning}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -1,0 +1,142 @@
+"""A batch: the jobs of one file, what the file says about the run, and the file's own rows to give back later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipelines.batch.columns import Column, recognise
+from pipelines.batch.csv_rows import read_csv
+from pipelines.batch.document import Document, Value
+from pipelines.batch.excerpt import excerpt
+from pipelines.batch.findings import Report, did_you_mean
+from pipelines.batch.jsonl_rows import read_jsonl
+from pipelines.batch.layers import FORBIDDEN, PRESET
+from pipelines.batch.planning import Planner, warn_of_twins
+from pipelines.batch.settings import Budget, Limits, Settings
+from pipelines.batch.source import read_source
+from pipelines.batch.yaml_document import read_yaml
+from pipelines.errors import Problem
+from pipelines.job import Job
+from pipelines.providers.profile import Profile, shipped_profiles
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlace:
+    """Where a batch wants its videos."""
+
+    dir: Path | None = None  # resolved against the batch file
+    filename: str | None = None  # a template; already applied to every job
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The user's own rows as they were: the same columns, order and values."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]  # None: the row does not have the column; a tuple: a list in YAML or JSON
+
+    def texts(self, index: int) -> tuple[str, ...]:
+        """One row as text, as a CSV file can hold it."""
+        return tuple(cell if isinstance(cell, str) else " ".join(cell or ()) for cell in self.rows[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch file, read, validated, expanded and priced."""
+
+    name: str
+    path: Path
+    source_sha256: str  # of the very bytes that were parsed
+    jobs: tuple[Job, ...]  # in the order of the file; disabled ones too
+    columns: tuple[str, ...]  # the user's own columns, in order
+    table: Table
+    limits: Limits
+    budget: Budget
+    output: OutputPlace
+    delivery: Literal["poll", "callback"]
+    warnings: tuple[Problem, ...]  # things worth knowing, none of them in the way; also how the file was read
+
+
+def read_batch(path: Path, *, provider: str | None = None, profiles: Mapping[str, Profile] | None = None) -> Batch:
+    """Read a batch file and plan its jobs. Touches no network.
+
+    A row's own provider wins, then `provider`, then `defaults` and `provider` of the file.
+
+    Args:
+        path: a file whose name ends in one of BATCH_SUFFIXES.
+        provider: the provider of rows that name none, from the command line.
+        profiles: by name; without it the shipped ones.
+
+    Raises:
+        BatchError: with all problems at once. Nothing is sent then.
+    """
+    known = shipped_profiles() if profiles is None else profiles
+    source = read_source(path)
+    read = {".csv": read_csv, ".tsv": read_csv, ".jsonl": read_jsonl}.get(source.suffix, read_yaml)
+    document = read(source)
+    report = Report()
+    for note in document.notes:
+        report.warn(document.file, f"{note}.")
+    _check_provider(provider, "--provider", known, report)
+    _check_provider(document.settings.provider, f'{document.file}, "provider"', known, report)
+    columns = _columns(document, known, report)
+    report.stop_if_wrong()
+    name = document.settings.name or plain_name(path.stem)
+    planner = Planner(document, columns, known, provider, name, report)
+    jobs = planner.plan()
+    report.stop_if_wrong()
+    warn_of_twins(jobs, document, report)
+    return Batch(
+        name=name,
+        path=path,
+        source_sha256=source.sha256,
+        jobs=jobs,
+        columns=planner.own_columns(),
+        table=Table(document.header, document.rows),
+        limits=document.settings.limits,
+        budget=document.settings.budget,
+        output=_output(document.settings, path),
+        delivery=document.settings.delivery,
+        warnings=report.warnings(),
+    )
+
+
+def plain_name(stem: str) -> str:
+    """The name of a batch from the name of its file, without what could not be a folder."""
+    return re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]+', "-", stem).strip(". ")[:100] or "batch"
+
+
+def _columns(document: Document, profiles: Mapping[str, Profile], report: Report) -> dict[str, Column]:
+    """What each column means, those of defaults, presets and matrix included."""
+    layers = (document.defaults, *document.presets.values(), *document.combinations)
+    every = dict.fromkeys((*document.header, *(name for layer in layers for name in layer)))
+    where = f"{document.file}, line 1" if document.kind == "csv" else document.file
+    for name in every:
+        if FORBIDDEN.search(name):
+            report.problem(where, f"the column {excerpt(name, 40)} has a character that is not text.", "Rename it.")
+    if any("id" in layer for layer in layers):
+        report.problem(where, "defaults, presets and matrix cannot give an id.", "Give ids to the jobs.")
+    for place, name in enumerate(document.header):
+        if not name and any(row[place] and str(row[place]).strip() for row in document.rows):
+            report.problem(where, f"column {place + 1} has cells and no name.", "Name it.")
+    parameters = {
+        key for profile in profiles.values() for mode in profile.modes for key in (*mode.fixed, *mode.parameters)
+    }
+    if document.kind == "yaml":
+        parameters.add(PRESET)
+    return recognise(every, where, report, frozenset(parameters))
+
+
+def _check_provider(name: str | None, where: str, profiles: Mapping[str, Profile], report: Report) -> None:
+    if name is not None and name.strip().casefold() not in profiles:
+        what = f"there is no provider {excerpt(name, 40)}."
+        report.problem(where, what, did_you_mean(name, sorted(profiles)))
+
+
+def _output(settings: Settings, path: Path) -> OutputPlace:
+    folder = settings.output.dir
+    return OutputPlace((path.parent / Path(folder).expanduser()) if folder else None, settings.output.filename)

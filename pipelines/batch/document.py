@@ -1,0 +1,56 @@
+"""A batch file as it was written, whatever its kind: a header, rows under it, and what a YAML file says beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipelines.batch.settings import Settings
+
+#: One cell: text, several texts (a YAML or JSON list), or None where the row does not have the column at all.
+Value = str | tuple[str, ...] | None
+
+#: Columns beyond this many are a mistake, and in YAML and JSONL they would cost columns x rows of memory.
+MOST_COLUMNS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What was written, before any of it is judged. Every row is as long as the header."""
+
+    file: str  # the name shown in messages
+    kind: Literal["csv", "yaml", "jsonl"]
+    header: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    lines: tuple[int, ...]  # the line where each row begins
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    presets: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    combinations: tuple[Mapping[str, str], ...] = ()  # of the matrix; empty: there is none
+    settings: Settings = field(default_factory=Settings)
+    notes: tuple[str, ...] = ()
+
+    def where(self, index: int, column: str = "") -> str:
+        """The place of a row, and of a column in it, as messages name it."""
+        number, line = index + 1, self.lines[index]
+        if self.kind == "csv":
+            # The usual case, one line for each row, needs no second number.
+            place = f"row {number}" if line == number + 1 else f"row {number} (line {line})"
+            return f'{self.file}, {place}, column "{column}"' if column else f"{self.file}, {place}"
+        place = f"job {number} (line {line})" if self.kind == "yaml" else f"line {line}"
+        return f'{self.file}, {place}, "{column}"' if column else f"{self.file}, {place}"
+
+
+def align(records: list[dict[str, Value]]) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
+    """A header with every key in order of first appearance, and the records as rows under it.
+
+    Raises:
+        ValueError: there are more than MOST_COLUMNS different keys.
+    """
+    header: dict[str, None] = {}
+    for record in records:
+        header.update(dict.fromkeys(record))
+        if len(header) > MOST_COLUMNS:
+            raise ValueError(f"has more than {MOST_COLUMNS} different columns.")
+    names = tuple(header)
+    return names, tuple(tuple(map(record.get, names)) for record in records)

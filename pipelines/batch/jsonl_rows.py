@@ -1,0 +1,76 @@
+"""A JSONL file becomes rows: one object, or one bare prompt, a line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from pipelines.batch.document import Document, Value, align
+from pipelines.batch.excerpt import excerpt
+from pipelines.batch.findings import Report
+from pipelines.batch.source import Source
+
+
+def read_jsonl(source: Source) -> Document:
+    """Read a JSONL file.
+
+    Raises:
+        BatchError: with every line that is not an object or a text.
+    """
+    file, report = source.path.name, Report()
+    records: list[dict[str, Value]] = []
+    lines: list[int] = []
+    for number, line in enumerate(source.text.split("\n"), start=1):  # U+2028 is text in JSON, so not splitlines()
+        if not line or line.isspace():
+            continue
+        try:
+            records.append(_record(line))
+            lines.append(number)
+        except (ValueError, RecursionError) as error:
+            what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            report.problem(f"{file}, line {number}", f"{what}.", 'Write one JSON object a line: {"prompt": "..."}')
+    if not records and not report.problems:
+        report.problem(file, "has no rows.", 'Write one JSON object a line: {"prompt": "..."}')
+    report.stop_if_wrong()
+    try:
+        header, rows = align(records)
+    except ValueError as error:
+        report.problem(file, str(error), "Put what varies into fewer columns.")
+        report.stop_if_wrong()
+    return Document(file, "jsonl", header, rows, tuple(lines), notes=source.notes)
+
+
+def _record(line: str) -> dict[str, Value]:
+    # Numbers stay as they are written: they become text, and text has no rounding.
+    parsed = json.loads(line, object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_no_constant)
+    if isinstance(parsed, str):
+        return {"prompt": parsed}
+    if not isinstance(parsed, dict):
+        raise ValueError("is neither an object nor a text")  # noqa: TRY004 - a ValueError is what JSON errors are too
+    return {key: as_value(value) for key, value in parsed.items()}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twin = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"has the key {excerpt(twin, 40)} twice")
+    return record
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
+def as_value(parsed: Any) -> Value:
+    """A parsed JSON or YAML value as a cell: scalars and lists of them as text, anything deeper as JSON text."""
+    if isinstance(parsed, str):
+        return parsed
+    if parsed is None:
+        return None
+    if isinstance(parsed, bool):
+        return "true" if parsed else "false"
+    if isinstance(parsed, list) and all(isinstance(item, str) for item in parsed):
+        return tuple(parsed)
+    return json.dumps(parsed, ensure_ascii=False)

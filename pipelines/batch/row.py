@@ -1,0 +1,239 @@
+"""One row of a batch, after defaults: every cell read strictly, nothing guessed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pipelines.batch.document import Value
+from pipelines.batch.excerpt import excerpt
+from pipelines.batch.findings import Finding
+from pipelines.batch.identity import id_problem
+from pipelines.batch.reference import address_problem, is_internal, split_addresses
+
+MOST_TAKES = 100
+
+_WHOLE = re.compile(r"\+?([0-9]{1,6})(?:\.0{1,6})?")
+_SECONDS = re.compile(_WHOLE.pattern + r"\s*(?:s|secs?|seconds?)?")
+_SIZE = re.compile("([0-9]{1,5})\\s*[x\u00d7*]\\s*([0-9]{1,5})")
+_CHARACTER = ("character_url", "character_start", "character_end")
+_MOST_CHARACTER_SECONDS = 3
+
+_YES = frozenset({"true", "yes", "y", "1", "on", "x", "enabled", "active", "ready", "for production"})
+_NO = frozenset(
+    {"false", "no", "n", "0", "off", "disabled", "skip", "skipped", "done", "not produced", "draft", "hold"}
+)
+_ORIENTATIONS = dict.fromkeys(("landscape", "horizontal", "16:9", "16x9", "16/9", "wide"), "landscape") | dict.fromkeys(
+    ("portrait", "vertical", "9:16", "9x16", "9/16", "tall"), "portrait"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it was understood. The prompt and the file name may still be templates."""
+
+    prompt: str = ""
+    id: str | None = None
+    filename: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    seconds: int | None = None
+    size: str | None = None
+    orientation: str | None = None
+    image_url: tuple[str, ...] = ()
+    character_url: str | None = None
+    character_start: int | None = None
+    character_end: int | None = None
+    remix_of: str | None = None
+    takes: int = 1
+    tags: tuple[str, ...] = ()
+    enabled: bool = True
+    skip: bool = False
+    campaign: str | None = None
+
+
+class _Unfit(ValueError):
+    """A cell that cannot be read: what is wrong, and how to mend it."""
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what)
+        self.what, self.fix = what, fix
+
+
+def read_row(values: Mapping[str, Value]) -> tuple[Row, list[Finding], list[Finding]]:
+    """Read the canonical columns of one row.
+
+    Args:
+        values: canonical name -> cell, trimmed, only cells that are not empty.
+
+    Returns:
+        The row, problems and warnings. A cell with a problem counts as not given.
+    """
+    read: dict[str, Any] = {}
+    problems: list[Finding] = []
+    warnings: list[Finding] = []
+    for name, value in values.items():
+        if value is None:
+            continue
+        try:
+            read[name] = _READERS[name](value)
+        except _Unfit as unfit:
+            problems.append(Finding(name, unfit.what, unfit.fix))
+    if "prompt" not in read or not _says_something(read["prompt"]):
+        problems.append(Finding("prompt", "is empty.", "Write what the video shows, or remove the row."))
+    if any(name in values for name in _CHARACTER):
+        _check_character(read, problems)
+    for name in ("image_url", "character_url"):
+        _warn_internal(name, read, warnings)
+    return Row(**read), problems, warnings
+
+
+def _says_something(prompt: str) -> bool:
+    return any(unicodedata.category(sign)[0] not in "ZC" for sign in prompt)
+
+
+def _check_character(read: dict[str, Any], problems: list[Finding]) -> None:
+    missing = [name for name in _CHARACTER if name not in read]
+    if missing:
+        if not any(problem.column in missing for problem in problems):
+            fix = "Give character_url, character_start and character_end, or none of them."
+            problems.append(Finding(missing[0], "is missing beside the other character columns.", fix))
+        return
+    span = read["character_end"] - read["character_start"]
+    if not 1 <= span <= _MOST_CHARACTER_SECONDS:
+        what = f"is {span} s after character_start."
+        fix = f"Choose a part of 1 to {_MOST_CHARACTER_SECONDS} seconds."
+        problems.append(Finding("character_end", what, fix))
+
+
+def _warn_internal(name: str, read: dict[str, Any], warnings: list[Finding]) -> None:
+    addresses = read.get(name) or ()
+    for address in (addresses,) if isinstance(addresses, str) else addresses:
+        if is_internal(address):
+            fix = "The provider opens it, not this machine."
+            warnings.append(Finding(name, "is an internal address, which a provider cannot reach.", fix))
+
+
+def _one(value: Value) -> str:
+    if not isinstance(value, str):
+        raise _Unfit("takes one value, not a list.", "Write one value.")
+    return value
+
+
+def _id(value: Value) -> str:
+    text = _one(value)
+    problem = id_problem(text)
+    if problem:
+        raise _Unfit(f"{excerpt(text)} {problem}", "Choose another id, or leave it empty.")
+    return text
+
+
+def _plain(value: Value) -> str:
+    text = _one(value)
+    if "\n" in text or "\r" in text or "\t" in text:
+        raise _Unfit("has a line end or a tab in it.", "Write it on one line.")
+    return text
+
+
+def _seconds(value: Value) -> int:
+    text = _one(value)
+    seconds = _whole_of(_SECONDS, text)
+    if not seconds:
+        raise _Unfit(f"{excerpt(text, 40)} is not a whole number of seconds.", "Write for example 8.")
+    return seconds
+
+
+def _second(value: Value) -> int:
+    text = _one(value)
+    seconds = _whole_of(_SECONDS, text)
+    if seconds is None:
+        raise _Unfit(f"{excerpt(text, 40)} is not a whole number of seconds.", "Write for example 0 or 2.")
+    return seconds
+
+
+def _takes(value: Value) -> int:
+    text = _one(value)
+    takes = _whole_of(_WHOLE, text)
+    if takes is None or not 1 <= takes <= MOST_TAKES:
+        raise _Unfit(f"{excerpt(text, 40)} is not a number of takes.", f"Write a whole number from 1 to {MOST_TAKES}.")
+    return takes
+
+
+@lru_cache(maxsize=1024)
+def _whole_of(pattern: re.Pattern[str], text: str) -> int | None:
+    match = pattern.fullmatch(text.casefold())
+    return int(match.group(1)) if match else None
+
+
+def _size(value: Value) -> str:
+    text = _plain(value).casefold()
+    match = _SIZE.fullmatch(text)
+    if match:
+        return f"{int(match.group(1))}x{int(match.group(2))}"
+    if text in _ORIENTATIONS:
+        raise _Unfit(f"{excerpt(text, 40)} is an orientation.", 'Put it into a column "orientation".')
+    return text
+
+
+def _orientation(value: Value) -> str:
+    text = _one(value)
+    word = _ORIENTATIONS.get(re.sub(r"\s*([:x/])\s*", r"\1", text.casefold()))
+    if word is None:
+        fix = "Allowed: landscape, portrait, horizontal, vertical, 16:9, 9:16."
+        raise _Unfit(f"{excerpt(text, 40)} is not an orientation.", fix)
+    return word
+
+
+def _addresses(value: Value) -> tuple[str, ...]:
+    addresses = split_addresses(value) if isinstance(value, str) else tuple(item.strip() for item in value or ())
+    return tuple(_address(address) for address in addresses)
+
+
+def _address(value: Value) -> str:
+    text = _one(value)
+    problem = address_problem(text)
+    if problem:
+        # What follows a "?" is often a signature: it does not belong into a message.
+        raise _Unfit(
+            f"{excerpt(text.partition('?')[0].rpartition('@')[2])} {problem}", "Give a public https:// address."
+        )
+    return text
+
+
+def _tags(value: Value) -> tuple[str, ...]:
+    parts = re.split(r"[,;|]", value) if isinstance(value, str) else value or ()
+    return tuple(dict.fromkeys(_plain(tag) for part in parts if (tag := part.strip())))
+
+
+def _yes_or_no(value: Value) -> bool:
+    text = _one(value)
+    word = " ".join(text.casefold().split())
+    if word not in _YES and word not in _NO:
+        raise _Unfit(f"{excerpt(text, 40)} is neither yes nor no.", "Write yes or no.")
+    return word in _YES
+
+
+_READERS: Mapping[str, Callable[[Value], Any]] = {
+    "prompt": _one,
+    "id": _id,
+    "filename": _plain,
+    "provider": _plain,
+    "model": _plain,
+    "seconds": _seconds,
+    "size": _size,
+    "orientation": _orientation,
+    "image_url": _addresses,
+    "character_url": _address,
+    "character_start": _second,
+    "character_end": _second,
+    "remix_of": _plain,
+    "takes": _takes,
+    "tags": _tags,
+    "enabled": _yes_or_no,
+    "skip": _yes_or_no,
+    "campaign": _plain,
+}

@@ -1,0 +1,73 @@
+"""What a YAML batch says about the run as a whole: limits, budget, output, delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from pipelines.batch.excerpt import excerpt
+from pipelines.batch.findings import Report, did_you_mean
+
+
+class _Setting(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _without_unit(value: object) -> object:
+    return value.strip().removesuffix("s").strip() if isinstance(value, str) else value
+
+
+class Limits(_Setting):
+    """How fast this batch may go. None: as the provider's profile says."""
+
+    in_flight: int | None = Field(None, ge=1, le=100_000)
+    per_minute: float | None = Field(None, gt=0, le=1_000_000)
+    poll_every: Annotated[float | None, BeforeValidator(_without_unit)] = Field(None, ge=0.05, le=86_400)  # seconds
+
+
+class Budget(_Setting):
+    """What this batch may cost at most. None: no cap of its own."""
+
+    max: Decimal | None = Field(None, ge=0)
+    currency: str = Field("USD", pattern="^[A-Z]{3}$")
+
+
+class Output(_Setting):
+    """Where the videos go. `dir` is relative to the batch file."""
+
+    dir: str | None = Field(None, pattern=r"^[^\x00-\x1f]+$")
+    filename: str | None = Field(None, min_length=1)  # a template, for rows without a name of their own
+
+
+class Settings(_Setting):
+    """All settings of one batch file; a CSV or JSONL file has none."""
+
+    name: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f/\\]+$")
+    provider: str | None = None
+    limits: Limits = Limits()
+    budget: Budget = Budget()
+    output: Output = Output()
+    delivery: Literal["poll", "callback"] = "poll"
+
+
+def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Settings:
+    """Settings from the text of a YAML file. Problems go to the report; what is wrong counts as not given."""
+    try:
+        return Settings.model_validate(dict(values))
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            path = [str(part) for part in detail["loc"]]
+            where = f'{file}, "{".".join(path)}"'
+            if detail["type"] == "extra_forbidden":
+                report.problem(where, "is not a known setting.", did_you_mean(path[-1], _known_beside(path)))
+            else:
+                report.problem(where, f"{excerpt(str(detail['input']), 40)} does not fit: {detail['msg']}.")
+        return Settings()
+
+
+def _known_beside(path: list[str]) -> list[str]:
+    nested: dict[str, type[_Setting]] = {"limits": Limits, "budget": Budget, "output": Output}
+    return list(nested.get(path[0], Settings).model_fields)

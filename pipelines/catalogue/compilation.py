@@ -1,0 +1,107 @@
+"""The whole catalogue of an output folder, derived from the ledger and rebuildable from it at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipelines.batch import Batch
+from pipelines.catalogue.gallery import write_gallery
+from pipelines.catalogue.manifest import write_manifest
+from pipelines.catalogue.own_file import by_row, write_done_copy, write_failed_rows
+from pipelines.catalogue.posters import write_thumbnails
+from pipelines.catalogue.row import ManifestRow
+from pipelines.job import JobStatus, Order
+from pipelines.ledger import views
+from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.views import JobRecord
+
+_WORTH_ANOTHER_TRY = frozenset(
+    {JobStatus.REJECTED, JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED, JobStatus.PARKED}
+)
+
+
+async def write_catalogue(ledger: Ledger, batch: Batch, folder: Path) -> int:
+    """Write manifest, done copy, failed rows, thumbnails and gallery. Each file is replaced whole or not at all.
+
+    Returns:
+        How many rows the manifest has.
+    """
+    records = await ledger.write(lambda connection: list(views.records(connection)))
+    rows = manifest_rows(records)
+    current = [row for row, record in zip(rows, records, strict=True) if record.in_batch]
+
+    def write_files() -> None:
+        write_manifest(folder, rows, batch.columns)
+        takes = by_row(current)
+        header = batch.table.header
+        cells = [batch.table.texts(index) for index in range(len(batch.table.rows))]
+        write_done_copy(folder, batch.path.name, header, cells, takes)
+        failures = {
+            number: next((r for r in of_row if r.status in _WORTH_ANOTHER_TRY), None)
+            for number, of_row in takes.items()
+        }
+        write_failed_rows(folder, header, cells, {n: row for n, row in failures.items() if row is not None})
+
+    await asyncio.to_thread(write_files)
+    await write_thumbnails(folder, rows)
+    await asyncio.to_thread(write_gallery, folder, batch.name, rows)
+    return len(rows)
+
+
+def manifest_rows(records: Iterable[JobRecord]) -> list[ManifestRow]:
+    """The ledger's records as rows of the manifest."""
+    return [_row(record) for record in records]
+
+
+def _row(record: JobRecord) -> ManifestRow:
+    job, order = record.job, record.job.order
+    output: dict[str, Any] = record.output or {}
+    media: dict[str, Any] = output.get("media") or {}
+    return ManifestRow(
+        id=job.id,
+        row=job.row,
+        campaign=job.campaign,
+        take=job.take,
+        status=record.status,
+        provider=order.provider,
+        model=order.model,
+        prompt=order.prompt,
+        prompt_sha256=hashlib.sha256(order.prompt.encode("utf-8", "surrogatepass")).hexdigest(),
+        params=_params(order),
+        task_id=record.provider_job_id,
+        trace_id=record.trace_id,
+        attempts=record.attempts,
+        submitted_at=record.submitted_at,
+        completed_at=record.completed_at,
+        downloaded_at=record.downloaded_at,
+        url_expires_at=record.url_expires_at,
+        duration_s=media.get("duration_s"),
+        width=media.get("width"),
+        height=media.get("height"),
+        fps=media.get("fps"),
+        has_audio=media.get("has_audio"),
+        bytes=output.get("bytes"),
+        sha256=output.get("sha256"),
+        path=output.get("path"),
+        source_host=output.get("source_host"),
+        cost_estimated=job.cost_estimated,
+        cost_actual=record.cost_actual,
+        currency=job.currency,
+        billed=record.billed,
+        error_code=record.error_code,
+        error_message=record.error_message,
+        failed_stage=record.failed_stage,
+        flags=record.flags,
+        tags=job.tags,
+        own=job.own,
+    )
+
+
+def _params(order: Order) -> dict[str, Any]:
+    """Everything that was ordered besides provider, model and prompt, as far as it was said."""
+    values = order.model_dump(mode="json", exclude={"provider", "model", "prompt", "extra"}, exclude_none=True)
+    return {name: value for name, value in values.items() if value not in ("", [])} | order.extra

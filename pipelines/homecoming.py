@@ -1,0 +1,173 @@
+"""The last stretch of a job: its clip is fetched, measured against the order, and recorded as done."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipelines.errors import (
+    AddressRefused,
+    KeyRefused,
+    LinkExpired,
+    NotAVideo,
+    OutputError,
+    ProviderError,
+    TransportError,
+)
+from pipelines.job import Billed, Job, JobStatus
+from pipelines.lane import Lane
+from pipelines.ledger import endings
+from pipelines.outputs import Clip, Source, bring_home, differences, settle
+from pipelines.pacing.backoff import delay
+from pipelines.pacing.waits import sleep_unless
+from pipelines.providers.protocol import Link, Phase, Progress
+from pipelines.run import Run
+
+_TRIES = 5
+_LAST = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+async def bring_job_home(job: Job, progress: Progress, lane: Lane, run: Run) -> None:
+    """Fetch the clips of a finished job, soonest expiry first among all jobs, and record it as done.
+
+    Raises:
+        OutputError: the clip is paid for and cannot be had now; it stays `ready`, and calling again goes on.
+        DiskFull: no space; it stays `ready`.
+    """
+    expires_at = _expiry(progress, lane)
+    await run.ledger.write(endings.ready, job.id, completed_at=progress.completed_at, url_expires_at=expires_at)
+    run.move(job, replace(run.standing[job.id], status=JobStatus.READY, url_expires_at=expires_at))
+    async with run.downloads.place(priority=(expires_at or _LAST).timestamp()):
+        try:
+            clips = [await _fetch(job, number, progress, lane, run) for number in range(len(progress.links))]
+        except LinkExpired as error:
+            await _expired(job, error, lane, run)
+            return
+        except AddressRefused as error:
+            await run.ledger.write(endings.parked, job.id, stage="download", code="address_refused", message=str(error))
+            run.move(job, run.standing[job.id].but(JobStatus.PARKED))
+            run.tally.say(f"{job.id}: parked: {error}")
+            return
+    await _record(job, clips, run)
+
+
+async def _record(job: Job, clips: list[Clip | None], run: Run) -> None:
+    here = [clip for clip in clips if clip is not None]
+    if len(here) < len(clips):
+        return  # the run ends; the next one goes on
+    output = _output(here[0], run.folder)
+    if here[1:]:
+        output["more"] = [_output(clip, run.folder) for clip in here[1:]]
+    await run.ledger.write(endings.done, job.id, output=output, flags=_flags(job, here[0]))
+    for number in range(len(here)):
+        settle(run.folder / "videos", _numbered(job.filename, number), _attempt(job, run))
+    run.move(job, run.standing[job.id].but(JobStatus.DONE))
+
+
+async def _fetch(job: Job, number: int, progress: Progress, lane: Lane, run: Run) -> Clip | None:
+    """Download one clip of a job, again after faults that pass. None: the run ends first."""
+    link = progress.links[number]
+    for tried in range(_TRIES):
+        if run.stop.is_set():
+            return None
+        try:
+            return await bring_home(
+                run.http,
+                Source(link.url, lane.provider.key_header() if link.needs_key else None, link.expires_at),
+                folder=run.folder / "videos",
+                filename=_numbered(job.filename, number),
+                attempt=_attempt(job, run),
+            )
+        except (LinkExpired, NotAVideo) as error:
+            fresh = await _fresh_link(job, number, lane, run)
+            if isinstance(error, LinkExpired) and _is_over(fresh, link):
+                raise
+            link = fresh or link
+            last: OutputError = error
+        except OutputError as error:
+            if not error.passes:
+                raise
+            last = error
+        await sleep_unless(run.stop, delay(tried, base_s=1.0 / run.time_scale, cap_s=30.0 / run.time_scale))
+    raise last
+
+
+async def _fresh_link(job: Job, number: int, lane: Lane, run: Run) -> Link | None:
+    """What the provider says now; status queries sign links anew."""
+    provider_job_id = run.standing[job.id].provider_job_id
+    assert provider_job_id is not None
+    try:
+        progress = await lane.provider.check(provider_job_id)
+    except (ProviderError, TransportError, KeyRefused):
+        return None
+    usable = progress.phase is Phase.SUCCEEDED and number < len(progress.links)
+    return progress.links[number] if usable else None
+
+
+def _is_over(fresh: Link | None, used: Link) -> bool:
+    """Whether an expired link is the last word: the provider gives the same one, and its time has passed."""
+    if fresh is None or fresh.url != used.url:
+        return False
+    return fresh.expires_at is not None and fresh.expires_at < datetime.now(UTC)
+
+
+async def _expired(job: Job, error: LinkExpired, lane: Lane, run: Run) -> None:
+    """Paid and gone, said loudly; or, where the expiry is not sure, parked for the next run."""
+    expires_at = run.standing[job.id].url_expires_at
+    if expires_at is None or expires_at > datetime.now(UTC):
+        await run.ledger.write(endings.parked, job.id, stage="download", code="link_refused", message=str(error))
+        run.move(job, run.standing[job.id].but(JobStatus.PARKED))
+        run.tally.say(f"{job.id}: parked: {error}")
+        return
+    name = lane.provider.profile.name
+    await run.ledger.write(
+        endings.failed,
+        job.id,
+        status=JobStatus.EXPIRED,
+        stage="download",
+        code="expired",
+        message=f"the link expired before the clip was fetched: {error}",
+        billed=Billed.YES,
+    )
+    run.move(job, run.standing[job.id].but(JobStatus.EXPIRED))
+    run.tally.say(f"{job.id}: PAID AND EXPIRED at {name}: its link ended and no new one is given.")
+
+
+def _expiry(progress: Progress, lane: Lane) -> datetime | None:
+    """When the first link ends: as the link says, or as the vendor's documents say."""
+    known = [link.expires_at for link in progress.links if link.expires_at is not None]
+    hours = lane.provider.profile.timing.link_lifetime_hours
+    if known or hours is None:
+        return min(known, default=None)
+    return (progress.completed_at or datetime.now(UTC)) + timedelta(hours=hours)
+
+
+def _flags(job: Job, clip: Clip) -> tuple[str, ...]:
+    order = job.order
+    flags = differences(
+        clip.media, seconds=order.seconds, pixels=order.pixels(), orientation=order.orientation, audio=True
+    )
+    renamed = clip.path.name != Path(job.filename).name
+    return (*flags, "renamed") if renamed else flags
+
+
+def _output(clip: Clip, folder: Path) -> dict[str, object]:
+    return {
+        "path": clip.path.relative_to(folder).as_posix(),
+        "bytes": clip.bytes,
+        "sha256": clip.sha256,
+        "media": asdict(clip.media),
+        "source_host": clip.source_host,
+    }
+
+
+def _numbered(filename: str, number: int) -> str:
+    """`clip.mp4`, and `clip-2.mp4` for the second clip of the same job."""
+    return filename if number == 0 else f"{filename.removesuffix('.mp4')}-{number + 1}.mp4"
+
+
+def _attempt(job: Job, run: Run) -> str:
+    """Names the part file: the same in every run that fetches the same paid clip."""
+    return hashlib.sha256((run.standing[job.id].provider_job_id or job.id).encode()).hexdigest()[:12]

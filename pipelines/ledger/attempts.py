@@ -1,0 +1,295 @@
+"""The life of one paid submission, as transactions: claim, sending, and its four ends.
+
+Each function runs inside one transaction (`Ledger.write`) and returns whether, or what, it changed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from pipelines.errors import BudgetReached
+from pipelines.job import AttemptState, Billed, Job, JobStatus
+from pipelines.ledger import accounts
+from pipelines.ledger.accounts import Pot
+from pipelines.ledger.schema import LIVE_STATES, attempt, event, job
+from pipelines.ledger.schema import owner as owner_table
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a job stands in the ledger."""
+
+    status: JobStatus
+    provider_job_id: str | None = None
+    submitted_at: datetime | None = None
+    account: str | None = None
+    url_expires_at: datetime | None = None
+
+    def but(self, status: JobStatus) -> Standing:
+        """The same job in another status."""
+        return replace(self, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to send one submission for one job, if it is still ours at the last instant."""
+
+    attempt_id: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The cap that a claim must respect."""
+
+    most: Decimal
+    currency: str
+
+
+def utc_text(moment: datetime | None = None) -> str:
+    """A moment as ISO 8601 in UTC, with milliseconds and a Z."""
+    moment = moment or datetime.now(UTC)
+    return moment.astimezone(UTC).isoformat("T", "milliseconds").replace("+00:00", "Z")
+
+
+def note(connection: Connection, kind: str, job_id: str | None = None, **detail: Any) -> None:
+    """Append to the history."""
+    text = json.dumps(detail, ensure_ascii=False, default=str) if detail else None
+    connection.execute(insert(event).values(job_id=job_id, at=time.time(), kind=kind, detail=text))
+
+
+STANDING = (job.c.id, job.c.status, job.c.provider_job_id, job.c.submitted_at, job.c.account, job.c.url_expires_at)
+
+
+def standing_from(row: Any) -> Standing:
+    """The standing in a row of the columns `STANDING`."""
+    return Standing(
+        JobStatus(row.status),
+        row.provider_job_id,
+        datetime.fromisoformat(row.submitted_at) if row.submitted_at else None,
+        row.account,
+        datetime.fromisoformat(row.url_expires_at) if row.url_expires_at else None,
+    )
+
+
+def standing_of(connection: Connection, job_id: str) -> Standing:
+    """Where a job stands.
+
+    Raises:
+        KeyError: the ledger does not know the job; enrolment comes first.
+    """
+    row = connection.execute(select(*STANDING).where(job.c.id == job_id)).one_or_none()
+    if row is None:
+        raise KeyError(job_id)
+    return standing_from(row)
+
+
+def claim(connection: Connection, planned: Job, account: str, budget: Budget | None) -> Claim | Standing:
+    """Reserve slot and budget for a planned job, or say where it stands instead.
+
+    Raises:
+        BudgetReached: what is spent, reserved and uncertain leaves too little for this job.
+    """
+    standing = standing_of(connection, planned.id)
+    if standing.status is not JobStatus.PLANNED:
+        return standing
+    micros = accounts.to_micros(planned.cost_estimated)
+    if budget is not None:
+        _check_budget(connection, budget, micros, planned)
+    last, live = connection.execute(
+        select(func.max(attempt.c.n), func.max(attempt.c.state.in_(LIVE_STATES))).where(attempt.c.job_id == planned.id)
+    ).one()
+    if live:  # a planned job has no live attempt; if it has, somebody else's hand is in the file
+        return Standing(JobStatus.IN_DOUBT)
+    claimed = Claim(str(uuid.uuid4()), planned.id)
+    connection.execute(
+        insert(attempt).values(
+            id=claimed.attempt_id,
+            job_id=planned.id,
+            n=(last or 0) + 1,
+            provider=planned.order.provider,
+            account=account,
+            state=AttemptState.CLAIMED,
+            fingerprint=planned.order.fingerprint(),
+            epoch=connection.execute(select(owner_table.c.epoch)).scalar_one(),
+            cost_micros=micros,
+            currency=planned.currency,
+            pot=Pot.RESERVED,
+            claimed_at=utc_text(),
+        )
+    )
+    accounts.move(connection, planned.currency, micros, None, Pot.RESERVED)
+    connection.execute(update(job).where(job.c.id == planned.id).values(status=JobStatus.SUBMITTING, account=account))
+    return claimed
+
+
+def _check_budget(connection: Connection, budget: Budget, micros: int | None, planned: Job) -> None:
+    if micros is None or planned.currency != budget.currency:
+        raise BudgetReached(
+            f"Job {planned.id} has no price in {budget.currency}, so a budget of {budget.most} cannot cover it."
+        )
+    committed = accounts.committed_micros(connection, budget.currency)
+    if committed + micros > (accounts.to_micros(budget.most) or 0):
+        spent = accounts.from_micros(committed)
+        raise BudgetReached(
+            f"The budget of {budget.most} {budget.currency} does not cover the next job ({planned.cost_estimated}); "
+            f"{spent} is spent, reserved or uncertain. Raise --budget and run the same command again."
+        )
+
+
+def mark_sending(connection: Connection, claimed: Claim) -> bool:
+    """The last commit before the first byte. False: the claim is no longer ours, and nothing may be sent."""
+    changed = connection.execute(
+        update(attempt)
+        .where(attempt.c.id == claimed.attempt_id, attempt.c.state == AttemptState.CLAIMED)
+        .values(state=AttemptState.SENDING, sent_at=utc_text())
+    )
+    return changed.rowcount == 1
+
+
+_OPEN = (AttemptState.CLAIMED, AttemptState.SENDING)
+
+
+def advance(
+    connection: Connection,
+    which: Any,
+    was: tuple[AttemptState, ...],
+    state: AttemptState,
+    pot: Pot | None,
+    **values: Any,
+) -> Any:
+    """Move one attempt on by compare-and-set, and its price with it.
+
+    Args:
+        connection: the open transaction.
+        which: the condition that names the attempt.
+        was: the states that it may leave.
+        state: the state it comes to.
+        pot: where its price counts from now on.
+        values: further columns.
+
+    Returns:
+        The row as it was, or None if the attempt was in none of the states `was`.
+    """
+    row = connection.execute(select(attempt).where(which, attempt.c.state.in_(was))).one_or_none()
+    if row is not None:
+        connection.execute(update(attempt).where(attempt.c.id == row.id).values(state=state, pot=pot, **values))
+        accounts.move(connection, row.currency, row.cost_micros, Pot(row.pot) if row.pot else None, pot)
+    return row
+
+
+def not_sent(connection: Connection, claimed: Claim, reason: str) -> None:
+    """Nothing left this machine: the reservation is released and the job is planned again."""
+    which = attempt.c.id == claimed.attempt_id
+    row = advance(connection, which, _OPEN, AttemptState.NOT_SENT, None, ended_at=utc_text())
+    if row is not None:
+        connection.execute(update(job).where(job.c.id == row.job_id).values(status=JobStatus.PLANNED))
+        note(connection, "not_sent", row.job_id, reason=reason)
+
+
+def accepted(
+    connection: Connection, claimed: Claim, provider_job_id: str, trace_id: str | None, http_status: int | None = None
+) -> None:
+    """The provider gave an id: from here on the job is waited for, and never sent again."""
+    now = utc_text()
+    row = advance(
+        connection,
+        attempt.c.id == claimed.attempt_id,
+        (*_OPEN, AttemptState.IN_DOUBT),
+        AttemptState.ACCEPTED,
+        Pot.RESERVED,
+        ended_at=now,
+        provider_job_id=provider_job_id,
+        http_status=http_status,
+    )
+    if row is None:
+        return
+    connection.execute(
+        update(job)
+        .where(job.c.id == row.job_id)
+        .values(
+            status=JobStatus.WAITING,
+            account=row.account,
+            provider_job_id=provider_job_id,
+            trace_id=trace_id,
+            submitted_at=row.sent_at or now,
+            billed=Billed.UNKNOWN,
+            error_code=None,
+            error_message=None,
+            failed_stage=None,
+        )
+    )
+    note(connection, "accepted", row.job_id, provider_job_id=provider_job_id)
+
+
+def rejected(
+    connection: Connection, claimed: Claim, *, code: str, message: str, http_status: int | None, again: bool
+) -> None:
+    """The provider surely refused.
+
+    Args:
+        connection: the open transaction.
+        claimed: the attempt.
+        code: the provider's error code.
+        message: the provider's words, for a person.
+        http_status: of the answer, if there was one.
+        again: the fault is not the row's (rate limit, key, balance): the job is planned again.
+    """
+    values = {"ended_at": utc_text(), "http_status": http_status}
+    row = advance(connection, attempt.c.id == claimed.attempt_id, _OPEN, AttemptState.REJECTED, None, **values)
+    if row is None:
+        return
+    outcome: dict[str, Any] = {"status": JobStatus.PLANNED}
+    if not again:
+        outcome = {
+            "status": JobStatus.REJECTED,
+            "billed": Billed.NO,
+            "error_code": code,
+            "error_message": message,
+            "failed_stage": "submit",
+        }
+    connection.execute(update(job).where(job.c.id == row.job_id).values(outcome))
+    note(connection, "rejected", row.job_id, code=code, message=message, http_status=http_status)
+
+
+def in_doubt(
+    connection: Connection, claimed: Claim, *, reason: str, http_status: int | None = None, excerpt: str | None = None
+) -> None:
+    """Something may have reached the provider: the price counts as uncertain, and the job is not sent again by itself."""
+    doubt(
+        connection,
+        attempt.c.id == claimed.attempt_id,
+        _OPEN,
+        reason,
+        ended_at=utc_text(),
+        http_status=http_status,
+        excerpt=excerpt,
+    )
+
+
+def doubt(connection: Connection, which: Any, was: tuple[AttemptState, ...], reason: str, **values: Any) -> None:
+    """Put the attempt that `which` names, and its job, in doubt."""
+    row = advance(connection, which, was, AttemptState.IN_DOUBT, Pot.UNCERTAIN, **values)
+    if row is None:
+        return
+    connection.execute(
+        update(job)
+        .where(job.c.id == row.job_id)
+        .values(
+            status=JobStatus.IN_DOUBT,
+            billed=Billed.UNKNOWN,
+            submitted_at=row.sent_at,
+            error_code="in_doubt",
+            error_message=reason,
+            failed_stage="submit",
+        )
+    )
+    note(connection, "in_doubt", row.job_id, reason=reason)

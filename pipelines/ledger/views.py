@@ -1,0 +1,131 @@
+"""Reading the ledger: what `status`, `ls` and the catalogue are made from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from pipelines.job import Billed, Job, JobStatus
+from pipelines.ledger.accounts import Balance, balances, from_micros
+from pipelines.ledger.attempts import STANDING, Standing, standing_from
+from pipelines.ledger.schema import attempt, batch, job, owner
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """Everything that the ledger knows of one job."""
+
+    job: Job
+    status: JobStatus
+    in_batch: bool
+    attempts: int
+    provider_job_id: str | None
+    trace_id: str | None
+    submitted_at: datetime | None
+    completed_at: datetime | None
+    downloaded_at: datetime | None
+    url_expires_at: datetime | None
+    output: dict[str, Any] | None  # path, bytes, sha256, media, source_host
+    flags: tuple[str, ...]
+    cost_actual: Decimal | None
+    billed: Billed
+    error_code: str | None
+    error_message: str | None
+    failed_stage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Where everything stands."""
+
+    campaign: str
+    counts: dict[JobStatus, int]
+    money: list[Balance]
+    run_since: str | None
+    run_pid: int | None
+    running: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines: amounts as text, so that 0.10 stays 0.10."""
+        return {
+            "campaign": self.campaign,
+            "total": sum(self.counts.values()),
+            "counts": {str(status): count for status, count in self.counts.items()},
+            "money": [
+                {
+                    "currency": money.currency,
+                    "spent": str(money.spent),
+                    "reserved": str(money.reserved),
+                    "uncertain": str(money.uncertain),
+                }
+                for money in self.money
+            ],
+            "running": self.running,
+            "run_since": self.run_since,
+            "run_pid": self.run_pid,
+        }
+
+
+def standings(connection: Connection) -> dict[str, Standing]:
+    """Where every job stands, by its id."""
+    return {row.id: standing_from(row) for row in connection.execute(select(*STANDING))}
+
+
+def orphans(connection: Connection) -> list[Job]:
+    """Jobs that the batch file no longer names, and that were paid for all the same."""
+    paid = (JobStatus.WAITING, JobStatus.READY, JobStatus.PARKED)
+    rows = connection.execute(select(job.c.plan).where(job.c.in_batch.is_(False), job.c.status.in_(paid)))
+    return [Job.model_validate_json(row.plan) for row in rows]
+
+
+def records(connection: Connection) -> Iterator[JobRecord]:
+    """Every job in the order of its batch file, those that the file no longer names last."""
+    tries = dict(connection.execute(select(attempt.c.job_id, func.count()).group_by(attempt.c.job_id)).tuples().all())
+    order = (job.c.in_batch.desc(), job.c.position, job.c.id)
+    for row in connection.execute(select(job).order_by(*order)):
+        yield JobRecord(
+            job=Job.model_validate_json(row.plan),
+            status=JobStatus(row.status),
+            in_batch=row.in_batch,
+            attempts=tries.get(row.id, 0),
+            provider_job_id=row.provider_job_id,
+            trace_id=row.trace_id,
+            submitted_at=_moment(row.submitted_at),
+            completed_at=_moment(row.completed_at),
+            downloaded_at=_moment(row.downloaded_at),
+            url_expires_at=_moment(row.url_expires_at),
+            output=json.loads(row.output) if row.output else None,
+            flags=tuple(json.loads(row.flags)) if row.flags else (),
+            cost_actual=from_micros(row.cost_actual_micros),
+            billed=Billed(row.billed),
+            error_code=row.error_code,
+            error_message=row.error_message,
+            failed_stage=row.failed_stage,
+        )
+
+
+def overview(connection: Connection) -> Overview:
+    """Counts and money, without reading every job."""
+    counts = Counter(
+        {JobStatus(s): n for s, n in connection.execute(select(job.c.status, func.count()).group_by(job.c.status))}
+    )
+    name = connection.execute(select(batch.c.campaign).order_by(batch.c.read_at.desc()).limit(1)).scalar_one_or_none()
+    holder = connection.execute(select(owner)).one_or_none()
+    return Overview(
+        campaign=name or "",
+        counts={status: counts[status] for status in JobStatus if counts[status]},
+        money=balances(connection),
+        run_since=holder.since if holder else None,
+        run_pid=holder.pid if holder else None,
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

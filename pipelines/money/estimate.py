@@ -1,0 +1,87 @@
+"""What a batch costs: the prices of its jobs added up, exactly, by currency and by model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.job import Job
+from pipelines.providers.profile import Profile, shipped_profiles
+
+
+class _Sum(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Group(_Sum):
+    """The jobs of one provider and model."""
+
+    provider: str
+    model: str
+    count: int
+    totals: dict[str, Decimal]  # by currency; without the jobs whose price is unknown
+    unknown: int  # jobs whose price is unknown
+    assumed: bool  # the price is a stand-in
+
+
+class Estimate(_Sum):
+    """What a batch would cost."""
+
+    count: int  # jobs that would be made
+    skipped: int  # jobs that are disabled
+    totals: dict[str, Decimal]  # by currency
+    groups: tuple[Group, ...]
+    unknown: tuple[str, ...]  # ids of jobs whose price is unknown
+    assumed: bool  # some price is a stand-in
+
+
+def estimate(jobs: Iterable[Job], profiles: Mapping[str, Profile] | None = None) -> Estimate:
+    """Add up a batch. Disabled jobs cost nothing.
+
+    Args:
+        jobs: with the prices that the planner gave them.
+        profiles: by name, to tell which prices are stand-ins; without it the shipped ones.
+    """
+    known = shipped_profiles() if profiles is None else profiles
+    skipped = 0
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        if job.enabled:
+            groups.setdefault((job.order.provider, job.order.model), []).append(job)
+        else:
+            skipped += 1
+    made = tuple(_group(members, known) for members in groups.values())
+    totals: dict[str, Decimal] = {}
+    for group in made:
+        for currency, amount in group.totals.items():
+            totals[currency] = totals.get(currency, Decimal(0)) + amount
+    return Estimate(
+        count=sum(group.count for group in made),
+        skipped=skipped,
+        totals=totals,
+        groups=made,
+        unknown=tuple(job.id for members in groups.values() for job in members if job.cost_estimated is None),
+        assumed=any(group.assumed for group in made),
+    )
+
+
+def _group(members: list[Job], profiles: Mapping[str, Profile]) -> Group:
+    totals: dict[str, Decimal] = {}
+    for job in members:
+        if job.cost_estimated is not None:
+            currency = job.currency or "USD"
+            totals[currency] = totals.get(currency, Decimal(0)) + job.cost_estimated
+    first = members[0].order
+    profile = profiles.get(first.provider)
+    rows = profile.prices if profile else ()
+    assumed = any(row.assumed for row in rows if row.model == first.model)
+    return Group(
+        provider=first.provider,
+        model=first.model,
+        count=len(members),
+        totals=totals,
+        unknown=sum(job.cost_estimated is None for job in members),
+        assumed=assumed,
+    )

@@ -1,0 +1,58 @@
+"""How long to wait before trying again: pure functions over numbers and headers."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+#: A hint longer than this is treated as this; the caller reports it.
+LONGEST_HINT_S = 900.0
+
+
+def delay(attempt: int, *, base_s: float = 1.0, cap_s: float = 60.0, chance: float | None = None) -> float:
+    """Seconds before try number `attempt + 1`: full jitter over min(cap, base * 2^attempt), never under a tenth of it.
+
+    Args:
+        attempt: how many tries have failed, 0 for the first wait.
+        base_s: upper end of the first wait.
+        cap_s: upper end of every wait.
+        chance: 0..1 instead of a random draw.
+    """
+    most = min(cap_s, base_s * 2.0 ** min(attempt, 30))
+    draw = random.random() if chance is None else chance  # noqa: S311 - jitter is no secret
+    return most * (0.1 + 0.9 * draw)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds that the answer asks us to wait, or None if it asks for nothing sensible.
+
+    `retry-after-ms` wins over `retry-after`, which may be seconds or an HTTP date (RFC 9110, 10.2.3). Negative, past,
+    endless and unreadable values count as absent; long ones are cut to `LONGEST_HINT_S`.
+    """
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return _sensible(milliseconds / 1000)
+    text = headers.get("retry-after")
+    if (seconds := _number(text)) is not None:
+        return _sensible(seconds)
+    if text:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (ValueError, TypeError):
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return _sensible((moment - (now or datetime.now(UTC))).total_seconds())
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _sensible(seconds: float) -> float | None:
+    return min(seconds, LONGEST_HINT_S) if math.isfinite(seconds) and seconds >= 0 else None

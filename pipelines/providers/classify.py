@@ -1,0 +1,79 @@
+"""The one table from what a submission brought back to what it means for the money. Pure."""
+
+from __future__ import annotations
+
+from pipelines.http import Answer
+from pipelines.pacing.backoff import retry_after
+from pipelines.providers import answers
+from pipelines.providers.profile import ErrorKind, Profile
+from pipelines.providers.protocol import Accepted, Contract, InDoubt, Rejected, Verdict
+
+#: Whoever answers with one of these may all the same have taken the job.
+_AMBIGUOUS = frozenset({408, 409, 425})
+_MODERATION = ("moderation", "content_policy", "content policy", "safety")
+_OK, _MOVED, _CLIENT, _SERVER = 200, 300, 400, 500
+
+
+def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
+    """What the answer to a paid submission means.
+
+    `Rejected` is said only where the provider's own words rule out a charge. Everything else that is not plainly
+    accepted is `InDoubt`.
+    """
+    body = answers.parse(answer.body)
+    code, message = answers.error_of(body) if body is not None else (None, None)
+    found = contract.read_id(body) if body is not None and answer.complete else None
+    if _OK <= answer.status < _MOVED:
+        if found is not None:
+            trace_id = answers.identifier((body or {}).get("trace_id")) or _request_id(answer)
+            return Accepted(found, trace_id, answer.status)
+        kind = profile.errors.get(code or "")
+        if answer.complete and kind not in (None, "server"):
+            return _rejected(kind, answer, code, message)
+        return _doubt(answer, "the answer names no job" if answer.complete else "the answer broke off")
+    if _MOVED <= answer.status < _CLIENT:
+        return _rejected("address", answer, "redirect", "the address answers with a redirect; set the right base URL")
+    if answer.status in _AMBIGUOUS or answer.status < _OK:
+        return _doubt(answer, f"the provider answered HTTP {answer.status}")
+    if answer.status >= _SERVER:
+        if profile.on_server_error == "rejected" and code is not None:
+            return _rejected("server", answer, code, message)
+        return _doubt(answer, f"the provider answered HTTP {answer.status}" + (f" ({code})" if code else ""))
+    return _rejected(kind_of(answer.status, code, message, profile), answer, code, message)
+
+
+def kind_of(status: int, code: str | None, message: str | None, profile: Profile) -> ErrorKind:
+    """Whose fault a definite refusal is: the code decides, then the HTTP status."""
+    if code is not None and code in profile.errors:
+        return profile.errors[code]
+    if status in (401, 402, 429):
+        kinds: dict[int, ErrorKind] = {401: "key", 402: "funds", 429: "slow_down"}
+        return kinds[status]
+    if any(word in f"{code} {message}".lower() for word in _MODERATION):
+        return "moderation"
+    if status == 403:  # noqa: PLR2004
+        return "key"
+    if status in (404, 405) and code is None and message is None:
+        return "address"
+    return "row"
+
+
+def _rejected(kind: ErrorKind | None, answer: Answer, code: str | None, message: str | None) -> Rejected:
+    return Rejected(
+        kind or "row",
+        code or f"http_{answer.status}",
+        answers.printable(message or "the provider gave no reason", 500),
+        answer.status,
+        retry_after(answer.headers),
+    )
+
+
+def _doubt(answer: Answer, reason: str) -> InDoubt:
+    return InDoubt(reason, answer.status, answers.excerpt(answer.body))
+
+
+def _request_id(answer: Answer) -> str | None:
+    for name in ("x-request-id", "x-qiniu-request-id"):
+        if found := answers.identifier(answer.headers.get(name)):
+            return found
+    return None

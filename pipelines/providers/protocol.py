@@ -1,0 +1,133 @@
+"""What a provider can say, as values: the verdict on a submission and the progress of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pipelines.job import Order
+from pipelines.providers.profile import ErrorKind, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider gave an id: it works, and will charge."""
+
+    provider_job_id: str
+    trace_id: str | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The provider surely refused; nothing is charged."""
+
+    kind: ErrorKind
+    code: str
+    message: str
+    http_status: int
+    retry_after_s: float | None = None
+
+    @property
+    def again(self) -> bool:
+        """Whether the fault is not the row's, so that the same row may be sent later."""
+        return self.kind not in ("row", "moderation")
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Something may have been accepted, and nobody knows."""
+
+    reason: str
+    http_status: int | None = None
+    excerpt: str | None = None
+
+
+Verdict = Accepted | Rejected | InDoubt
+
+
+class Phase(StrEnum):
+    """What a provider's status word comes down to."""
+
+    RUNNING = "running"  #: also for words that nobody knows
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a finished clip can be had."""
+
+    url: str
+    needs_key: bool = False
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a status query says of one job."""
+
+    phase: Phase
+    word: str = ""  # the provider's own
+    links: tuple[Link, ...] = ()
+    code: str | None = None
+    message: str | None = None
+    completed_at: datetime | None = None
+    poll_after_s: float | None = None  # the provider's hint
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of a contract, without address and key."""
+
+    method: str
+    path: str  # percent-encoded, begins with a slash
+    body: Mapping[str, Any] | None = None
+
+
+class Contract(Protocol):
+    """The shape of an API as pure functions: what to send, and how to read what comes back."""
+
+    def submission(self, order: Order, profile: Profile) -> Request:
+        """The request that buys an order."""
+
+    def status(self, provider_job_id: str, profile: Profile) -> Request:
+        """The request that asks about one job."""
+
+    def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
+        """The request that asks about many; only where the profile's limits say how many."""
+
+    def read_id(self, answer: Mapping[str, Any]) -> str | None:
+        """The job's id in the answer to a submission."""
+
+    def read_progress(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> Progress:
+        """The progress in the answer to a status query."""
+
+    def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
+        """The progress of each job that the answer to a batch query names."""
+
+
+BeforeFirstByte = Callable[[], Awaitable[None]]
+
+
+class Provider(Protocol):
+    """One account at one provider."""
+
+    profile: Profile
+    account: str  # fingerprint of address and key; tells accounts apart without naming the key
+
+    async def submit(self, order: Order, before_first_byte: BeforeFirstByte) -> Verdict:
+        """Send one paid submission, once."""
+
+    async def check(self, provider_job_id: str) -> Progress:
+        """Ask about one job. Free."""
+
+    async def check_many(self, provider_job_ids: Sequence[str]) -> dict[str, Progress]:
+        """Ask about many jobs at once. Free. Jobs that the answer leaves out are absent."""
+
+    def key_header(self) -> Mapping[str, str]:
+        """The header that proves who asks."""

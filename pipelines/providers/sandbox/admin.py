@@ -1,0 +1,64 @@
+"""What tests and operators ask the sandbox itself: its bill, its counts, its faults."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from pipelines.providers.sandbox.bill import Purchase
+from pipelines.providers.sandbox.desk import Desk
+from pipelines.providers.sandbox.faults import Faults, rules_from
+from pipelines.providers.sandbox.life import stage_of
+from pipelines.providers.sandbox.refusals import RefusalError
+from pipelines.providers.sandbox.wire import Answer, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """The handlers below `/_sandbox`."""
+
+    desk: Desk
+
+    async def bill(self, visit: Visit) -> Answer:
+        """`GET /_sandbox/bill`: every line, with its state now and whether it is charged."""
+        return Answer.of([billed(purchase, visit.now) for purchase in self.desk.bill.purchases.values()])
+
+    async def requests(self, visit: Visit) -> Answer:  # noqa: ARG002  # handlers look alike
+        """`GET /_sandbox/requests`: what came by since the start."""
+        return Answer.of(self.desk.tally.document())
+
+    async def faults(self, visit: Visit) -> Answer:
+        """`GET` shows the rules and how often each struck; `POST` replaces them by a list or `{"script": name}`."""
+        if visit.method == "POST":
+            try:
+                rules = rules_from(yaml.safe_load(visit.body))
+            except (ValueError, yaml.YAMLError) as error:
+                raise RefusalError(400, str(error)) from None
+            self.desk.faults = Faults(rules, self.desk.options.seed)
+        faults = self.desk.faults
+        rows = [
+            {**rule.model_dump(mode="json", exclude_defaults=True), "applied": faults.applied[place]}
+            for place, rule in enumerate(faults.rules.rules)
+        ]
+        return Answer.of({"rules": rows})
+
+    async def nothing_here(self, visit: Visit) -> Answer:
+        """Any address that no contract has."""
+        raise RefusalError(404, f"There is no API at {visit.method} {visit.path}.")
+
+
+def billed(purchase: Purchase, now: float | None = None) -> dict[str, Any]:
+    """A bill line as JSON, with `state` and `charged`: vendors charge on success only [A14]."""
+    now = time.time() if now is None else now
+    at = datetime.fromtimestamp(purchase.created, UTC).isoformat(timespec="milliseconds")
+    done = now >= purchase.finished
+    return {
+        "at": at,
+        **asdict(purchase),
+        "state": stage_of(purchase, now).value,
+        "charged": done and purchase.has_file,
+    }

@@ -1,0 +1,125 @@
+"""The provider's own bill: one line per accepted order, appended before the client is answered. It is all the state."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """One accepted order. Everything that is ever answered about it follows from this line and the clock."""
+
+    seq: int
+    id: str
+    contract: str
+    account: str  # short hash of the key
+    model: str
+    prompt: str
+    seconds: int
+    size: str
+    orientation: str | None
+    width: int
+    height: int
+    sha256: str  # of what was ordered: two equal ones are the same clip bought twice
+    created: float  # Unix seconds
+    latency_s: float
+    outcome: str  # "completed" or an error code
+    price: float  # in the vendor's currency, charged only on success
+    request: str | None = None  # the order as JSON, where the contract echoes it
+    callback_url: str | None = None
+    remixed_from: str | None = None
+
+    @property
+    def finished(self) -> float:
+        """When it is done, well or badly."""
+        return self.created + self.latency_s
+
+    @property
+    def succeeds(self) -> bool:
+        """Whether it ends well; a clip that moderation took away ends well by its word, and is not charged."""
+        return self.outcome in ("completed", "no_videos")
+
+    @property
+    def has_file(self) -> bool:
+        """Whether there is anything to download in the end."""
+        return self.outcome == "completed"
+
+
+class Bill:
+    """The lines of the bill, in memory and, if there is a file, on disk."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.purchases: dict[str, Purchase] = {}
+        self.by_account: defaultdict[str, list[Purchase]] = defaultdict(list)
+        self.deleted: set[str] = set()
+        self._descriptor: int | None = None
+        if file is not None:
+            self._load(file)
+            self._descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next line."""
+        return len(self.purchases) + 1
+
+    def add(self, purchase: Purchase) -> None:
+        """Writes the line, then knows it."""
+        at = datetime.fromtimestamp(purchase.created, UTC).isoformat(timespec="milliseconds")
+        self._append({"event": "bought", "at": at, **asdict(purchase)})
+        self._know(purchase)
+
+    def delete(self, identifier: str, now: float) -> None:
+        """Forgets the file of a purchase; its line stays."""
+        at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
+        self._append({"event": "deleted", "at": at, "id": identifier})
+        self.deleted.add(identifier)
+
+    def find(self, identifier: str, contract: str, account: str | None) -> Purchase | None:
+        """The purchase of that id, if this contract and this account (None: any) may see it."""
+        purchase = self.purchases.get(identifier)
+        if purchase is None or purchase.contract != contract or identifier in self.deleted:
+            return None
+        return purchase if account in (None, purchase.account) else None
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _know(self, purchase: Purchase) -> None:
+        self.purchases[purchase.id] = purchase
+        self.by_account[purchase.account].append(purchase)
+
+    def _append(self, line: dict[str, Any]) -> None:
+        if self._descriptor is not None:
+            os.write(self._descriptor, json.dumps(line).encode() + b"\n")
+
+    def _load(self, file: Path) -> None:
+        if not file.exists():
+            return
+        data = file.read_bytes()
+        for line in _whole_lines(data):
+            if line.pop("event") == "deleted":
+                self.deleted.add(line["id"])
+            else:
+                del line["at"]
+                self._know(Purchase(**line))
+        if data and not data.endswith(b"\n"):
+            with file.open("ab") as end:  # a torn line must not swallow the next one
+                end.write(b"\n")
+
+
+def _whole_lines(data: bytes) -> Iterator[dict[str, Any]]:
+    for line in data.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:  # torn by a crash before its order was answered
+            continue

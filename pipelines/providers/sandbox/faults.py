@@ -1,0 +1,126 @@
+"""What goes wrong on purpose, as data: rules that match requests, and what they do. Named scripts: faults.yaml."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from random import Random
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+Route = Literal["submit", "status", "download"]
+Contract = Literal["acedata", "openai", "qiniu"]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Match(_Data):
+    """Which requests a rule is about. All that is given must hold."""
+
+    route: Route
+    contract: Contract | None = None
+    nth: tuple[int, ...] = ()  # 1 is the first that matches the route and the contract
+    per: Literal["route", "job"] = "route"  # what `nth` counts: all requests, or those for one job
+    probability: float = Field(default=1.0, ge=0, le=1)
+
+
+class Effect(_Data):
+    """What happens to a request that a rule is about."""
+
+    status: int | None = None  # refused with this status in the vendor's envelope; nothing is stored
+    code: str | None = None  # the error code in that envelope, where the usual one of the status is not meant
+    message: str = "Something went wrong on purpose."
+    retry_after: float | None = None  # seconds, as a header
+    form: Literal["full", "bare", "string"] = "full"  # how complete the envelope is
+    cut: Literal["before", "after"] | None = None  # the connection breaks before, or after, the request is worked off
+    delay: float = Field(default=0.0, ge=0)  # seconds that the finished answer waits
+    body: Literal["truncated", "malformed", "html", "empty"] | None = None  # what becomes of the answer's JSON
+    word: str | None = None  # the status word in an answer about an unfinished job
+    outcome: Literal["generation_failed", "moderation_blocked", "no_videos"] | None = None  # of an accepted order
+    file: Literal["expired", "gone", "cut", "short", "html", "trickle", "whole"] | None = None  # of a download
+
+
+class Rule(_Data):
+    """One cause and its effect."""
+
+    match: Match
+    do: Effect
+
+
+class Rules(_Data):
+    """A script: the first rule that matches a request decides."""
+
+    rules: tuple[Rule, ...] = ()
+
+
+NOTHING = Effect()
+
+
+@cache
+def shipped_scripts() -> dict[str, Rules]:
+    """The scripts that come with the sandbox, by name."""
+    text = resources.files("pipelines.providers.sandbox").joinpath("faults.yaml").read_text("utf-8")
+    return {name: Rules.model_validate({"rules": rules}) for name, rules in yaml.safe_load(text).items()}
+
+
+def rules_named(name: str) -> Rules:
+    """A shipped script, or the rules in a YAML or JSON file (JSON is YAML).
+
+    Raises:
+        ValueError: there is neither; the message lists the names.
+    """
+    if name == "none":
+        return Rules()
+    path = Path(name)
+    if path.is_file():
+        return rules_from(yaml.safe_load(path.read_text("utf-8")))
+    try:
+        return shipped_scripts()[name]
+    except KeyError:
+        known = ", ".join(["none", *shipped_scripts()])
+        raise ValueError(f"There is no fault script {name!r} and no such file. Known scripts: {known}.") from None
+
+
+def rules_from(document: Any) -> Rules:
+    """Rules from a list, or from an object with `rules` or with the name of a `script`."""
+    if isinstance(document, list):
+        document = {"rules": document}
+    if isinstance(document, dict) and set(document) == {"script"}:
+        return rules_named(str(document["script"]))
+    return Rules.model_validate_json(json.dumps(document))
+
+
+class Faults:
+    """Rules at work: counts what came by, and says what happens to the next request."""
+
+    def __init__(self, rules: Rules, seed: int) -> None:
+        self.rules = rules
+        self.applied: Counter[int] = Counter()  # by the rule's place
+        self._seen: Counter[tuple[int, str]] = Counter()
+        self._chance = Random(f"faults {seed}")
+
+    def effect(self, route: str, contract: str, job: str) -> Effect:
+        """What the first rule that matches does; every rule counts every request that it is about."""
+        found = NOTHING
+        for place, rule in enumerate(self.rules.rules):
+            if self._matches(place, rule.match, route, contract, job) and found is NOTHING:
+                self.applied[place] += 1
+                found = rule.do
+        return found
+
+    def _matches(self, place: int, match: Match, route: str, contract: str, job: str) -> bool:
+        if match.route != route or match.contract not in (None, contract):
+            return False
+        if match.nth:
+            key = (place, job if match.per == "job" else "")
+            self._seen[key] += 1
+            if self._seen[key] not in match.nth:
+                return False
+        return match.probability >= 1 or self._chance.random() < match.probability

@@ -1,0 +1,48 @@
+"""What a sandbox can be told when it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from pipelines.providers.sandbox.latency import Latency
+
+
+class SandboxOptions(BaseModel):
+    """How a sandbox behaves. Every field is also an option of `python -m pipelines.providers.sandbox`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    port: int = Field(default=0, ge=0, le=65535, description="port on loopback; 0 takes a free one")
+    bill: Path | None = Field(default=None, description="file of the bill; without one it is kept in memory only")
+    speed: float = Field(default=1.0, gt=0, description="divides the vendors' usual waiting times")
+    latency: str | None = Field(
+        default=None,
+        description="waiting time in seconds instead of the usual ones: 1, uniform:2-5, or lognormal:120,0.3"
+        " (median, sigma); speed does not apply to it",
+    )
+    faults: str = Field(default="none", description="name of a fault script, or a YAML or JSON file of rules")
+    seed: int = Field(default=0, description="makes every draw repeatable")
+    in_flight_cap: int | None = Field(default=None, ge=1, description="unfinished jobs an account may have")
+    submit_rate: float | None = Field(default=None, gt=0, description="orders a second that an account may place")
+    link_lifetime: float | None = Field(default=None, gt=0, description="seconds a file can be had, for all contracts")
+    renders: Literal["full", "light"] = Field(
+        default="full", description="light clips are valid but blank, and cost next to nothing: for measuring clients"
+    )
+    ace_accepts: Literal["task_id", "success"] = Field(
+        default="task_id", description="form of an immediate answer: {task_id}, or {success, task_id}"
+    )
+
+    @field_validator("latency")
+    @classmethod
+    def _latency_can_be_read(cls, spec: str | None) -> str | None:
+        if spec is not None:
+            Latency.parse(spec)
+        return spec
+
+    def arguments(self) -> list[str]:
+        """These options as arguments of the command."""
+        given = self.model_dump(mode="json", exclude_defaults=True)
+        return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]

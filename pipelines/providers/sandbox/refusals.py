@@ -1,0 +1,104 @@
+"""What each vendor answers when it refuses: status, code and envelope."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from pipelines.providers.sandbox.wire import Answer, Header
+
+#: The code that goes with a status when nothing more special is known.
+ACE_CODES = {  # [A2 A9]
+    200: "task_failed",
+    400: "bad_request",
+    401: "invalid_token",
+    402: "insufficient_balance",
+    403: "used_up",
+    404: "no_api",
+    413: "request_too_large",
+    429: "too_many_requests",
+    500: "api_error",
+    502: "upstream_error",
+    504: "timeout",
+}
+OPENAI_CODES = {  # classes [O1]; no public list of codes exists
+    400: "invalid_value",
+    401: "invalid_api_key",
+    402: "insufficient_balance",
+    403: "forbidden",
+    404: "not_found",
+    413: "request_too_large",
+    422: "unprocessable_entity",
+    429: "rate_limit_exceeded",
+    500: "server_error",
+}
+OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+SERVER_ERRORS = 500
+
+
+class RefusalError(Exception):
+    """The vendor says no. Nothing was stored, so nothing is billed."""
+
+    def __init__(  # each is a part of some vendor's envelope
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        retry_after: float | None = None,
+        form: str = "full",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.field = field
+        self.retry_after = retry_after
+        self.form = form
+
+    def answer(self, contract: str) -> Answer:
+        """This refusal in the envelope of the contract."""
+        envelope = self._ace() if contract == "acedata" else self._openai()
+        headers: list[Header] = []
+        if self.retry_after is not None:
+            headers.append((b"retry-after", f"{self.retry_after:g}".encode()))
+        if contract != "acedata":
+            headers.append((b"x-request-id", b"req_" + uuid4().hex.encode()))
+        return Answer.of(envelope, self.status, *headers)
+
+    def _openai(self) -> dict[str, Any]:
+        """[O1]; Qiniu publishes no error body, its clients read `error.message` and `error.code` first [Q7 Q8]."""
+        kind = "server_error" if self.status >= SERVER_ERRORS else "invalid_request_error"
+        code = self.code or OPENAI_CODES.get(self.status, kind)
+        if code == "insufficient_quota":
+            kind = code
+        if self.form == "string":
+            return {"error": self.message}
+        return {
+            "error": {
+                "message": self.message,
+                "type": OPENAI_TYPES.get(self.status, kind) if kind != code else kind,
+                "param": self.field,
+                "code": code,
+            }
+        }
+
+    def _ace(self) -> dict[str, Any]:
+        """With `success` as in the guides [A1], without as in the OpenAPI examples [A2], or a bare string [A4]."""
+        code = self.code or ACE_CODES.get(self.status, "api_error")
+        error: Any = self.message if self.form == "string" else {"code": code, "message": self.message}
+        envelope = {"success": False, "error": error, "trace_id": str(uuid4())}
+        if self.form == "bare":
+            del envelope["success"]
+        return envelope
+
+
+def unknown_field(name: str) -> RefusalError:
+    """A field that the contract does not have."""
+    return RefusalError(400, f"Unknown parameter: '{name}'.", field=name)
+
+
+def wrong_field(name: str, what: str) -> RefusalError:
+    """A field whose value the contract does not allow."""
+    return RefusalError(400, f"Invalid value for '{name}': {what}.", field=name)

@@ -1,0 +1,90 @@
+"""What a run shows while it runs: counts, spend, time left. Numbers for people, never for decisions."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from pipelines.job import FINAL_STATUSES, JobStatus
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one run, changed as jobs move."""
+
+    total: int = 0
+    counts: Counter[JobStatus] = field(default_factory=Counter)
+    spent: dict[str, Decimal] = field(default_factory=dict)  # by currency: reserved, spent and uncertain
+    started_at: float = field(default_factory=time.monotonic)
+    done_before: int = 0  # done when this run began
+    interrupt: Callable[[], None] | None = None  # asks the run to end in order
+    exit_code: int | None = None  # set when the run has ended
+    reasons: tuple[str, ...] = ()  # why it did less than everything
+    listener: Callable[[Tally], None] | None = None
+    listener_of_words: Callable[[str], None] | None = None
+
+    def move(self, before: JobStatus | None, after: JobStatus) -> None:
+        """A job went from one status to another."""
+        if before is not None:
+            self.counts[before] -= 1
+        self.counts[after] += 1
+        self._tell()
+
+    def price(self, currency: str | None, amount: Decimal | None) -> None:
+        """Money was reserved (positive) or released (negative)."""
+        if currency and amount:
+            self.spent[currency] = self.spent.get(currency, Decimal(0)) + amount
+            self._tell()
+
+    def say(self, words: str) -> None:
+        """Tell the person who watches something that counts cannot."""
+        if self.listener_of_words is not None:
+            self.listener_of_words(words)
+
+    def _tell(self) -> None:
+        if self.listener is not None:
+            self.listener(self)
+
+    @property
+    def done(self) -> int:
+        """How many are on disk."""
+        return self.counts[JobStatus.DONE]
+
+    @property
+    def in_flight(self) -> int:
+        """How many are on their way: sent, waited for, or being brought home."""
+        return sum(self.counts[s] for s in (JobStatus.SUBMITTING, JobStatus.WAITING, JobStatus.READY))
+
+    @property
+    def open(self) -> int:
+        """How many may still become done in this run."""
+        return self.in_flight + self.counts[JobStatus.PLANNED]
+
+    @property
+    def ended(self) -> int:
+        """How many have come to an end, good or bad."""
+        return sum(self.counts[status] for status in FINAL_STATUSES)
+
+    def seconds_left(self) -> float | None:
+        """A guess from the pace so far, or None while there is none."""
+        made = self.done - self.done_before
+        elapsed = time.monotonic() - self.started_at
+        return None if made < 1 else self.open * elapsed / made
+
+    def words(self) -> str:
+        """`11 of 12 done, 1 failed`."""
+        parts = [f"{self.done} of {self.total} done"]
+        parts += [
+            f"{self.counts[status]} {status.replace('_', ' ')}"
+            for status in JobStatus
+            if status is not JobStatus.DONE and self.counts[status]
+        ]
+        return ", ".join(parts)
+
+
+#: The tally that the next run of this context shall fill; the command line puts its own here to watch it.
+watched_tally: ContextVar[Tally | None] = ContextVar("watched_tally", default=None)

@@ -1,0 +1,265 @@
+"""Waiting for the jobs of one provider: asks about each when its time has come, and about many at once where it can.
+
+A status query is free and its answer is the truth. Nothing here fails a job: an unknown word means still running, a
+refusal is tried again, and a deadline parks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from pipelines.errors import KeyRefused, ProviderError, SlowDown, TransportError, UnknownJob
+from pipelines.pacing.backoff import delay
+from pipelines.pacing.poll_schedule import Durations, next_poll
+from pipelines.pacing.rate import RateLimit
+from pipelines.providers.protocol import Phase, Progress, Provider
+
+log = logging.getLogger("reelbatch.watch")
+
+_SETTLE_S = 600.0  # an id may take this long to be known everywhere, and a result to show its link
+_WARN_AFTER = 20
+
+
+class DeadlinePassed(Exception):
+    """The job has not ended in time. It is parked, never failed."""
+
+
+class Stopped(Exception):
+    """The run ends; the job goes on at the provider and is picked up by the next run."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One job that is waited for."""
+
+    provider_job_id: str
+    kind: Hashable  # jobs of one kind take about equally long
+    expected_s: float
+    accepted_at: float  # monotonic
+    deadline_s: float
+    asked: int = 0
+    last_not_ready_s: float = 0.0
+    faults: int = 0
+
+    def age(self) -> float:
+        """Seconds since it was accepted."""
+        return time.monotonic() - self.accepted_at
+
+
+@dataclass(slots=True)
+class _Kind:
+    durations: Durations = field(default_factory=Durations)
+    scout: Waiting | None = None
+    sleepers: set[asyncio.Future[None]] = field(default_factory=set)
+
+
+class Watch:
+    """Everything that waits at one provider.
+
+    Args:
+        provider: who is asked.
+        rate: how often, over all jobs.
+        every_s: a fixed rhythm for each job, if the user asked for one.
+        time_scale: divides our own patience in a rehearsal.
+        stop: set when the run ends.
+    """
+
+    def __init__(
+        self, provider: Provider, rate: RateLimit, *, every_s: float | None, time_scale: float, stop: asyncio.Event
+    ) -> None:
+        self._provider = provider
+        self._rate = rate
+        self._every_s = every_s
+        self._scale = time_scale
+        self._stop = stop
+        self._kinds: dict[Hashable, _Kind] = defaultdict(_Kind)
+        self._batch: dict[str, asyncio.Future[Progress]] = {}
+        self._batch_task: asyncio.Task[None] | None = None
+        self._unknown_words: set[str] = set()
+        self.requests = 0
+
+    def wake_all(self) -> None:
+        """Ring everybody, so that they see that the run is stopping."""
+        for kind in self._kinds.values():
+            self._ring(kind)
+
+    async def ended(self, waiting: Waiting, seen: Callable[[Progress], None] | None = None) -> Progress:
+        """Return when the provider says that the job has ended, with a link if it succeeded.
+
+        Args:
+            waiting: the job.
+            seen: told every answer, for display.
+
+        Raises:
+            DeadlinePassed: it did not end in time, or has no link to show for it.
+            Stopped: the run ends first.
+            KeyRefused: the provider no longer takes the key.
+            UnknownJob: the provider still does not know the id after ten minutes.
+        """
+        kind = self._kinds[waiting.kind]
+        while True:
+            await self._sleep(waiting, kind)
+            progress = await self._ask(waiting)
+            if progress is None:
+                continue
+            if seen is not None:
+                seen(progress)
+            age = waiting.age()
+            if progress.phase is Phase.SUCCEEDED and not progress.links:
+                waiting.last_not_ready_s = age
+                if age > waiting.expected_s + _SETTLE_S / self._scale:
+                    raise DeadlinePassed("the provider says completed, and shows no video")
+            elif progress.phase is not Phase.RUNNING:
+                self._learn(waiting, kind, age, succeeded=progress.phase is Phase.SUCCEEDED)
+                return progress
+            else:
+                waiting.last_not_ready_s = age
+                self._notice_word(progress)
+            if age > waiting.deadline_s:
+                raise DeadlinePassed(f"still {progress.word or 'without a status'} after {age / 3600:.1f} h")
+
+    async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
+        """Sleep until the job is due. News about its kind moves the time."""
+        if kind.scout is None and not len(kind.durations):
+            kind.scout = waiting
+        try:
+            while not self._stop.is_set():
+                age = waiting.age()
+                due = self._due(waiting, kind)
+                if age >= due:
+                    return
+                await self._nap(kind, due - age)
+        finally:
+            if self._stop.is_set() and kind.scout is waiting:
+                kind.scout = None
+        raise Stopped
+
+    def _due(self, waiting: Waiting, kind: _Kind) -> float:
+        last = waiting.last_not_ready_s
+        if waiting.faults:
+            return last
+        return next_poll(
+            last, kind.durations, expected_s=waiting.expected_s, scout=kind.scout is waiting, every_s=self._every_s
+        )
+
+    async def _nap(self, kind: _Kind, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        bell: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _ring_one, bell)
+        kind.sleepers.add(bell)
+        try:
+            await bell
+        finally:
+            timer.cancel()
+            kind.sleepers.discard(bell)
+
+    def _ring(self, kind: _Kind) -> None:
+        for bell in kind.sleepers:
+            _ring_one(bell)
+
+    def _learn(self, waiting: Waiting, kind: _Kind, age: float, *, succeeded: bool) -> None:
+        was_cold = not len(kind.durations)
+        if kind.scout is waiting:
+            kind.scout = None
+        if succeeded:
+            kind.durations.add(waiting.last_not_ready_s, age)
+        if was_cold:
+            self._ring(kind)
+
+    async def _ask(self, waiting: Waiting) -> Progress | None:
+        """One answer, or None after a fault that passes; the pause that it needs has been slept."""
+        try:
+            waiting.asked += 1
+            progress = await self._one_of_many(waiting) if self._batches else await self._one(waiting)
+        except SlowDown as error:
+            hold = self._rate.slow_down(error.retry_after_s)
+            log.warning("%s Nothing is asked for %.0f s.", error, hold)
+            return None
+        except KeyRefused:
+            raise
+        except UnknownJob:
+            if waiting.age() > _SETTLE_S / self._scale:
+                raise
+            await self._pause(waiting)
+            return None
+        except (ProviderError, TransportError) as error:
+            if waiting.faults % _WARN_AFTER == _WARN_AFTER - 1:
+                log.warning("%s: %d queries in a row failed: %s", waiting.provider_job_id, waiting.faults + 1, error)
+            await self._pause(waiting)
+            return None
+        waiting.faults = 0
+        self._rate.succeeded()
+        return progress
+
+    async def _pause(self, waiting: Waiting) -> None:
+        if waiting.age() > waiting.deadline_s:
+            raise DeadlinePassed("the provider could not be asked in time")
+        seconds = delay(waiting.faults, base_s=1.0 / self._scale, cap_s=60.0 / self._scale)
+        waiting.faults += 1
+        await self._nap(self._kinds[waiting.kind], seconds)
+
+    @property
+    def _batches(self) -> bool:
+        return self._provider.profile.limits.batch_query > 1
+
+    async def _one(self, waiting: Waiting) -> Progress:
+        await self._rate.slot()
+        self.requests += 1
+        return await self._provider.check(waiting.provider_job_id)
+
+    async def _one_of_many(self, waiting: Waiting) -> Progress:
+        """Join the next batch query; it leaves as soon as the rate allows."""
+        answer: asyncio.Future[Progress] = asyncio.get_running_loop().create_future()
+        self._batch[waiting.provider_job_id] = answer
+        if self._batch_task is None:
+            self._batch_task = asyncio.create_task(self._send_batches())
+        return await answer
+
+    async def _send_batches(self) -> None:
+        most = self._provider.profile.limits.batch_query
+        try:
+            while self._batch:
+                await self._rate.slot()
+                asked = {name: self._batch.pop(name) for name in list(self._batch)[:most]}
+                self.requests += 1
+                await self._send_batch(asked)
+        finally:
+            self._batch_task = None
+
+    async def _send_batch(self, asked: dict[str, asyncio.Future[Progress]]) -> None:
+        try:
+            if len(asked) == 1:
+                name = next(iter(asked))
+                found = {name: await self._provider.check(name)}
+            else:
+                found = await self._provider.check_many(list(asked))
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            for answer in asked.values():
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for name, answer in asked.items():
+            if answer.done():
+                continue
+            if name in found:
+                answer.set_result(found[name])
+            else:
+                answer.set_exception(UnknownJob(f"the provider's answer leaves {name} out"))
+
+    def _notice_word(self, progress: Progress) -> None:
+        known = {"", "queued", "pending", "processing", "in_progress", "running", *self._provider.profile.words}
+        if progress.word not in known and progress.word not in self._unknown_words:
+            self._unknown_words.add(progress.word)
+            log.warning(
+                "%s says %r, an unknown word: taken as still running.", self._provider.profile.name, progress.word
+            )
+
+
+def _ring_one(bell: asyncio.Future[None]) -> None:
+    if not bell.done():
+        bell.set_result(None)

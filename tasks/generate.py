@@ -1,0 +1,66 @@
+"""Make one video: one task run a job, named by the job's id, so that the Prefect UI shows each row for itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from pipelines.errors import OutputError
+from pipelines.generation import generate as generate_job
+from pipelines.job import Job, JobStatus
+from pipelines.pacing.rate import RateLimit
+from pipelines.pacing.workers import work_through
+from pipelines.run import Run, current_run
+
+#: Every task run is about three events, and the default broker of a Prefect server drops what exceeds 10,000 waiting
+#: ones (measured: docs/architecture.md). So many may start at once, and so many a second after that.
+_STARTS_AT_ONCE = 1_500
+_STARTS_PER_SECOND = 30.0
+
+_BAD = frozenset({JobStatus.IN_DOUBT, JobStatus.REJECTED, JobStatus.FAILED, JobStatus.EXPIRED})
+
+
+async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
+    """Whether time alone may mend it. A retry re-enters through the ledger and never sends again."""
+    return isinstance(state.data, OutputError) and state.data.passes
+
+
+@task(
+    name="generate",
+    task_run_name="{job_id}",
+    retries=2,
+    retry_delay_seconds=[5, 30],
+    retry_condition_fn=_passes,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+async def generate(job_id: str) -> Any:
+    """Take one job of the current run as far as it can go. The task run shows where it stands."""
+    run = current_run.get()
+    job = run.job(job_id)
+    standing = await generate_job(job, run)
+    words = standing.status.replace("_", " ")
+    if standing.status in _BAD:
+        return Failed(message=f"{words}: see `reelbatch ls`")
+    return Completed(name=words.title() if standing.status is not JobStatus.DONE else None, message=words)
+
+
+async def generate_all(run: Run) -> None:
+    """Every job that is not at its end, at each provider as many at once as its lane has workers."""
+    starts = RateLimit(_STARTS_PER_SECOND, burst=_STARTS_AT_ONCE, stop=run.stop)
+
+    async def work(job: Job) -> None:
+        if run.may_start(job):
+            await starts.slot()
+            await generate(job.id, return_state=True)
+
+    jobs = run.jobs()
+    async with asyncio.TaskGroup() as group:
+        for name, lane in run.lanes.items():
+            own = [job for job in jobs if job.order.provider == name]
+            group.create_task(work_through(own, work, workers=min(lane.workers, len(own)), stop=run.stop))

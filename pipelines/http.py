@@ -71,7 +71,7 @@ class Http:
         self.trusted = frozenset(trusted)
         context = httpx.create_ssl_context()
         fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        kept = httpx.Limits(max_connections=100, max_keepalive_connections=40, keepalive_expiry=20)
+        kept = httpx.Limits(max_connections=100, max_keepalive_connections=8, keepalive_expiry=20)
         self._paid = _client(context, fresh, httpx.Timeout(SUBMIT_DEADLINE_S, connect=10))
         self._free = _client(context, kept, httpx.Timeout(ASK_DEADLINE_S, connect=10))
         self._files = httpx.AsyncClient(
@@ -319,7 +319,7 @@ def _guarded_transport(context: ssl.SSLContext, trusted: frozenset[Origin]) -> h
     transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001
         ssl_context=context,
         max_connections=100,
-        max_keepalive_connections=20,
+        max_keepalive_connections=8,
         keepalive_expiry=10,
         network_backend=_GuardedBackend(trusted),
     )

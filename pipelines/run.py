@@ -212,6 +212,7 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
             await run.settle()
             run.tally.interrupt = None
             run.tally.exit_code = run.exit_code()
+            run.tally.status_requests = sum(lane.watch.requests for lane in run.lanes.values())
             run.tally.reasons = tuple(str(reason) for reason in run.reasons())
 
 

@@ -24,6 +24,8 @@ class Tally:
     interrupt: Callable[[], None] | None = None  # asks the run to end in order
     exit_code: int | None = None  # set when the run has ended
     reasons: tuple[str, ...] = ()  # why it did less than everything
+    status_requests: int = 0  # free questions to the providers
+    generating_cpu_s: float = 0.0  # CPU time of this process while jobs were generated
     listener: Callable[[Tally], None] | None = None
     listener_of_words: Callable[[str], None] | None = None
 

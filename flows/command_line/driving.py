@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -127,6 +129,10 @@ def _last_words(tally: Tally, folder: Path, *, as_json: bool) -> None:
                 "spent": spent,
                 "exit_code": tally.exit_code,
                 "reasons": list(tally.reasons),
+                "status_requests": tally.status_requests,
+                "generating_cpu_s": round(tally.generating_cpu_s, 3),  # of this process, from first to last job
+                "cpu_s": round(time.process_time(), 3),
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
                 "folder": str(folder),
                 "manifest": str(folder / "manifest.jsonl"),
                 "gallery": str(folder / "gallery.html"),

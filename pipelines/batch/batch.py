@@ -15,9 +15,10 @@ from pipelines.batch.excerpt import excerpt
 from pipelines.batch.findings import Report, did_you_mean
 from pipelines.batch.jsonl_rows import read_jsonl
 from pipelines.batch.layers import FORBIDDEN, PRESET
-from pipelines.batch.planning import Planner, warn_of_twins
+from pipelines.batch.planning import Planner
 from pipelines.batch.settings import Budget, Limits, Settings
 from pipelines.batch.source import read_source
+from pipelines.batch.twins import warn_of_twins
 from pipelines.batch.yaml_document import read_yaml
 from pipelines.errors import Problem
 from pipelines.job import Job
@@ -76,15 +77,16 @@ def read_batch(path: Path, *, provider: str | None = None, profiles: Mapping[str
     """
     known = shipped_profiles() if profiles is None else profiles
     source = read_source(path)
-    read = {".csv": read_csv, ".tsv": read_csv, ".jsonl": read_jsonl}.get(source.suffix, read_yaml)
-    document = read(source)
     report = Report()
+    read = {".csv": read_csv, ".tsv": read_csv, ".jsonl": read_jsonl}.get(source.suffix, read_yaml)
+    document = read(source, report)
     for note in document.notes:
         report.warn(document.file, f"{note}.")
-    _check_provider(provider, "--provider", known, report)
-    _check_provider(document.settings.provider, f'{document.file}, "provider"', known, report)
     columns = _columns(document, known, report)
-    report.stop_if_wrong()
+    sure = _is_known(provider, "--provider", known, report)
+    sure &= _is_known(document.settings.provider, f'{document.file}, "provider"', known, report)
+    if not sure or all(column.name != "prompt" for column in columns.values()):
+        report.stop_if_wrong()  # every row would seem wrong for the same reason
     name = document.settings.name or plain_name(path.stem)
     planner = Planner(document, columns, known, provider, name, report)
     jobs = planner.plan()
@@ -131,10 +133,11 @@ def _columns(document: Document, profiles: Mapping[str, Profile], report: Report
     return recognise(every, where, report, frozenset(parameters))
 
 
-def _check_provider(name: str | None, where: str, profiles: Mapping[str, Profile], report: Report) -> None:
-    if name is not None and name.strip().casefold() not in profiles:
-        what = f"there is no provider {excerpt(name, 40)}."
-        report.problem(where, what, did_you_mean(name, sorted(profiles)))
+def _is_known(name: str | None, where: str, profiles: Mapping[str, Profile], report: Report) -> bool:
+    if name is None or name.strip().casefold() in profiles:
+        return True
+    report.problem(where, f"there is no provider {excerpt(name, 40)}.", did_you_mean(name, sorted(profiles)))
+    return False
 
 
 def _output(settings: Settings, path: Path) -> OutputPlace:

@@ -19,13 +19,13 @@ _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _MOST_LINES_IN_A_CELL = 500
 
 
-def read_csv(source: Source) -> Document:
-    """Read a CSV or TSV file.
+def read_csv(source: Source, report: Report) -> Document:
+    """Read a CSV or TSV file. Short and long rows go to the report.
 
     Raises:
-        BatchError: with every short or long row, and everything wrong with the header.
+        BatchError: it is empty, its separator or quotes are unclear, or it has no rows.
     """
-    file, report = source.path.name, Report()
+    file = source.path.name
     # The reader's own cap is lower than ours, and its message knows nothing of rows.
     csv.field_size_limit(max(csv.field_size_limit(), MOST_BYTES))
     separator = _separator(source, file)
@@ -35,17 +35,20 @@ def read_csv(source: Source) -> Document:
     _check_header(names, f"{file}, line {header_line}", report)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
+    broken: set[int] = set()
     shared: dict[str, str] = {}  # equal cells are one string: a column of 100,000 times "8" costs one
     for line, cells in records:
         if len(cells) != len(names):
             _report_length(cells, names, f"{file}, row {len(rows) + 1} (line {line})", report)
+            broken.add(len(rows))
+            cells = [*cells, *names][: len(names)]  # noqa: PLW2901 - as long as the header, whatever is in it
         rows.append(tuple([shared.setdefault(cell, cell) for cell in cells]))
         lines.append(line)
-    if not rows and not report.problems:
+    if not rows:
         report.problem(file, "has a header and no rows.", "Add a row below the header.")
-    report.stop_if_wrong()
+        report.stop_if_wrong()
     notes = source.notes if separator == "," else (*source.notes, f"read as {_SEPARATORS[separator]}-separated")
-    return Document(file, "csv", names, tuple(rows), tuple(lines), notes=notes)
+    return Document(file, "csv", names, tuple(rows), tuple(lines), frozenset(broken), notes=notes)
 
 
 def _separator(source: Source, file: str) -> str:

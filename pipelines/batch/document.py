@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.batch.settings import Settings
+from pipelines.errors import BatchError, Problem
 
 #: One cell: text, several texts (a YAML or JSON list), or None where the row does not have the column at all.
 Value = str | tuple[str, ...] | None
@@ -24,6 +25,7 @@ class Document:
     header: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
     lines: tuple[int, ...]  # the line where each row begins
+    broken: frozenset[int] = frozenset()  # rows that could not be read, said already; their cells mean nothing
     defaults: Mapping[str, Value] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     combinations: tuple[Mapping[str, str], ...] = ()  # of the matrix; empty: there is none
@@ -41,16 +43,17 @@ class Document:
         return f'{self.file}, {place}, "{column}"' if column else f"{self.file}, {place}"
 
 
-def align(records: list[dict[str, Value]]) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
+def align(records: list[dict[str, Value]], file: str) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
     """A header with every key in order of first appearance, and the records as rows under it.
 
     Raises:
-        ValueError: there are more than MOST_COLUMNS different keys.
+        BatchError: there are more than MOST_COLUMNS different keys.
     """
     header: dict[str, None] = {}
     for record in records:
         header.update(dict.fromkeys(record))
         if len(header) > MOST_COLUMNS:
-            raise ValueError(f"has more than {MOST_COLUMNS} different columns.")
+            what = f"has more than {MOST_COLUMNS} different columns."
+            raise BatchError([Problem(file, what, "Put what varies into fewer of them.")])
     names = tuple(header)
     return names, tuple(tuple(map(record.get, names)) for record in records)

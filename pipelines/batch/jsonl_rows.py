@@ -10,34 +10,35 @@ from pipelines.batch.excerpt import excerpt
 from pipelines.batch.findings import Report
 from pipelines.batch.source import Source
 
+_EXAMPLE = 'Write one JSON object a line: {"prompt": "..."}'
 
-def read_jsonl(source: Source) -> Document:
-    """Read a JSONL file.
+
+def read_jsonl(source: Source, report: Report) -> Document:
+    """Read a JSONL file. Lines that are not an object or a text go to the report.
 
     Raises:
-        BatchError: with every line that is not an object or a text.
+        BatchError: it has no rows, or far too many different keys.
     """
-    file, report = source.path.name, Report()
+    file = source.path.name
     records: list[dict[str, Value]] = []
     lines: list[int] = []
+    broken: set[int] = set()
     for number, line in enumerate(source.text.split("\n"), start=1):  # U+2028 is text in JSON, so not splitlines()
         if not line or line.isspace():
             continue
+        lines.append(number)
         try:
             records.append(_record(line))
-            lines.append(number)
         except (ValueError, RecursionError) as error:
             what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
-            report.problem(f"{file}, line {number}", f"{what}.", 'Write one JSON object a line: {"prompt": "..."}')
-    if not records and not report.problems:
-        report.problem(file, "has no rows.", 'Write one JSON object a line: {"prompt": "..."}')
-    report.stop_if_wrong()
-    try:
-        header, rows = align(records)
-    except ValueError as error:
-        report.problem(file, str(error), "Put what varies into fewer columns.")
+            report.problem(f"{file}, line {number}", f"{what}.", _EXAMPLE)
+            broken.add(len(records))
+            records.append({})
+    if not records:
+        report.problem(file, "has no rows.", _EXAMPLE)
         report.stop_if_wrong()
-    return Document(file, "jsonl", header, rows, tuple(lines), notes=source.notes)
+    header, rows = align(records, file)
+    return Document(file, "jsonl", header, rows, tuple(lines), frozenset(broken), notes=source.notes)
 
 
 def _record(line: str) -> dict[str, Value]:

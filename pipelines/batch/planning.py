@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 
 from pipelines.batch.claims import Claims
 from pipelines.batch.columns import Column, normalised, variable_name
 from pipelines.batch.document import Document
-from pipelines.batch.excerpt import excerpt, listed
+from pipelines.batch.excerpt import excerpt
 from pipelines.batch.filename import filename_problem, with_ending, with_take
 from pipelines.batch.findings import Finding, Report, did_you_mean
 from pipelines.batch.identity import derived_id, id_problem, matrix_suffix
@@ -76,6 +75,8 @@ class Planner:
         suffixes = [matrix_suffix(one.values()) for one in document.combinations]
         jobs: list[Job] = []
         for index in range(len(document.rows)):
+            if index in document.broken:
+                continue
             for combination in combinations:
                 values, problems = self._layers.of(index, combination)
                 suffix = suffixes[combination] if combination is not None else ""
@@ -284,28 +285,3 @@ class Planner:
                 self._report.warn(
                     self._document.file, what, f"Set {variable} to a server that carries its contract on."
                 )
-
-
-def warn_of_twins(jobs: tuple[Job, ...], document: Document, report: Report, most: int = 20) -> None:
-    """Warn of rows that buy the same prompt more than once, with what they cost together."""
-    first: dict[str, int] = {}
-    again: dict[str, list[int]] = {}
-    for place, job in enumerate(jobs):
-        if job.enabled and job.take == 1:
-            before = first.setdefault(job.order.prompt, place)
-            if jobs[before].row != job.row:
-                again.setdefault(job.order.prompt, [before]).append(place)
-    for prompt, places in list(again.items())[:most]:
-        rows = dict.fromkeys(str(jobs[place].row) for place in places)
-        costs: dict[str, Decimal] = {}
-        for place in places:
-            cost, currency = jobs[place].cost_estimated, jobs[place].currency
-            if cost is not None and currency is not None:
-                costs[currency] = costs.get(currency, Decimal(0)) + cost
-        together = " and ".join(f"{amount} {currency}" for currency, amount in costs.items()) or "an unknown sum"
-        what = (
-            f"has the same prompt as others, {excerpt(prompt, 40)}: rows {listed(list(rows))} cost {together} together."
-        )
-        report.warn(document.where(jobs[places[1]].row - 1, "prompt"), what, "Use takes to ask for several on purpose.")
-    if len(again) > most:
-        report.warn(document.file, f"{len(again) - most} more prompts are used by several rows.")

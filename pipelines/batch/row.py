@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -205,8 +205,16 @@ def _address(value: Value) -> str:
 
 
 def _tags(value: Value) -> tuple[str, ...]:
-    parts = re.split(r"[,;|]", value) if isinstance(value, str) else value or ()
-    return tuple(dict.fromkeys(_plain(tag) for part in parts if (tag := part.strip())))
+    return _tags_of(value) if isinstance(value, str) else _distinct(value or ())
+
+
+@lru_cache(maxsize=1024)
+def _tags_of(text: str) -> tuple[str, ...]:
+    return _distinct(re.split(r"[,;|]", text))
+
+
+def _distinct(tags: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_plain(trimmed) for tag in tags if (trimmed := tag.strip())))
 
 
 def _yes_or_no(value: Value) -> bool:

@@ -58,6 +58,7 @@ def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Sett
     try:
         return Settings.model_validate(dict(values))
     except ValidationError as error:
+        wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
         for detail in error.errors(include_url=False):
             path = [str(part) for part in detail["loc"]]
             where = f'{file}, "{".".join(path)}"'
@@ -65,7 +66,7 @@ def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Sett
                 report.problem(where, "is not a known setting.", did_you_mean(path[-1], _known_beside(path)))
             else:
                 report.problem(where, f"{excerpt(str(detail['input']), 40)} does not fit: {detail['msg']}.")
-        return Settings()
+        return Settings.model_validate({key: value for key, value in values.items() if key not in wrong})
 
 
 def _known_beside(path: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import io
 import os
 import stat
 from dataclasses import dataclass
@@ -38,9 +39,6 @@ def read_source(path: Path, most_bytes: int = MOST_BYTES) -> Source:
         BatchError: it is missing, not a regular file, too big, of an unknown kind, or not text in a known encoding.
     """
     suffix = path.suffix.lower()
-    if suffix not in BATCH_SUFFIXES:
-        what = f"{suffix} files are not read." if suffix else "the name has no ending that tells its kind."
-        raise _refused(path, what, f"Known kinds: {', '.join(BATCH_SUFFIXES)}.")
     try:
         raw = _read_bounded(path, most_bytes)
     except (OSError, ValueError) as error:
@@ -51,18 +49,34 @@ def read_source(path: Path, most_bytes: int = MOST_BYTES) -> Source:
 
 
 def _read_bounded(path: Path, most_bytes: int) -> bytes:
-    # Non-blocking, or a FIFO would hold us here until somebody writes to it.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor, not of a path
-        kind = os.fstat(file.fileno()).st_mode
-        if stat.S_ISDIR(kind):
-            raise _refused(path, "is a folder.", "Name the batch file in it.")
-        if not stat.S_ISREG(kind):
-            raise _refused(path, "is not a regular file.", "Name a file on disk.")
-        raw = file.read(most_bytes + 1)  # the size that the file system tells may be stale: the file may be growing
+    with open(path, "rb", buffering=0, opener=_open_regular) as file:  # noqa: PTH123 - Path.open has no opener
+        if path.suffix.lower() not in BATCH_SUFFIXES:
+            what = f"is a {path.suffix} file." if path.suffix else "has no ending that tells its kind."
+            raise _refused(path, what, f"Known kinds: {', '.join(BATCH_SUFFIXES)}.")
+        raw = _read_up_to(file, most_bytes + 1)
     if len(raw) > most_bytes:
-        raise _refused(path, f"is larger than {most_bytes // 1024 // 1024} MiB.", "Split it into several batches.")
+        raise _refused(path, f"is larger than {most_bytes / 1024 / 1024:g} MiB.", "Split it into several batches.")
     return raw
+
+
+def _open_regular(path: str, flags: int) -> int:
+    # Non-blocking, or a FIFO would hold us here until somebody writes to it.
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind):
+        return descriptor
+    os.close(descriptor)
+    what, fix = ("folder", "Name the batch file in it.") if stat.S_ISDIR(kind) else ("device or a pipe", "Name a file.")
+    raise _refused(Path(path), f"is a {what}.", fix)
+
+
+def _read_up_to(file: io.RawIOBase, most: int) -> bytes:
+    # The size that the file system tells may be stale, as the file may be growing: only what is read counts.
+    parts: list[bytes] = []
+    while most > 0 and (part := file.read(min(most, 1 << 20))):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
 
 
 def decode(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:

@@ -26,35 +26,41 @@ _ELSEWHERE = {
 }
 
 
-def read_yaml(source: Source) -> Document:
-    """Read a YAML batch.
+def read_yaml(source: Source, report: Report) -> Document:
+    """Read a YAML batch. What is wrong with its settings goes to the report.
 
     Raises:
-        BatchError: it is not YAML as read here, or its top level is not as documented.
+        BatchError: it is not YAML as read here, or defaults, presets, matrix or jobs cannot be read.
     """
-    file, report = source.path.name, Report()
+    file = source.path.name
+    document = _parsed(source, file, report)
+    before = len(report.problems)
+    defaults = _columns(document.get("defaults"), f'{file}, "defaults"', report)
+    presets = _presets(document.get("presets"), f'{file}, "presets"', report)
+    matrix = combinations(document.get("matrix"), f'{file}, "matrix"', report)
+    # Without these every job would seem wrong, so these come first.
+    cannot_go_on = len(report.problems) > before
+    _check_keys(document, file, report)
+    settings = parse_settings({k: v for k in _SETTINGS if (v := document.get(k)) is not None}, file, report)
+    records, lines, broken = _jobs(document, file, report)
+    if cannot_go_on or not records:
+        report.stop_if_wrong()
+    header, rows = align(records, file)
+    notes = source.notes if "version" in document else (*source.notes, "no version given: read as version 1")
+    return Document(file, "yaml", header, rows, tuple(lines), broken, defaults, presets, matrix, settings, notes)
+
+
+def _parsed(source: Source, file: str, report: Report) -> Mapping:
     try:
         document = parse_yaml(source.text)
     except YamlRefused as refused:
         report.problem(f"{file}, line {refused.line}" if refused.line else file, f"{refused}.")
-        report.stop_if_wrong()
-    if not isinstance(document, Mapping):
+        document = None
+    if not isinstance(document, Mapping) and not report.problems:
         report.problem(file, "is not a mapping.", "Begin with `version: 1` and a list `jobs:`.")
-        report.stop_if_wrong()
-    _check_keys(document, file, report)
-    settings = parse_settings({k: v for k in _SETTINGS if (v := document.get(k)) is not None}, file, report)
-    defaults = _columns(document.get("defaults"), f'{file}, "defaults"', report)
-    presets = _presets(document.get("presets"), f'{file}, "presets"', report)
-    matrix = combinations(document.get("matrix"), f'{file}, "matrix"', report)
-    records, lines = _jobs(document, file, report)
     report.stop_if_wrong()
-    try:
-        header, rows = align(records)
-    except ValueError as error:
-        report.problem(file, str(error), "Put what varies into fewer keys.")
-        report.stop_if_wrong()
-    notes = source.notes if "version" in document else (*source.notes, "no version given: read as version 1")
-    return Document(file, "yaml", header, rows, tuple(lines), defaults, presets, matrix, settings=settings, notes=notes)
+    assert isinstance(document, Mapping)
+    return document
 
 
 def _check_keys(document: Mapping, file: str, report: Report) -> None:
@@ -86,22 +92,24 @@ def _presets(node: Any, where: str, report: Report) -> dict[str, dict[str, Value
     return {name: _columns(columns, f"{where}, {excerpt(name, 40)}", report) for name, columns in node.items()}
 
 
-def _jobs(document: Mapping, file: str, report: Report) -> tuple[list[dict[str, Value]], list[int]]:
+def _jobs(document: Mapping, file: str, report: Report) -> tuple[list[dict[str, Value]], list[int], frozenset[int]]:
     jobs = document.get("jobs")
     if not isinstance(jobs, list) or not jobs:
         report.problem(f'{file}, "jobs"', "there are no jobs.", "Write a list: `jobs:` and below it `- prompt: ...`")
-        return [], []
+        return [], [], frozenset()
     records: list[dict[str, Value]] = []
     lines: list[int] = []
+    broken: set[int] = set()
     line = document.line
     for number, job in enumerate(jobs, start=1):
         if isinstance(job, Mapping):
             line = job.line
             records.append({key.strip(): as_value(value) for key, value in job.items()})
-            lines.append(line)
         elif isinstance(job, str):
             records.append({"prompt": job})
-            lines.append(line)
         else:
             report.problem(f"{file}, job {number}", "is not a mapping.", "Write `- prompt: ...`")
-    return records, lines
+            records.append({})
+            broken.add(number - 1)
+        lines.append(line)
+    return records, lines, frozenset(broken)

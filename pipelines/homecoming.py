@@ -26,6 +26,7 @@ from pipelines.providers.protocol import Link, Phase, Progress
 from pipelines.run import Run
 
 _TRIES = 5
+_NOTE_AFTER_S = 1.0
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -37,30 +38,50 @@ async def bring_job_home(job: Job, progress: Progress, lane: Lane, run: Run) -> 
         DiskFull: no space; it stays `ready`.
     """
     expires_at = _expiry(progress, lane)
-    await run.ledger.write(endings.ready, job.id, completed_at=progress.completed_at, url_expires_at=expires_at)
     run.move(job, replace(run.standing[job.id], status=JobStatus.READY, url_expires_at=expires_at))
-    async with run.downloads.place(priority=(expires_at or _LAST).timestamp()):
-        try:
+    noted = run.later(_NOTE_AFTER_S, _note_ready(job, progress, run))
+    try:
+        async with run.downloads.place(priority=(expires_at or _LAST).timestamp()):
             clips = [await _fetch(job, number, progress, lane, run) for number in range(len(progress.links))]
-        except LinkExpired as error:
-            await _expired(job, error, lane, run)
-            return
-        except AddressRefused as error:
-            await run.ledger.write(endings.parked, job.id, stage="download", code="address_refused", message=str(error))
-            run.move(job, run.standing[job.id].but(JobStatus.PARKED))
-            run.tally.say(f"{job.id}: parked: {error}")
-            return
-    await _record(job, clips, run)
+    except LinkExpired as error:
+        await _expired(job, error, lane, run)
+        return
+    except AddressRefused as error:
+        await run.ledger.write(endings.parked, job.id, stage="download", code="address_refused", message=str(error))
+        run.move(job, run.standing[job.id].but(JobStatus.PARKED))
+        run.tally.say(f"{job.id}: parked: {error}")
+        return
+    finally:
+        noted.cancel()
+    await _record(job, progress, clips, run)
 
 
-async def _record(job: Job, clips: list[Clip | None], run: Run) -> None:
+async def _note_ready(job: Job, progress: Progress, run: Run) -> None:
+    """Write down that the job is paid and ready.
+
+    A download that takes a moment only needs no such note: after a crash the next run asks the provider again.
+    """
+    if run.standing[job.id].status is JobStatus.READY:
+        expires_at = run.standing[job.id].url_expires_at
+        await run.ledger.write(endings.ready, job.id, completed_at=progress.completed_at, url_expires_at=expires_at)
+
+
+async def _record(job: Job, progress: Progress, clips: list[Clip | None], run: Run) -> None:
     here = [clip for clip in clips if clip is not None]
-    if len(here) < len(clips):
-        return  # the run ends; the next one goes on
+    if len(here) < len(clips):  # the run ends; the next one goes on
+        await _note_ready(job, progress, run)
+        return
     output = _output(here[0], run.folder)
     if here[1:]:
         output["more"] = [_output(clip, run.folder) for clip in here[1:]]
-    await run.ledger.write(endings.done, job.id, output=output, flags=_flags(job, here[0]))
+    await run.ledger.write(
+        endings.done,
+        job.id,
+        output=output,
+        flags=_flags(job, here[0]),
+        completed_at=progress.completed_at,
+        url_expires_at=run.standing[job.id].url_expires_at,
+    )
     for number in range(len(here)):
         settle(run.folder / "videos", _numbered(job.filename, number), _attempt(job, run))
     run.move(job, run.standing[job.id].but(JobStatus.DONE))

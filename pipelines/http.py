@@ -213,10 +213,11 @@ def _proxy_mounts(context: ssl.SSLContext, limits: httpx.Limits) -> dict[str, ht
             mounts[f"{scheme}://"] = httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=address)
     for host in proxies.get("no", "").split(","):
         if name := host.strip().lstrip("."):
-            if name.count(":") > 1 and not name.startswith("["):
-                name = f"[{name}]"
-            mounts[f"all://{name}"] = None
-            mounts[f"all://*.{name}"] = None
+            if name.count(":") > 1:  # IPv6
+                mounts[f"all://[{name.strip('[]')}]"] = None
+            else:
+                mounts[f"all://{name}"] = None
+                mounts[f"all://*.{name}"] = None
     return mounts
 
 

@@ -98,10 +98,18 @@ class Run:
 
     async def to_the_end(self, work: Coroutine[Any, Any, R]) -> R:
         """Await work that may not break off half-way, also when the task that asked for it is cancelled."""
+        return await asyncio.shield(self.begin(work))
+
+    def begin(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+        """Start work that the run waits for before it closes its ledger."""
         task = asyncio.ensure_future(work)
         self._open_ends.add(task)
         task.add_done_callback(self._open_ends.discard)
-        return await asyncio.shield(task)
+        return task
+
+    def later(self, seconds: float, work: Coroutine[Any, Any, None]) -> Later:
+        """Do something in a while, unless it is cancelled first. Once begun it goes to its end."""
+        return Later(self, seconds, work)
 
     async def settle(self) -> None:
         """Wait for what `to_the_end` still has in hand."""
@@ -136,6 +144,26 @@ class Run:
             chosen += [job for job in self.orphans if job.order.provider in self.lanes]
         chosen.sort(key=lambda job: self.standing[job.id].status is JobStatus.PLANNED)
         return chosen[: self.options.limit]
+
+
+class Later:
+    """Work that begins in a while, if nobody cancels it before."""
+
+    def __init__(self, run: Run, seconds: float, work: Coroutine[Any, Any, None]) -> None:
+        self._run = run
+        self._work = work
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
+        self._begun = False
+
+    def _begin(self) -> None:
+        self._begun = True
+        self._run.begin(self._work)
+
+    def cancel(self) -> None:
+        """Do not begin, if it has not begun."""
+        self._timer.cancel()
+        if not self._begun:
+            self._work.close()
 
 
 #: The run that the tasks of this flow belong to.

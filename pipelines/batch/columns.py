@@ -131,12 +131,13 @@ def recognise(
     """
     written = [name for name in names if name]
     keys = {normalised(name) for name in written}
+    surely = {_ALL[key] for key in keys if key in _ALL and key not in _WEAK_ALIASES}
     columns: dict[str, Column] = {}
     taken: dict[str, str] = {}
     for name in written:
         key = normalised(name)
         meaning = _ALL.get(key)
-        if key in _WEAK_ALIASES and (meaning in keys or meaning in taken or key in parameters):
+        if key in _WEAK_ALIASES and (meaning in surely or key in parameters):
             meaning = None
         columns[name] = Column(name, meaning or key, meaning is None, variable_name(name))
         if meaning is None:

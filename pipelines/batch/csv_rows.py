@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 
 from pipelines.batch.columns import canonical_name, normalised
-from pipelines.batch.document import MOST_COLUMNS, Document
+from pipelines.batch.document import MOST_COLUMNS, Document, check_count
 from pipelines.batch.excerpt import excerpt, listed
 from pipelines.batch.findings import Report
 from pipelines.batch.source import MOST_BYTES, Source
@@ -44,6 +44,7 @@ def read_csv(source: Source, report: Report) -> Document:
             cells = [*cells, *names][: len(names)]  # noqa: PLW2901 - as long as the header, whatever is in it
         rows.append(tuple([shared.setdefault(cell, cell) for cell in cells]))
         lines.append(line)
+        check_count(len(rows), file)
     if not rows:
         report.problem(file, "has a header and no rows.", "Add a row below the header.")
         report.stop_if_wrong()
@@ -89,12 +90,12 @@ def _records(text: str, separator: str, file: str) -> Iterator[tuple[int, list[s
     line = 1
     try:
         for cells in reader:
+            _check_lines(reader.line_num - line)
             begins, line = line, reader.line_num + 1
-            _check_lines(line - begins)
             if any(cell and not cell.isspace() for cell in cells):
                 yield begins, cells
     except csv.Error as error:
-        where = f"{file}, line {max(line, 1)}"
+        where = f"{file}, line {line}"
         fix = 'Put quotes around the whole cell, write a quote inside it as "", and close every quote.'
         raise BatchError([Problem(where, f"the quotes do not fit: {error}.", fix)]) from None
 
@@ -107,6 +108,7 @@ def _check_lines(lines: int) -> None:
 def _check_header(names: tuple[str, ...], where: str, report: Report) -> None:
     if len(names) > MOST_COLUMNS:
         report.problem(where, f"has more than {MOST_COLUMNS} columns.", "Remove those that you do not need.")
+        report.stop_if_wrong()
     seen: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
         twin = seen.setdefault(normalised(name), position)

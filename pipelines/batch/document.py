@@ -15,6 +15,9 @@ Value = str | tuple[str, ...] | None
 #: Columns beyond this many are a mistake, and in YAML and JSONL they would cost columns x rows of memory.
 MOST_COLUMNS = 500
 
+#: A batch may have this many rows, and become this many jobs; each is kept in memory.
+MOST_ROWS = 250_000
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -41,6 +44,16 @@ class Document:
             return f'{self.file}, {place}, column "{column}"' if column else f"{self.file}, {place}"
         place = f"job {number} (line {line})" if self.kind == "yaml" else f"line {line}"
         return f'{self.file}, {place}, "{column}"' if column else f"{self.file}, {place}"
+
+
+def check_count(rows: int, file: str) -> None:
+    """Refuse a row too many, before it and millions more are kept.
+
+    Raises:
+        BatchError: there are more than MOST_ROWS rows.
+    """
+    if rows > MOST_ROWS:
+        raise BatchError([Problem(file, f"has more than {MOST_ROWS:,} rows.", "Split it into several batches.")])
 
 
 def align(records: list[dict[str, Value]], file: str) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:

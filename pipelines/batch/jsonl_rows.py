@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from pipelines.batch.document import Document, Value, align
+from pipelines.batch.document import Document, Value, align, check_count
 from pipelines.batch.excerpt import excerpt
 from pipelines.batch.findings import Report
 from pipelines.batch.source import Source
@@ -27,6 +27,7 @@ def read_jsonl(source: Source, report: Report) -> Document:
         if not line or line.isspace():
             continue
         lines.append(number)
+        check_count(len(lines), file)
         try:
             records.append(_record(line))
         except (ValueError, RecursionError) as error:
@@ -44,7 +45,7 @@ def read_jsonl(source: Source, report: Report) -> Document:
 def _record(line: str) -> dict[str, Value]:
     # Numbers stay as they are written: they become text, and text has no rounding.
     parsed = json.loads(line, object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_no_constant)
-    if isinstance(parsed, str):
+    if isinstance(parsed, str) and line.lstrip().startswith('"'):  # a number is text by now, but no prompt
         return {"prompt": parsed}
     if not isinstance(parsed, dict):
         raise ValueError("is neither an object nor a text")  # noqa: TRY004 - a ValueError is what JSON errors are too

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from pipelines.batch.findings import Report
 
 #: A matrix may make this many jobs of a batch.
 MOST_COMBINATIONS = 100_000
+
+#: `include` and `exclude` are compared with every combination, so there may not be many.
+_MOST_ENTRIES = 200
 
 _Combination = dict[str, str]
 
@@ -73,7 +77,7 @@ def _values(node: Any, where: str, report: Report) -> list[str]:
     if not values or not all(isinstance(value, str) for value in values):
         report.problem(where, "is not a list of values.", "Write `[value, value]`.")
         return []
-    twins = sorted({value for value in values if values.count(value) > 1}) if len(values) <= MOST_COMBINATIONS else []
+    twins = [value for value, count in Counter(value.strip() for value in values).items() if count > 1]
     if twins:
         report.problem(where, f"names {listed([excerpt(twin, 40) for twin in twins])} twice.", "Name each value once.")
     return [value.strip() for value in values]
@@ -88,7 +92,9 @@ def _entries(node: Any, where: str, report: Report) -> list[_Combination]:
         for entry in entries
         if isinstance(entry, Mapping) and entry and all(isinstance(value, str) for value in entry.values())
     ]
-    if len(good) < len(entries):
+    if len(entries) > _MOST_ENTRIES:
+        report.problem(where, f"has more than {_MOST_ENTRIES} entries.", "List the combinations as jobs instead.")
+    elif len(good) < len(entries):
         report.problem(where, "is not a list of `variable: value` mappings.", "Write `- {variable: value}` lines.")
     return [{str(name).strip(): value.strip() for name, value in entry.items()} for entry in good]
 

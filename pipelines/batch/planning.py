@@ -8,7 +8,7 @@ from functools import partial
 
 from pipelines.batch.claims import Claims
 from pipelines.batch.columns import Column, normalised, variable_name
-from pipelines.batch.document import Document
+from pipelines.batch.document import MOST_ROWS, Document
 from pipelines.batch.excerpt import excerpt
 from pipelines.batch.filename import filename_problem, with_ending, with_take
 from pipelines.batch.findings import Finding, Report, did_you_mean
@@ -20,9 +20,6 @@ from pipelines.batch.template import TemplateRefused, fill, is_template
 from pipelines.job import Job, Order
 from pipelines.money.price import Quote, quote
 from pipelines.providers.profile import Profile
-
-#: A batch may become this many jobs; each is kept in memory.
-MOST_JOBS = 250_000
 
 _ORDER_FIELDS = set(Order.model_fields)
 _JOB_FIELDS = set(Job.model_fields)
@@ -68,8 +65,8 @@ class Planner:
         document = self._document
         combinations: Iterable[int | None] = range(len(document.combinations)) if document.combinations else (None,)
         many = len(document.rows) * max(1, len(document.combinations))
-        if many > MOST_JOBS:
-            what = f"makes {many:,} jobs; the most is {MOST_JOBS:,}."
+        if many > MOST_ROWS:
+            what = f"makes {many:,} jobs; the most is {MOST_ROWS:,}."
             self._report.problem(document.file, what, "Split it into several batches.")
             return ()
         suffixes = [matrix_suffix(one.values()) for one in document.combinations]
@@ -81,8 +78,8 @@ class Planner:
                 values, problems = self._layers.of(index, combination)
                 suffix = suffixes[combination] if combination is not None else ""
                 jobs.extend(self._jobs_of(Candidate(index, values, suffix), problems))
-            if len(jobs) > MOST_JOBS:
-                what = f"makes more than {MOST_JOBS:,} jobs."
+            if len(jobs) > MOST_ROWS:
+                what = f"makes more than {MOST_ROWS:,} jobs."
                 self._report.problem(document.file, what, "Ask for fewer takes, or split the batch.")
                 break
         self._claims.report(document, self._report)

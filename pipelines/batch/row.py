@@ -83,7 +83,7 @@ def read_row(values: Mapping[str, Value]) -> tuple[Row, list[Finding], list[Find
             read[name] = _READERS[name](value)
         except _Unfit as unfit:
             problems.append(Finding(name, unfit.what, unfit.fix))
-    if "prompt" not in read or not _says_something(read["prompt"]):
+    if not any(problem.column == "prompt" for problem in problems) and not _says_something(read.get("prompt", "")):
         problems.append(Finding("prompt", "is empty.", "Write what the video shows, or remove the row."))
     if any(name in values for name in _CHARACTER):
         _check_character(read, problems)

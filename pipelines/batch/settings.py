@@ -32,7 +32,7 @@ class Budget(_Setting):
     """What this batch may cost at most. None: no cap of its own."""
 
     max: Decimal | None = Field(None, ge=0)
-    currency: str = Field("USD", pattern="^[A-Z]{3}$")
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$")  # None: that of the prices
 
 
 class Output(_Setting):

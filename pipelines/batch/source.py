@@ -49,7 +49,7 @@ def read_source(path: Path, most_bytes: int = MOST_BYTES) -> Source:
 
 
 def _read_bounded(path: Path, most_bytes: int) -> bytes:
-    with open(path, "rb", buffering=0, opener=_open_regular) as file:  # noqa: PTH123 - Path.open has no opener
+    with open(path, "rb", buffering=0, opener=_open_regular) as file:
         if path.suffix.lower() not in BATCH_SUFFIXES:
             what = f"is a {path.suffix} file." if path.suffix else "has no ending that tells its kind."
             raise _refused(path, what, f"Known kinds: {', '.join(BATCH_SUFFIXES)}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipelines.ledger.schema import account
 
@@ -52,20 +52,26 @@ def move(
     """Take an attempt's price out of one pot and put it into another; None is outside."""
     if not micros or currency is None or source is target:
         return
-    changes = {}
+    change = {"_currency": currency, **{f"_{_column(pot)}": 0 for pot in Pot}}
     if source is not None:
-        changes[_column(source)] = account.c[_column(source)] - micros
+        change[f"_{_column(source)}"] = -micros
     if target is not None:
-        changes[_column(target)] = account.c[_column(target)] + micros
-    changed = connection.execute(update(account).where(account.c.currency == currency).values(changes))
-    if changed.rowcount == 0:
-        empty = dict.fromkeys((_column(pot) for pot in Pot), 0)
-        connection.execute(insert(account).values(currency=currency, **empty))
-        connection.execute(update(account).where(account.c.currency == currency).values(changes))
+        change[f"_{_column(target)}"] = micros
+    if connection.execute(_MOVE, change).rowcount == 0:
+        connection.execute(insert(account).values(currency=currency, **{_column(pot): 0 for pot in Pot}))
+        connection.execute(_MOVE, change)
 
 
 def _column(pot: Pot) -> str:
     return f"{pot}_micros"
+
+
+#: Built once: its compiled form is found again without looking at it.
+_MOVE = (
+    update(account)
+    .where(account.c.currency == bindparam("_currency"))
+    .values({_column(pot): account.c[_column(pot)] + bindparam(f"_{_column(pot)}") for pot in Pot})
+)
 
 
 def balances(connection: Connection) -> list[Balance]:

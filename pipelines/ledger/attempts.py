@@ -11,9 +11,10 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Integer, String, bindparam, func, insert, literal, select, update
+from sqlalchemy.sql.dml import Update
 
 from pipelines.errors import BudgetReached
 from pipelines.job import AttemptState, Billed, Job, JobStatus
@@ -54,6 +55,18 @@ class Budget:
     currency: str
 
 
+#: States in which the provider has the job, or has had it and the clip is not home yet.
+ACCEPTED = (JobStatus.WAITING, JobStatus.READY, JobStatus.PARKED)
+UNFINISHED = (JobStatus.WAITING, JobStatus.PARKED)
+
+# Statements are built once: their compiled form is found again without looking at them.
+_NOTE = insert(event)
+_JOB = update(job).where(job.c.id == bindparam("_id"))
+_JOB_IN: dict[tuple[JobStatus, ...], Update] = {
+    states: _JOB.where(job.c.status.in_(states)) for states in (ACCEPTED, UNFINISHED)
+}
+
+
 def utc_text(moment: datetime | None = None) -> str:
     """A moment as ISO 8601 in UTC, with milliseconds and a Z."""
     moment = moment or datetime.now(UTC)
@@ -63,10 +76,19 @@ def utc_text(moment: datetime | None = None) -> str:
 def note(connection: Connection, kind: str, job_id: str | None = None, **detail: Any) -> None:
     """Append to the history."""
     text = json.dumps(detail, ensure_ascii=False, default=str) if detail else None
-    connection.execute(insert(event).values(job_id=job_id, at=time.time(), kind=kind, detail=text))
+    connection.execute(_NOTE, {"job_id": job_id, "at": time.time(), "kind": kind, "detail": text})
+
+
+def change_job(connection: Connection, job_id: str, was: tuple[JobStatus, ...] | None = None, **values: Any) -> bool:
+    """Write columns of one job, if it is in one of the states `was`. Returns whether it was."""
+    statement = _JOB if was is None else _JOB_IN[was]
+    return connection.execute(statement, {"_id": job_id, **values}).rowcount == 1
 
 
 STANDING = (job.c.id, job.c.status, job.c.provider_job_id, job.c.submitted_at, job.c.account, job.c.url_expires_at)
+
+
+_STANDING_OF = select(*STANDING).where(job.c.id == bindparam("_id"))
 
 
 def standing_from(row: Any) -> Standing:
@@ -86,10 +108,47 @@ def standing_of(connection: Connection, job_id: str) -> Standing:
     Raises:
         KeyError: the ledger does not know the job; enrolment comes first.
     """
-    row = connection.execute(select(*STANDING).where(job.c.id == job_id)).one_or_none()
+    row = connection.execute(_STANDING_OF, {"_id": job_id}).one_or_none()
     if row is None:
         raise KeyError(job_id)
     return standing_from(row)
+
+
+_CLAIM = insert(attempt).from_select(
+    (
+        "id",
+        "job_id",
+        "n",
+        "provider",
+        "account",
+        "state",
+        "fingerprint",
+        "epoch",
+        "cost_micros",
+        "currency",
+        "pot",
+        "claimed_at",
+    ),
+    select(
+        bindparam("attempt_id", type_=String),
+        job.c.id,
+        select(func.coalesce(func.max(attempt.c.n), 0) + 1).where(attempt.c.job_id == job.c.id).scalar_subquery(),
+        bindparam("provider", type_=String),
+        bindparam("account", type_=String),
+        literal(AttemptState.CLAIMED, String),
+        job.c.fingerprint,
+        select(owner_table.c.epoch).scalar_subquery(),
+        bindparam("micros", type_=Integer),
+        bindparam("currency", type_=String),
+        literal(Pot.RESERVED, String),
+        bindparam("now", type_=String),
+    ).where(job.c.id == bindparam("job_id"), job.c.status == JobStatus.PLANNED),
+)
+_SUBMITTING = (
+    update(job)
+    .where(job.c.id == bindparam("job_id"))
+    .values(status=JobStatus.SUBMITTING, account=bindparam("new_account"))
+)
 
 
 def claim(connection: Connection, planned: Job, account: str, budget: Budget | None) -> Claim | Standing:
@@ -98,40 +157,28 @@ def claim(connection: Connection, planned: Job, account: str, budget: Budget | N
     Raises:
         BudgetReached: what is spent, reserved and uncertain leaves too little for this job.
     """
-    standing = standing_of(connection, planned.id)
-    if standing.status is not JobStatus.PLANNED:
-        return standing
     micros = accounts.to_micros(planned.cost_estimated)
+    claimed = Claim(str(uuid.uuid4()), planned.id)
+    values = {
+        "attempt_id": claimed.attempt_id,
+        "job_id": planned.id,
+        "provider": planned.order.provider,
+        "account": account,
+        "micros": micros,
+        "currency": planned.currency,
+        "now": utc_text(),
+    }
+    if connection.execute(_CLAIM, values).rowcount == 0:
+        return standing_of(connection, planned.id)
     if budget is not None:
         _check_budget(connection, budget, micros, planned)
-    last, live = connection.execute(
-        select(func.max(attempt.c.n), func.max(attempt.c.state.in_(LIVE_STATES))).where(attempt.c.job_id == planned.id)
-    ).one()
-    if live:  # a planned job has no live attempt; if it has, somebody else's hand is in the file
-        return Standing(JobStatus.IN_DOUBT)
-    claimed = Claim(str(uuid.uuid4()), planned.id)
-    connection.execute(
-        insert(attempt).values(
-            id=claimed.attempt_id,
-            job_id=planned.id,
-            n=(last or 0) + 1,
-            provider=planned.order.provider,
-            account=account,
-            state=AttemptState.CLAIMED,
-            fingerprint=planned.order.fingerprint(),
-            epoch=connection.execute(select(owner_table.c.epoch)).scalar_one(),
-            cost_micros=micros,
-            currency=planned.currency,
-            pot=Pot.RESERVED,
-            claimed_at=utc_text(),
-        )
-    )
     accounts.move(connection, planned.currency, micros, None, Pot.RESERVED)
-    connection.execute(update(job).where(job.c.id == planned.id).values(status=JobStatus.SUBMITTING, account=account))
+    connection.execute(_SUBMITTING, {"job_id": planned.id, "new_account": account})
     return claimed
 
 
 def _check_budget(connection: Connection, budget: Budget, micros: int | None, planned: Job) -> None:
+    """Raises BudgetReached, which undoes the claim."""
     if micros is None or planned.currency != budget.currency:
         raise BudgetReached(
             f"Job {planned.id} has no price in {budget.currency}, so a budget of {budget.most} cannot cover it."
@@ -145,17 +192,34 @@ def _check_budget(connection: Connection, budget: Budget, micros: int | None, pl
         )
 
 
+_SENDING = (
+    update(attempt)
+    .where(attempt.c.id == bindparam("attempt_id"), attempt.c.state == AttemptState.CLAIMED)
+    .values(state=AttemptState.SENDING, sent_at=bindparam("now"))
+)
+
+
 def mark_sending(connection: Connection, claimed: Claim) -> bool:
     """The last commit before the first byte. False: the claim is no longer ours, and nothing may be sent."""
-    changed = connection.execute(
-        update(attempt)
-        .where(attempt.c.id == claimed.attempt_id, attempt.c.state == AttemptState.CLAIMED)
-        .values(state=AttemptState.SENDING, sent_at=utc_text())
-    )
-    return changed.rowcount == 1
+    return connection.execute(_SENDING, {"attempt_id": claimed.attempt_id, "now": utc_text()}).rowcount == 1
 
 
 _OPEN = (AttemptState.CLAIMED, AttemptState.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Names one attempt: by its own id, or as the live one of a job."""
+
+    column: Literal["id", "job_id"]
+    value: str
+
+
+_WHICH = {
+    "id": select(attempt).where(attempt.c.id == bindparam("wanted")),
+    "job_id": select(attempt).where(attempt.c.job_id == bindparam("wanted"), attempt.c.state.in_(LIVE_STATES)),
+}
+_ADVANCE = update(attempt).where(attempt.c.id == bindparam("_id"))
 
 
 def advance(
@@ -170,7 +234,7 @@ def advance(
 
     Args:
         connection: the open transaction.
-        which: the condition that names the attempt.
+        which: names the attempt.
         was: the states that it may leave.
         state: the state it comes to.
         pot: where its price counts from now on.
@@ -179,19 +243,22 @@ def advance(
     Returns:
         The row as it was, or None if the attempt was in none of the states `was`.
     """
-    row = connection.execute(select(attempt).where(which, attempt.c.state.in_(was))).one_or_none()
-    if row is not None:
-        connection.execute(update(attempt).where(attempt.c.id == row.id).values(state=state, pot=pot, **values))
+    row = connection.execute(_WHICH[which.column], {"wanted": which.value}).one_or_none()
+    if row is None or row.state not in was:
+        return None
+    changes = {"_id": row.id, "state": state, "pot": pot, **values}
+    connection.execute(_ADVANCE, changes)
+    if row.pot != pot:
         accounts.move(connection, row.currency, row.cost_micros, Pot(row.pot) if row.pot else None, pot)
     return row
 
 
 def not_sent(connection: Connection, claimed: Claim, reason: str) -> None:
     """Nothing left this machine: the reservation is released and the job is planned again."""
-    which = attempt.c.id == claimed.attempt_id
+    which = Which("id", claimed.attempt_id)
     row = advance(connection, which, _OPEN, AttemptState.NOT_SENT, None, ended_at=utc_text())
     if row is not None:
-        connection.execute(update(job).where(job.c.id == row.job_id).values(status=JobStatus.PLANNED))
+        change_job(connection, row.job_id, status=JobStatus.PLANNED)
         note(connection, "not_sent", row.job_id, reason=reason)
 
 
@@ -202,7 +269,7 @@ def accepted(
     now = utc_text()
     row = advance(
         connection,
-        attempt.c.id == claimed.attempt_id,
+        Which("id", claimed.attempt_id),
         (*_OPEN, AttemptState.IN_DOUBT),
         AttemptState.ACCEPTED,
         Pot.RESERVED,
@@ -212,20 +279,18 @@ def accepted(
     )
     if row is None:
         return
-    connection.execute(
-        update(job)
-        .where(job.c.id == row.job_id)
-        .values(
-            status=JobStatus.WAITING,
-            account=row.account,
-            provider_job_id=provider_job_id,
-            trace_id=trace_id,
-            submitted_at=row.sent_at or now,
-            billed=Billed.UNKNOWN,
-            error_code=None,
-            error_message=None,
-            failed_stage=None,
-        )
+    change_job(
+        connection,
+        row.job_id,
+        status=JobStatus.WAITING,
+        account=row.account,
+        provider_job_id=provider_job_id,
+        trace_id=trace_id,
+        submitted_at=row.sent_at or now,
+        billed=Billed.UNKNOWN,
+        error_code=None,
+        error_message=None,
+        failed_stage=None,
     )
     note(connection, "accepted", row.job_id, provider_job_id=provider_job_id)
 
@@ -244,7 +309,7 @@ def rejected(
         again: the fault is not the row's (rate limit, key, balance): the job is planned again.
     """
     values = {"ended_at": utc_text(), "http_status": http_status}
-    row = advance(connection, attempt.c.id == claimed.attempt_id, _OPEN, AttemptState.REJECTED, None, **values)
+    row = advance(connection, Which("id", claimed.attempt_id), _OPEN, AttemptState.REJECTED, None, **values)
     if row is None:
         return
     outcome: dict[str, Any] = {"status": JobStatus.PLANNED}
@@ -256,7 +321,7 @@ def rejected(
             "error_message": message,
             "failed_stage": "submit",
         }
-    connection.execute(update(job).where(job.c.id == row.job_id).values(outcome))
+    change_job(connection, row.job_id, **outcome)
     note(connection, "rejected", row.job_id, code=code, message=message, http_status=http_status)
 
 
@@ -266,7 +331,7 @@ def in_doubt(
     """Something may have reached the provider: the price counts as uncertain, and the job is not sent again by itself."""
     doubt(
         connection,
-        attempt.c.id == claimed.attempt_id,
+        Which("id", claimed.attempt_id),
         _OPEN,
         reason,
         ended_at=utc_text(),
@@ -275,21 +340,19 @@ def in_doubt(
     )
 
 
-def doubt(connection: Connection, which: Any, was: tuple[AttemptState, ...], reason: str, **values: Any) -> None:
+def doubt(connection: Connection, which: Which, was: tuple[AttemptState, ...], reason: str, **values: Any) -> None:
     """Put the attempt that `which` names, and its job, in doubt."""
     row = advance(connection, which, was, AttemptState.IN_DOUBT, Pot.UNCERTAIN, **values)
     if row is None:
         return
-    connection.execute(
-        update(job)
-        .where(job.c.id == row.job_id)
-        .values(
-            status=JobStatus.IN_DOUBT,
-            billed=Billed.UNKNOWN,
-            submitted_at=row.sent_at,
-            error_code="in_doubt",
-            error_message=reason,
-            failed_stage="submit",
-        )
+    change_job(
+        connection,
+        row.job_id,
+        status=JobStatus.IN_DOUBT,
+        billed=Billed.UNKNOWN,
+        submitted_at=row.sent_at,
+        error_code="in_doubt",
+        error_message=reason,
+        failed_stage="submit",
     )
     note(connection, "in_doubt", row.job_id, reason=reason)

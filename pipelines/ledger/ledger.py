@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pipelines.errors import DiskFull, LedgerError
 from pipelines.ledger.database import Ballast, is_disk_full, open_engine, translated
+from pipelines.ledger.group_commit import GroupCommit
 from pipelines.ledger.ownership import OwnerLock, is_owned
 from pipelines.ledger.schema import SCHEMA_VERSION, meta, metadata
 from pipelines.ledger.takeover import take_over
@@ -33,13 +34,14 @@ class Ledger:
     """The only writer of a ledger, for the life of one run. Use as an async context manager.
 
     Every transaction runs in the ledger's own thread, one after the other, begins IMMEDIATE, checks that no later run
-    has taken over, and is on the disk when `write` returns.
+    has taken over, and is on the disk when `write` returns. Those that wait at the same time share one commit.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._held = ExitStack()
+        self._group = GroupCommit(self._thread, self._commit, lambda error: translated(error, path))
         self._ballast = Ballast(path.with_name(".ledger-ballast"))
         self._connection: Connection | None = None
         self._epoch = 0
@@ -74,7 +76,7 @@ class Ledger:
             LedgerError: it could not be written, or a later run has taken over. Nothing of it is kept.
             DiskFull: no space, even after the ballast was given back.
         """
-        return await self._in_thread(lambda: self._transact(lambda c: work(c, *args, **kwargs)))
+        return await self._group.run(lambda connection: work(connection, *args, **kwargs))
 
     async def _in_thread(self, work: Callable[[], R]) -> R:
         # Shielded: a transaction that has begun is waited for, also when the task that asked for it is cancelled.
@@ -96,27 +98,24 @@ class Ledger:
         except DBAPIError as error:
             raise translated(error, self.path) from None
 
-    def _transact(self, work: Callable[[Connection], R]) -> R:
+    def _commit(self, body: Callable[[Connection], None]) -> None:
         try:
-            return self._once(work)
+            return self._once(body)
         except DBAPIError as error:
             if not is_disk_full(error):
-                raise translated(error, self.path) from None
+                raise
         self.full = True
         self._ballast.drop()
-        try:
-            return self._once(work)
-        except DBAPIError as error:
-            raise translated(error, self.path) from None
+        return self._once(body)
 
-    def _once(self, work: Callable[[Connection], R]) -> R:
+    def _once(self, body: Callable[[Connection], None]) -> None:
         if self._connection is None:
             raise LedgerError("The ledger is closed.")
         with self._connection.begin():
             epoch = self._connection.exec_driver_sql("SELECT epoch FROM owner").scalar_one()
             if epoch != self._epoch:
                 raise LedgerError("Another run has taken this folder over, so this one writes nothing more.")
-            return work(self._connection)
+            body(self._connection)
 
 
 def ledger_in(folder: Path) -> Path:

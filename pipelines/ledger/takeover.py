@@ -8,7 +8,7 @@ import socket
 from sqlalchemy import Connection, insert, select, update
 
 from pipelines.job import AttemptState
-from pipelines.ledger.attempts import Claim, doubt, not_sent, note, utc_text
+from pipelines.ledger.attempts import Claim, Which, doubt, not_sent, note, utc_text
 from pipelines.ledger.schema import attempt, owner
 
 _REASON = "the run ended while this submission was on its way; it may have been accepted and charged"
@@ -39,6 +39,6 @@ def take_over(connection: Connection) -> int:
         if row.state == AttemptState.CLAIMED:
             not_sent(connection, Claim(row.id, row.job_id), "the run ended before anything was sent")
         else:
-            doubt(connection, attempt.c.id == row.id, (AttemptState.SENDING,), _REASON, ended_at=utc_text())
+            doubt(connection, Which("id", row.id), (AttemptState.SENDING,), _REASON, ended_at=utc_text())
     note(connection, "took_over", epoch=epoch, open_attempts=len(open_attempts))
     return epoch

@@ -138,8 +138,6 @@ async def _download(
                         cap=limits.most_bytes,
                         server=incoming.origin.host,
                     )
-                    if reply.next is Next.COMPLETE:
-                        return sidecar, incoming.origin.host, True
                     if reply.next is not Next.CONTINUE:
                         part.reset()
                     if reply.next is not Next.ASK_AGAIN:

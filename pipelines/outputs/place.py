@@ -24,8 +24,12 @@ _FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: a pl
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path, *, shared: bool = False) -> Iterator[None]:
     """Translate what the disk says into what a person can do.
+
+    Args:
+        path: what is being worked on.
+        shared: every other clip needs it too.
 
     Raises:
         DiskFull: no space, or the quota is used up.
@@ -40,11 +44,11 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"No space is left at {path.parent}. Free some and run the same command again: "
                 "what was paid for is remembered."
             ) from None
-        if error.errno == errno.ELOOP:
+        if error.errno == errno.ELOOP and not shared:
             raise OutputError(
                 f"{path} is, or lies below, a symbolic link. Links are not followed; remove it."
             ) from None
-        if error.errno in _ONLY_THIS_NAME:
+        if error.errno in _ONLY_THIS_NAME and not shared:
             raise OutputError(f"{path} cannot be used: {error.strerror}.") from None
         raise SetupError(f"{path} cannot be written: {error.strerror or error}.") from None
 
@@ -66,9 +70,11 @@ class Place:
         self.name = inner.name
         self.part = _part_name(inner.name, attempt)
         self.sidecar = self.part + ".json"
-        with disk_errors(self.path):
+        with disk_errors(folder, shared=True):
             folder.mkdir(parents=True, exist_ok=True)
-            self._handle = _descend(os.open(folder, _FOLDER_FLAGS), inner.parts[:-1])
+            base = os.open(folder, _FOLDER_FLAGS)
+        with disk_errors(self.path):
+            self._handle = _descend(base, inner.parts[:-1])
 
     def __enter__(self) -> Self:
         """Open already."""

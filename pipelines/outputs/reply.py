@@ -14,7 +14,7 @@ _OK, _PARTIAL, _NOT_SATISFIABLE, _SERVER_ERRORS = 200, 206, 416, 500
 _GONE = frozenset({401, 403, 404, 410})
 _PASSING = frozenset({408, 425, 429})
 _PAGES = re.compile(r"text/html|(application|text)/(\w[\w.-]*\+)?(json|xml)|application/xhtml\+xml")
-_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 class Next(Enum):
@@ -22,7 +22,6 @@ class Next(Enum):
 
     FROM_START = auto()  #: the body is the file from its first byte
     CONTINUE = auto()  #: the body goes on where the part file ends
-    COMPLETE = auto()  #: nothing is missing; there is no body to read
     ASK_AGAIN = auto()  #: the part cannot be continued: ask for the whole file
 
 
@@ -55,8 +54,7 @@ def understand(
         OutputError: any other refusal, and a file beyond the cap.
     """
     if status == _NOT_SATISFIABLE and have:
-        found = _RANGE.fullmatch(headers.get("content-range", ""))
-        return Reply(Next.COMPLETE if found and int(found[3]) == have else Next.ASK_AGAIN)
+        return Reply(Next.ASK_AGAIN)  # a complete part is not asked about, so the file must have become shorter
     _refuse_status(status, headers, server)
     _refuse_content(headers, server)
     etag = _strong(headers.get("etag"))
@@ -72,9 +70,9 @@ def understand(
 def _understand_part(headers: Mapping[str, str], have: int, earlier: Sidecar | None, etag: str | None) -> Reply:
     """Only the right bytes of the very same file may be appended; anything else would be a silent mixture."""
     found = _RANGE.fullmatch(headers.get("content-range", ""))
-    if not found or found[1] is None or earlier is None:
+    if not found or earlier is None:
         return Reply(Next.ASK_AGAIN)
-    start, total = int(found[1]), int(found[3])
+    start, total = int(found[1]), int(found[2])
     same = start == have and total == earlier.total and etag in (None, earlier.etag)
     return Reply(Next.CONTINUE, total, earlier.etag) if same else Reply(Next.ASK_AGAIN)
 

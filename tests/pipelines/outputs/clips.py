@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-import io
 import struct
+import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 
 
 def make_clip(
-    *, width: int = 64, height: int = 36, frames: int = 6, audio: bool = True, movflags: str = "", shade: int = 40
+    *,
+    width: int = 64,
+    height: int = 36,
+    frames: int = 6,
+    picture: bool = True,
+    audio: bool = True,
+    movflags: str = "",
+    shade: int = 40,
 ) -> bytes:
     """An MP4 of H.264 and AAC at 12 frames a second."""
-    target = io.BytesIO()
-    with av.open(target, "w", format="mp4", options={"movflags": movflags} if movflags else {}) as container:
-        picture = container.add_stream("libx264", rate=12)
-        picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
-        sound = container.add_stream("aac", rate=8000, layout="mono") if audio else None
-        for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), shade, np.uint8), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 12)
-            container.mux(picture.encode(frame))
-        if sound is not None:
-            for start in range(0, 8000 * frames // 12, 1024):
-                noise = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-                noise.sample_rate, noise.pts, noise.time_base = 8000, start, Fraction(1, 8000)
-                container.mux(sound.encode(noise))
-            container.mux(sound.encode(None))
-        container.mux(picture.encode(None))
-    return target.getvalue()
+    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+        with av.open(file.name, "w", options={"movflags": movflags} if movflags else {}) as container:
+            images = _images(container, width, height) if picture else None
+            sound = container.add_stream("aac", rate=8000, layout="mono") if audio else None
+            if images is not None:
+                for number in range(frames):
+                    frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), shade, np.uint8), format="rgb24")
+                    frame.pts, frame.time_base = number, Fraction(1, 12)
+                    container.mux(images.encode(frame))
+                container.mux(images.encode(None))
+            if sound is not None:
+                _add_silence(container, sound, seconds=frames / 12)
+        return Path(file.name).read_bytes()
+
+
+def _images(container, width: int, height: int):
+    stream = container.add_stream("libx264", rate=12)
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    return stream
+
+
+def _add_silence(container, stream, *, seconds: float) -> None:
+    for start in range(0, int(8000 * seconds), 1024):
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        silence.sample_rate, silence.pts, silence.time_base = 8000, start, Fraction(1, 8000)
+        container.mux(stream.encode(silence))
+    container.mux(stream.encode(None))
 
 
 def boxes_of(data: bytes | bytearray) -> Iterator[tuple[bytes, int, int]]:

@@ -6,7 +6,7 @@ from pipelines.outputs.moov import Media
 from pipelines.outputs.order_check import differences
 
 
-def media(duration_s=4.0, width=1280, height=720, has_audio=True) -> Media:
+def media(duration_s=4.0, width=1280, height=720, *, has_audio=True) -> Media:
     return Media(duration_s, width, height, 30.0, has_audio)
 
 

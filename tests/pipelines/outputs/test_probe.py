@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import av
 import pytest
@@ -102,10 +102,10 @@ def test_d07_a_clip_cut_at_any_byte_is_never_accepted(tmp_path, clip, fast_clip,
     assert accepted == []
 
 
-def test_a_file_without_a_picture_is_refused(tmp_path, clip):
+def test_a_file_without_a_picture_is_refused(tmp_path):
     """Sound alone is no video."""
     with pytest.raises(NotWhole, match="cannot be read"):
-        measured(tmp_path, clip.replace(b"vide", b"data"))
+        measured(tmp_path, make_clip(picture=False))
 
 
 @pytest.mark.parametrize("position", range(0, 600, 7))
@@ -114,7 +114,5 @@ def test_a_damaged_index_is_unusual_and_no_crash(clip, position):
     start = clip.index(b"moov") + 4
     moov = bytearray(clip[start : clip.index(b"udta") - 4])
     moov[position % len(moov)] ^= 0xFF
-    try:
+    with suppress(Unusual):
         read_index(bytes(moov))
-    except Unusual:
-        pass

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+
+def test_objects_and_bare_prompts_are_rows(read):
+    """One a line; numbers, booleans and null are read as they are written."""
+    batch = read(
+        '{"prompt": "a", "seconds": 8, "cost_centre": 0012.50e0}\n'.replace("0012", "12")
+        + '\n"b"\n{"prompt": "c", "enabled": false, "x": null}\n',
+        "jsonl",
+    )
+
+    assert [(j.row, j.order.prompt, j.order.seconds, j.enabled, j.own) for j in batch.jobs] == [
+        (1, "a", 8, True, {"cost_centre": "12.50e0"}),
+        (2, "b", 4, True, {}),
+        (3, "c", 4, False, {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("[1]", "is neither an object nor a text"),
+        ("7", "is neither"),
+        ("{", "line 2: Expecting"),
+        ('{"prompt": "a", "prompt": "b"}', 'has the key "prompt" twice'),
+        ('{"prompt": "a", "x": NaN}', "NaN is not JSON"),
+        ("[" * 100_000, "line 2: "),
+        ('{"prompt": "a\\ud800"}', "has a character that is not text"),
+        ('{"prompt": "a\\u0000"}', "has a character that is not text"),
+        ('{"prompt": ["a"]}', "takes one value"),
+        ('{"prompt": "a", "id": {"a": 1}}', "line 2"),
+    ],
+)
+def test_other_lines_are_refused_by_number(problems, line, words):
+    """Each bad line is named; the good ones do not hide it."""
+    (problem,) = problems(f'"fine"\n{line}\n', "jsonl")
+
+    assert "spring.jsonl, line 2" in problem
+    assert words in problem
+
+
+def test_a_line_separator_in_a_prompt_does_not_end_the_line(read):
+    """U+2028 is a character of text in JSON."""
+    assert read('{"prompt": "a\u2028b"}\n', "jsonl").jobs[0].order.prompt == "a\u2028b"
+
+
+def test_too_many_different_keys_are_refused(problems):
+    """Columns times rows would not fit in memory."""
+    assert "more than 500" in problems("\n".join(f'{{"prompt": "a", "k{n}": "x"}}' for n in range(600)), "jsonl")[0]

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+
+from pipelines.batch.mode import Wish, best_fit, orientation_of
+from pipelines.providers.profile import shipped_profiles
+
+PROFILES = shipped_profiles()
+
+
+@pytest.mark.parametrize(
+    ("provider", "wish", "bought"),
+    [
+        ("qiniu", Wish(), ("video", "sora-2", 4, "720x1280", None)),
+        ("qiniu", Wish(orientation="landscape"), ("video", "sora-2", 4, "1280x720", None)),
+        ("qiniu", Wish(orientation="landscape", size="1280x720"), ("video", "sora-2", 4, "1280x720", None)),
+        ("openai", Wish(orientation="landscape", model="sora-2-pro"), ("video", "sora-2-pro", 4, "1280x720", None)),
+        ("acedata", Wish(), ("v2", "sora-2", 4, "720x1280", None)),
+        ("acedata", Wish(orientation="portrait"), ("v2", "sora-2", 4, "720x1280", None)),
+        ("acedata", Wish(seconds=10), ("v1", "sora-2", 10, "small", "landscape")),
+        ("acedata", Wish(seconds=10, orientation="portrait"), ("v1", "sora-2", 10, "small", "portrait")),
+        ("acedata", Wish(size="small"), ("v1", "sora-2", 15, "small", "landscape")),
+        ("acedata", Wish(character=True), ("v1", "sora-2", 15, "small", "landscape")),
+        ("acedata", Wish(given=(("version", "1.0"),)), ("v1", "sora-2", 15, "small", "landscape")),
+        ("acedata", Wish(given=(("version", "2"),)), ("v2", "sora-2", 4, "720x1280", None)),
+        ("acedata", Wish(given=(("version", "v1"),)), ("v1", "sora-2", 15, "small", "landscape")),
+        ("acedata", Wish(seconds=25, model="sora-2-pro"), ("v1", "sora-2-pro", 25, "small", "landscape")),
+    ],
+)
+def test_a_row_gets_the_first_mode_that_takes_all_of_it(provider, wish, bought):
+    """What the row gives chooses the mode; what it does not give is filled in."""
+    fit = best_fit(PROFILES[provider], wish)
+
+    assert fit.problems == ()
+    assert (fit.mode, fit.model, fit.seconds, fit.size, fit.orientation) == bought
+
+
+@pytest.mark.parametrize(
+    ("provider", "wish", "mode", "words"),
+    [
+        ("qiniu", Wish(seconds=10), "video", ["seconds", "qiniu does not make clips of 10 s.", "Allowed: 4, 8, 12."]),
+        ("qiniu", Wish(model="sora-2-pro"), "video", ["model", "sora-2-pro", "Allowed: sora-2."]),
+        ("qiniu", Wish(size="1024x1792"), "video", ["size", "1024x1792", "Allowed: 720x1280, 1280x720."]),
+        ("qiniu", Wish(size="720x1280", orientation="landscape"), "video", ["orientation", "contradicts", "one of"]),
+        ("qiniu", Wish(images=2), "video", ["image_url", "takes at most 1 image.", "Remove 1"]),
+        ("qiniu", Wish(character=True), "video", ["character_url", "takes no character", "Leave it empty"]),
+        ("acedata", Wish(seconds=9), "v2", ["seconds", "9 s", "Allowed: 4, 8, 12 (v1 takes 10, 15, 25)."]),
+        ("acedata", Wish(seconds=25), "v1", ["seconds", "25 s are not made by sora-2.", "10, 15; or model sora-2-pro"]),
+        ("acedata", Wish(seconds=8, given=(("version", "1.0"),)), "v1", ["seconds", "acedata v1", "v2 takes 4, 8, 12"]),
+        ("acedata", Wish(given=(("version", "3.0"),)), "v2", ["version", 'no version "3.0"', "2.0 (v2), 1.0 (v1)"]),
+        ("acedata", Wish(size="1280x720", given=(("version", "1.0"),)), "v1", ["size", "1280x720", "small, large"]),
+        ("openai", Wish(seconds=0), "video", ["seconds", "0 s", "4, 8, 12"]),
+        ("openai", Wish(size="small"), "video", ["size", "small", "720x1280"]),
+    ],
+)
+def test_v22_what_no_mode_takes_is_told_against_the_nearest(provider, wish, mode, words):
+    """The message names the column, the value and what is allowed."""
+    fit = best_fit(PROFILES[provider], wish)
+
+    assert fit.mode == mode
+    (problem,) = fit.problems
+    assert all(word in f"{problem.column} {problem.what} {problem.fix}" for word in words)
+
+
+def test_v22_the_nearest_mode_is_that_with_the_fewest_problems():
+    """Ten seconds and portrait are V1; only the size is wrong there."""
+    fit = best_fit(PROFILES["acedata"], Wish(seconds=10, size="1280x720", character=True))
+
+    assert fit.mode == "v1"
+    assert [problem.column for problem in fit.problems] == ["size"]
+
+
+def test_t15_other_servers_of_the_openai_contract_may_know_more():
+    """Unknown models, lengths and sizes in pixels only warn, and are sent as they are."""
+    fit = best_fit(PROFILES["openai"], Wish(model="wan-2.6", seconds=16, size="1920x1080"))
+
+    assert (fit.problems, fit.model, fit.seconds, fit.size) == ((), "wan-2.6", 16, "1920x1080")
+    assert [warning.column for warning in fit.warnings] == ["model", "seconds", "size"]
+
+
+def test_t2_a_doubtful_size_warns():
+    """Where the vendor's documents disagree the row is allowed, and it is said."""
+    fit = best_fit(PROFILES["acedata"], Wish(size="large"))
+
+    assert (fit.mode, fit.problems) == ("v1", ())
+    assert "disagree" in fit.warnings[0].what
+    assert best_fit(PROFILES["acedata"], Wish(size="large", model="sora-2-pro")).warnings == ()
+
+
+def test_images_that_the_provider_drops_warn():
+    """Acedata V2 looks at the first image only; V1 would look at all."""
+    fit = best_fit(PROFILES["acedata"], Wish(images=2, seconds=4))
+
+    assert (fit.mode, fit.problems) == ("v2", ())
+    assert "looks at 1 of 2 images" in fit.warnings[0].what
+
+
+def test_a_providers_own_parameters_are_sent_where_the_mode_takes_them():
+    """A parameter that only another mode takes chooses that mode."""
+    acedata = PROFILES["acedata"]
+    v2, v1 = acedata.modes
+    profile = acedata.model_copy(update={"modes": (v2, v1.model_copy(update={"parameters": ("watermark",)}))})
+    fit = best_fit(profile, Wish(given=(("watermark", "no"),)))
+
+    assert (fit.mode, fit.parameters, fit.problems) == ("v1", (("watermark", "no"),), ())
+    assert (
+        "acedata v2 does not take watermark."
+        in best_fit(profile, Wish(seconds=4, size="720x1280", given=(("watermark", "no"),))).problems[0].what
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "orientation"), [("1280x720", "landscape"), ("720x1280", "portrait"), ("8x8", None), ("small", None)]
+)
+def test_a_size_tells_its_orientation(size, orientation):
+    """Wider than high is landscape."""
+    assert orientation_of(size) == orientation

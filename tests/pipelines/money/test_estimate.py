@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pipelines.job import Job, Order
+from pipelines.money.estimate import Group, estimate
+
+
+def job(name, provider="qiniu", model="sora-2", cost="0.40", currency="USD", **more):
+    order = Order(provider=provider, mode="video", model=model, prompt="a", seconds=4, size="720x1280")
+    amount = Decimal(cost) if cost else None
+    return Job(
+        id=name,
+        row=1,
+        campaign="c",
+        order=order,
+        filename=f"{name}.mp4",
+        cost_estimated=amount,
+        currency=currency,
+        **more,
+    )
+
+
+def test_a_batch_is_added_up_by_currency_and_model():
+    """Disabled jobs cost nothing, and unknown prices are named and not taken for zero."""
+    estimated = estimate(
+        [
+            job("a"),
+            job("b", cost="0.80"),
+            job("c", "openai", "wan", None, None),
+            job("d", enabled=False),
+            job("e", "openai", cost="3", currency="EUR"),
+        ]
+    )
+
+    assert (estimated.count, estimated.skipped, estimated.unknown, estimated.assumed) == (4, 1, ("c",), True)
+    assert estimated.totals == {"USD": Decimal("1.20"), "EUR": Decimal(3)}
+    assert estimated.groups == (
+        Group(provider="qiniu", model="sora-2", count=2, totals={"USD": Decimal("1.20")}, unknown=0, assumed=True),
+        Group(provider="openai", model="wan", count=1, totals={}, unknown=1, assumed=False),
+        Group(provider="openai", model="sora-2", count=1, totals={"EUR": Decimal(3)}, unknown=0, assumed=False),
+    )
+
+
+def test_nothing_costs_nothing():
+    """An empty batch has no totals."""
+    assert estimate([]).totals == {}

@@ -33,6 +33,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _OWN_HEADERS = {"accept-encoding": "identity", "user-agent": "reelbatch"}
 _OPEN_PORTS = frozenset({80, 443})
+# `idna` raises UnicodeError for a host that is no name; TimeoutError is an OSError.
+_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 # httpx logs whole URLs at INFO and httpcore logs signed `Location` headers at DEBUG.
@@ -129,7 +131,7 @@ class Http:
                 "POST", url, headers=headers, content=content, extensions={"trace": trace}
             )
             return await _exchange(self._paid, request, deadline_s)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+        except _FAULTS as error:
             if held_back is not None:
                 raise held_back from None
             kind = NoAnswer if started else NotSent
@@ -152,7 +154,7 @@ class Http:
         try:
             request = self._free.build_request(method, url, headers=headers, content=content)
             return await _exchange(self._free, request, deadline_s)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+        except _FAULTS as error:
             raise NoAnswer(f"{without_query(url)}: {_reason(error)}") from None
 
     @asynccontextmanager
@@ -178,7 +180,7 @@ class Http:
             try:
                 request = self._files.build_request("GET", hop, headers={**headers, **secret})
                 response = await self._files.send(request, stream=True)
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            except _FAULTS as error:
                 raise DownloadInterrupted(f"{without_query(hop)}: {_reason(error)}") from None
             try:
                 target = response.headers.get("location")

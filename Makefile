@@ -1,0 +1,48 @@
+# Everything that a person or CI does here. `make demo` and `make test` need Python 3.11 or newer, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SHELL := /bin/sh
+
+.PHONY: help demo test lint format bench kills screenshots clean
+
+help: ## show what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("reelbatch needs Python 3.11 or newer; this is %d.%d. Set PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group test
+	@touch $@
+
+demo: $(STAMP) ## rehearse the bundled example batch: nothing is paid, no key is needed
+	$(BIN)/reelbatch demo
+
+test: $(STAMP) ## every check: format, lint, types, layers, tests
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -q
+
+lint: $(STAMP) ## format, lint, types and layers, without the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## put the code into shape
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## figures beside a plain script; run it alone on the machine
+	$(BIN)/python tests/benchmarks/bench_throughput.py "1000 x 1 s, 50 in flight" "2000 x 1 s, 200 in flight"
+
+kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the judge is the sandbox's bill
+	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100
+
+screenshots: $(STAMP) ## make the pictures of the README anew (needs Chromium)
+	$(BIN)/python tests/programmes/screenshots.py docs/images
+
+clean: ## forget the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,29 @@
+"""Rows of a manifest, as short as the test that needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pipelines.catalogue.row import ManifestRow
+
+MakeRow = Callable[..., ManifestRow]
+
+
+@pytest.fixture
+def make_row() -> MakeRow:
+    def make(**values) -> ManifestRow:
+        base = {
+            "id": "a-1",
+            "row": 1,
+            "campaign": "spring",
+            "status": "done",
+            "provider": "acedata",
+            "model": "sora-2",
+            "prompt": "A fox",
+            "prompt_sha256": "0" * 64,
+        }
+        return ManifestRow(**(base | values))
+
+    return make

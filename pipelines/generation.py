@@ -23,6 +23,7 @@ from pipelines.errors import (
     ReelbatchError,
     SetupError,
     UnknownJob,
+    UnusableAnswer,
 )
 from pipelines.homecoming import bring_job_home
 from pipelines.job import Billed, Job, JobStatus
@@ -59,43 +60,47 @@ async def _live(job: Job, lane: Lane, run: Run) -> None:
     was = run.standing[job.id]
     if was.status is not JobStatus.PLANNED and was.status not in _AT_THE_PROVIDER:
         return
+    # Reserved before a place is free, so that a free place is used at once.
+    claimed = await _claim(job, lane, run) if was.status is JobStatus.PLANNED else None
     progress: Progress | None = None
     async with lane.in_flight.place(already_in=was.status in _AT_THE_PROVIDER):
-        if was.status is JobStatus.PLANNED:
-            await _submit(job, lane, run)
+        while claimed is not None:
+            await lane.submit_rate.slot()
+            await run.to_the_end(_send(job, claimed, lane, run))
+            again = run.standing[job.id].status is JobStatus.PLANNED
+            claimed = await _claim(job, lane, run) if again else None
         if run.standing[job.id].status in _AT_THE_PROVIDER:
             progress = await _wait(job, lane, run)
     if progress is not None:
         await bring_job_home(job, progress, lane, run)
 
 
-async def _submit(job: Job, lane: Lane, run: Run) -> None:
-    """Send the order, once; again only after the provider surely did not take it."""
-    while _open(lane, run):
+async def _claim(job: Job, lane: Lane, run: Run) -> Claim | None:
+    """Reserve the job and its price. None: nothing may be sent now, or the job stands elsewhere already."""
+    if _open(lane, run):
         await lane.clearance()
-        if not _open(lane, run):
-            return
-        try:
-            claimed = await run.ledger.write(attempts.claim, job, lane.provider.account, run.budget)
-        except BudgetReached as error:
-            run.close(error)
-            return
-        if isinstance(claimed, Standing):
-            run.move(job, claimed)
-            return
-        run.move(job, Standing(JobStatus.SUBMITTING))
-        run.tally.price(job.currency, job.cost_estimated)
-        await lane.submit_rate.slot()
-        await run.to_the_end(_send(job, claimed, lane, run))
-        if run.standing[job.id].status is not JobStatus.PLANNED:
-            return
+    if not _open(lane, run):
+        return None
+    try:
+        claimed = await run.ledger.write(attempts.claim, job, lane.provider.account, run.budget)
+    except BudgetReached as error:
+        run.close(error)
+        return None
+    if isinstance(claimed, Standing):
+        run.move(job, claimed)
+        return None
+    run.move(job, Standing(JobStatus.SUBMITTING))
+    run.tally.price(job.currency, job.cost_estimated)
+    return claimed
 
 
 def _open(lane: Lane, run: Run) -> bool:
-    """Whether something new may be sent."""
+    """Whether something may be sent. A spent budget is no reason against what is reserved: each claim asks it anew."""
     if run.ledger.full:
         run.close(DiskFull())
-    return not (run.stop.is_set() or run.closed or lane.closed)
+        return False
+    closed = run.closed is not None and not isinstance(run.closed, BudgetReached)
+    return not (run.stop.is_set() or closed or lane.closed)
 
 
 async def _send(job: Job, claimed: Claim, lane: Lane, run: Run) -> None:
@@ -120,7 +125,7 @@ async def _send(job: Job, claimed: Claim, lane: Lane, run: Run) -> None:
     lane.doubt.record(in_doubt=isinstance(verdict, InDoubt))
     try:
         await _record(job, claimed, verdict, lane, run)
-    except LedgerError as error:
+    except (LedgerError, DiskFull) as error:
         if isinstance(verdict, Accepted):
             cry_out(job.id, verdict.provider_job_id, error)
         run.end(error)
@@ -128,9 +133,14 @@ async def _send(job: Job, claimed: Claim, lane: Lane, run: Run) -> None:
 
 async def _record(job: Job, claimed: Claim, verdict: Verdict, lane: Lane, run: Run) -> None:
     if isinstance(verdict, Accepted):
-        await run.ledger.write(
+        owner = await run.ledger.write(
             attempts.accepted, claimed, verdict.provider_job_id, verdict.trace_id, verdict.http_status
         )
+        if owner is not None:
+            run.move(job, Standing(JobStatus.IN_DOUBT))
+            words = f"{_name(lane)} gave {job.id} the id of {owner}: it, or a proxy, replays answers. No more are sent."
+            _shut(lane, run, UnusableAnswer(words))
+            return
         lane.submit_rate.succeeded()
         run.move(job, Standing(JobStatus.WAITING, verdict.provider_job_id, datetime.now(UTC), lane.provider.account))
     elif isinstance(verdict, Rejected):

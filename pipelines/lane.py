@@ -86,6 +86,7 @@ class Lane:
         if not self.outage.ongoing():
             return
         async with self._knocking:
-            if self.outage.ongoing() and not self._stop.is_set():
+            if self.outage.ongoing() and self.closed is None and not self._stop.is_set():
                 pause = delay(self.outage.failures, base_s=0.5, cap_s=30.0, chance=0.5)
-                await sleep_unless(self._stop, pause)
+                patience_left = max(0.0, self.outage.patience_s - self.outage.lasts_s)
+                await sleep_unless(self._stop, min(pause, patience_left))

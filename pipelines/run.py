@@ -13,7 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipelines.addresses import Origin
+from pydantic import ValidationError
+from yaml import YAMLError
+
+from pipelines.addresses import Origin, refusal
 from pipelines.batch import Batch
 from pipelines.errors import KeyMissing, ReelbatchError, SetupError
 from pipelines.http import Http
@@ -28,6 +31,7 @@ from pipelines.outcome import exit_code
 from pipelines.pacing.in_flight import InFlight
 from pipelines.providers.client import Client
 from pipelines.providers.profile import Profile, profile_named
+from pipelines.providers.sandbox.faults import rules_named
 from pipelines.providers.sandbox.options import SandboxOptions
 from pipelines.providers.sandbox.process import running_sandbox
 from pipelines.tally import Tally, watched_tally
@@ -139,6 +143,7 @@ class Run:
         """The jobs that this run is to work on: those at a provider first, and nothing that has ended."""
         wanted = set(self.options.only)
         chosen = [job for job in self.batch.jobs if not wanted or job.id in wanted]
+        chosen = [job for job in chosen if job.order.provider in self.lanes]  # a row switched off may have none
         chosen = [job for job in chosen if self.standing[job.id].status not in {*FINAL_STATUSES, JobStatus.IN_DOUBT}]
         if not wanted:
             chosen += [job for job in self.orphans if job.order.provider in self.lanes]
@@ -188,10 +193,15 @@ def check_setup(batch: Batch, options: RunOptions) -> None:
     """What can be known to be missing before anything is started.
 
     Raises:
-        SetupError: a key is missing, an address is none, `only` names unknown ids.
+        SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger or the rehearsal cannot
+            be as asked for.
     """
     _check_only(batch, options)
     _accounts(batch, options)
+    folder = output_folder(batch, options)
+    _ledger_path(folder, options)
+    if options.rehearse:
+        _sandbox_options(folder, options)
 
 
 @asynccontextmanager
@@ -202,12 +212,15 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
         BatchError: a row that was bought already asks for something else now, or `only` names unknown ids.
         SetupError: a key is missing, the folder cannot be used, another run owns it.
     """
+    tally = watched_tally.get() or Tally()
+    if tally.begun is not None:
+        tally.begun()
     folder = output_folder(batch, options)
     _check_only(batch, options)
     accounts = _accounts(batch, options)
     async with AsyncExitStack() as stack:
         _make_folders(folder)
-        ledger = await stack.enter_async_context(Ledger(_ledger_path(folder, options)))
+        ledger = await stack.enter_async_context(Ledger(_ledger_path(folder, options), folder=folder))
         await ledger.write(
             enrolment.enrol, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
@@ -227,7 +240,7 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
             budget=_budget(batch, options),
             standing=await ledger.write(views.standings),
             orphans=await ledger.write(views.orphans),
-            tally=watched_tally.get() or Tally(),
+            tally=tally,
             stop=stop,
             time_scale=options.speed if options.rehearse else 1.0,
         )
@@ -261,10 +274,8 @@ def _accounts(batch: Batch, options: RunOptions) -> list[_Account]:
         if key is None:
             missing.append(profile)
             continue
-        try:
-            Origin.of(base_url)
-        except ValueError:
-            raise SetupError(f"{profile.base_url_env[0]} is {base_url!r}, which is no address.") from None
+        if reason := _no_address(base_url):
+            raise SetupError(f"{profile.base_url_env[0]} is no address to send to: {reason}.")
         accounts.append(_Account(profile, base_url, key, trusted))
     if missing:
         names = "; ".join(f"{p.name}: set {' or '.join(p.key_env)}" for p in missing)
@@ -272,21 +283,40 @@ def _accounts(batch: Batch, options: RunOptions) -> list[_Account]:
     return accounts
 
 
+def _no_address(base_url: str) -> str | None:
+    """Why nobody can be reached under a base URL. Its text is not repeated: somebody may have put a secret into it."""
+    if any(character.isspace() for character in base_url):
+        return "it has a space in it"
+    try:
+        return refusal(base_url, frozenset({Origin.of(base_url)}))
+    except ValueError:
+        return "it has no host, as https://api.example.com has one"
+
+
 async def _rehearsal_accounts(
     stack: AsyncExitStack, accounts: list[_Account], folder: Path, options: RunOptions
 ) -> list[_Account]:
     """The same accounts, pointed at a sandbox of this run. Its bill outlives it, so that a rehearsal resumes too."""
-    sandbox = await stack.enter_async_context(
-        running_sandbox(
-            SandboxOptions(
-                bill=folder / "sandbox-bill.jsonl", speed=options.speed, latency=options.latency, faults=options.faults
-            )
-        )
-    )
+    sandbox = await stack.enter_async_context(running_sandbox(_sandbox_options(folder, options)))
     return [
         _Account(a.profile, sandbox.base_url(a.profile.name), _REHEARSAL_KEY, trusted=True, name="rehearsal")
         for a in accounts
     ]
+
+
+def _sandbox_options(folder: Path, options: RunOptions) -> SandboxOptions:
+    """What the sandbox of a rehearsal is told, or a SetupError that names the option that it would not take."""
+    try:
+        rules_named(options.faults)
+    except (ValueError, OSError, YAMLError) as error:
+        raise SetupError(f"--faults {options.faults}: {error}") from None
+    try:
+        return SandboxOptions(
+            bill=folder / "sandbox-bill.jsonl", speed=options.speed, latency=options.latency, faults=options.faults
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SetupError(f"--{first['loc'][0]} {first['input']}: {first['msg']}.") from None
 
 
 def _client(http: Http, account: _Account) -> Client:
@@ -340,7 +370,9 @@ def _make_folders(folder: Path) -> None:
 async def _fill_tally(run: Run) -> None:
     tally = run.tally
     tally.interrupt = run.interrupt
-    ids = {job.id for job in run.batch.jobs}
+    tally.counts.clear()  # a flow that is tried again in this process counts anew
+    tally.spent.clear()
+    ids = {job.id for job in (*run.batch.jobs, *run.orphans)}
     tally.total = len(ids)
     for job_id in ids:
         tally.move(None, run.standing[job_id].status)

@@ -21,6 +21,7 @@ class Tally:
     spent: dict[str, Decimal] = field(default_factory=dict)  # by currency: reserved, spent and uncertain
     started_at: float = field(default_factory=time.monotonic)
     done_before: int = 0  # done when this run began
+    begun: Callable[[], None] | None = None  # called when the run begins, inside the flow
     interrupt: Callable[[], None] | None = None  # asks the run to end in order
     exit_code: int | None = None  # set when the run has ended
     reasons: tuple[str, ...] = ()  # why it did less than everything

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from pipelines.errors import KeyRefused, ProviderError, SlowDown, TransportError, UnknownJob
@@ -23,6 +23,7 @@ log = logging.getLogger("reelbatch.watch")
 
 _SETTLE_S = 600.0  # an id may take this long to be known everywhere, and a result to show its link
 _WARN_AFTER = 20
+_TOO_LATE = 1.25  # times the age at which it was due: an answer that late says nothing of how long jobs take
 
 
 class DeadlinePassed(Exception):
@@ -45,6 +46,7 @@ class Waiting:
     asked: int = 0
     last_not_ready_s: float = 0.0
     faults: int = 0
+    due_s: float = 0.0  # the age at which it was to be asked about last
 
     def age(self) -> float:
         """Seconds since it was accepted."""
@@ -102,6 +104,14 @@ class Watch:
             UnknownJob: the provider still does not know the id after ten minutes.
         """
         kind = self._kinds[waiting.kind]
+        try:
+            return await self._asked_until_ended(waiting, kind, seen)
+        finally:
+            self._relieve(waiting, kind)
+
+    async def _asked_until_ended(
+        self, waiting: Waiting, kind: _Kind, seen: Callable[[Progress], None] | None
+    ) -> Progress:
         while True:
             await self._sleep(waiting, kind)
             progress = await self._ask(waiting)
@@ -115,7 +125,8 @@ class Watch:
                 if age > waiting.expected_s + _SETTLE_S / self._scale:
                     raise DeadlinePassed("the provider says completed, and shows no video")
             elif progress.phase is not Phase.RUNNING:
-                self._learn(waiting, kind, age, succeeded=progress.phase is Phase.SUCCEEDED)
+                if progress.phase is Phase.SUCCEEDED:
+                    self._learn(waiting, kind, age)
                 return progress
             else:
                 waiting.last_not_ready_s = age
@@ -125,18 +136,14 @@ class Watch:
 
     async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
         """Sleep until the job is due. News about its kind moves the time."""
-        if kind.scout is None and not len(kind.durations):
-            kind.scout = waiting
-        try:
-            while not self._stop.is_set():
-                age = waiting.age()
-                due = self._due(waiting, kind)
-                if age >= due:
-                    return
-                await self._nap(kind, due - age)
-        finally:
-            if self._stop.is_set() and kind.scout is waiting:
-                kind.scout = None
+        while not self._stop.is_set():
+            if kind.scout is None and not len(kind.durations):
+                kind.scout = waiting
+            age = waiting.age()
+            waiting.due_s = self._due(waiting, kind)
+            if age >= waiting.due_s:
+                return
+            await self._nap(kind, waiting.due_s - age)
         raise Stopped
 
     def _due(self, waiting: Waiting, kind: _Kind) -> float:
@@ -148,6 +155,8 @@ class Watch:
         )
 
     async def _nap(self, kind: _Kind, seconds: float) -> None:
+        if self._stop.is_set():
+            return
         loop = asyncio.get_running_loop()
         bell: asyncio.Future[None] = loop.create_future()
         timer = loop.call_later(seconds, _ring_one, bell)
@@ -162,13 +171,18 @@ class Watch:
         for bell in kind.sleepers:
             _ring_one(bell)
 
-    def _learn(self, waiting: Waiting, kind: _Kind, age: float, *, succeeded: bool) -> None:
-        was_cold = not len(kind.durations)
+    def _learn(self, waiting: Waiting, kind: _Kind, age: float) -> None:
+        """Remember how long a job took, unless it was asked about too late to tell: after a restart, a hold, a fault."""
+        if age <= _TOO_LATE * waiting.due_s:
+            was_cold = not len(kind.durations)
+            kind.durations.add(waiting.last_not_ready_s, age)
+            if was_cold:
+                self._ring(kind)
+
+    def _relieve(self, waiting: Waiting, kind: _Kind) -> None:
+        """A scout that ends, however it does, makes room for the next."""
         if kind.scout is waiting:
             kind.scout = None
-        if succeeded:
-            kind.durations.add(waiting.last_not_ready_s, age)
-        if was_cold:
             self._ring(kind)
 
     async def _ask(self, waiting: Waiting) -> Progress | None:
@@ -208,9 +222,15 @@ class Watch:
         return self._provider.profile.limits.batch_query > 1
 
     async def _one(self, waiting: Waiting) -> Progress:
-        await self._rate.slot()
+        await self._slot()
         self.requests += 1
         return await self._provider.check(waiting.provider_job_id)
+
+    async def _slot(self) -> None:
+        """Wait for the right to ask; nobody asks any more once the run ends."""
+        await self._rate.slot()
+        if self._stop.is_set():
+            raise Stopped
 
     async def _one_of_many(self, waiting: Waiting) -> Progress:
         """Join the next batch query; it leaves as soon as the rate allows."""
@@ -225,6 +245,10 @@ class Watch:
         try:
             while self._batch:
                 await self._rate.slot()
+                if self._stop.is_set():
+                    _tell(self._batch.values(), Stopped())
+                    self._batch.clear()
+                    return
                 asked = {name: self._batch.pop(name) for name in list(self._batch)[:most]}
                 self.requests += 1
                 await self._send_batch(asked)
@@ -239,9 +263,7 @@ class Watch:
             else:
                 found = await self._provider.check_many(list(asked))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-            for answer in asked.values():
-                if not answer.done():
-                    answer.set_exception(error)
+            _tell(asked.values(), error)
             return
         for name, answer in asked.items():
             if answer.done():
@@ -258,6 +280,12 @@ class Watch:
             log.warning(
                 "%s says %r, an unknown word: taken as still running.", self._provider.profile.name, progress.word
             )
+
+
+def _tell(waiters: Iterable[asyncio.Future[Progress]], error: Exception) -> None:
+    for answer in waiters:
+        if not answer.done():
+            answer.set_exception(error)
 
 
 def _ring_one(bell: asyncio.Future[None]) -> None:

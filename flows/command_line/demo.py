@@ -14,7 +14,7 @@ NAME = "demo"
 
 def command(
     out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("outputs/demo"),
-    speed: Annotated[float, typer.Option("--speed", help="How much faster than life.")] = 60.0,
+    speed: Annotated[float, typer.Option("--speed", help="How much faster than life.")] = 120.0,
     as_json: AsJson = False,
 ) -> None:
     """Rehearse the bundled example batch: real files, real HTTP, nothing paid. No key is needed."""

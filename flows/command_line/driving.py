@@ -48,7 +48,11 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     tally = Tally(total=len(batch.jobs))
     try:
         asyncio.run(_drive(batch, options, tally, as_json=as_json))
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except BaseException as error:
+        from prefect.exceptions import TerminationSignal  # noqa: PLC0415 - loaded by now
+
+        if not isinstance(error, KeyboardInterrupt | asyncio.CancelledError | TerminationSignal):
+            raise
         show_error("Interrupted before anything was sent.")
         return INTERRUPTED
     folder = output_folder(batch, options)
@@ -115,8 +119,14 @@ def _listen_for_signals(tally: Tally) -> None:
         )
         tally.interrupt()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ask)
+    def listen() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ask)
+
+    listen()
+    tally.begun = (
+        listen  # Prefect's flow engine has put its own handler for SIGTERM in our place, which would crash the run
+    )
 
 
 def _last_words(tally: Tally, folder: Path, *, as_json: bool) -> None:

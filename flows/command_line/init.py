@@ -13,7 +13,7 @@ NAME = "init"
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write it: .yaml or .csv.")] = Path(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it: .yaml or .csv.")] = Path(
         "batch.yaml"
     ),
 ) -> None:

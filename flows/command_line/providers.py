@@ -13,7 +13,7 @@ NAME = "providers"
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One provider in full.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One provider in full.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the providers: what they take, what they cost, and whether they are retired."""

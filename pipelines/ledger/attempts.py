@@ -256,7 +256,7 @@ def advance(
 def not_sent(connection: Connection, claimed: Claim, reason: str) -> None:
     """Nothing left this machine: the reservation is released and the job is planned again."""
     which = Which("id", claimed.attempt_id)
-    row = advance(connection, which, _OPEN, AttemptState.NOT_SENT, None, ended_at=utc_text())
+    row = advance(connection, which, (AttemptState.CLAIMED,), AttemptState.NOT_SENT, None, ended_at=utc_text())
     if row is not None:
         change_job(connection, row.job_id, status=JobStatus.PLANNED)
         note(connection, "not_sent", row.job_id, reason=reason)
@@ -264,9 +264,18 @@ def not_sent(connection: Connection, claimed: Claim, reason: str) -> None:
 
 def accepted(
     connection: Connection, claimed: Claim, provider_job_id: str, trace_id: str | None, http_status: int | None = None
-) -> None:
-    """The provider gave an id: from here on the job is waited for, and never sent again."""
+) -> str | None:
+    """The provider gave an id: from here on the job is waited for, and never sent again.
+
+    Returns:
+        None; or the job that owns this id already. Then ours is in doubt: whoever answers with an old id replays
+        answers, and the caller must send nothing more there.
+    """
     now = utc_text()
+    if (other := _owner_of(connection, claimed, provider_job_id)) is not None:
+        reason = f"the provider answered with the id {provider_job_id}, which belongs to job {other}"
+        in_doubt(connection, claimed, reason=reason, http_status=http_status)
+        return other
     row = advance(
         connection,
         Which("id", claimed.attempt_id),
@@ -278,7 +287,7 @@ def accepted(
         http_status=http_status,
     )
     if row is None:
-        return
+        return None
     change_job(
         connection,
         row.job_id,
@@ -293,6 +302,22 @@ def accepted(
         failed_stage=None,
     )
     note(connection, "accepted", row.job_id, provider_job_id=provider_job_id)
+    return None
+
+
+_OURS = attempt.alias("ours")
+_OWNER_OF = select(attempt.c.job_id).where(
+    attempt.c.provider == select(_OURS.c.provider).where(_OURS.c.id == bindparam("attempt_id")).scalar_subquery(),
+    attempt.c.account == select(_OURS.c.account).where(_OURS.c.id == bindparam("attempt_id")).scalar_subquery(),
+    attempt.c.provider_job_id == bindparam("provider_job_id"),
+    attempt.c.id != bindparam("attempt_id"),
+)
+
+
+def _owner_of(connection: Connection, claimed: Claim, provider_job_id: str) -> str | None:
+    """The job of another attempt that this account's provider gave this id to."""
+    values = {"attempt_id": claimed.attempt_id, "provider_job_id": provider_job_id}
+    return connection.execute(_OWNER_OF, values).scalar_one_or_none()
 
 
 def rejected(

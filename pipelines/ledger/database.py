@@ -6,6 +6,7 @@ import os
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -51,8 +52,13 @@ def open_engine(path: Path, *, read_only: bool = False) -> Engine:
         path: the database file; its folder must exist.
         read_only: open without the right to write, and begin transactions that only read.
     """
-    mode = "ro" if read_only else "rwc"
-    engine = create_engine(f"sqlite:///file:{path.as_posix()}?mode={mode}&uri=true", poolclass=NullPool)
+    # A reader may write nothing either, but it must be able to undo the half of a commit that a crash has left.
+    mode = "rw" if read_only else "rwc"
+    engine = create_engine(
+        f"sqlite:///file:{quote(path.as_posix())}?mode={mode}&uri=true",
+        poolclass=NullPool,
+        connect_args={"check_same_thread": False},  # one at a time all the same: see group_commit.py
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -60,7 +66,9 @@ def open_engine(path: Path, *, read_only: bool = False) -> Engine:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA trusted_schema=OFF")
-        if not read_only:
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+        else:
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA journal_mode={journal_mode()}")
             connection.execute("PRAGMA synchronous=FULL")

@@ -26,6 +26,9 @@ def ready(
         completed_at=utc_text(completed_at),
         url_expires_at=None if url_expires_at is None else utc_text(url_expires_at),
         billed=Billed.YES,
+        error_code=None,  # of an earlier deadline, perhaps
+        error_message=None,
+        failed_stage=None,
     )
     if changed:
         _settle(connection, job_id, Pot.SPENT, AttemptState.ACCEPTED)

@@ -28,7 +28,7 @@ def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: P
     known = {
         row.id: row for row in connection.execute(select(job.c.id, job.c.fingerprint, job.c.status, job.c.plan)).all()
     }
-    fresh, changed, problems = [], [], []
+    fresh, changed, anew, problems = [], [], [], []
     for position, planned in enumerate(jobs):
         columns = _columns(planned, position)
         before = known.get(planned.id)
@@ -37,16 +37,16 @@ def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: P
         elif before.fingerprint == columns["fingerprint"]:
             changed.append(columns | {"status": _status_again(before.status, planned)})
         elif before.status in _MAY_CHANGE:
-            changed.append(columns)
+            anew.append(columns)
         else:
             problems.append(_changed(planned, before.status, path))
     if problems:
         raise BatchError(problems)
     if known:
         connection.execute(update(job).values(in_batch=False))
-    _write(connection, fresh, changed)
-    if connection.execute(select(batch).where(batch.c.source_sha256 == source_sha256)).one_or_none() is None:
-        values = {"campaign": campaign, "path": str(path), "read_at": utc_text()}
+    _write(connection, fresh, changed, anew)
+    values = {"campaign": campaign, "path": str(path), "read_at": utc_text()}
+    if connection.execute(update(batch).where(batch.c.source_sha256 == source_sha256).values(values)).rowcount == 0:
         connection.execute(insert(batch).values(source_sha256=source_sha256, **values))
     note(connection, "enrolled", jobs=len(jobs), new=len(fresh))
 
@@ -73,13 +73,20 @@ def _status_again(before: str, planned: Job) -> str:
     return before
 
 
-def _write(connection: Connection, fresh: list[dict[str, object]], changed: list[dict[str, object]]) -> None:
+def _write(
+    connection: Connection,
+    fresh: list[dict[str, object]],
+    changed: list[dict[str, object]],
+    anew: list[dict[str, object]],
+) -> None:
     for chunk in _chunks(fresh):
         connection.execute(insert(job), chunk)
     names = ("position", "row", "take", "campaign", "fingerprint", "plan", "status", "in_batch")
-    statement = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in names})
-    for chunk in _chunks(changed):
-        connection.execute(statement, [{f"_{name}": row[name] for name in ("id", *names)} for row in chunk])
+    keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in names})
+    forget = keep.values({column: None for column in job.c if column.nullable} | {job.c.billed: Billed.NO})
+    for statement, rows in ((keep, changed), (forget, anew)):
+        for chunk in _chunks(rows):
+            connection.execute(statement, [{f"_{name}": row[name] for name in ("id", *names)} for row in chunk])
 
 
 def _chunks(rows: list[dict[str, object]]) -> Iterable[list[dict[str, object]]]:

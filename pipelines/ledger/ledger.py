@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.errors import DiskFull, LedgerError
-from pipelines.ledger.database import Ballast, is_disk_full, open_engine, translated
+from pipelines.ledger.database import Ballast, open_engine, translated
 from pipelines.ledger.group_commit import GroupCommit
 from pipelines.ledger.ownership import OwnerLock, is_owned
 from pipelines.ledger.schema import SCHEMA_VERSION, meta, metadata
@@ -28,22 +28,28 @@ R = TypeVar("R")
 
 LEDGER_NAME = "ledger.sqlite3"
 _LOCK_NAME = ".ledger-owner"
+_SQLITE = b"SQLite format 3\0"  # how the file begins
+_TRACE = "manifest.jsonl"  # what a run leaves in the folder of its ledger
 
 
 class Ledger:
     """The only writer of a ledger, for the life of one run. Use as an async context manager.
 
-    Every transaction runs in the ledger's own thread, one after the other, begins IMMEDIATE, checks that no later run
-    has taken over, and is on the disk when `write` returns. Those that wait at the same time share one commit.
+    Every transaction begins IMMEDIATE, checks that no later run has taken over, and is on the disk when `write`
+    returns. Those that are asked for at the same time share one commit.
+
+    Args:
+        path: the database file.
+        folder: the output folder that it is the ledger of, if it lies elsewhere.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, folder: Path | None = None) -> None:
         self.path = path
+        self._folder = folder or path.parent
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._held = ExitStack()
-        self._group = GroupCommit(self._thread, self._commit, lambda error: translated(error, path))
+        self._group: GroupCommit | None = None
         self._ballast = Ballast(path.with_name(".ledger-ballast"))
-        self._connection: Connection | None = None
         self._epoch = 0
         self.full = False  # the disk was full once: nothing new may be paid until the next run
 
@@ -56,17 +62,21 @@ class Ledger:
             DiskFull: there is no room to remember payments.
         """
         try:
-            await self._in_thread(self._open)
+            connection = await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
+        self._group = GroupCommit(connection, self._thread, check=self._check_owner, make_room=self._make_room)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connection, then give the lock back."""
-        await self._in_thread(self._held.close)
+        group, self._group = self._group, None
+        if group is not None:
+            await group.finish()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._held.close)
         self._thread.shutdown(wait=False)
 
     async def write(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -76,46 +86,40 @@ class Ledger:
             LedgerError: it could not be written, or a later run has taken over. Nothing of it is kept.
             DiskFull: no space, even after the ballast was given back.
         """
-        return await self._group.run(lambda connection: work(connection, *args, **kwargs))
-
-    async def _in_thread(self, work: Callable[[], R]) -> R:
-        # Shielded: a transaction that has begun is waited for, also when the task that asked for it is cancelled.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
-
-    def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._held.enter_context(OwnerLock(self.path.with_name(_LOCK_NAME)))
-        self._ballast.lay()
-        existed = self.path.exists()
-        engine = open_engine(self.path)
+        if self._group is None:
+            raise LedgerError("The ledger is closed.")
         try:
-            self._connection = self._held.enter_context(engine.connect())
-            if not existed:
-                self.path.chmod(0o600)
-            with self._connection.begin():
-                _prepare_tables(self._connection, self.path)
-                self._epoch = take_over(self._connection)
+            return await self._group.run(lambda connection: work(connection, *args, **kwargs))
         except DBAPIError as error:
             raise translated(error, self.path) from None
 
-    def _commit(self, body: Callable[[Connection], None]) -> None:
+    def _open(self) -> Connection:
         try:
-            return self._once(body)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._held.enter_context(OwnerLock(self.path.with_name(_LOCK_NAME)))
+            self._ballast.lay()
+            _make_file(self.path, self._folder)
+        except OSError as error:
+            raise LedgerError(f"The ledger {self.path} cannot be opened ({error.strerror}).") from None
+        engine = open_engine(self.path)
+        try:
+            connection = self._held.enter_context(engine.connect())
+            with connection.begin():
+                _prepare_tables(connection, self.path)
+                self._epoch = take_over(connection)
         except DBAPIError as error:
-            if not is_disk_full(error):
-                raise
+            raise translated(error, self.path) from None
+        else:
+            return connection
+
+    def _check_owner(self, connection: Connection) -> None:
+        epoch = connection.exec_driver_sql("SELECT epoch FROM owner").scalar_one()
+        if epoch != self._epoch:
+            raise LedgerError("Another run has taken this folder over, so this one writes nothing more.")
+
+    def _make_room(self) -> None:
         self.full = True
         self._ballast.drop()
-        return self._once(body)
-
-    def _once(self, body: Callable[[Connection], None]) -> None:
-        if self._connection is None:
-            raise LedgerError("The ledger is closed.")
-        with self._connection.begin():
-            epoch = self._connection.exec_driver_sql("SELECT epoch FROM owner").scalar_one()
-            if epoch != self._epoch:
-                raise LedgerError("Another run has taken this folder over, so this one writes nothing more.")
-            body(self._connection)
 
 
 def ledger_in(folder: Path) -> Path:
@@ -159,8 +163,28 @@ class LedgerReader:
             raise translated(error, self.path) from None
 
 
+def _make_file(path: Path, folder: Path) -> None:
+    """Make a new ledger, for the owner's eyes only from its first byte on; an old one is left as it is.
+
+    Raises:
+        LedgerError: there has been another ledger here, and what was paid for is written in that one.
+    """
+    if not path.exists() and (folder / _TRACE).exists():
+        raise LedgerError(
+            f"The ledger {path} is gone, and {folder / _TRACE} shows that there was one. A new one would buy everything "
+            "again. Put it back, or choose another --out; only to buy everything again, move the manifest away."
+        )
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with path.open("rb") as file:
+        if not _SQLITE.startswith(file.read(len(_SQLITE))):  # SQLite itself would overwrite a file of a few bytes
+            raise LedgerError(f"{path} is no ledger. Choose another path.")
+
+
 def _prepare_tables(connection: Connection, path: Path) -> None:
-    if not inspect(connection).has_table(meta.name):
+    tables = inspect(connection).get_table_names()
+    if tables and meta.name not in tables:
+        raise LedgerError(f"{path} is a database, and no ledger. Choose another path.")
+    if not tables:
         metadata.create_all(connection)
         values = {"schema_version": SCHEMA_VERSION, "ledger_id": os.urandom(8).hex()}
         connection.execute(insert(meta), [{"key": key, "value": str(value)} for key, value in values.items()])

@@ -32,15 +32,16 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     `retry-after-ms` wins over `retry-after`, which may be seconds or an HTTP date (RFC 9110, 10.2.3). Negative, past,
     endless and unreadable values count as absent; long ones are cut to `LONGEST_HINT_S`.
     """
-    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
-        return _sensible(milliseconds / 1000)
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None and (hint := _sensible(milliseconds / 1000)) is not None:
+        return hint
     text = headers.get("retry-after")
     if (seconds := _number(text)) is not None:
         return _sensible(seconds)
     if text:
         try:
             moment = parsedate_to_datetime(text)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, IndexError):
             return None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return _sensible((moment - (now or datetime.now(UTC))).total_seconds())

@@ -1,68 +1,90 @@
 """When to ask a provider about a job: late enough to ask rarely, early enough to lose little time.
 
-The rule, all of it pure: learn how long jobs of a kind take; ask first when one in five of them is usually ready; then
-in steps of about a third of the usual spread, never more than a tenth of the job's age. As long as nothing is known
-of a kind, one job of it is the scout, which asks often; the others keep to what the profile expects.
+The rule, all of it pure: learn how long jobs of a kind take; ask first when four in ten of them are usually ready,
+but never so late that a fast one has waited for most of its time again; then in steps of 1 to 5.6 % of the job's age,
+by how much its kind varies; in steps of 15 % once nine in ten would be ready. As long as nothing is known of a kind,
+one job of it is the scout, which asks often; the others keep to what the profile expects.
+
+Simulated, 1,000 jobs, 50 in flight, once warm (tests/pipelines/pacing/test_poll_schedule.py): all of 1 s: 1.9 requests
+a job, median lag 0.4 %; lognormal with sigma 0.1: 2.7 and 2.9 %; with sigma 0.3: 3.9 and 4.9 %. For the last, a rule
+that knows the distribution beforehand needs 3.9 requests for 4.9 %: to be earlier is to ask more often.
 """
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass, field
 
-_REMEMBERED = 64  # durations a kind; old ones make room, so that a provider's mood of today wins
+_REMEMBERED = 64  # jobs a kind; old ones make room, so that a provider's mood of today wins
+_POINTS = 4  # a job is remembered as so many moments at which it may have become ready
+_EARLIER = 0.99  # a job that was ready at the first question may have been so a little before anyone we know
 _SCOUT_FIRST_SHARE = 1 / 300  # of the expected time
-_SCOUT_GROWTH = 1.4
-_STEP_OF_AGE = 0.1
-_FINEST_STEP_OF_AGE = 0.012
-_STEP_OF_SPREAD = 0.35
-_LONGEST_STEP = 0.25  # of the expected time, so that a job that is long overdue is still looked after
+_SCOUT_GROWTH = 1.2
+_FIRST_SHARE = 0.4  # ask first when so many are ready
+_FAST_SHARE, _FAST_PATIENCE = 0.1, 1.8  # but at the latest at so many times what the fast ones take
+_LATE_SHARE = 0.9
+_FINEST_STEP, _COARSEST_STEP, _LATE_STEP = 0.01, 0.056, 0.15  # of the age
+_STEP_OF_SPREAD = 0.15
+_COLD_STEP = 0.1
+_LONGEST_COLD_STEP = 0.25  # of the expected time
 
 
 @dataclass(slots=True)
 class Durations:
     """How long jobs of one kind took lately, in seconds."""
 
-    _recent: deque[float] = field(default_factory=deque)
+    _jobs: deque[tuple[float, ...]] = field(default_factory=deque)
     _sorted: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self._recent)
+        return len(self._jobs)
 
     def add(self, not_ready_at_s: float, ready_at_s: float) -> None:
-        """Learn from one finished job.
+        """Learn from one finished job. The truth lies between the two ages.
 
         Args:
-            not_ready_at_s: its age when it was last seen unfinished; 0 if it never was.
-            ready_at_s: its age when it was seen finished. The truth lies between the two.
+            not_ready_at_s: its age when it was last seen unfinished; 0 if it never was: then what is known of its kind
+                says where in between.
+            ready_at_s: its age when it was seen finished.
         """
-        step = _step(ready_at_s, self.spread())
-        estimate = ready_at_s - min(ready_at_s - not_ready_at_s, 2 * step) / 2
-        if len(self._recent) == _REMEMBERED:
-            self._sorted.remove(self._recent.popleft())
-        self._recent.append(estimate)
-        insort(self._sorted, estimate)
+        shares = [(number + 0.5) / _POINTS for number in range(_POINTS)]
+        if not_ready_at_s <= 0 and self._sorted:
+            below = self._sorted[: bisect_left(self._sorted, ready_at_s)] or [ready_at_s]
+            points = tuple(_EARLIER * below[int(share * len(below))] for share in shares)
+        else:
+            start = not_ready_at_s if not_ready_at_s > 0 else ready_at_s / 2
+            points = tuple(start + share * (ready_at_s - start) for share in shares)
+        if len(self._jobs) == _REMEMBERED:
+            for point in self._jobs.popleft():
+                del self._sorted[bisect_left(self._sorted, point)]
+        self._jobs.append(points)
+        for point in points:
+            insort(self._sorted, point)
 
     def quantile(self, share: float) -> float:
         """The duration that `share` of the remembered jobs stayed below."""
         return self._sorted[min(len(self._sorted) - 1, int(share * len(self._sorted)))]
 
-    def spread(self) -> float:
-        """From the fastest fifth to the slowest fifth."""
-        return self.quantile(0.8) - self.quantile(0.2) if self._sorted else 0.0
+    def first(self) -> float:
+        """The age at which the first question is worth its while."""
+        return min(self.quantile(_FIRST_SHARE), _FAST_PATIENCE * self.quantile(_FAST_SHARE))
 
-
-def _step(age_s: float, spread_s: float) -> float:
-    """Seconds between two questions about a job of this age."""
-    return min(_STEP_OF_AGE * age_s, max(_FINEST_STEP_OF_AGE * age_s, _STEP_OF_SPREAD * spread_s))
+    def step(self, age_s: float) -> float:
+        """Seconds between two questions about a job of this age."""
+        late = self.quantile(_LATE_SHARE)
+        spread = (self.quantile(0.8) - self.quantile(0.2)) / self.quantile(0.5)
+        share = min(_COARSEST_STEP, max(_FINEST_STEP, _STEP_OF_SPREAD * spread))
+        if age_s >= late:  # gently where jobs of a kind are alike: a little late is not lost yet
+            share = _LATE_STEP if share == _COARSEST_STEP else max(share, min(_LATE_STEP, 2 * (age_s / late - 1)))
+        return min(share * age_s, late)
 
 
 def next_poll(age_s: float, durations: Durations, *, expected_s: float, scout: bool, every_s: float | None) -> float:
     """The age, in seconds, at which to ask next about a job.
 
     Args:
-        age_s: its age now.
+        age_s: its age when it was last asked about; 0 if it never was.
         durations: what is known of its kind.
         expected_s: what the profile expects, used as long as nothing is known.
         scout: this job finds out how long its kind takes.
@@ -71,11 +93,8 @@ def next_poll(age_s: float, durations: Durations, *, expected_s: float, scout: b
     if every_s is not None:
         return age_s + every_s
     if len(durations):
-        first = durations.quantile(0.2)
-        step = _step(max(age_s, first), durations.spread())
-        return max(first, age_s + min(step, _LONGEST_STEP * max(first, durations.quantile(0.8))))
-    if scout and age_s < expected_s * 0.5:
-        return max(age_s * _SCOUT_GROWTH, expected_s * _SCOUT_FIRST_SHARE)
-    if age_s < expected_s * 0.5:
-        return expected_s * 0.5
-    return age_s + min(max(_STEP_OF_AGE * age_s, expected_s * 0.05), _LONGEST_STEP * expected_s)
+        first = durations.first()
+        return first if age_s * (1 + _FINEST_STEP) < first else age_s + durations.step(age_s)
+    if age_s >= expected_s * 0.5:
+        return age_s + min(max(_COLD_STEP * age_s, expected_s * 0.05), _LONGEST_COLD_STEP * expected_s)
+    return max(age_s * _SCOUT_GROWTH, expected_s * _SCOUT_FIRST_SHARE) if scout else expected_s * 0.5

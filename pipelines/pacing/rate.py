@@ -71,8 +71,11 @@ class RateLimit:
         Returns:
             How many seconds nothing is sent.
         """
-        self._share = max(_SLOWEST, self._share * _SLOWER)
-        hold = hint_s if hint_s is not None else min(900.0, _FIRST_HOLD_S * 2.0**self._refusals) / self._scale
-        self._refusals = min(self._refusals + 1, 10)
-        self._held_until = max(self._held_until, time.monotonic() + hold)
-        return hold
+        now = time.monotonic()
+        hold = hint_s
+        if now >= self._held_until:  # else it answers a request that was on its way before the hold: the same refusal
+            self._share = max(_SLOWEST, self._share * _SLOWER)
+            hold = min(900.0, _FIRST_HOLD_S * 2.0**self._refusals) / self._scale if hint_s is None else hint_s
+            self._refusals = min(self._refusals + 1, 10)
+        self._held_until = max(self._held_until, now + (hold or 0.0))
+        return self._held_until - now

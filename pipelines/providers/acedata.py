@@ -59,7 +59,7 @@ class AceData:
         response = answers.mapping(answer.get("response"))
         items = _items(response)
         words = [word for item in (*items, response) if (word := _word(item))]
-        links = _links(items)
+        links = _links((*items, response))
         code, message = answers.error_of(response)
         completed = answers.moment(answer.get("finished_at"))
         phase, word = _phase(words, profile), next(iter(words), "")
@@ -88,9 +88,8 @@ def _items(response: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
 
 
-def _word(item: Mapping[str, Any]) -> str | None:
-    word = answers.text(item.get("state")) or answers.text(item.get("status"))
-    return word.lower() if word else None
+def _word(item: Mapping[str, Any]) -> str:
+    return answers.word(item.get("state")) or answers.word(item.get("status"))
 
 
 def _phase(words: Sequence[str], profile: Profile) -> Phase | None:
@@ -113,5 +112,7 @@ def _one_phase(word: str, profile: Profile) -> Phase:
 
 
 def _links(items: Sequence[Mapping[str, Any]]) -> tuple[Link, ...]:
-    urls: list[Any] = [item.get("video_url") for item in items]
-    return tuple(Link(url, expires_at=answers.expiry_of(url)) for url in urls if answers.is_link(url))
+    """Of clips only: an answer names thumbnails and echoed inputs too. Seedance nests its link under `content`."""
+    urls: list[Any] = [item.get("video_url") or answers.mapping(item.get("content")).get("video_url") for item in items]
+    found = dict.fromkeys(url for url in urls if answers.is_link(url))
+    return tuple(Link(url, expires_at=answers.expiry_of(url)) for url in found)

@@ -8,8 +8,9 @@ from pipelines.providers import answers
 from pipelines.providers.profile import ErrorKind, Profile
 from pipelines.providers.protocol import Accepted, Contract, InDoubt, Rejected, Verdict
 
-#: Whoever answers with one of these may all the same have taken the job.
-_AMBIGUOUS = frozenset({408, 409, 425})
+#: Only these refuse for certain. Whoever answers with another 4xx (408, 409, 425, 499, ...) may have taken the job.
+_DEFINITE = frozenset({*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451})
+_INVALID_URL = "invalid url"
 _MODERATION = ("moderation", "content_policy", "content policy", "safety")
 _OK, _MOVED, _CLIENT, _SERVER = 200, 300, 400, 500
 
@@ -22,24 +23,24 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
     """
     body = answers.parse(answer.body)
     code, message = answers.error_of(body) if body is not None else (None, None)
-    found = contract.read_id(body) if body is not None and answer.complete else None
+    if not answer.complete:
+        return _doubt(answer, f"the answer broke off (HTTP {answer.status})")
     if _OK <= answer.status < _MOVED:
+        found = contract.read_id(body) if body is not None else None
         if found is not None:
             trace_id = answers.identifier((body or {}).get("trace_id")) or _request_id(answer)
             return Accepted(found, trace_id, answer.status)
         kind = profile.errors.get(code or "")
-        if answer.complete and kind not in (None, "server"):
+        if kind not in (None, "server"):
             return _rejected(kind, answer, code, message)
-        return _doubt(answer, "the answer names no job" if answer.complete else "the answer broke off")
+        return _doubt(answer, "the answer names no job")
     if _MOVED <= answer.status < _CLIENT:
         return _rejected("address", answer, "redirect", "the address answers with a redirect; set the right base URL")
-    if answer.status in _AMBIGUOUS or answer.status < _OK:
-        return _doubt(answer, f"the provider answered HTTP {answer.status}")
-    if answer.status >= _SERVER:
-        if profile.on_server_error == "rejected" and code is not None:
-            return _rejected("server", answer, code, message)
-        return _doubt(answer, f"the provider answered HTTP {answer.status}" + (f" ({code})" if code else ""))
-    return _rejected(kind_of(answer.status, code, message, profile), answer, code, message)
+    if answer.status in _DEFINITE:
+        return _rejected(kind_of(answer.status, code, message, profile), answer, code, message)
+    if answer.status >= _SERVER and profile.on_server_error == "rejected" and code is not None:
+        return _rejected("server", answer, code, message)
+    return _doubt(answer, f"the provider answered HTTP {answer.status}" + (f" ({code})" if code else ""))
 
 
 def kind_of(status: int, code: str | None, message: str | None, profile: Profile) -> ErrorKind:
@@ -53,9 +54,15 @@ def kind_of(status: int, code: str | None, message: str | None, profile: Profile
         return "moderation"
     if status == 403:  # noqa: PLR2004
         return "key"
-    if status in (404, 405) and code is None and message is None:
+    if status in (404, 405) and _means_the_address(code, message or ""):
         return "address"
     return "row"
+
+
+def _means_the_address(code: str | None, message: str) -> bool:
+    """Whether a 404 is about the path: FastAPI says {"detail": "Not Found"}, OpenAI and its like "Invalid URL"."""
+    said = message.lower()
+    return _INVALID_URL in said or (code is None and "model" not in said)
 
 
 def _rejected(kind: ErrorKind | None, answer: Answer, code: str | None, message: str | None) -> Rejected:

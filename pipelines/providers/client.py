@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipelines.addresses import Origin
@@ -20,6 +21,7 @@ from pipelines.providers.profile import Profile
 from pipelines.providers.protocol import BeforeFirstByte, Contract, InDoubt, Progress, Request, Verdict
 
 CONTRACTS: Mapping[str, Contract] = {"openai": OpenAIVideos(), "acedata": AceData()}
+_HIDDEN = "(the key)"
 _UNAUTHORIZED, _NOT_FOUND, _GONE, _TOO_MANY = 401, 404, 410, 429
 
 
@@ -63,7 +65,7 @@ class Client:
             )
         except NoAnswer as error:
             return InDoubt(f"no answer came back: {error}")
-        return classify(answer, self.profile, self._contract)
+        return classify(self._without_key(answer), self.profile, self._contract)
 
     async def check(self, provider_job_id: str) -> Progress:
         """Ask about one job.
@@ -74,21 +76,36 @@ class Client:
             SlowDown: HTTP 429.
             ProviderUnavailable: any other refusal, server errors first of all; it passes, or the deadline ends it.
             NoAnswer: the network failed.
-            UnusableAnswer: no JSON object came back.
+            UnusableAnswer: no JSON object came back, or one about another job.
         """
         answer = await self._ask(self._contract.status(provider_job_id, self.profile))
-        return self._contract.read_progress(answer, self.profile, self._base_url)
+        named = {answers.identifier(answer.get(name)) for name in ("id", "task_id")} - {None}
+        if named and provider_job_id not in named:
+            raise UnusableAnswer(f"{self.profile.name} answers a query about {provider_job_id} with another job's id.")
+        return self._clean(self._contract.read_progress(answer, self.profile, self._base_url))
 
     async def check_many(self, provider_job_ids: Sequence[str]) -> dict[str, Progress]:
         """Ask about many jobs in one request; raises as `check` does."""
         answer = await self._ask(self._contract.batch_status(provider_job_ids, self.profile))
-        return self._contract.read_batch(answer, self.profile, self._base_url)
+        found = self._contract.read_batch(answer, self.profile, self._base_url)
+        return {name: self._clean(progress) for name, progress in found.items()}
 
     async def _ask(self, request: Request) -> Mapping[str, Any]:
         content = None if request.body is None else json.dumps(request.body).encode()
         url = self._base_url + request.path
         answer = await self._http.ask(request.method, url, headers=self._headers(content), content=content)
-        return _readable(answer, self.profile)
+        return _readable(answer if _is_fine(answer) else self._without_key(answer), self.profile)
+
+    def _without_key(self, answer: Answer) -> Answer:
+        """The same answer, should it echo the key: what is said about it is shown and stored."""
+        return replace(answer, body=answer.body.replace(self._key.encode(), _HIDDEN.encode())) if self._key else answer
+
+    def _clean(self, progress: Progress) -> Progress:
+        """The same for a progress, whose links stay as they are."""
+        if not self._key or self._key not in f"{progress.code} {progress.message}":
+            return progress
+        code, message = (words and words.replace(self._key, _HIDDEN) for words in (progress.code, progress.message))
+        return replace(progress, code=code, message=message)
 
     def _headers(self, content: bytes | None = b"") -> dict[str, str]:
         headers = {"accept": "application/json", **self.key_header()}
@@ -99,6 +116,10 @@ def account_of(base_url: str, key: str) -> str:
     """A short fingerprint of who pays: the address and the key."""
     origin = Origin.of(base_url)
     return hashlib.sha256(f"{origin.host}:{origin.port}\0{key}".encode()).hexdigest()[:16]
+
+
+def _is_fine(answer: Answer) -> bool:
+    return 200 <= answer.status < 300  # noqa: PLR2004
 
 
 def _readable(answer: Answer, profile: Profile) -> Mapping[str, Any]:
@@ -115,7 +136,7 @@ def _readable(answer: Answer, profile: Profile) -> Mapping[str, Any]:
         raise UnknownJob(f"{profile.name} does not know this job ({said}).")
     if answer.status == _TOO_MANY:
         raise SlowDown(f"{profile.name} asks for fewer status queries.", retry_after(answer.headers))
-    if not 200 <= answer.status < 300:  # noqa: PLR2004
+    if not _is_fine(answer):
         raise ProviderUnavailable(f"{profile.name} answers a status query with HTTP {answer.status} ({said}).")
     if body is None:
         raise UnusableAnswer(f"{profile.name} answers a status query with something that is no JSON object.")

@@ -61,7 +61,7 @@ class OpenAIVideos:
 
     def read_progress(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> Progress:
         """Only `status` decides; progress figures and times are not believed."""
-        word = (answers.text(answer.get("status")) or "").lower()
+        word = answers.word(answer.get("status"))
         phase = Phase(profile.words[word]) if word in profile.words else _WORDS.get(word, Phase.RUNNING)
         code, message = answers.error_of(answer)
         links = _links(answer, profile, base_url) if phase is Phase.SUCCEEDED else ()

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+
+def test_a_plan_for_people_shows_rows_and_totals(cli, write_batch):
+    """`plan` lists what would be made, what each costs, the whole, and the hash that binds a run to it."""
+    batch = write_batch({"prompt": "a boat", "provider": "qiniu"}, {"prompt": "a tram", "provider": "acedata"})
+    ended = cli("plan", batch)
+    assert ended.code == 0
+    for word in ("job-1", "qiniu", "job-2", "acedata", "batch: 2 videos", "plan "):
+        assert word in ended.out
+
+
+def test_a_plan_for_machines_is_one_document(cli, write_batch):
+    """`plan --json` prints one JSON document with the jobs, the estimate and the plan's hash."""
+    batch = write_batch({"prompt": "a boat", "provider": "qiniu", "scene": "7"})
+    document = cli("plan", batch, "--json").json
+    assert document["name"] == "batch"
+    assert document["jobs"][0]["own"] == {"scene": "7"}
+    assert document["estimate"]["totals"] == {"USD": "0.40"}
+    assert document["warnings"] == []
+    assert len(document["plan"]) == 64
+
+
+def test_every_problem_is_said_at_once(cli, write_batch):
+    """All that is wrong in a batch comes in one go, each with its row and column, and exit code 2."""
+    batch = write_batch(
+        {"prompt": "a", "provider": "qiniu", "seconds": "5"},
+        {"prompt": "", "provider": "qiniu", "seconds": "4"},
+        {"prompt": "c", "provider": "nobody", "seconds": "4"},
+    )
+    ended = cli("plan", batch)
+    assert (ended.code, ended.out) == (2, "")
+    for word in ('row 1, column "seconds"', 'row 2, column "prompt"', 'row 3, column "provider"'):
+        assert word in ended.err
+
+
+def test_what_looks_odd_is_a_warning(cli, write_batch):
+    """The same prompt twice is allowed, and said on standard error; standard output stays a document."""
+    ended = cli("plan", write_batch("a boat", "a boat"), "--provider", "qiniu", "--json")
+    assert ended.code == 0
+    assert "warning:" in ended.err
+    assert len(ended.json["warnings"]) == 1
+
+
+@pytest.mark.parametrize("name", ["batch.yaml", "batch.csv"])
+def test_what_init_writes_plans_cleanly(cli, name):
+    """A sample batch needs no mending: no problem, no warning."""
+    assert cli("init", name).code == 0
+    ended = cli("plan", name, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.json["estimate"]["count"] > 1
+
+
+def test_init_leaves_an_existing_file_alone(cli, tmp_path):
+    """`init` never writes over a file, and says so."""
+    (tmp_path / "batch.csv").write_text("mine", "utf-8")
+    ended = cli("init", "batch.csv")
+    assert (ended.code, ended.out) == (2, "")
+    assert "exists already" in ended.err
+    assert (tmp_path / "batch.csv").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", ["batch.docx", "batch", "no/such/folder/batch.csv"])
+def test_init_explains_where_it_cannot_write(cli, name):
+    """An unknown kind of file or a missing folder is one error, exit code 2."""
+    ended = cli("init", name)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert ended.err.startswith("error: ")

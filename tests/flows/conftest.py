@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+HOUSE = Path(__file__).parents[2]
+PATIENCE = 60.0
+COMMAND = [sys.executable, "-m", "flows.command_line"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which must be one JSON document and nothing else."""
+        return json.loads(self.out)
+
+
+class Reelbatch(Protocol):
+    """Runs `reelbatch` in a process of its own. Variables that are None are taken away."""
+
+    def __call__(self, *arguments: object, **environment: str | None) -> Ended:
+        """Wait for its end."""
+        ...  # pragma: no cover
+
+
+@pytest.fixture
+def write_batch(tmp_path: Path) -> Callable[..., Path]:
+    """Write rows as a CSV file; a row of text is a prompt."""
+
+    def write(*rows: Row | str, name: str = "batch.csv") -> Path:
+        full = [{"prompt": row} if isinstance(row, str) else row for row in rows]
+        full = [{"id": f"job-{n}", **row} for n, row in enumerate(full, 1)]
+        path = tmp_path / name
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(dict.fromkeys(column for row in full for column in row)), restval="")
+            writer.writeheader()
+            writer.writerows(full)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def start_reelbatch(tmp_path: Path, prefect_api: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `reelbatch` and go on. It uses the Prefect server that all tests share."""
+    with ExitStack() as stack:
+
+        def start(*arguments: object, **environment: str | None) -> subprocess.Popen[str]:
+            variables = os.environ | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(HOUSE)} | environment
+            process = subprocess.Popen(
+                [*COMMAND, *map(str, arguments)],
+                cwd=tmp_path,
+                env={name: value for name, value in variables.items() if value is not None},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            stack.callback(_end, process)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def ended() -> Callable[[subprocess.Popen[str]], Ended]:
+    """Wait for the end of a process."""
+
+    def wait(process: subprocess.Popen[str]) -> Ended:
+        out, err = process.communicate(timeout=PATIENCE)
+        return Ended(process.returncode, out, err)
+
+    return wait
+
+
+@pytest.fixture
+def reelbatch(start_reelbatch: Callable[..., subprocess.Popen[str]], ended: Callable[..., Ended]) -> Reelbatch:
+    def run(*arguments: object, **environment: str | None) -> Ended:
+        return ended(start_reelbatch(*arguments, **environment))
+
+    return run
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ended]:
+    """Run `reelbatch` in this process: quick, for what neither starts Prefect nor needs a signal."""
+    from flows.command_line import main  # noqa: PLC0415 - only where it is asked for
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["reelbatch", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        said = capsys.readouterr()
+        return Ended(int(leaving.value.code or 0), said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Any]], Any]:
+    """Wait until a condition holds, and give what it says."""
+
+    def wait(condition: Callable[[], Any]) -> Any:
+        end = time.monotonic() + PATIENCE
+        while not (found := condition()):
+            assert time.monotonic() < end, condition
+            time.sleep(0.02)
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def manifest() -> Callable[[Path], dict[str, Row]]:
+    """The manifest of an output folder, by job."""
+
+    def read(folder: Path) -> dict[str, Row]:
+        lines = (folder / "manifest.jsonl").read_text("utf-8").splitlines()
+        return {row["id"]: row for row in map(json.loads, lines)}
+
+    return read
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+    with process:
+        pass

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.job import Job, Order
+from pipelines.ledger import attempts, enrolment
+from pipelines.ledger.attempts import Claim
+from pipelines.ledger.ledger import Ledger
+
+ACCOUNT = "account-a"
+
+MakeJob = Callable[..., Job]
+
+
+def _job(name: str = "a", *, cost: str | None = "0.40", prompt: str = "a cat", row: int = 1, **more: Any) -> Job:
+    order = Order(provider="qiniu", mode="video", model="sora-2", prompt=prompt, seconds=4, size="1280x720")
+    price = {"cost_estimated": Decimal(cost), "currency": "USD"} if cost else {}
+    return Job(id=name, row=row, campaign="spring", order=order, filename=f"{name}.mp4", **price, **more)
+
+
+@pytest.fixture
+def make_job() -> MakeJob:
+    return _job
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite3"
+
+
+@pytest.fixture
+async def ledger(path: Path) -> AsyncIterator[Ledger]:
+    async with Ledger(path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def enrol() -> Callable[..., Awaitable[None]]:
+    async def write(ledger: Ledger, *jobs: Job, sha: str = "s1", campaign: str = "spring") -> None:
+        await ledger.write(enrolment.enrol, jobs, campaign=campaign, path=Path("spring.csv"), source_sha256=sha)
+
+    return write
+
+
+@pytest.fixture
+def claim() -> Callable[..., Awaitable[Claim]]:
+    async def write(ledger: Ledger, job: Job, budget: attempts.Budget | None = None, account: str = ACCOUNT) -> Claim:
+        claimed = await ledger.write(attempts.claim, job, account, budget)
+        assert isinstance(claimed, Claim)
+        return claimed
+
+    return write
+
+
+@pytest.fixture
+def send(claim: Callable[..., Awaitable[Claim]]) -> Callable[..., Awaitable[Claim]]:
+    async def write(ledger: Ledger, job: Job, account: str = ACCOUNT) -> Claim:
+        claimed = await claim(ledger, job, account=account)
+        assert await ledger.write(attempts.mark_sending, claimed)
+        return claimed
+
+    return write
+
+
+@pytest.fixture
+def accept(send: Callable[..., Awaitable[Claim]]) -> Callable[..., Awaitable[Claim]]:
+    async def write(ledger: Ledger, job: Job, provider_job_id: str = "p-1", account: str = ACCOUNT) -> Claim:
+        claimed = await send(ledger, job, account=account)
+        assert await ledger.write(attempts.accepted, claimed, provider_job_id, "t-1", 200) is None
+        return claimed
+
+    return write
+
+
+@pytest.fixture
+def rows() -> Callable[..., Awaitable[list[dict[str, Any]]]]:
+    async def read(ledger: Ledger, table: str = "attempt") -> list[dict[str, Any]]:
+        return await ledger.write(
+            lambda connection: [dict(row._mapping) for row in connection.exec_driver_sql(f"SELECT * FROM {table}")]
+        )
+
+    return read
+
+
+@pytest.fixture
+def pots(rows: Callable[..., Awaitable[list[dict[str, Any]]]]) -> Callable[[Ledger], Awaitable[tuple[int, ...]]]:
+    """Reserved, spent and uncertain of the only currency, in cents."""
+
+    async def read(ledger: Ledger) -> tuple[int, ...]:
+        found = await rows(ledger, "account")
+        return tuple(found[0][f"{pot}_micros"] // 10_000 for pot in ("reserved", "spent", "uncertain"))
+
+    return read

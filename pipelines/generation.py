@@ -51,7 +51,7 @@ async def generate(job: Job, run: Run) -> Standing:
     """
     try:
         await _live(job, run.lanes[job.order.provider], run)
-    except (LedgerError, DiskFull) as error:
+    except SetupError as error:  # the ledger, the disk, the folder: no other job would fare better
         run.end(error)
     return run.standing[job.id]
 

@@ -246,13 +246,19 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
         )
         await _fill_tally(run)
         token = current_run.set(run)
+        bug = True
         try:
             yield run
+            bug = False
+        except ReelbatchError as error:
+            bug = False
+            run.end(error)
+            raise
         finally:
             current_run.reset(token)
             await run.settle()
             run.tally.interrupt = None
-            run.tally.exit_code = run.exit_code()
+            run.tally.exit_code = None if bug else run.exit_code()
             run.tally.status_requests = sum(lane.watch.requests for lane in run.lanes.values())
             run.tally.reasons = tuple(str(reason) for reason in run.reasons())
 

@@ -137,7 +137,7 @@ class Watch:
     async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
         """Sleep until the job is due. News about its kind moves the time."""
         while not self._stop.is_set():
-            if kind.scout is None and not len(kind.durations):
+            if kind.scout is None and kind.durations.want_a_scout:
                 kind.scout = waiting
             age = waiting.age()
             waiting.due_s = self._due(waiting, kind)

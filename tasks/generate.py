@@ -12,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from pipelines.errors import OutputError
+from pipelines.errors import OutputError, ReelbatchError
 from pipelines.generation import generate as generate_job
 from pipelines.job import Job, JobStatus
 from pipelines.pacing.rate import RateLimit
@@ -45,7 +45,14 @@ async def generate(job_id: str) -> Any:
     """Take one job of the current run as far as it can go. The task run shows where it stands."""
     run = current_run.get()
     job = run.job(job_id)
-    standing = await generate_job(job, run)
+    try:
+        standing = await generate_job(job, run)
+    except ReelbatchError as error:
+        run.tally.say(f"{job_id}: {error}")
+        raise
+    except Exception as error:
+        run.close(ReelbatchError(f"{job_id}: this is a bug in reelbatch ({type(error).__name__}: {error})."))
+        raise
     words = standing.status.replace("_", " ")
     if standing.status in _BAD:
         return Failed(message=f"{words}: see `reelbatch ls`")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,7 +31,31 @@ os.environ |= {
     "PREFECT_HOME": tempfile.mkdtemp(prefix="reelbatch-prefect-"),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # in this process; reelbatch in a process of its own sets its own levels
 }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+PREFECT_PORT = _free_port()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prefect's client leaves connections to its server to the garbage collector; any other one left open is an error."""
+    leak = f"Exception ignored in. <socket.*raddr=..127.0.0.1., {PREFECT_PORT}.>"
+    config.addinivalue_line("filterwarnings", f"ignore:{leak}:pytest.PytestUnraisableExceptionWarning")
+    warnings.filterwarnings(
+        "ignore", leak, pytest.PytestUnraisableExceptionWarning
+    )  # what is collected after the last test
+
+
+def pytest_unconfigure() -> None:
+    """Nothing is left behind."""
+    shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +145,10 @@ def idle_provider() -> Iterator[Provider]:
     _stop(provider.process)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Prefect server that all who ask for it share."""
-    port = _free_port()
+    port = PREFECT_PORT
     words = tmp_path_factory.mktemp("prefect") / "said.txt"
     with words.open("wb") as said:
         process = subprocess.Popen(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,20 @@ from flows.command_line.display import display
 from flows.command_line.prefect_server import temporary_server
 from flows.command_line.talk import print_json, say, show_error
 from pipelines.batch import Batch
-from pipelines.errors import ReelbatchError, SetupError
+from pipelines.errors import SetupError
 from pipelines.options import RunOptions
 from pipelines.outcome import INTERRUPTED
 from pipelines.run import check_setup, output_folder, planned_batch
 from pipelines.tally import Tally, watched_tally
+
+_DRAIN_S = 10.0
 
 #: What a terminal run needs of Prefect; whatever the user has set already wins.
 _PREFECT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "ERROR",
-    "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "ERROR",
+    "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "CRITICAL",  # else each try that fails shows its traceback
     "PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
@@ -72,7 +76,7 @@ async def _drive(batch: Batch, options: RunOptions, tally: Tally, *, as_json: bo
             state: Any = await campaign(batch.path, options, return_state=True)
         if tally.exit_code is None:
             outcome = await state.aresult(raise_on_failure=False)
-            if isinstance(outcome, ReelbatchError):
+            if isinstance(outcome, Exception):
                 raise outcome
             raise SetupError(f"The Prefect flow run ended before the batch began: {state.message}")
 
@@ -95,7 +99,21 @@ async def _prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
     async with temporary_server() as url:
         show(f"Prefect UI, as long as this run lasts: {url}")
         with temporary_settings({PREFECT_API_URL: f"{url}/api"}):
-            yield
+            try:
+                yield
+            finally:
+                await _send_what_is_left()
+
+
+async def _send_what_is_left() -> None:
+    """Task runs are told to the server behind our back; it may only go when it has heard of all of them."""
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - loaded by now
+    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415 - as above
+
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it warns that there is something left to send
+    for rest in (EventsWorker.drain_all(timeout=_DRAIN_S, at_exit=False), APILogHandler.aflush()):
+        if isawaitable(rest):
+            await rest
 
 
 def _listen_for_signals(tally: Tally) -> None:
@@ -154,5 +172,6 @@ def _last_words(tally: Tally, folder: Path, *, as_json: bool) -> None:
     money = ", ".join(f"{amount} {currency}" for currency, amount in spent.items())
     say(f"{tally.words()}." + (f" Spent, reserved or uncertain: {money}." if money else ""))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    say(f"Manifest: {shown / 'manifest.csv'}")
-    say(f"Gallery:  {shown / 'gallery.html'}")
+    for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
+        if (folder / file).exists():
+            say(f"{name} {shown / file}")

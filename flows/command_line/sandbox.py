@@ -43,4 +43,9 @@ def command(
             say(f"  {name.upper()}_BASE_URL={address.base_url(name)}  {name.upper()}_API_KEY=sandbox")
         say(f"Its bill: {address.url}/_sandbox/bill. Ctrl-C ends it.")
 
-    serve(options, ready)
+    try:
+        serve(options, ready)
+    except OSError as error:
+        raise SetupError(f"The sandbox cannot listen on port {port} or keep its bill ({error.strerror}).") from None
+    except ValueError as error:
+        raise SetupError(str(error)) from None

@@ -18,6 +18,7 @@ from pipelines.job import JobStatus, Order
 from pipelines.ledger import views
 from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.views import JobRecord
+from pipelines.outputs.place import disk_errors
 
 _WORTH_ANOTHER_TRY = frozenset(
     {JobStatus.REJECTED, JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED, JobStatus.PARKED}
@@ -29,7 +30,16 @@ async def write_catalogue(ledger: Ledger, batch: Batch, folder: Path) -> int:
 
     Returns:
         How many rows the manifest has.
+
+    Raises:
+        DiskFull: no space; calling again once there is some makes up for it.
+        SetupError: the folder cannot be written.
     """
+    with disk_errors(folder / "manifest.jsonl", shared=True):
+        return await _write(ledger, batch, folder)
+
+
+async def _write(ledger: Ledger, batch: Batch, folder: Path) -> int:
     records = await ledger.write(lambda connection: list(views.records(connection)))
     rows = manifest_rows(records)
     current = [row for row, record in zip(rows, records, strict=True) if record.in_batch]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Integer, String, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Integer, String, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.sql.dml import Update
 
 from pipelines.errors import BudgetReached
@@ -59,11 +59,12 @@ class Budget:
 ACCEPTED = (JobStatus.WAITING, JobStatus.READY, JobStatus.PARKED)
 UNFINISHED = (JobStatus.WAITING, JobStatus.PARKED)
 
-# Statements are built once: their compiled form is found again without looking at them.
+# Statements are built once: their compiled form is found again without looking at them. `or_` and not `in_`: an IN is
+# expanded anew at every execution.
 _NOTE = insert(event)
 _JOB = update(job).where(job.c.id == bindparam("_id"))
 _JOB_IN: dict[tuple[JobStatus, ...], Update] = {
-    states: _JOB.where(job.c.status.in_(states)) for states in (ACCEPTED, UNFINISHED)
+    states: _JOB.where(or_(*(job.c.status == status for status in states))) for states in (ACCEPTED, UNFINISHED)
 }
 
 
@@ -217,7 +218,9 @@ class Which:
 
 _WHICH = {
     "id": select(attempt).where(attempt.c.id == bindparam("wanted")),
-    "job_id": select(attempt).where(attempt.c.job_id == bindparam("wanted"), attempt.c.state.in_(LIVE_STATES)),
+    "job_id": select(attempt).where(
+        attempt.c.job_id == bindparam("wanted"), or_(*(attempt.c.state == state for state in LIVE_STATES))
+    ),
 }
 _ADVANCE = update(attempt).where(attempt.c.id == bindparam("_id"))
 

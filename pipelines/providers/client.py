@@ -22,6 +22,7 @@ from pipelines.providers.protocol import BeforeFirstByte, Contract, InDoubt, Pro
 
 CONTRACTS: Mapping[str, Contract] = {"openai": OpenAIVideos(), "acedata": AceData()}
 _HIDDEN = "(the key)"
+_LEAST_SECRET = 8  # a shorter key, as for a sandbox, is no secret, and would be found in the middle of a job's id
 _UNAUTHORIZED, _NOT_FOUND, _GONE, _TOO_MANY = 401, 404, 410, 429
 
 
@@ -41,6 +42,7 @@ class Client:
         self._http = http
         self._base_url = base_url
         self._key = key
+        self._secret = key if len(key) >= _LEAST_SECRET else ""
         self._contract = CONTRACTS[profile.contract]
         self.account = account or account_of(base_url, key)
 
@@ -98,13 +100,17 @@ class Client:
 
     def _without_key(self, answer: Answer) -> Answer:
         """The same answer, should it echo the key: what is said about it is shown and stored."""
-        return replace(answer, body=answer.body.replace(self._key.encode(), _HIDDEN.encode())) if self._key else answer
+        return (
+            replace(answer, body=answer.body.replace(self._secret.encode(), _HIDDEN.encode()))
+            if self._secret
+            else answer
+        )
 
     def _clean(self, progress: Progress) -> Progress:
         """The same for a progress, whose links stay as they are."""
-        if not self._key or self._key not in f"{progress.code} {progress.message}":
+        if not self._secret or self._secret not in f"{progress.code} {progress.message}":
             return progress
-        code, message = (words and words.replace(self._key, _HIDDEN) for words in (progress.code, progress.message))
+        code, message = (words and words.replace(self._secret, _HIDDEN) for words in (progress.code, progress.message))
         return replace(progress, code=code, message=message)
 
     def _headers(self, content: bytes | None = b"") -> dict[str, str]:

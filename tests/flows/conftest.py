@@ -66,7 +66,8 @@ def start_reelbatch(tmp_path: Path, prefect_api: str) -> Iterator[Callable[..., 
     with ExitStack() as stack:
 
         def start(*arguments: object, **environment: str | None) -> subprocess.Popen[str]:
-            variables = os.environ | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(HOUSE)} | environment
+            inherited = {name: value for name, value in os.environ.items() if name != "PREFECT_LOGGING_LEVEL"}
+            variables = inherited | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(HOUSE)} | environment
             process = subprocess.Popen(
                 [*COMMAND, *map(str, arguments)],
                 cwd=tmp_path,
@@ -114,6 +115,20 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
             main()
         said = capsys.readouterr()
         return Ended(int(leaving.value.code or 0), said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def run_here(cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, prefect_api: str) -> Callable[..., Ended]:
+    """Run `reelbatch` in this process with the shared Prefect server: five times quicker than in one of its own."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - only where it is asked for
+
+    def run(*arguments: object, **environment: str) -> Ended:
+        with monkeypatch.context() as patched, temporary_settings({PREFECT_API_URL: prefect_api}):
+            for name, value in environment.items():
+                patched.setenv(name, value)
+            return cli(*arguments)
 
     return run
 

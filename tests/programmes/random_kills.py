@@ -13,6 +13,7 @@ import json
 import os
 import random
 import secrets
+import shutil
 import signal
 import socket
 import sqlite3
@@ -438,7 +439,8 @@ def main() -> None:
         print(f"BROKEN: {complaint}")
     if broken:
         raise SystemExit(f"{len(broken)} promises broken; everything is kept in {folder}")
-    print(f"Every promise kept. {folder}")
+    shutil.rmtree(folder)
+    print("Every promise kept.")
 
 
 if __name__ == "__main__":

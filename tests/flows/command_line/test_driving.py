@@ -32,21 +32,15 @@ def is_there(pid):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_ends_in_order(
-    start_reelbatch, reelbatch, ended, start_provider, write_batch, until, tmp_path, manifest, number
+def test_a_stopped_run_ends_in_order(  # noqa: PLR0917 - fixtures are arguments
+    start_reelbatch, run_here, ended, start_provider, write_batch, until, tmp_path, manifest, number
 ):
     """A signal stops submissions, keeps what is at the provider, and ends with 130; the same command finishes it all."""
-    provider = start_provider(latency="4")
-    batch = write_batch(*(f"clip {n}" for n in range(6)))
+    provider = start_provider(latency="2")
+    batch = write_batch(*(f"clip {n}" for n in range(4)))
     command = ["run", batch, "--out", "out", "--provider", "qiniu", "--in-flight", 2]
     run = start_reelbatch(*command, **provider.environment())
     until(lambda: len(provider.bill()) == 2)
-
-    second = reelbatch(*command, **provider.environment())
-    assert (second.code, second.out) == (2, "")
-    assert f"process {run.pid} " in second.err
-    assert reelbatch("status", "out", "--json").json["running"] is True
-
     run.send_signal(number)
     stopped = ended(run)
     assert stopped.code == 130
@@ -54,11 +48,25 @@ def test_a_stopped_run_ends_in_order(
     assert "Traceback" not in stopped.err
     assert len(provider.bill()) == 2
     kept = sorted(row["status"] for row in manifest(tmp_path / "out").values())
-    assert kept == ["planned"] * 4 + ["waiting"] * 2
-    assert reelbatch("status", "out", "--json").json["running"] is False
+    assert kept == ["planned"] * 2 + ["waiting"] * 2
+    assert run_here(*command, **provider.environment()).code == 0
+    assert provider.prompts() == sorted(f"clip {n}" for n in range(4))
 
-    assert reelbatch(*command, "--in-flight", 6, **provider.environment()).code == 0
-    assert provider.prompts() == sorted(f"clip {n}" for n in range(6))
+
+def test_two_runs_at_once(start_reelbatch, run_here, cli, start_provider, write_batch, until):
+    """A second run on the same folder leaves at once and names the first; `status` and `ls` work all the while."""
+    provider = start_provider(latency="30")
+    command = ["run", write_batch("a boat", "a tram"), "--out", "out", "--provider", "qiniu"]
+    run = start_reelbatch(*command, **provider.environment())
+    until(lambda: len(provider.bill()) == 2)
+    second = run_here(*command, **provider.environment())
+    assert (second.code, second.out) == (2, "")
+    assert f"process {run.pid} " in second.err
+    assert cli("status", "out", "--json").json["running"] is True
+    assert "A run is going on" in cli("status", "out").out
+    assert "waiting" in cli("ls", "out").out
+    assert len(provider.bill()) == 2
+    assert run.poll() is None
 
 
 def test_ctrl_c_in_a_terminal(start_provider, write_batch, until, tmp_path, manifest):
@@ -75,7 +83,7 @@ def test_ctrl_c_in_a_terminal(start_provider, write_batch, until, tmp_path, mani
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one call that takes no lock
     )
     os.close(theirs)
     os.set_blocking(ours, False)
@@ -157,7 +165,7 @@ def test_ctrl_c_before_anything_is_sent(start_reelbatch, ended, idle_provider, w
     assert not any(is_there(pid) for pid in below)
 
 
-def test_a_rehearsal_resumes_after_a_kill(start_reelbatch, reelbatch, write_batch, until, tmp_path, manifest):
+def test_a_rehearsal_resumes_after_a_kill(start_reelbatch, run_here, write_batch, until, tmp_path, manifest):
     """`kill -9` of a rehearsal leaves no process behind, and the same command goes on with the same bill."""
     batch = write_batch(*(f"clip {n}" for n in range(6)))
     command = ["run", batch, "--out", "out", "--provider", "acedata", "--rehearse", "--latency", "1", "--in-flight", 2]
@@ -170,7 +178,7 @@ def test_a_rehearsal_resumes_after_a_kill(start_reelbatch, reelbatch, write_batc
     run.wait()
     until(lambda: not any(is_there(pid) for pid in below))
 
-    again = reelbatch(*command)
+    again = run_here(*command)
     rows = manifest(folder)
     in_doubt = [row["id"] for row in rows.values() if row["status"] == "in_doubt"]
     assert again.code == (4 if in_doubt else 0)
@@ -196,24 +204,24 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("room_kb", [60, 350, 700, 1100])
-def test_a_full_disk(reelbatch, provider, write_batch, small_disk, manifest, room_kb):
+@pytest.mark.parametrize(("room_kb", "jobs", "seconds"), [(60, 2, 4), (250, 8, 12)])
+def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room_kb, jobs, seconds):  # noqa: PLR0917 - fixtures
     """On a full disk the run says so and ends with 4; once there is space the same command finishes, and pays no more.
 
-    It may become full at the first table, in the middle of the downloads, or with the catalogue.
+    It may become full with the first table of the ledger, or in the middle of the downloads.
     """
     filler = small_disk / "filler"
     filler.write_bytes(bytes((8 << 20) - (4 << 20) - room_kb * 1024))
-    batch = write_batch(*({"prompt": f"clip {n}", "seconds": 12} for n in range(12)))
-    command = ["run", batch, "--out", small_disk / "out", "--provider", "qiniu", "--in-flight", 3]
-    full = reelbatch(*command, **provider.environment())
+    batch = write_batch(*({"prompt": f"clip {n}", "seconds": seconds} for n in range(jobs)))
+    command = ["run", batch, "--out", small_disk / "out", "--provider", "qiniu", "--in-flight", 2]
+    full = run_here(*command, **provider.environment())
     assert full.code == 4, full.err
     assert "space" in full.err
     assert "Traceback" not in full.err
     assert "bug" not in full.err
 
     filler.unlink()
-    again = reelbatch(*command, **provider.environment())
+    again = run_here(*command, **provider.environment())
     assert again.code == 0, again.err
-    assert provider.prompts() == sorted(f"clip {n}" for n in range(12))
+    assert provider.prompts() == sorted(f"clip {n}" for n in range(jobs))
     assert {row["status"] for row in manifest(small_disk / "out").values()} == {"done"}

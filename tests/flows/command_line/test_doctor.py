@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def findings(cli, monkeypatch):
+    """What `doctor --json` finds, by the name of the check, and its exit code."""
+
+    def run(*arguments, **environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        ended = cli("doctor", "--json", *arguments)
+        return {finding["name"]: finding for finding in ended.json}, ended.code
+
+    return run
+
+
+def test_it_checks_everything(findings, prefect_api):
+    """`doctor` looks at Python, the pins, Prefect's server, ports, disk, SQLite, the clock and every key; no key is no fault."""
+    found, code = findings(PREFECT_API_URL=prefect_api, QINIU_API_KEY="sk-something-secret")
+    wanted = {
+        "Python",
+        "prefect",
+        "fastapi",
+        "sqlalchemy",
+        "Prefect server",
+        "ports",
+        "disk",
+        "folder",
+        "SQLite",
+        "clock",
+    }
+    assert wanted | {"key of qiniu", "key of acedata", "key of openai"} <= set(found)
+    for name in ("Python", "prefect", "folder", "SQLite", "clock", "key of qiniu"):
+        assert found[name]["health"] == "ok"
+    assert found["key of openai"]["health"] == "note"
+    assert "sk-something-secret" not in str(found)
+    assert code == (2 if any(finding["health"] == "bad" for finding in found.values()) else 0)
+
+
+def test_it_sees_what_is_wrong(findings, prefect_api, monkeypatch):
+    """A package outside its pins, and a folder that cannot be written, are bad, and exit code 2."""
+    monkeypatch.setattr("pipelines.checkup.version", lambda name: {"fastapi": "0.151.0"}.get(name, "3.8.8"))
+    found, code = findings("--out", "/proc/nowhere", PREFECT_API_URL=prefect_api)
+    assert code == 2
+    assert (found["fastapi"]["health"], found["folder"]["health"]) == ("bad", "bad")
+    assert "0.151" in found["fastapi"]["words"]
+
+
+def test_it_asks_the_providers(findings, prefect_api, provider):
+    """`--live` asks each provider that has a key whether it answers, without sending the key."""
+    environment = provider.environment() | {"QINIU_BASE_URL": "http://127.0.0.1:9/v1"}
+    found, code = findings("--live", PREFECT_API_URL=prefect_api, **environment)
+    assert (found["acedata live"]["health"], found["qiniu live"]["health"], code) == ("ok", "bad", 2)
+
+
+def test_for_people_it_is_a_table(cli, monkeypatch, prefect_api):
+    """Without `--json` it is one line a check."""
+    monkeypatch.setenv("PREFECT_API_URL", prefect_api)
+    ended = cli("doctor")
+    assert ended.err == ""
+    assert "journal mode" in ended.out

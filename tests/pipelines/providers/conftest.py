@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from pipelines.http import Http
+from pipelines.job import Order
+from pipelines.providers.client import Client
+from pipelines.providers.profile import profile_named
+
+KEY = "sk-canary-0123456789abcdef"
+
+
+class Peer:
+    """A real HTTP server on loopback that answers each request with the next of its scripted answers."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.script: list[bytes] = []
+        self.url = ""
+
+    def answers(self, status: int, body: Any = None, **headers: str) -> None:
+        """Queue one answer. `bytes` go out as they are, anything else as JSON; headers with _ for -."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        fields = {"content-type": "application/json", "content-length": str(len(content)), **named}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self.script.append(f"HTTP/1.1 {status} Said\r\n{head}connection: close\r\n\r\n".encode() + content)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Read one request, keep it, answer it."""
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+            body = await reader.readexactly(int(fields.get("content-length", 0)))
+            self.requests.append((head[0], fields, body))
+            writer.write(self.script.pop(0) if self.script else b"")
+            await writer.drain()
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    peer = Peer()
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+    peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    yield peer
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+async def client_of(peer: Peer) -> AsyncIterator[Callable[[str], Client]]:
+    async with Http() as http:
+        yield lambda name: Client(http, profile_named(name), peer.url, KEY)
+
+
+@pytest.fixture
+def order_of() -> Callable[..., Order]:
+    def order(provider: str = "qiniu", mode: str | None = None, **more: Any) -> Order:
+        named = mode or profile_named(provider).modes[0].name
+        usual = {"model": "sora-2", "prompt": "a cat", "seconds": 4, "size": "1280x720"}
+        return Order(provider=provider, mode=named, **{**usual, **more})
+
+    return order

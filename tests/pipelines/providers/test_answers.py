@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.providers import answers
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=6), inner, max_size=2),
+    max_leaves=5,
+)
+
+
+def _at(*parts):
+    return datetime(*parts, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("url", "moment"),
+    [
+        ("https://q/v.mp4?e=1767058636&token=x", _at(2025, 12, 30, 1, 37, 16)),
+        ("https://s3/v.mp4?Expires=1767058636&Signature=x", _at(2025, 12, 30, 1, 37, 16)),
+        ("https://a/v.mp4?st=2025-10-10T00%3A00%3A00Z&se=2025-10-16T01%3A02%3A03Z&sig=x", _at(2025, 10, 16, 1, 2, 3)),
+        ("https://a/v.mp4?se=2025-10-16", _at(2025, 10, 16)),
+        ("https://s/v?X-Amz-Date=20251010T120000Z&X-Amz-Expires=3600", _at(2025, 10, 10, 13)),
+        ("https://g/v?X-Goog-Date=20251010T120000Z&X-Goog-Expires=60", _at(2025, 10, 10, 12, 1)),
+        ("https://s/v?x-amz-date=20251010T120000Z&x-amz-expires=604800", _at(2025, 10, 17, 12)),
+        ("https://q/v?e=1767058636000", _at(2025, 12, 30, 1, 37, 16)),
+        ("https://x/v?e=1767058636&Expires=1767000000", _at(2025, 12, 29, 9, 20)),
+        ("https://x/v?e=1", None),
+        ("https://x/v?e=soon", None),
+        ("https://x/v?e=%C2%B2", None),
+        ("https://x/v?e=-5", None),
+        ("https://x/v?e=nan&expires=inf", None),
+        ("https://x/v?e=" + "9" * 30, None),
+        ("https://x/v?X-Amz-Expires=60", None),
+        ("https://x/v?X-Amz-Date=nonsense&X-Amz-Expires=60", None),
+        ("https://x/v?X-Amz-Date=20251010T120000Z&X-Amz-Expires=" + "9" * 12, None),
+        ("https://x/v.mp4", None),
+        ("http://[", None),
+        ("", None),
+    ],
+)
+def test_w16_a_link_says_when_it_ends(url, moment):
+    """Each vendor's expiry parameter is read, the earliest wins, and what cannot be an expiry is none."""
+    assert answers.expiry_of(url) == moment
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        (1766453836, _at(2025, 12, 23, 1, 37, 16)),
+        (1766453836.25, _at(2025, 12, 23, 1, 37, 16, 250_000)),
+        (1766453836000, _at(2025, 12, 23, 1, 37, 16)),
+        ("1766453836", _at(2025, 12, 23, 1, 37, 16)),
+        ("1766453836.5", _at(2025, 12, 23, 1, 37, 16, 500_000)),
+        ("2025-03-06T12:00:00Z", _at(2025, 3, 6, 12)),
+        ("2025-03-06T20:00:00.123456789+08:00", _at(2025, 3, 6, 12, 0, 0, 123456)),
+        ("2025-03-06 12:00:00", _at(2025, 3, 6, 12)),
+        *[(value, None) for value in (0, -1, None, True, "", "soon", "²", {}, [], float("nan"), float("inf"), 10**400)],
+        ("0001-01-01T00:00:00+23:59", None),
+    ],
+)
+def test_w16_times_come_in_every_form(value, moment):
+    """Seconds, milliseconds, text: a moment in UTC, or none."""
+    assert answers.moment(value) == moment
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ({"error": {"code": "c", "message": "m"}}, ("c", "m")),
+        ({"error": {"code": 7, "message": "m", "type": "t"}}, ("7", "m")),
+        ({"error": {"code": None, "message": "m", "type": "t"}}, ("t", "m")),
+        ({"error": {"message": "only"}}, (None, "only")),
+        ({"error": "text"}, (None, "text")),
+        ({"error": None}, (None, None)),
+        ({"error": ""}, (None, None)),
+        ({"error": []}, (None, None)),
+        ({"code": "c", "message": "m"}, ("c", "m")),
+        ({"detail": "d"}, (None, "d")),
+        ({"detail": {"msg": "d"}}, (None, "d")),
+        ({"detail": [{"msg": "d"}]}, (None, None)),
+        ({}, (None, None)),
+    ],
+)
+def test_errors_are_found_wherever_they_are(answer, found):
+    """Code and message, in every envelope that this family of APIs uses."""
+    assert answers.error_of(answer) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "is_link"),
+    [
+        ("https://x/y", True),
+        ("http://127.0.0.1:8/y?a=b", True),
+        ("ftp://x/y", False),
+        ("//x/y", False),
+        ("https://", False),
+        ("https:///y", False),
+        ("http://[", False),
+        ("https://x/a b", False),
+        ("https://x/a\r\nHost: y", False),
+        ("javascript:alert(1)", False),
+        ("file:///etc/passwd", False),
+        (None, False),
+        (7, False),
+        ({}, False),
+    ],
+)
+def test_only_a_link_is_a_link(value, is_link):
+    """What is followed later is a whole http or https address."""
+    assert answers.is_link(value) is is_link
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"1", b"null", b'"x"', b"{", b"\xff", b"[" * 10**5, b"1" * 10**4, b"NaN"])
+def test_w06_what_is_no_object_is_none(body):
+    """Only a JSON object is read; everything else is nothing, and never an exception."""
+    assert answers.parse(body) is None
+
+
+def test_the_mask_of_secrets_holds_for_every_scheme():
+    """Signed queries are cut from words and excerpts, also in capital letters and in escaped JSON."""
+    for link in ("https://x/y?s=SECRET", "HTTPS://x/y?s=SECRET", r"https:\/\/x\/y?s=SECRET"):
+        assert "SECRET" not in answers.printable(f"see {link} now")
+        assert "SECRET" not in answers.excerpt(f'{{"u": "{link}"}}'.encode())
+
+
+@given(_ANY)
+def test_t09_no_value_breaks_a_reader(value):
+    """Every reader takes anything, and what it gives back can be shown and stored."""
+    answers.moment(value)
+    answers.is_link(value)
+    answers.mapping(value)
+    for words in (answers.identifier(value), answers.word(value)):
+        if words:
+            assert words.isprintable()
+            words.encode()
+    for words in answers.error_of({"error": value, "detail": value, "code": value, "message": value}):
+        if words:
+            words.encode()
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_t09_no_link_breaks_the_expiry(address, query):
+    """Any text may be asked when it ends."""
+    answers.expiry_of(address)
+    answers.expiry_of(f"https://x/y?e={query}&X-Amz-Date={query}&X-Amz-Expires={query}&{query}")

@@ -120,6 +120,11 @@ class Run:
         while self._open_ends:
             await asyncio.wait(set(self._open_ends))
 
+    @property
+    def title(self) -> str:
+        """What the gallery is headed by; a rehearsal says that it is one."""
+        return f"{self.batch.name} (rehearsal, nothing was paid)" if self.options.rehearse else self.batch.name
+
     def job(self, job_id: str) -> Job:
         """The job of that id."""
         return self._by_id[job_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pipelines.job import FINAL_STATUSES, JobStatus
+
+log = logging.getLogger("reelbatch")
 
 
 @dataclass(slots=True)
@@ -44,7 +47,8 @@ class Tally:
             self._tell()
 
     def say(self, words: str) -> None:
-        """Tell the person who watches something that counts cannot."""
+        """Tell the person who watches something that counts cannot, on the terminal and in the logs of the run."""
+        log.info(words)
         if self.listener_of_words is not None:
             self.listener_of_words(words)
 
@@ -59,13 +63,13 @@ class Tally:
 
     @property
     def in_flight(self) -> int:
-        """How many are on their way: sent, waited for, or being brought home."""
-        return sum(self.counts[s] for s in (JobStatus.SUBMITTING, JobStatus.WAITING, JobStatus.READY))
+        """How many are at the provider or being brought home."""
+        return self.counts[JobStatus.WAITING] + self.counts[JobStatus.READY]
 
     @property
     def open(self) -> int:
         """How many may still become done in this run."""
-        return self.in_flight + self.counts[JobStatus.PLANNED]
+        return self.in_flight + self.counts[JobStatus.SUBMITTING] + self.counts[JobStatus.PLANNED]
 
     @property
     def ended(self) -> int:
@@ -77,6 +81,10 @@ class Tally:
         made = self.done - self.done_before
         elapsed = time.monotonic() - self.started_at
         return None if made < 1 else self.open * elapsed / made
+
+    def money(self) -> str:
+        """`7.20 USD`, or nothing where no price is known."""
+        return ", ".join(f"{shown(amount)} {currency}" for currency, amount in self.spent.items())
 
     def words(self) -> str:
         """`11 of 12 done, 1 failed`."""
@@ -91,3 +99,9 @@ class Tally:
 
 #: The tally that the next run of this context shall fill; the command line puts its own here to watch it.
 watched_tally: ContextVar[Tally | None] = ContextVar("watched_tally", default=None)
+
+
+def shown(amount: Decimal) -> str:
+    """An amount with at least two decimals: 14.40, and 0.095 as it is."""
+    exponent = amount.normalize().as_tuple().exponent
+    return f"{amount:.2f}" if isinstance(exponent, int) and exponent >= -2 else f"{amount.normalize():f}"  # noqa: PLR2004 - cents

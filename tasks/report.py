@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -60,6 +61,7 @@ async def report() -> str:
 def final_state(run: Run) -> State[str]:
     """The last state of the flow run: `11 of 12 done, 1 failed`. Failed if a person must look at something."""
     words = run.tally.words()
+    logging.getLogger("reelbatch").info(words)
     if run.exit_code() == 0:
         return Completed(message=words, data=words)
     return Failed(message=". ".join([words, *(str(reason) for reason in run.reasons())]))

@@ -23,7 +23,7 @@ def display(tally: Tally, *, plain: bool) -> Iterator[Callable[[str], None]]:
 
 def _line(tally: Tally) -> str:
     parts = [f"{tally.done}/{tally.total} done", f"{tally.in_flight} in flight"]
-    parts += [f"{amount} {currency}" for currency, amount in tally.spent.items()]
+    parts += [money] if (money := tally.money()) else []
     left = tally.seconds_left()
     if left is not None and tally.open:
         parts.append(f"about {_clock(left)} left")

@@ -34,6 +34,7 @@ _PREFECT = {
     "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "CRITICAL",  # else each try that fails shows its traceback
     "PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "reelbatch",  # what a run says on the terminal stands in its logs in the UI, too
 }
 
 
@@ -49,6 +50,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     check_setup(batch, options)
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("reelbatch").setLevel(logging.INFO)
     tally = Tally(total=len(batch.jobs))
     try:
         asyncio.run(_drive(batch, options, tally, as_json=as_json))
@@ -60,7 +62,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
         show_error("Interrupted before anything was sent.")
         return INTERRUPTED
     folder = output_folder(batch, options)
-    _last_words(tally, folder, as_json=as_json)
+    _last_words(tally, folder, as_json=as_json, rehearsed=options.rehearse)
     return tally.exit_code if tally.exit_code is not None else 1
 
 
@@ -147,7 +149,7 @@ def _listen_for_signals(tally: Tally) -> None:
     )
 
 
-def _last_words(tally: Tally, folder: Path, *, as_json: bool) -> None:
+def _last_words(tally: Tally, folder: Path, *, as_json: bool, rehearsed: bool) -> None:
     spent = {currency: str(amount) for currency, amount in tally.spent.items()}
     if as_json:
         print_json(
@@ -169,8 +171,8 @@ def _last_words(tally: Tally, folder: Path, *, as_json: bool) -> None:
         return
     for reason in tally.reasons:
         show_error(reason)
-    money = ", ".join(f"{amount} {currency}" for currency, amount in spent.items())
-    say(f"{tally.words()}." + (f" Spent, reserved or uncertain: {money}." if money else ""))
+    kind = "Rehearsed, nothing was paid; it would have cost" if rehearsed else "Spent, reserved or uncertain"
+    say(f"{tally.words()}." + (f" {kind}: {money}." if (money := tally.money()) else ""))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
         if (folder / file).exists():

@@ -17,6 +17,7 @@ from pipelines.ledger.views import Overview
 from pipelines.money.estimate import Estimate
 from pipelines.money.plan_hash import plan_hash
 from pipelines.providers.profile import Price, Profile
+from pipelines.tally import shown
 
 _MOST_ROWS = 40
 _COLOURS = {
@@ -86,7 +87,9 @@ def status_table(folder: Path, overview: Overview) -> None:
         table.add_row(status.replace("_", " "), str(count), style=_COLOURS.get(status))
     console.print(table)
     for money in overview.money:
-        console.print(f"{money.currency}: {money.spent} spent, {money.reserved} reserved, {money.uncertain} uncertain")
+        console.print(
+            f"{money.currency}: {shown(money.spent)} spent, {shown(money.reserved)} reserved, {shown(money.uncertain)} uncertain"
+        )
     if overview.running:
         console.print(f"A run is going on: process {overview.run_pid} since {overview.run_since}.")
 
@@ -102,7 +105,7 @@ def job_table(rows: Sequence[ManifestRow]) -> None:
             row.status.replace("_", " "),
             row.provider,
             str(row.params.get("seconds", "")),
-            f"{cost} {row.currency}" if cost is not None else "",
+            f"{shown(cost)} {row.currency}" if cost is not None else "",
             _short(row.path or row.error_message or "", 90) + flags,
             style=_COLOURS.get(row.status),
         )

@@ -25,7 +25,7 @@ _WORTH_ANOTHER_TRY = frozenset(
 )
 
 
-async def write_catalogue(ledger: Ledger, batch: Batch, folder: Path) -> int:
+async def write_catalogue(ledger: Ledger, batch: Batch, folder: Path, *, title: str | None = None) -> int:
     """Write manifest, done copy, failed rows, thumbnails and gallery. Each file is replaced whole or not at all.
 
     Returns:
@@ -36,10 +36,10 @@ async def write_catalogue(ledger: Ledger, batch: Batch, folder: Path) -> int:
         SetupError: the folder cannot be written.
     """
     with disk_errors(folder / "manifest.jsonl", shared=True):
-        return await _write(ledger, batch, folder)
+        return await _write(ledger, batch, folder, title or batch.name)
 
 
-async def _write(ledger: Ledger, batch: Batch, folder: Path) -> int:
+async def _write(ledger: Ledger, batch: Batch, folder: Path, title: str) -> int:
     records = await ledger.write(lambda connection: list(views.records(connection)))
     rows = manifest_rows(records)
     current = [row for row, record in zip(rows, records, strict=True) if record.in_batch]
@@ -58,7 +58,7 @@ async def _write(ledger: Ledger, batch: Batch, folder: Path) -> int:
 
     await asyncio.to_thread(write_files)
     await write_thumbnails(folder, rows)
-    await asyncio.to_thread(write_gallery, folder, batch.name, rows)
+    await asyncio.to_thread(write_gallery, folder, title, rows)
     return len(rows)
 
 

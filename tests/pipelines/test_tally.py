@@ -13,7 +13,7 @@ def test_jobs_move_between_counts():
     tally.move(None, S.PLANNED)
     tally.move(None, S.PLANNED)
     tally.move(S.PLANNED, S.SUBMITTING)
-    assert (tally.in_flight, tally.open, tally.ended, tally.done) == (1, 2, 0, 0)
+    assert (tally.in_flight, tally.open, tally.ended, tally.done) == (0, 2, 0, 0)
     for before, after in ((S.SUBMITTING, S.WAITING), (S.WAITING, S.READY), (S.READY, S.DONE), (S.PLANNED, S.REJECTED)):
         tally.move(before, after)
     assert (tally.in_flight, tally.open, tally.ended, tally.done) == (0, 0, 2, 1)

@@ -1,6 +1,6 @@
 """The pictures of the README, made by the program itself: the gallery and the Prefect run page of the demo batch.
 
-    python tests/programmes/screenshots.py docs/images
+python tests/programmes/screenshots.py docs/images
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PORT = 8199
 API = f"http://127.0.0.1:{PORT}/api"
 

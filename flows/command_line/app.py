@@ -50,7 +50,7 @@ def main() -> None:
     from pipelines.errors import ReelbatchError  # noqa: PLC0415 - `--help` does without it
 
     try:
-        app()
+        app(prog_name="reelbatch")
     except ReelbatchError as error:
         if debug_wanted.get():
             raise

@@ -37,6 +37,7 @@ async def running_sandbox(options: SandboxOptions | None = None) -> AsyncIterato
         *arguments,
         stdin=PIPE,
         stdout=PIPE,
+        start_new_session=True,  # Ctrl-C is for the run, which still needs its sandbox to end in order
         env={**os.environ, "PYTHONPATH": path},
     )
     try:

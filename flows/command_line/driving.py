@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from pipelines.run import check_setup, output_folder, planned_batch
 from pipelines.tally import Tally, watched_tally
 
 _DRAIN_S = 10.0
+_TERMINAL = logging.StreamHandler()
 
 #: What a terminal run needs of Prefect; whatever the user has set already wins.
 _PREFECT = {
@@ -50,7 +52,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     check_setup(batch, options)
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("reelbatch").setLevel(logging.INFO)
+    _set_up_log()
     tally = Tally(total=len(batch.jobs))
     try:
         asyncio.run(_drive(batch, options, tally, as_json=as_json))
@@ -64,6 +66,16 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     folder = output_folder(batch, options)
     _last_words(tally, folder, as_json=as_json, rehearsed=options.rehearse)
     return tally.exit_code if tally.exit_code is not None else 1
+
+
+def _set_up_log() -> None:
+    """What a run says goes to its logs in Prefect; the terminal has heard it already, so it shows warnings only."""
+    log = logging.getLogger("reelbatch")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    _TERMINAL.setLevel(logging.WARNING)
+    _TERMINAL.setStream(sys.stderr)
+    log.addHandler(_TERMINAL)
 
 
 async def _drive(batch: Batch, options: RunOptions, tally: Tally, *, as_json: bool) -> None:

@@ -111,10 +111,15 @@ async def _prefect_server(environment: Mapping[str, str]) -> Finding:
 def _port(environment: Mapping[str, str]) -> Finding:
     if environment.get("PREFECT_API_URL"):
         return Finding("ports", Health.OK, "not needed, a Prefect server is set")
-    free = next((port for port in _PORTS if _is_free(port)), None)
+    free = free_port()
     if free is None:
         return Finding("ports", Health.BAD, "no port from 8000 to 8999 is free for Prefect's server")
     return Finding("ports", Health.OK, f"{free} is free for Prefect's server")
+
+
+def free_port() -> int | None:
+    """A port of this machine on which Prefect's own server of a run can listen."""
+    return next((port for port in _PORTS if _is_free(port)), None)
 
 
 def _is_free(port: int) -> bool:

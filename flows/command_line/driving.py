@@ -7,10 +7,9 @@ import logging
 import os
 import resource
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from pipelines.run import check_setup, output_folder, planned_batch
 from pipelines.tally import Tally, watched_tally
 
 _DRAIN_S = 10.0
-_TERMINAL = logging.StreamHandler()
 
 #: What a terminal run needs of Prefect; whatever the user has set already wins.
 _PREFECT = {
@@ -52,10 +50,10 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     check_setup(batch, options)
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    _set_up_log()
     tally = Tally(total=len(batch.jobs))
     try:
-        asyncio.run(_drive(batch, options, tally, as_json=as_json))
+        with _terminal_log():
+            asyncio.run(_drive(batch, options, tally, as_json=as_json))
     except BaseException as error:
         from prefect.exceptions import TerminationSignal  # noqa: PLC0415 - loaded by now
 
@@ -68,14 +66,19 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     return tally.exit_code if tally.exit_code is not None else 1
 
 
-def _set_up_log() -> None:
+@contextmanager
+def _terminal_log() -> Iterator[None]:
     """What a run says goes to its logs in Prefect; the terminal has heard it already, so it shows warnings only."""
     log = logging.getLogger("reelbatch")
     log.setLevel(logging.INFO)
     log.propagate = False
-    _TERMINAL.setLevel(logging.WARNING)
-    _TERMINAL.setStream(sys.stderr)
-    log.addHandler(_TERMINAL)
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    log.addHandler(terminal)
+    try:
+        yield
+    finally:
+        log.removeHandler(terminal)
 
 
 async def _drive(batch: Batch, options: RunOptions, tally: Tally, *, as_json: bool) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 import tempfile
 import threading
@@ -16,10 +15,10 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from pipelines.checkup import free_port
 from pipelines.errors import SetupError, TransportError
 from pipelines.http import Http
 
-_PORTS = range(8000, 9000)
 _PATIENCE_S = 90.0
 _STOP_PATIENCE_S = 5.0
 
@@ -42,7 +41,7 @@ async def temporary_server() -> AsyncIterator[str]:
     Raises:
         SetupError: no port is free, or the server does not come up.
     """
-    port = next((port for port in _PORTS if _is_free(port)), None)
+    port = free_port()
     if port is None:
         raise SetupError("No port from 8000 to 8999 is free for Prefect's server. Set PREFECT_API_URL to one of yours.")
     idle = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
@@ -78,15 +77,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 async def _answers(process: asyncio.subprocess.Process, url: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from pipelines.job import Order
 from pipelines.providers import answers
 from pipelines.providers.profile import Profile
-from pipelines.providers.protocol import Link, Phase, Progress, Request
+from pipelines.providers.protocol import Link, Phase, Progress, Request, common_body
 
 _SUCCEEDED = frozenset({"succeed", "succeeded", "success", "completed", "complete", "finished"})
 _FAILED = frozenset({"failed", "failure", "error", "rejected"})
@@ -24,11 +24,7 @@ class AceData:
     def submission(self, order: Order, profile: Profile) -> Request:
         """POST /{service}/videos with `async`, so that the answer comes at once and not after minutes."""
         mode = profile.mode(order.mode)
-        body: dict[str, Any] = {"model": order.model, "prompt": order.prompt}
-        if order.seconds is not None:
-            body[mode.seconds.field] = str(order.seconds) if mode.seconds.type == "string" else order.seconds
-        if order.size is not None:
-            body[mode.size.field] = order.size
+        body = common_body(order, mode)
         if order.orientation is not None and mode.orientations:
             body["orientation"] = order.orientation
         if order.image_urls:

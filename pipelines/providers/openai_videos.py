@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pipelines.job import Order
 from pipelines.providers import answers
 from pipelines.providers.profile import Images, Profile
-from pipelines.providers.protocol import Link, Phase, Progress, Request
+from pipelines.providers.protocol import Link, Phase, Progress, Request, common_body
 
 _WORDS = {
     "queued": Phase.RUNNING,
@@ -33,11 +33,7 @@ class OpenAIVideos:
     def submission(self, order: Order, profile: Profile) -> Request:
         """POST /videos with an explicit length and size: their defaults differ between servers."""
         mode = profile.mode(order.mode)
-        body: dict[str, Any] = {"model": order.model, "prompt": order.prompt}
-        if order.seconds is not None:
-            body[mode.seconds.field] = str(order.seconds) if mode.seconds.type == "string" else order.seconds
-        if order.size is not None:
-            body[mode.size.field] = order.size
+        body = common_body(order, mode)
         if order.image_urls:
             body[mode.images.field] = _reference(order.image_urls, mode.images)
         return Request("POST", "/videos", body | dict(mode.fixed) | dict(order.extra))

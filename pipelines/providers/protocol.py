@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pipelines.job import Order
-from pipelines.providers.profile import ErrorKind, Profile
+from pipelines.providers.profile import ErrorKind, Mode, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,16 @@ class Request:
     method: str
     path: str  # percent-encoded, begins with a slash
     body: Mapping[str, Any] | None = None
+
+
+def common_body(order: Order, mode: Mode) -> dict[str, Any]:
+    """What both contracts send alike. Length and size are always said: their defaults differ between servers."""
+    body: dict[str, Any] = {"model": order.model, "prompt": order.prompt}
+    if order.seconds is not None:
+        body[mode.seconds.field] = str(order.seconds) if mode.seconds.type == "string" else order.seconds
+    if order.size is not None:
+        body[mode.size.field] = order.size
+    return body
 
 
 class Contract(Protocol):

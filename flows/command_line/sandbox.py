@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line.talk import say
+from flows.command_line.arguments import ProfileFiles
+from flows.command_line.talk import say, show_warnings
 
 NAME = "sandbox"
 
@@ -22,25 +23,36 @@ def command(
     bill: Annotated[
         Path | None, typer.Option("--bill", help="Where the bill is kept; it is read again on restart.")
     ] = None,
+    profile: ProfileFiles = None,
     seed: Annotated[int, typer.Option("--seed", help="Makes every draw repeatable.")] = 0,
 ) -> None:
     """Serve the simulator of every provider's contract on this machine. Any non-empty key will do; nothing is paid."""
     from pydantic import ValidationError  # noqa: PLC0415
 
     from pipelines.errors import SetupError  # noqa: PLC0415
+    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415
+    from pipelines.providers.sandbox.dialects import DIALECTS  # noqa: PLC0415
     from pipelines.providers.sandbox.options import SandboxOptions  # noqa: PLC0415
     from pipelines.providers.sandbox.server import SandboxAddress, serve  # noqa: PLC0415
 
+    known = find_profiles(profile or ())
+    show_warnings(known.notes)
+    own = tuple(known.files.values())
     try:
-        options = SandboxOptions(port=port, speed=speed, latency=latency, faults=faults, bill=bill, seed=seed)
+        options = SandboxOptions(
+            port=port, speed=speed, latency=latency, faults=faults, bill=bill, seed=seed, profile=own
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise SetupError(f"--{first['loc'][0]}: {first['msg']}.") from None
 
     def ready(address: SandboxAddress) -> None:
         say(f"The sandbox listens on {address.url}. Point any client at it; any key will do:")
-        for name in ("openai", "qiniu", "acedata"):
-            say(f"  {name.upper()}_BASE_URL={address.base_url(name)}  {name.upper()}_API_KEY=sandbox")
+        for name in dict.fromkeys(("openai", "qiniu", "acedata", *known.files)):
+            played = known.profiles[name]
+            say(f"  {played.base_url_names[0]}={address.base_url(name)}  {played.key_names[0]}=sandbox")
+        others = ", ".join(d.name for d in DIALECTS if d.name not in ("either", "openai", "qiniu", *known.files))
+        say(f"  The contract of openai as others speak it: {address.url}/NAME/v1, where NAME is {others}.")
         say(f"Its bill: {address.url}/_sandbox/bill. Ctrl-C ends it.")
 
     try:

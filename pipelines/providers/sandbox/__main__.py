@@ -19,7 +19,8 @@ def main() -> None:
         prog="python -m pipelines.providers.sandbox", description="The vendors' contracts, simulated."
     )
     for name, field in SandboxOptions.model_fields.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, help=field.description)
+        action = "append" if isinstance(field.default, tuple) else "store"
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, help=field.description, action=action)
     parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when standard input ends")
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
     until_stdin_closes = given.pop("until_stdin_closes")

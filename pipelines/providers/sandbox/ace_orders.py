@@ -1,149 +1,143 @@
-"""Orders on `/sora/videos`: two versions with rules of their own [A1 A2]."""
+"""What an Ace service is, and how an order to one is read: by its own value, never by code of its own."""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+from pipelines.providers.sandbox.ace_shapes import Shape
+from pipelines.providers.sandbox.bill import Purchase
 from pipelines.providers.sandbox.desk import Wish
-from pipelines.providers.sandbox.refusals import RefusalError, unknown_field, wrong_field
+from pipelines.providers.sandbox.fields import Field, read_fields
+from pipelines.providers.sandbox.pixels import pixels
+from pipelines.providers.sandbox.postman import check_address
+from pipelines.providers.sandbox.refusals import wrong_field
+from pipelines.providers.sandbox.render import FRAMES_PER_SECOND
+from pipelines.providers.sandbox.rules import Rule, check_rules
 
-#: Field -> its JSON type, as a name and as a check.
-TYPES: dict[str, type] = {
-    "prompt": str,
-    "model": str,
-    "version": str,
-    "duration": int,
-    "seconds": int,
-    "size": str,
-    "orientation": str,
-    "image_urls": list,
-    "character_url": str,
-    "character_start": int,
-    "character_end": int,
-    "callback_url": str,
-    "callback_secret": str,
-    "async": bool,
-}
-CHARACTER = ("character_url", "character_start", "character_end")
-ONLY_V1 = ("orientation", *CHARACTER)
-ONLY_V2 = ("seconds",)  # only in the code samples of version 2, as another name of `duration` (trap T1)
-MODELS = ("sora-2", "sora-2-pro")
-V1_SECONDS = (10, 15, 25)
-V2_SECONDS = (4, 8, 12)
-V2_SIZES = ("720x1280", "1280x720", "1024x1792", "1792x1024")
-V1_PIXELS = {
-    ("small", "landscape"): (1280, 720),
-    ("small", "portrait"): (720, 1280),
-    ("large", "landscape"): (1792, 1024),
-    ("large", "portrait"): (1024, 1792),
-}
-CHARACTER_SPANS = range(1, 4)  # seconds
+TEXT = Field()
+WHOLE = Field("integer")
+FLAG = Field("boolean")
+URL = Field("image", kinds=("url",))  # whatever it points to: none is fetched
+URLS = Field("list", least=1)  # of them
+CALLBACK = {"callback_url": TEXT, "callback_secret": TEXT}  # the secret: by one revision of the documents [A8]
+COMMON = {**CALLBACK, "async": FLAG}
+AUTOMATIC_SECONDS = 5  # of a clip whose length is left to the model
 
 
-def order(fields: dict[str, Any]) -> Wish:
-    """A valid order of either version.
+def choice(*allowed: str, required: bool = False) -> Field:
+    """A field that says one of these."""
+    return Field(allowed=allowed, required=required)
+
+
+#: The finished clip of the account that a field names by its id.
+FindClip = Callable[[str, str], Purchase]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service, as far as it differs from another."""
+
+    name: str
+    fields: Mapping[str, Field]
+    spec: Shape
+    fixture: Shape | None = None  # as the vendor's own tests have it, where they differ from the specification
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    item_rules: tuple[Rule, ...] = ()  # of each entry of `content`
+    seconds: int | None = None  # of every clip; None: `duration` says it
+    ratio: str = ""  # the field of the picture's shape; empty: there is none, as for the next two
+    fineness: str = ""  # the field of its fineness
+    source: str = ""  # the field that names an earlier clip
+    source_by: Literal["clip", "task", "either"] = "clip"  # the id in its result, or that of its task
+    at_once: bool = False  # an order is never held until it is done
+    ndjson: bool = False  # a held order may be answered line by line
+    stages: tuple[str, ...] = ()  # words of an unfinished task, in their order; empty: it shows none
+    order: Callable[[Service, dict[str, Any], FindClip], Wish] = field(default_factory=lambda: order)
+
+    def shape(self, variant: str) -> Shape:
+        """The shape of its results by the specification, or by the vendor's tests."""
+        return self.fixture if variant == "fixture" and self.fixture is not None else self.spec
+
+
+def order(service: Service, fields: dict[str, Any], find: FindClip) -> Wish:
+    """A valid order to a service.
+
+    Args:
+        service: to whom.
+        fields: as they were sent.
+        find: where an earlier clip is looked up.
 
     Raises:
-        RefusalError: it is not; the message names the field.
+        RefusalError: it is not valid; the message names the field.
     """
-    for name, value in fields.items():
-        _check_type(name, value)
-    if not fields.get("prompt"):
-        raise wrong_field("prompt", "it is required")
-    model = fields.get("model", "sora-2")  # required by [A2], optional in the tables of [A1]
-    if model not in MODELS:
-        raise RefusalError(400, f"model is invalid: {model!r}.")
-    _check_callback(fields)
-    version = fields.get("version", "1.0")
-    if version not in ("1.0", "2.0"):
-        raise wrong_field("version", "expected '1.0' or '2.0'")
-    return _second(fields, model) if version == "2.0" else _first(fields, model)
-
-
-def _first(fields: dict[str, Any], model: str) -> Wish:
-    _refuse_foreign(fields, ONLY_V2, "1.0")
-    seconds = _one_of(fields, "duration", V1_SECONDS, 15)
-    if seconds == max(V1_SECONDS) and model != "sora-2-pro":
-        raise wrong_field("duration", f"{seconds} is made by sora-2-pro only")
-    size = _one_of(fields, "size", ("small", "large"), "small")
-    orientation = _one_of(fields, "orientation", ("landscape", "portrait"), "landscape")
-    _check_images(fields)
-    _check_character(fields)
-    return _wish(fields, model, seconds, size, V1_PIXELS[size, orientation], orientation)
-
-
-def _second(fields: dict[str, Any], model: str) -> Wish:
-    _refuse_foreign(fields, ONLY_V1, "2.0")
-    if fields.get("duration", fields.get("seconds")) != fields.get("seconds", fields.get("duration")):
-        raise wrong_field("seconds", "it is another length than 'duration'")
-    name = "seconds" if "seconds" in fields else "duration"
-    seconds = _one_of(fields, name, V2_SECONDS, 4)
-    size = _one_of(fields, "size", V2_SIZES, "720x1280")
-    _check_images(fields)
-    width, _, height = size.partition("x")
-    return _wish(fields, model, seconds, size, (int(width), int(height)), None)
-
-
-def _wish(
-    fields: dict[str, Any], model: str, seconds: int, size: str, pixels: tuple[int, int], orientation: str | None
-) -> Wish:
+    check_fields(service, fields)
+    values = {**service.defaults, **fields}
+    earlier = find(service.source, values[service.source]) if service.source in fields else None
+    width, height = _pixels(service, values, earlier)
     return Wish(
         contract="acedata",
-        model=model,
-        prompt=fields["prompt"],
-        seconds=seconds,
-        size=size,
-        pixels=pixels,
+        service=service.name,
+        model=values.get("model", service.name),
+        prompt=_prompt(values),
+        seconds=_seconds(service, values, earlier),
+        size=f"{width}x{height}",
+        pixels=(width, height),
         fields=fields,
-        orientation=orientation,
         callback_url=fields.get("callback_url"),
+        remixed_from=None if earlier is None else earlier.id,
         echoed=True,
+        clips=len(values.get("langs") or [""]),
     )
 
 
-def _check_type(name: str, value: Any) -> None:
-    expected = TYPES.get(name)
-    if expected is None:
-        raise unknown_field(name)
-    if type(value) is not expected:  # exactly: True is no integer here
-        raise wrong_field(name, f"expected {expected.__name__}, got {type(value).__name__}")
+def check_fields(service: Service, fields: dict[str, Any]) -> None:
+    """Holds the fields of an order against a service, one by one and together.
+
+    Raises:
+        RefusalError: they do not fit; the message names the field.
+    """
+    read_fields(service.fields, fields, form=False)
+    for name, value in fields.items():
+        if isinstance(value, list) and not service.fields[name].inside:
+            _check_texts(name, value)
+    if "callback_url" in fields:
+        check_address("callback_url", fields["callback_url"])
+    for place, item in enumerate(fields.get("content", ())):
+        check_rules(service.item_rules, item, {}, within=f"content[{place}].")
+    check_rules(service.rules, fields, service.defaults)
 
 
-def _refuse_foreign(fields: dict[str, Any], names: tuple[str, ...], version: str) -> None:
-    for name in names:
-        if name in fields:
-            raise wrong_field(name, f"version {version} does not take it")
+def _pixels(service: Service, values: Mapping[str, Any], earlier: Purchase | None) -> tuple[int, int]:
+    if "size" in values:
+        width, height = values["size"].replace("*", "x").split("x")
+        return int(width), int(height)
+    fineness = str(values.get(service.fineness, "720p"))
+    if earlier is None:
+        return pixels(str(values.get(service.ratio, "16:9")), fineness)
+    if values.get("action") == "get1080p":
+        return pixels(f"{earlier.width}:{earlier.height}", "1080p")
+    return earlier.width, earlier.height
 
 
-def _one_of(fields: dict[str, Any], name: str, allowed: tuple[Any, ...], default: Any) -> Any:
-    value = fields.get(name, default)
-    if value not in allowed:
-        raise wrong_field(name, f"{value!r} is not one of {', '.join(map(str, allowed))}")
-    return value
+def _seconds(service: Service, values: Mapping[str, Any], earlier: Purchase | None) -> float:
+    """Whether an extended clip is shown with what came before it is not documented; here it is not."""
+    if earlier is not None and values.get("action") == "get1080p":
+        return earlier.seconds
+    if "frames" in values:  # they win [A4]
+        return float(values["frames"] / FRAMES_PER_SECOND)
+    seconds = service.seconds or values["duration"]
+    return int(seconds if seconds > 0 else AUTOMATIC_SECONDS)
 
 
-def _check_images(fields: dict[str, Any]) -> None:
-    for url in fields.get("image_urls", []):
-        if not isinstance(url, str) or not url.startswith(("https://", "http://", "data:image/")):
-            raise wrong_field("image_urls", "expected a list of URLs")
+def _prompt(values: Mapping[str, Any]) -> str:
+    texts = (item["text"] for item in values.get("content", ()) if item["type"] == "text")
+    return str(values.get("prompt") or " ".join(texts))
 
 
-def _check_callback(fields: dict[str, Any]) -> None:
-    try:
-        parts = urlsplit(fields.get("callback_url", "http://host"))
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise wrong_field("callback_url", "expected an http or https URL")
-
-
-def _check_character(fields: dict[str, Any]) -> None:
-    given = [name for name in CHARACTER if name in fields]
-    if not given:
-        return
-    missing = [name for name in CHARACTER if name not in fields]
-    if missing:
-        raise wrong_field(missing[0], "character_url, character_start and character_end go together")
-    if fields["character_start"] < 0 or fields["character_end"] - fields["character_start"] not in CHARACTER_SPANS:
-        raise wrong_field("character_end", "it must be 1 to 3 seconds after character_start")
+def _check_texts(name: str, texts: list[Any]) -> None:
+    """A list of plain values holds text, and one of `_urls` holds addresses."""
+    beginnings = ("https://", "http://", "data:image/") if name.endswith("_urls") else ("",)
+    if not all(isinstance(text, str) and text.startswith(beginnings) for text in texts):
+        raise wrong_field(name, f"expected a list of {'URLs' if name.endswith('_urls') else 'strings'}")

@@ -36,9 +36,9 @@ class Admin:
         if visit.method == "POST":
             try:
                 rules = rules_from(yaml.safe_load(visit.body))
+                self.desk.faults = Faults(rules, self.desk.options.seed, self.desk.contracts)
             except (ValueError, yaml.YAMLError) as error:
                 raise RefusalError(400, str(error)) from None
-            self.desk.faults = Faults(rules, self.desk.options.seed)
         faults = self.desk.faults
         rows = [
             {**rule.model_dump(mode="json", exclude_defaults=True), "applied": faults.applied[place]}

@@ -6,7 +6,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ class Purchase:
     account: str  # short hash of the key
     model: str
     prompt: str
-    seconds: int
+    seconds: float  # a whole number, unless frames were ordered
     size: str
     orientation: str | None
     width: int
@@ -35,6 +35,8 @@ class Purchase:
     request: str | None = None  # the order as JSON, where the contract echoes it
     callback_url: str | None = None
     remixed_from: str | None = None
+    service: str = ""  # which of the contract's services or protocols sold it, where there are several
+    clips: int = 1  # files that it has in the end
 
     @property
     def finished(self) -> float:
@@ -50,6 +52,10 @@ class Purchase:
     def has_file(self) -> bool:
         """Whether there is anything to download in the end."""
         return self.outcome == "completed"
+
+    def nth(self, number: int) -> Purchase:
+        """One of several clips as a purchase of its own, so that each has a picture of its own."""
+        return self if number == 1 else replace(self, id=f"{self.id}-{number}")
 
 
 class Bill:
@@ -81,10 +87,14 @@ class Bill:
         self._append({"event": "deleted", "at": at, "id": identifier})
         self.deleted.add(identifier)
 
-    def find(self, identifier: str, contract: str, account: str | None) -> Purchase | None:
-        """The purchase of that id, if this contract and this account (None: any) may see it."""
+    def find(self, identifier: str, contract: str, account: str | None, service: str = "") -> Purchase | None:
+        """The purchase of that id, if this service of the contract and this account (None: any) may see it."""
         purchase = self.purchases.get(identifier)
-        if purchase is None or purchase.contract != contract or identifier in self.deleted:
+        if (
+            purchase is None
+            or identifier in self.deleted
+            or (purchase.contract, purchase.service) != (contract, service)
+        ):
             return None
         return purchase if account in (None, purchase.account) else None
 

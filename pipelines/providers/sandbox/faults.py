@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-Route = Literal["submit", "status", "download"]
-Contract = Literal["acedata", "openai", "qiniu"]
+Route = Literal["submit", "status", "download", "callback"]
+#: What a rule may be about, besides the names of profiles that the operator added.
+CONTRACTS = ("acedata", "openai", "qiniu", "litellm", "vllm-omni", "sglang", "new-api")
 
 
 class _Data(BaseModel):
@@ -25,7 +27,7 @@ class Match(_Data):
     """Which requests a rule is about. All that is given must hold."""
 
     route: Route
-    contract: Contract | None = None
+    contract: str | None = None
     nth: tuple[int, ...] = ()  # 1 is the first that matches the route and the contract
     per: Literal["route", "job"] = "route"  # what `nth` counts: all requests, or those for one job
     probability: float = Field(default=1.0, ge=0, le=1)
@@ -38,13 +40,27 @@ class Effect(_Data):
     code: str | None = None  # the error code in that envelope, where the usual one of the status is not meant
     message: str = "Something went wrong on purpose."
     retry_after: float | None = None  # seconds, as a header
-    form: Literal["full", "bare", "string"] = "full"  # how complete the envelope is
+    retry_after_as: Literal["seconds", "date", "milliseconds"] = "seconds"  # how that header says it
+    headers: dict[str, str] = {}  # of any answer, such as x-should-retry; they replace those of the same name
+    form: Literal["full", "bare", "string", "null", "x402", "detail"] = "full"  # how complete, or in whose words, it is
     cut: Literal["before", "after"] | None = None  # the connection breaks before, or after, the request is worked off
     delay: float = Field(default=0.0, ge=0)  # seconds that the finished answer waits
     body: Literal["truncated", "malformed", "html", "empty"] | None = None  # what becomes of the answer's JSON
+    success_status: int | None = None  # of an answer that went through, such as 202
     word: str | None = None  # the status word in an answer about an unfinished job
-    outcome: Literal["generation_failed", "moderation_blocked", "no_videos"] | None = None  # of an accepted order
-    file: Literal["expired", "gone", "cut", "short", "html", "trickle", "whole"] | None = None  # of a download
+    stamped: bool = False  # an unfinished Ace task already shows `finished_at`
+    hiccup: Literal["string", "null"] | None = None  # an unfinished Ace task says `success: false` with such an error
+    instant: bool = False  # an order is finished when it is accepted; Ace's answer to it is the result
+    callback: Literal["early", "twice", "never", "forged"] | None = None  # early: before the order is answered;
+    #: forged: another one, about a job that does not exist, comes first. `delay` makes a callback late.
+    signature: Literal["wrong_key", "stale", "rotated"] | None = (
+        None  # of a webhook; rotated: an old one and the right one
+    )
+    progress: Literal["absent", "stuck", "ahead"] | None = None  # of an unfinished job: none, always 0, or already 100
+    outcome: Literal["generation_failed", "moderation_blocked", "no_videos", "cancelled"] | None = None
+    #: what comes of an accepted order
+    file: Literal["expired", "gone", "cut", "short", "html", "trickle", "whole", "redirect"] | None = None
+    #: what becomes of a download; redirect: it is at another host
 
 
 class Rule(_Data):
@@ -100,7 +116,15 @@ def rules_from(document: Any) -> Rules:
 class Faults:
     """Rules at work: counts what came by, and says what happens to the next request."""
 
-    def __init__(self, rules: Rules, seed: int) -> None:
+    def __init__(self, rules: Rules, seed: int, contracts: Collection[str] = CONTRACTS) -> None:
+        """Takes the rules.
+
+        Raises:
+            ValueError: one is about a contract that is not served.
+        """
+        for rule in rules.rules:
+            if rule.match.contract not in (None, *contracts):
+                raise ValueError(f"There is no contract {rule.match.contract!r}. Known: {', '.join(contracts)}.")
         self.rules = rules
         self.applied: Counter[int] = Counter()  # by the rule's place
         self._seen: Counter[tuple[int, str]] = Counter()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 from dataclasses import dataclass
@@ -36,25 +34,29 @@ def json_fields(visit: Visit) -> dict[str, Any]:
         raise RefusalError(400, "The content type must be application/json.", field="content-type")
     try:
         fields = json.loads(visit.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RefusalError(400, "The body is not valid JSON.") from None
     if not isinstance(fields, dict):
         raise RefusalError(400, "The body must be a JSON object.")
     return fields
 
 
+def is_form(visit: Visit) -> bool:
+    """Whether the body says that it is a form with parts."""
+    return visit.header(b"content-type").startswith("multipart/form-data")
+
+
 def any_fields(visit: Visit) -> dict[str, Any]:
-    """The fields of a JSON or multipart body; every value of a form is text or an `Upload`.
+    """The fields of a JSON or multipart body; every value of a form is text, an `Upload`, or an object of these.
 
     Raises:
         RefusalError: it is neither.
     """
-    kind = visit.header(b"content-type")
-    if not kind.startswith("multipart/form-data"):
+    if not is_form(visit):
         return json_fields(visit)
     from email import message_from_bytes, policy  # noqa: PLC0415  # only for forms, which are rare
 
-    head = f"Content-Type: {kind}\r\n\r\n".encode("latin-1")
+    head = f"Content-Type: {visit.header(b'content-type')}\r\n\r\n".encode("latin-1")
     message = message_from_bytes(head + visit.body, policy=policy.HTTP)
     if not message.is_multipart():
         raise RefusalError(400, "The body is not valid multipart/form-data.")
@@ -63,9 +65,8 @@ def any_fields(visit: Visit) -> dict[str, Any]:
         name = part.get_param("name", header="content-disposition")
         data: Any = part.get_payload(decode=True) or b""
         if part.get_filename() is not None:
-            fields[str(name)] = Upload(str(part.get_filename()), part.get_content_type(), data)
-        else:
-            _put(fields, str(name), data.decode("utf-8", "replace"))
+            data = Upload(str(part.get_filename()), part.get_content_type(), data)
+        _put(fields, str(name), data if isinstance(data, Upload) else data.decode("utf-8", "replace"))
     return fields
 
 
@@ -78,49 +79,12 @@ def fingerprint(fields: dict[str, Any]) -> str:
     return sha256(json.dumps(fields, sort_keys=True, default=plain).encode()).hexdigest()
 
 
-def check_image(reference: Any, size: tuple[int, int], field: str) -> None:
-    """Looks at an image that came with the order, as a file or in a data URL. One behind a URL is not fetched.
-
-    Raises:
-        RefusalError: it is no image, or its pixels are not those of the clip.
-    """
-    if isinstance(reference, Upload):
-        if reference.type not in IMAGE_TYPES:
-            raise wrong_field(field, f"the file must be one of {', '.join(IMAGE_TYPES)}")
-        data = reference.data
-    elif reference.startswith("data:"):
-        data = _data_url(reference, field)
-    elif reference.startswith(("https://", "http://")):
-        return
-    else:
-        raise wrong_field(field, "expected a URL")
-    from PIL import Image  # noqa: PLC0415  # start-up must not wait for it
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            pixels = image.size
-    except OSError:
-        raise wrong_field(field, "this is not an image") from None
-    if pixels != size:
-        raise wrong_field(field, f"the image is {pixels[0]}x{pixels[1]}, but must be {size[0]}x{size[1]} as the clip")
-
-
-def _data_url(url: str, field: str) -> bytes:
-    head, comma, data = url.partition(",")
-    try:
-        return base64.b64decode(data, validate=True) if comma and head.endswith(";base64") else b""
-    except ValueError:
-        raise wrong_field(field, "this is not a data URL") from None
-
-
-def _put(fields: dict[str, Any], name: str, text: str) -> None:
+def _put(fields: dict[str, Any], name: str, value: Any) -> None:
     nested = _NESTED.match(name)
-    if nested:
-        fields.setdefault(nested[1], {})[nested[2]] = text
-    elif text.startswith("{"):  # an object in a form is JSON text, unless it is not
-        try:
-            fields[name] = json.loads(text)
-        except ValueError:
-            fields[name] = text
-    else:
-        fields[name] = text
+    if nested is None:
+        fields[name] = value
+        return
+    inside = fields.setdefault(nested[1], {})
+    if not isinstance(inside, dict):
+        raise wrong_field(nested[1], "it is there twice, in two forms")
+    inside[nested[2]] = value

@@ -72,5 +72,5 @@ def make(purchase: Purchase, kind: str, light: bool) -> bytes:  # noqa: FBT001  
 
 def _caption(purchase: Purchase) -> Caption:
     shape = " ".join(filter(None, (purchase.size, purchase.orientation)))
-    parts = ("simulated", purchase.contract, purchase.model, shape, f"{purchase.seconds} s", purchase.id)
+    parts = ("simulated", purchase.contract, purchase.model, shape, f"{purchase.seconds:g} s", purchase.id)
     return Caption(purchase.id, purchase.prompt, " · ".join(parts), purchase.width, purchase.height)

@@ -59,9 +59,11 @@ class Latency:
         return self.first
 
 
-def usual_latency(contract: str, seconds: int, speed: float) -> Latency:
-    """What this vendor usually takes for a clip of this length, `speed` times as fast."""
-    rows = USUAL_MINUTES[contract]
+def usual_latency(contract: str, seconds: float, speed: float, told_s: float | None = None) -> Latency:
+    """What this vendor usually takes for a clip of this length, or about `told_s` seconds, `speed` times as fast."""
+    if told_s is not None:
+        return Latency("uniform", told_s * 0.8 / speed, told_s * 1.2 / speed)
+    rows = USUAL_MINUTES.get(contract, USUAL_MINUTES["openai"])
     length = next((known for known in sorted(rows) if known >= seconds), max(rows))
     fewest, most = rows[length]
     return Latency("uniform", fewest * 60 / speed, most * 60 / speed)

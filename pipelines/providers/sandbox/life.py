@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ class Stage(StrEnum):
     UPLOADING = "uploading"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 #: The share of the whole time at which each unfinished stage ends.
@@ -42,12 +44,27 @@ def stage_of(purchase: Purchase, now: float) -> Stage:
     """The stage that a purchase is in."""
     share = share_done(purchase, now)
     if share >= 1:
-        return Stage.COMPLETED if purchase.succeeds else Stage.FAILED
+        ends = {"cancelled": Stage.CANCELLED}
+        return Stage.COMPLETED if purchase.succeeds else ends.get(purchase.outcome, Stage.FAILED)
     return next(stage for end, stage in ENDS if share < end)
 
 
-def openai_word(stage: Stage) -> str:
-    """The stage in OpenAI's four words [O1]."""
-    if stage in (Stage.INITIALIZING, Stage.QUEUED):
-        return "queued"
-    return stage.value if stage in (Stage.COMPLETED, Stage.FAILED) else "in_progress"
+#: The stages in Qiniu's eight words [Q1].
+QINIU_WORDS: Mapping[Stage, str] = {stage: stage.value for stage in Stage}
+#: In OpenAI's four [O1].
+OPENAI_WORDS: Mapping[Stage, str] = {
+    Stage.INITIALIZING: "queued",
+    Stage.QUEUED: "queued",
+    Stage.IN_PROGRESS: "in_progress",
+    Stage.DOWNLOADING: "in_progress",
+    Stage.UPLOADING: "in_progress",
+    Stage.COMPLETED: "completed",
+    Stage.FAILED: "failed",
+    Stage.CANCELLED: "failed",
+}
+#: LiteLLM's documents say `processing` [L2].
+LITELLM_WORDS = {stage: word.replace("in_progress", "processing") for stage, word in OPENAI_WORDS.items()}
+#: SGLang's jobs wait until they are done [G1].
+SGLANG_WORDS = {stage: word.replace("in_progress", "queued") for stage, word in OPENAI_WORDS.items()}
+#: new-api knows nothing until it has asked the server behind it for the first time [N2].
+NEW_API_WORDS = {**OPENAI_WORDS, Stage.QUEUED: "unknown"}

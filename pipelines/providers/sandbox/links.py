@@ -6,16 +6,20 @@ import hmac
 import math
 from datetime import UTC, datetime
 from hashlib import sha256
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from pipelines.providers.sandbox.bill import Purchase
 
 #: Seconds that a file can be had.
 LIFETIMES = {
     "qiniu": 7 * 86_400.0,  # [Q1]
+    "qiniu-veo": 14 * 86_400.0,  # [Q10]
     "acedata": 6 * 86_400.0,  # the signed links in the samples [A1]; the FAQ says 30 days
-    "openai": 3_600.0,  # [O7]
+    "openai": 3_600.0,  # [O7]; so do the gateways
+    "vllm-omni": math.inf,  # as long as the server lives [V1]
+    "sglang": math.inf,  # [G1]
 }
+FOREIGN_LIFETIME = 3_600.0
 SECRET = b"the sandbox signs with this; it guards nothing"
 
 
@@ -25,18 +29,34 @@ def expiry(purchase: Purchase, now: float, lifetime: float) -> int:
     return math.ceil(first if now < first else now + lifetime)
 
 
-def qiniu_link(base: str, purchase: Purchase, expires: int) -> str:
+def qiniu_link(base: str, purchase: Purchase, expires: int, number: int = 1) -> str:
     """[Q1]: `e` is the Unix time at which it ends."""
-    path = f"/files/qiniu/{purchase.account}/{purchase.id}/1.mp4"
+    path = f"/files/qiniu/{purchase.account}/{purchase.id}/{number}.mp4"
     return f"{base}{path}?{urlencode({'e': expires, 'token': signature(path, expires)})}"
 
 
-def ace_link(base: str, purchase: Purchase, expires: int) -> str:
-    """[A1]: `st` and `se` are the times between which it works."""
-    path = f"/files/acedata/sora/{purchase.id}.mp4"
+def ace_link(base: str, purchase: Purchase, expires: int, ending: str = ".mp4") -> str:
+    """[A1]: `st` and `se` are the times between which it works. `.jpg` is its picture, `/2.mp4` its second clip."""
+    path = f"/files/acedata/{purchase.service}/{purchase.id}{ending}"
     starts = int(purchase.finished)
     signed = {"st": _iso(starts), "se": _iso(expires), "sig": signature(path, expires)}
     return f"{base}{path}?{urlencode(signed)}"
+
+
+def custom_link(base: str, purchase: Purchase, expires: int, number: int) -> str:
+    """A link of a server that only its operator knows."""
+    path = f"/files/profiles/{purchase.contract}/{purchase.id}/{number}.mp4"
+    return f"{base}{path}?{urlencode({'e': expires, 'token': signature(path, expires)})}"
+
+
+def foreign_link(base: str, purchase: Purchase, now: float) -> str:
+    """The file under another name of this machine: whoever follows it must leave the key behind."""
+    parts = urlsplit(base)
+    host = "127.0.0.1" if parts.hostname == "localhost" else "localhost"
+    path = f"/files/elsewhere/{purchase.id.replace('/', '%2F')}.mp4"
+    expires = math.ceil(now + FOREIGN_LIFETIME)
+    signed = {"e": expires, "token": signature(path, expires)}
+    return f"{parts.scheme}://{host}:{parts.port or 80}{quote(path, safe='/%')}?{urlencode(signed)}"
 
 
 def still_valid(path: str, query: dict[str, str], now: float) -> bool | None:

@@ -1,152 +1,109 @@
-"""Orders on `/v1/videos`, and what each dialect of that contract allows in them."""
+"""Orders on `/v1/videos`: a body becomes a wish, or is refused by the name of its first wrong field."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from pipelines.providers.sandbox.desk import Wish
-from pipelines.providers.sandbox.forms import Upload, check_image
-from pipelines.providers.sandbox.refusals import RefusalError, unknown_field, wrong_field
+from pipelines.providers.sandbox.dialects import Dialect, Encoding
+from pipelines.providers.sandbox.fields import Field, read_fields
+from pipelines.providers.sandbox.forms import Upload
+from pipelines.providers.sandbox.models import Model
+from pipelines.providers.sandbox.references import check_pixels
+from pipelines.providers.sandbox.refusals import RefusalError, wrong_field
 
-FIELDS = ("model", "prompt", "seconds", "size", "input_reference")  # [O1 Q1]
-MOST_DATA_URL = 20_971_520  # characters [O1]
-HD = ("720x1280", "1280x720")
-PRO = (*HD, "1024x1792", "1792x1024", "1080x1920", "1920x1080")
-SIZES = {  # [O7]: sora-2 itself makes the 720p pair only
-    "sora-2": HD,
-    "sora-2-2025-10-06": HD,
-    "sora-2-2025-12-08": HD,
-    "sora-2-pro": PRO,
-    "sora-2-pro-2025-10-06": PRO,
-}
+LEAST_SIDE = 64  # pixels: smaller pictures cannot be drawn
+MOST_SECONDS = 3_600  # longer ones cannot be made here in good time
+DEFAULT_FPS = 24  # [V2]
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """One way to speak the contract."""
-
-    name: str
-    prefix: str
-    contract: str  # as it stands on the bill
-    sizes: dict[str, tuple[str, ...]]  # by model
-    seconds: tuple[str, ...]  # strings, in and out [O1 Q1]
-    prompt_most: int
-    model_required: bool = False
-    forms: bool = True  # multipart as well as JSON
-    object_reference: bool = True
-    url_reference: bool = False
-    content: bool = True  # GET .../content
-    task_result: bool = False  # a finished answer carries a direct link
-    manages: bool = True  # list and delete
-
-
-OPENAI = Dialect("openai", "/openai/v1", "openai", SIZES, ("4", "8", "12", "16", "20"), 32_000)
-QINIU = Dialect(
-    "qiniu",
-    "/qiniu/v1",
-    "qiniu",
-    {"sora-2": HD},
-    ("4", "8", "12"),
-    2_500,
-    model_required=True,
-    forms=False,
-    object_reference=False,
-    url_reference=True,
-    content=False,
-    task_result=True,
-    manages=False,
-)
-#: Whatever client comes: OpenAI's contract, and what Qiniu's clients look for besides.
-EITHER = Dialect(
-    "either", "/v1", "openai", SIZES, OPENAI.seconds, OPENAI.prompt_most, url_reference=True, task_result=True
-)
-
-
-def order(dialect: Dialect, fields: dict[str, Any]) -> Wish:
+def order(dialect: Dialect, given: Mapping[str, Any], *, form: bool) -> Wish:
     """A valid order.
+
+    Args:
+        dialect: whose rules hold.
+        given: the fields as they came.
+        form: whether they came as a form.
 
     Raises:
         RefusalError: the dialect does not allow it; the message names the field.
     """
-    for name in fields:
-        if name not in FIELDS:
-            raise unknown_field(name)
-    prompt = _prompt(dialect, fields)
-    if dialect.model_required and "model" not in fields:
-        raise wrong_field("model", "it is required")
-    model = _text(fields, "model", "sora-2")
-    if model not in dialect.sizes:
-        raise _no_such_model(dialect, model)
-    seconds = _one_of(fields, "seconds", dialect.seconds, "4")
-    size = _one_of(fields, "size", dialect.sizes[model], "720x1280")
-    width, _, height = size.partition("x")
-    pixels = (int(width), int(height))
-    if "input_reference" in fields:
-        _check_reference(dialect, fields["input_reference"], pixels)
-    return Wish(dialect.contract, model, prompt, int(seconds), size, pixels, fields)
+    check_encoding(dialect.encoding, given, form=form)
+    name = given.get("model", dialect.default_model)
+    model = dialect.models.get(name) if isinstance(name, str) else None
+    if model is None:
+        raise _no_such_model(dialect, name)
+    table = {"prompt": prompt_field(dialect.prompt_most), "model": Field(), **model.fields}
+    fields = read_fields(table, given, form=form)
+    size, pixels = _picture(model, fields)
+    if model.first_frame and "input_reference" in fields:
+        check_pixels(fields["input_reference"], pixels, "input_reference")
+    return Wish(dialect.contract, name, fields["prompt"], _seconds(model, fields), size, pixels, dict(given))
 
 
-def remix_prompt(dialect: Dialect, fields: dict[str, Any]) -> str:
+def remix_prompt(dialect: Dialect, given: Mapping[str, Any], *, form: bool) -> str:
     """The new prompt of a remix, its only field [O1 Q1].
 
     Raises:
         RefusalError: it is missing or not alone.
     """
-    for name in fields:
-        if name != "prompt":
-            raise unknown_field(name)
-    return _prompt(dialect, fields)
-
-
-def _prompt(dialect: Dialect, fields: dict[str, Any]) -> str:
-    prompt = _text(fields, "prompt", "")
-    if not 1 <= len(prompt) <= dialect.prompt_most:
-        raise wrong_field("prompt", f"expected 1 to {dialect.prompt_most} characters, got {len(prompt)}")
+    prompt: str = read_fields({"prompt": prompt_field(dialect.prompt_most)}, given, form=form)["prompt"]
     return prompt
 
 
-def _text(fields: dict[str, Any], name: str, default: str) -> str:
-    value = fields.get(name, default)
-    if not isinstance(value, str):
-        raise wrong_field(name, f"expected a string, got {type(value).__name__}")
-    return value
+def prompt_field(most: int) -> Field:
+    """A prompt of at most so many characters."""
+    return Field(least=1, most=most, required=True)
 
 
-def _one_of(fields: dict[str, Any], name: str, allowed: tuple[str, ...], default: str) -> str:
-    value = _text(fields, name, default)
-    if value not in allowed:
-        raise wrong_field(name, f"{value!r} is not one of {', '.join(allowed)}")
-    return value
+def check_encoding(encoding: Encoding, given: Mapping[str, Any], *, form: bool) -> None:
+    """Looks whether the body came in an encoding that the server reads.
+
+    Raises:
+        RefusalError: it did not.
+    """
+    if encoding == "json" and form:
+        raise RefusalError(400, "The content type must be application/json.", field="content-type")
+    if encoding == "multipart" and not form:
+        raise RefusalError(400, "The content type must be multipart/form-data.", field="content-type")
+    if encoding == "upload" and form and not any(isinstance(value, Upload) for value in given.values()):
+        raise RefusalError(400, "input_reference file is required", field="input_reference")  # [G1]
 
 
-def _no_such_model(dialect: Dialect, model: str) -> RefusalError:
+def parsed_size(size: str) -> tuple[int, int]:
+    """Width and height of a WIDTHxHEIGHT, even as video wants them."""
+    width, _, height = size.partition("x")
+    return int(width) // 2 * 2, int(height) // 2 * 2
+
+
+def _picture(model: Model, fields: Mapping[str, Any]) -> tuple[str, tuple[int, int]]:
+    size = fields.get("size")
+    if size is None:  # it wins over the two [V2]
+        width, _, height = model.size.partition("x")
+        size = f"{fields.get('width', width)}x{fields.get('height', height)}"
+    pixels = parsed_size(size)
+    longest, shortest = max(pixels), min(pixels)
+    if longest > model.within[0] or not LEAST_SIDE <= shortest <= model.within[1]:
+        raise wrong_field("size", f"{size} is not between {LEAST_SIDE} and {model.within[0]}x{model.within[1]} pixels")
+    return size, pixels
+
+
+def _seconds(model: Model, fields: Mapping[str, Any]) -> float:
+    """Frames decide where they are given [V2 G1]."""
+    seconds: float = int(fields.get("seconds", model.seconds))
+    if "num_frames" in fields:
+        seconds = fields["num_frames"] / fields.get("fps", DEFAULT_FPS)
+    if seconds > MOST_SECONDS:
+        raise wrong_field("num_frames" if "num_frames" in fields else "seconds", f"at most {MOST_SECONDS} seconds")
+    return seconds
+
+
+def _no_such_model(dialect: Dialect, name: Any) -> RefusalError:
+    if name is None:
+        return wrong_field("model", "it is required")
+    if not isinstance(name, str):
+        return wrong_field("model", f"expected a string, got {type(name).__name__}")
     if dialect.contract == "qiniu":  # [Q8]
-        return RefusalError(400, f"no available channels for model {model}", field="model", code="model_not_found")
-    return wrong_field("model", f"{model!r} is not one of {', '.join(dialect.sizes)}")
-
-
-def _check_reference(dialect: Dialect, reference: Any, pixels: tuple[int, int]) -> None:
-    name = "input_reference"
-    if isinstance(reference, str):
-        if not dialect.url_reference:
-            raise wrong_field(name, "expected a file or an object, got a string")
-        if not reference.startswith(("https://", "http://")):  # [Q1]: no Base64
-            raise wrong_field(name, "expected a public http or https URL")
-    elif isinstance(reference, Upload):
-        check_image(reference, pixels, name)
-    elif isinstance(reference, dict) and dialect.object_reference:
-        _check_object(reference, pixels)
-    else:
-        raise wrong_field(name, f"a {type(reference).__name__} is not allowed here")
-
-
-def _check_object(reference: dict[str, Any], pixels: tuple[int, int]) -> None:
-    name = "input_reference"
-    if set(reference) not in ({"image_url"}, {"file_id"}) or not all(isinstance(v, str) for v in reference.values()):
-        raise wrong_field(name, "expected exactly one of image_url and file_id, as a string")
-    url = reference.get("image_url")
-    if url is not None:
-        if len(url) > MOST_DATA_URL:
-            raise wrong_field(name, f"at most {MOST_DATA_URL} characters")
-        check_image(url, pixels, f"{name}.image_url")
+        return RefusalError(400, f"no available channels for model {name}", field="model", code="model_not_found")
+    return wrong_field("model", f"{name!r} is not one of {', '.join(dialect.models)}")

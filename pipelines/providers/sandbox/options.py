@@ -17,7 +17,11 @@ class SandboxOptions(BaseModel):
 
     port: int = Field(default=0, ge=0, le=65535, description="port on loopback; 0 takes a free one")
     bill: Path | None = Field(default=None, description="file of the bill; without one it is kept in memory only")
-    speed: float = Field(default=1.0, gt=0, description="divides the vendors' usual waiting times")
+    speed: float = Field(
+        default=1.0,
+        gt=0,
+        description="divides the vendors' usual waiting times, and the pauses of callbacks that nobody takes",
+    )
     latency: str | None = Field(
         default=None,
         description="waiting time in seconds instead of the usual ones: 1, uniform:2-5, or lognormal:120,0.3"
@@ -28,11 +32,28 @@ class SandboxOptions(BaseModel):
     in_flight_cap: int | None = Field(default=None, ge=1, description="unfinished jobs an account may have")
     submit_rate: float | None = Field(default=None, gt=0, description="orders a second that an account may place")
     link_lifetime: float | None = Field(default=None, gt=0, description="seconds a file can be had, for all contracts")
+    poll_after_ms: int | None = Field(
+        default=None,
+        ge=1,
+        description="what OpenAI's answers say of when to ask again; usually a share of the job's time",
+    )
+    webhook_url: str | None = Field(
+        default=None, description="http address on this machine that OpenAI's webhooks go to"
+    )
+    webhook_secret: str | None = Field(default=None, description="what they are signed with, such as whsec_...")
+    profile: tuple[Path, ...] = Field(
+        default=(), description="profile of a server of your own, served as it describes it; may be given again"
+    )
     renders: Literal["full", "light"] = Field(
         default="full", description="light clips are valid but blank, and cost next to nothing: for measuring clients"
     )
-    ace_accepts: Literal["task_id", "success"] = Field(
-        default="task_id", description="form of an immediate answer: {task_id}, or {success, task_id}"
+    ace_accepts: Literal["task_id", "success", "nested"] = Field(
+        default="task_id",
+        description="form of Ace's immediate answer: {task_id}, {success, task_id}, or {success, data: {task_id}}",
+    )
+    ace_shapes: Literal["spec", "fixture"] = Field(
+        default="spec",
+        description="where Ace's specification and the tests of its own tools show other results: which of the two",
     )
 
     @field_validator("latency")
@@ -44,5 +65,6 @@ class SandboxOptions(BaseModel):
 
     def arguments(self) -> list[str]:
         """These options as arguments of the command."""
-        given = self.model_dump(mode="json", exclude_defaults=True)
-        return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+        given = self.model_dump(mode="json", exclude_defaults=True).items()
+        each = ((name, part) for name, value in given for part in (value if isinstance(value, list) else [value]))
+        return [part for name, value in each for part in (f"--{name.replace('_', '-')}", str(value))]

@@ -34,6 +34,12 @@ OPENAI_CODES = {  # classes [O1]; no public list of codes exists
 }
 OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 SERVER_ERRORS = 500
+REQUEST_IDS: dict[str, tuple[bytes, ...]] = {  # headers that name a request; otherwise x-request-id [O1]
+    "acedata": (),
+    "qiniu": (b"x-request-id", b"x-qiniu-request-id"),  # clients look for either [Q7]
+    "vllm-omni": (),
+    "sglang": (),
+}
 
 
 class RefusalError(Exception):
@@ -59,18 +65,25 @@ class RefusalError(Exception):
 
     def answer(self, contract: str) -> Answer:
         """This refusal in the envelope of the contract."""
-        envelope = self._ace() if contract == "acedata" else self._openai()
+        if self.form == "detail":
+            envelope = self._fal()
+        elif contract == "sglang":  # as FastAPI has it [G1]
+            envelope = {"detail": self.message}
+        else:
+            envelope = self._ace() if contract == "acedata" else self._openai(contract)
         headers: list[Header] = []
         if self.retry_after is not None:
             headers.append((b"retry-after", f"{self.retry_after:g}".encode()))
-        if contract != "acedata":
-            headers.append((b"x-request-id", b"req_" + uuid4().hex.encode()))
-        return Answer.of(envelope, self.status, *headers)
+        return Answer.of(envelope, self.status, *headers, *request_id(contract))
 
-    def _openai(self) -> dict[str, Any]:
-        """[O1]; Qiniu publishes no error body, its clients read `error.message` and `error.code` first [Q7 Q8]."""
+    def _openai(self, contract: str) -> dict[str, Any]:
+        """[O1]; Qiniu publishes no error body, its clients read `error.message` and `error.code` first [Q7 Q8].
+
+        Two servers say the HTTP status again: vLLM as a number, LiteLLM as text.
+        """
         kind = "server_error" if self.status >= SERVER_ERRORS else "invalid_request_error"
-        code = self.code or OPENAI_CODES.get(self.status, kind)
+        usual: dict[str, Any] = {"vllm-omni": self.status, "litellm": str(self.status)}
+        code = self.code or usual.get(contract) or OPENAI_CODES.get(self.status, kind)
         if code == "insufficient_quota":
             kind = code
         if self.form == "string":
@@ -84,14 +97,32 @@ class RefusalError(Exception):
             }
         }
 
+    def _fal(self) -> dict[str, Any]:
+        """What the queue and its webhooks say of a failure [Q6]."""
+        return {"detail": detail(self.message, self.code or "value_error", self.field)}
+
     def _ace(self) -> dict[str, Any]:
-        """With `success` as in the guides [A1], without as in the OpenAPI examples [A2], or a bare string [A4]."""
+        """With `success` as in the guides [A1], without as in the OpenAPI examples [A2], a bare string or null [A4]."""
+        if self.form == "x402":  # a challenge to pay another way [A4]
+            return {"x402Version": 1, "error": self.message, "accepts": [{"scheme": "exact", "network": "base"}]}
         code = self.code or ACE_CODES.get(self.status, "api_error")
-        error: Any = self.message if self.form == "string" else {"code": code, "message": self.message}
+        errors: dict[str, Any] = {"string": self.message, "null": None}
+        error = errors.get(self.form, {"code": code, "message": self.message})
         envelope = {"success": False, "error": error, "trace_id": str(uuid4())}
         if self.form == "bare":
             del envelope["success"]
         return envelope
+
+
+def request_id(contract: str) -> tuple[Header, ...]:
+    """The headers that name a request, under a name made up for each."""
+    name = b"req_" + uuid4().hex.encode()
+    return tuple((header, name) for header in REQUEST_IDS.get(contract, (b"x-request-id",)))
+
+
+def detail(message: str, kind: str, field: str | None = None) -> dict[str, Any]:
+    """One error in the words of the queue [Q6]."""
+    return {"loc": ["body", field] if field else ["body"], "msg": message, "type": kind, "url": ""}
 
 
 def unknown_field(name: str) -> RefusalError:

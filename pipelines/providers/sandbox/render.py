@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 FRAMES_PER_SECOND = 24
+MOST_FRAMES = 1_440  # a clip of more than a minute has fewer frames a second, so that none takes long to make
 SAMPLE_RATE = 48_000
 SAMPLES_A_FRAME = 1024  # of AAC
 TONE_HERTZ = 220
+TONE_PERIOD = 2_400  # samples after which the tone repeats itself: 11 waves
 LOUDNESS = 0.03
 #: One slice, one key frame, nothing that looks ahead: so that the first frame stands alone and all others can follow it.
 X264 = {
@@ -58,7 +60,7 @@ class _Template:
 _templates_are_made = Lock()  # two threads that want the same first template wait for one encoding
 
 
-def clip(caption: Caption, seconds: int) -> bytes:
+def clip(caption: Caption, seconds: float) -> bytes:
     """The MP4 file of one job: the same bytes for the same caption and length, whenever it is made."""
     import av  # noqa: PLC0415  # start-up must not wait for it
 
@@ -78,7 +80,7 @@ def clip(caption: Caption, seconds: int) -> bytes:
     return file.getvalue()
 
 
-def blank_clip(width: int, height: int, seconds: int) -> bytes:
+def blank_clip(width: int, height: int, seconds: float) -> bytes:
     """The template itself: a clip that shows nothing, at no cost."""
     return _ready_template(width, height, seconds).file
 
@@ -92,31 +94,37 @@ def still(caption: Caption, kind: str) -> bytes:
     return file.getvalue()
 
 
+def frame_rate(seconds: float) -> int:
+    """Frames a second of a clip of this length."""
+    return max(1, min(FRAMES_PER_SECOND, int(MOST_FRAMES / seconds)))
+
+
 def _first_frame(caption: Caption) -> bytes:
     encoder = _encoder(caption.width, caption.height)
-    packets = [*encoder.encode(_frame(planes_of(caption), caption.width, caption.height)), *encoder.encode(None)]
+    frame = _frame(planes_of(caption), caption.width, caption.height, FRAMES_PER_SECOND)
+    packets = [*encoder.encode(frame), *encoder.encode(None)]
     return b"".join(bytes(packet) for packet in packets)
 
 
-def _ready_template(width: int, height: int, seconds: int) -> _Template:
+def _ready_template(width: int, height: int, seconds: float) -> _Template:
     with _templates_are_made:
         return _template(width, height, seconds)
 
 
 @cache
-def _template(width: int, height: int, seconds: int) -> _Template:
+def _template(width: int, height: int, seconds: float) -> _Template:
     import av  # noqa: PLC0415
 
-    file = io.BytesIO()
+    file, rate = io.BytesIO(), frame_rate(seconds)
     with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as output:
-        video: Any = output.add_stream("libx264", rate=FRAMES_PER_SECOND, options=X264)
+        video: Any = output.add_stream("libx264", rate=rate, options=X264)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.codec_context.thread_count = 1
         audio: Any = output.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         audio.bit_rate = 32_000
         blank = Planes(b"\x40" * (width * height), b"\x80" * (width * height // 4), b"\x80" * (width * height // 4))
-        frame = _frame(blank, width, height)
-        for number in range(seconds * FRAMES_PER_SECOND):
+        frame = _frame(blank, width, height, rate)
+        for number in range(round(seconds * rate)):
             frame.pts = number
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
@@ -153,7 +161,7 @@ def _encoder(width: int, height: int) -> VideoCodecContext:
     return encoder  # type: ignore[no-any-return]
 
 
-def _frame(planes: Planes, width: int, height: int) -> VideoFrame:
+def _frame(planes: Planes, width: int, height: int, rate: int) -> VideoFrame:
     import av  # noqa: PLC0415
 
     frame = av.VideoFrame(width, height, "yuv420p")
@@ -166,20 +174,22 @@ def _frame(planes: Planes, width: int, height: int) -> VideoFrame:
             rows = (data[start : start + across] for start in range(0, len(data), across))
             plane.update(b"".join(row.ljust(plane.line_size, b"\0") for row in rows))
     frame.pts = 0
-    frame.time_base = Fraction(1, FRAMES_PER_SECOND)
+    frame.time_base = Fraction(1, rate)
     return frame
 
 
-def _tone(seconds: int) -> Iterator[Any]:
+def _tone(seconds: float) -> Iterator[Any]:
     import av  # noqa: PLC0415
 
-    total = seconds * SAMPLE_RATE
+    total = round(seconds * SAMPLE_RATE)
     step = 2 * math.pi * TONE_HERTZ / SAMPLE_RATE
+    wave = array.array("f", (LOUDNESS * math.sin(step * i) for i in range(TONE_PERIOD + SAMPLES_A_FRAME)))
     for start in range(0, total, SAMPLES_A_FRAME):
         count = min(SAMPLES_A_FRAME, total - start)
         frame = av.AudioFrame("fltp", "mono", count)
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
-        samples = array.array("f", (LOUDNESS * math.sin(step * (start + i)) for i in range(count)))
+        at = start % TONE_PERIOD
+        samples = wave[at : at + count]
         frame.planes[0].update(samples.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))
         yield frame
 

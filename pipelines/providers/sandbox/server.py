@@ -15,15 +15,21 @@ from functools import partial
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from pipelines.providers.sandbox.ace_services import SISTERS
+from pipelines.providers.sandbox.ace_sora import SORA
 from pipelines.providers.sandbox.acedata import AceData
 from pipelines.providers.sandbox.admin import Admin
 from pipelines.providers.sandbox.desk import Desk
-from pipelines.providers.sandbox.door import Door, Handler, SeveredProtocol
-from pipelines.providers.sandbox.files import linked_file
-from pipelines.providers.sandbox.openai_orders import EITHER, OPENAI, QINIU
+from pipelines.providers.sandbox.dialects import DIALECTS, Dialect
+from pipelines.providers.sandbox.door import Door, SeveredProtocol, keeping_slashes
+from pipelines.providers.sandbox.files import foreign_file, linked_file
 from pipelines.providers.sandbox.openai_videos import OpenAIVideos
 from pipelines.providers.sandbox.options import SandboxOptions
+from pipelines.providers.sandbox.qiniu_queue import QiniuQueue
+from pipelines.providers.sandbox.qiniu_veo import QiniuVeo
+from pipelines.providers.sandbox.wire import Handler, Row
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 2_048  # every order comes on a connection of its own
@@ -37,36 +43,76 @@ class SandboxAddress:
     pid: int
 
     def base_url(self, provider: str) -> str:
-        """What to set as the provider's base URL."""
-        return f"{self.url}/acedata" if provider == "acedata" else f"{self.url}/{provider}/v1"
+        """What to set as the provider's base URL: `acedata` and its sister services share one."""
+        is_ace = provider == "acedata" or provider.startswith("acedata-")
+        return f"{self.url}/acedata" if is_ace else f"{self.url}/{provider}/v1"
 
 
-def application(desk: Desk) -> Starlette:
+def application(desk: Desk) -> ASGIApp:
     """All routes, the most asked first."""
     routes: list[Route] = []
 
-    def door(method: str, path: str, contract: str, route: str, handler: Handler, *, keyed: bool = True) -> None:
-        endpoint = Door(desk, f"{method} {path}", contract, route, handler, keyed)
+    def door(method: str, path: str, contract: str, route: str, handler: Handler, **key: bool) -> None:
+        endpoint = Door(desk, f"{method} {path}", contract, route, handler, **key)
         routes.append(Route(path, endpoint, methods=[method]))
 
-    for dialect in (EITHER, OPENAI, QINIU):
-        for method, path, route, handler in OpenAIVideos(desk, dialect).rows():
-            door(method, dialect.prefix + path, dialect.contract, route, handler)
-    for prefix in ("", "/acedata"):
-        for method, path, route, handler in AceData(desk).rows():
-            door(method, prefix + path, "acedata", route, handler)
-    linked = partial(linked_file, desk)
-    door("GET", "/files/qiniu/{account}/{id}/1.mp4", "qiniu", "download", linked, keyed=False)
-    door("GET", "/files/acedata/sora/{id}.mp4", "acedata", "download", linked, keyed=False)
+    for prefix, contract, needs_key, (method, path, route, handler) in _apis(desk):
+        door(method, prefix + path, contract, route, handler, needs_key=needs_key)
+    for path, contract, route, handler in _files(desk):
+        door("GET", f"/files{path}", contract, route, handler, keyed=False)
     admin = Admin(desk)
     door("GET", "/_sandbox/bill", "sandbox", "admin", admin.bill, keyed=False)
     door("GET", "/_sandbox/requests", "sandbox", "admin", admin.requests, keyed=False)
     door("GET", "/_sandbox/faults", "sandbox", "admin", admin.faults, keyed=False)
     door("POST", "/_sandbox/faults", "sandbox", "admin", admin.faults, keyed=False)
-    for prefix, contract in (("/v1", "openai"), ("/openai", "openai"), ("/qiniu", "qiniu"), ("", "acedata")):
+    places = {f"/{dialect.prefix.split('/')[1]}": dialect.contract for dialect in DIALECTS}
+    places |= {f"/{profile.name}": profile.name for profile in desk.profiles}
+    for prefix, contract in (*places.items(), ("", "acedata")):
         elsewhere = Door(desk, f"* {prefix}/...", contract, "elsewhere", admin.nothing_here, keyed=False)
         routes.append(Route(f"{prefix}/{{rest:path}}", elsewhere))
-    return Starlette(routes=routes)
+    return keeping_slashes(Starlette(routes=routes))
+
+
+def _apis(desk: Desk) -> Iterator[tuple[str, str, bool, Row]]:
+    """What the vendors serve: prefix, contract, whether a key is needed, and the row."""
+    if desk.profiles:
+        from pipelines.providers.sandbox.custom import served_profiles  # noqa: PLC0415  # only for those who have any
+        from pipelines.providers.sandbox.custom_ace import served_services  # noqa: PLC0415
+
+        yield from served_profiles(desk)
+        yield from served_services(desk)
+    for row in QiniuVeo(desk).rows():  # before /videos/{id}
+        yield "/v1", "qiniu", True, row
+        yield "/qiniu/v1", "qiniu", True, row
+    for dialect in _dialects(desk):
+        for row in OpenAIVideos(desk, dialect).rows():
+            yield dialect.prefix, dialect.contract, dialect.needs_key, row
+    for service in (SORA, *SISTERS):
+        for row in AceData(desk, service).rows():
+            yield "", "acedata", True, row
+            yield "/acedata", "acedata", True, row
+    for row in QiniuQueue(desk).rows():
+        yield "/queue", "qiniu", True, row
+        yield "/qiniu/queue", "qiniu", True, row
+
+
+def _dialects(desk: Desk) -> list[Dialect]:
+    """Those that no profile of the operator takes the place of."""
+    own = {profile.name for profile in desk.profiles}
+    return [dialect for dialect in DIALECTS if dialect.name not in own]
+
+
+def _files(desk: Desk) -> Iterator[tuple[str, str, str, Handler]]:
+    """What links lead to: path, contract, kind of route and handler."""
+    clip = partial(linked_file, desk)
+    yield "/qiniu/{account}/{id}/{number}.mp4", "qiniu", "download", clip
+    yield "/acedata/{service}/{id}.mp4", "acedata", "download", clip
+    yield "/acedata/{service}/{id}/{number}.mp4", "acedata", "download", clip
+    yield "/acedata/{service}/{id}.jpg", "acedata", "elsewhere", partial(linked_file, desk, kind="jpeg")
+    yield "/acedata/{service}/{id}.srt", "acedata", "elsewhere", partial(linked_file, desk, kind="srt")
+    for profile in desk.profiles:
+        yield f"/profiles/{profile.name}/{{id}}/{{number}}.mp4", profile.name, "download", clip
+    yield "/elsewhere/{id}.mp4", "openai", "elsewhere", partial(foreign_file, desk)
 
 
 def serve(
@@ -125,7 +171,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _config(app: Starlette) -> uvicorn.Config:
+def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=SeveredProtocol,

@@ -17,6 +17,7 @@ class Tally:
         self.statuses: Counter[str] = Counter()
         self.cuts: Counter[str] = Counter()
         self.callbacks: Counter[str] = Counter()
+        self.leaks: Counter[str] = Counter()  # requests that brought a key to a link, which works for anybody
         self.refusals: deque[dict[str, Any]] = deque(maxlen=MOST_REFUSALS)
 
     def refused(self, route: str, status: int, code: str | None, message: str) -> None:
@@ -31,5 +32,6 @@ class Tally:
             "statuses": self.statuses,
             "cuts": self.cuts,
             "callbacks": self.callbacks,
+            "leaks": self.leaks,
             "refusals": list(self.refusals),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qsl
@@ -54,3 +55,8 @@ class Answer:
     def of(cls, document: Any, status: int = 200, *headers: Header) -> Self:
         """A JSON answer."""
         return cls(status, (JSON_TYPE, *headers), json.dumps(document).encode())
+
+
+Handler = Callable[[Visit], Awaitable[Answer]]
+#: (method, path below the prefix, kind of route for the faults, handler)
+Row = tuple[str, str, str, Handler]

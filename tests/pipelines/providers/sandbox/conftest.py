@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from pipelines.providers.sandbox.options import SandboxOptions
+from pipelines.providers.sandbox.process import running_sandbox
 
 HOUSE = Path(__file__).parents[4]
 KEY = {"authorization": "Bearer somebody"}
@@ -67,7 +69,7 @@ def bill(client: httpx.Client) -> Callable[[], list[dict[str, Any]]]:
 def finished() -> Callable[..., dict[str, Any]]:
     def wait(client: httpx.Client, address: str) -> dict[str, Any]:
         until = time.monotonic() + PATIENCE
-        while (answer := client.get(address).json())["status"] not in ("completed", "failed"):
+        while (answer := client.get(address).json())["status"] not in ("completed", "failed", "cancelled"):
             assert time.monotonic() < until, answer
             time.sleep(0.02)
         return answer
@@ -77,11 +79,55 @@ def finished() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def finished_task() -> Callable[..., dict[str, Any]]:
-    def wait(client: httpx.Client, identifier: str) -> dict[str, Any]:
+    def wait(client: httpx.Client, identifier: str, service: str = "sora") -> dict[str, Any]:
         until = time.monotonic() + PATIENCE
-        while "finished_at" not in (task := client.post("/sora/tasks", json={"id": identifier}).json()):
+        while "finished_at" not in (task := client.post(f"/{service}/tasks", json={"id": identifier}).json()):
             assert time.monotonic() < until, task
             time.sleep(0.02)
         return task
 
     return wait
+
+
+class Receiver:
+    """A real HTTP server that takes callbacks, and answers with the statuses it was told, then with 204."""
+
+    def __init__(self, *statuses):
+        self.arrived: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
+        self.statuses = list(statuses)
+        self.url = ""
+
+    async def receive(self, reader, writer):
+        """Takes one callback."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(next(line for line in head.split(b"\r\n") if line.startswith(b"content-length")).split()[1])
+        await self.arrived.put((head, await reader.readexactly(length)))
+        writer.write(f"HTTP/1.1 {self.statuses.pop(0) if self.statuses else 204} Whatever\r\n\r\n".encode())
+        writer.close()
+
+    async def next(self):
+        """Head, document and raw body of the next callback."""
+        head, body = await asyncio.wait_for(self.arrived.get(), PATIENCE)
+        return head, json.loads(body), body
+
+
+@asynccontextmanager
+async def _calling(*statuses, do=None, **options):
+    """A sandbox with one fault for its callbacks, a client of it, and a receiver."""
+    receiver = Receiver(*statuses)
+    server = await asyncio.start_server(receiver.receive, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/c/token"
+    async with (
+        server,
+        running_sandbox(SandboxOptions(**{"latency": "0.1", "speed": 1_000_000, **options})) as sandbox,
+        httpx.AsyncClient(base_url=sandbox.url, headers={"authorization": "Bearer k"}, timeout=PATIENCE) as client,
+    ):
+        if do is not None:
+            rules = [{"match": {"route": "callback"}, "do": do}]
+            (await client.post("/_sandbox/faults", json=rules)).raise_for_status()
+        yield client, receiver
+
+
+@pytest.fixture
+def calling():
+    return _calling

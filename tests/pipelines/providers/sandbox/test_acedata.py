@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 
 import av
@@ -23,11 +24,14 @@ def test_a_blocking_order_holds_the_line_until_it_is_done(start):
         assert httpx.get(item["video_url"]).content[4:8] == b"ftyp"
 
 
-def test_both_documented_forms_of_acceptance(client, start):
-    """An immediate answer is the bare id, or says `success` as well [A1 A7]."""
+def test_the_three_forms_of_acceptance(client, start):
+    """An immediate answer is the bare id, says `success` as well, or has the id one storey down [A1 A7 A4]."""
     assert set(client.post("/sora/videos", json=V1).json()) == {"task_id"}
     with start(ace_accepts="success") as other:
         assert set(other.post("/sora/videos", json=V1).json()) == {"success", "task_id"}
+    with start(ace_accepts="nested") as other:
+        answer = other.post("/kling/videos", json={"action": "text2video", "prompt": "a", "async": True}).json()
+        assert (set(answer), set(answer["data"])) == ({"success", "data"}, {"task_id"})
 
 
 def test_a_task_lives_from_no_response_to_a_result(start):
@@ -145,3 +149,21 @@ def test_a_blocking_order_that_fails_is_an_error_answer(client, faults, outcome,
     """Whoever holds the line gets the failure as an HTTP error."""
     faults({"match": {"route": "submit"}, "do": {"outcome": outcome}})
     assert client.post("/sora/videos", json={**V2, "async": False}).status_code == status
+
+
+def test_a_held_order_may_be_answered_line_by_line(client):
+    """With `accept: application/x-ndjson` the last line is the final envelope [A2]."""
+    order = {**V2, "async": False}
+    answer = client.post("/sora/videos", json=order, headers={"accept": "application/x-ndjson"})
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert (len(lines), lines[-1]["data"][0]["state"]) == (2, "succeeded")
+    assert lines[0] == {"task_id": lines[-1]["task_id"]}
+
+
+def test_a_held_order_that_nobody_waits_for_is_made_and_billed(start):
+    """A client that gives up sees a timeout; the clip is made all the same, and found under no id it knows."""
+    with start(latency="60") as client:
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/sora/videos", json={**V2, "async": False}, timeout=0.3)
+        assert len(client.get("/_sandbox/bill").json()) == 1

@@ -20,7 +20,8 @@ def rule(route, do, **match):
 
 def test_all_named_scripts_can_be_read():
     """The scripts that the documents name exist and are valid."""
-    assert set(shipped_scripts()) == {"rough", "storm", "expired-links", "ambiguous", "rate-limited", "moderated"}
+    names = {"rough", "storm", "expired-links", "ambiguous", "rate-limited", "moderated", "fickle"}
+    assert set(shipped_scripts()) == names
     assert rules_named("none").rules == ()
 
 

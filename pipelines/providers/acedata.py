@@ -8,80 +8,82 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.job import Order
+from pipelines.job import Order, RemoteJob
 from pipelines.providers import answers
+from pipelines.providers.openai_videos import links_at, named_job, results_of
+from pipelines.providers.order_body import order_body
 from pipelines.providers.profile import Profile
-from pipelines.providers.protocol import Link, Phase, Progress, Request, common_body
+from pipelines.providers.protocol import Phase, Progress, Request, Supplies
 
 _SUCCEEDED = frozenset({"succeed", "succeeded", "success", "completed", "complete", "finished"})
 _FAILED = frozenset({"failed", "failure", "error", "rejected"})
 _CANCELLED = frozenset({"cancelled", "canceled"})
+#: Where a response names its clips if a profile does not say. Never "every URL": thumbnails and inputs are URLs too.
+_RESULTS = ("data[].video_url", "video_url", "data[].content.video_url", "content.video_url")
 
 
 class AceData:
     """The contract as pure functions."""
 
-    def submission(self, order: Order, profile: Profile) -> Request:
-        """POST /{service}/videos with `async`, so that the answer comes at once and not after minutes."""
-        mode = profile.mode(order.mode)
-        body = common_body(order, mode)
-        if order.orientation is not None and mode.orientations:
-            body["orientation"] = order.orientation
-        if order.image_urls:
-            body[mode.images.field] = list(order.image_urls)
-        if order.character_url is not None:
-            body["character_url"] = order.character_url
-            body["character_start"] = order.character_start
-            body["character_end"] = order.character_end
-        return Request("POST", f"/{profile.service}/videos", body | dict(mode.fixed) | {"async": True} | order.extra)
+    def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
+        """POST /{service}/videos; the profile asks for an answer at once, and not after minutes."""
+        body = order_body(order, profile, supplies)
+        return Request("POST", _path("submit", "/{service}/videos", profile), body)
 
-    def status(self, provider_job_id: str, profile: Profile) -> Request:
+    def status(self, job: RemoteJob, profile: Profile) -> Request:
         """`action` is always sent: the default of an older revision was an impossible one."""
-        return Request("POST", f"/{profile.service}/tasks", {"id": provider_job_id, "action": "retrieve"})
+        return Request("POST", _path("status", "/{service}/tasks", profile), {"id": job.id, "action": "retrieve"})
 
     def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
         """At most fifty ids, as the vendor's tools advise."""
         body = {"ids": list(provider_job_ids), "action": "retrieve_batch"}
-        return Request("POST", f"/{profile.service}/tasks", body)
+        return Request("POST", _path("status", "/{service}/tasks", profile), body)
 
-    def read_id(self, answer: Mapping[str, Any]) -> str | None:
+    def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
         """`task_id` at the top, or under `data` as some services nest it."""
-        nested = answers.mapping(answer.get("data")).get("task_id")
-        return answers.identifier(answer.get("task_id")) or answers.identifier(nested)
+        return named_job(answer, (profile.id_path,) if profile.id_path else ("task_id", "data.task_id"))
 
-    def read_progress(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> Progress:
+    def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
         """The terminal rules, in the vendor's order; `success: true` alone never means finished."""
         del base_url
         response = answers.mapping(answer.get("response"))
-        items = _items(response)
-        words = [word for item in (*items, response) if (word := _word(item))]
-        links = _links((*items, response))
+        words = _words(answer, response, profile)
+        links = links_at(response, results_of(job, profile) or _RESULTS)
         code, message = answers.error_of(response)
-        completed = answers.moment(answer.get("finished_at"))
         phase, word = _phase(words, profile), next(iter(words), "")
         if phase is None:
-            coded_error = response.get("success") is False and isinstance(response.get("error"), dict) and code
-            if coded_error:
-                phase = Phase.FAILED
-            elif answer.get("finished_at") and isinstance(response.get("success"), bool):
-                phase = Phase.SUCCEEDED if response["success"] else Phase.FAILED
-            else:
-                phase = Phase.SUCCEEDED if links else Phase.RUNNING
-        return Progress(phase, word, links if phase is Phase.SUCCEEDED else (), code, message, completed)
+            phase = _without_words(answer, response, coded=code is not None, has_link=bool(links))
+        return Progress(
+            phase,
+            word,
+            links if phase is Phase.SUCCEEDED else (),
+            code,
+            message,
+            completed_at=answers.moment(answer.get("finished_at")),
+        )
 
     def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
         """One task object an item, each with its own id."""
         items = answer.get("items")
         tasks = [answers.mapping(item) for item in items] if isinstance(items, list) else []
         found = {answers.identifier(task.get("id")): task for task in tasks}
-        return {name: self.read_progress(task, profile, base_url) for name, task in found.items() if name}
+        return {
+            name: self.read_progress(task, RemoteJob(name), profile, base_url) for name, task in found.items() if name
+        }
 
 
-def _items(response: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    data = response.get("data")
-    if isinstance(data, dict):
-        return [data]
-    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+def _path(what: str, usual: str, profile: Profile) -> str:
+    path: str = profile.paths.get(what, usual)  # type: ignore[call-overload]
+    return path.replace("{service}", profile.service)
+
+
+def _words(answer: Mapping[str, Any], response: Mapping[str, Any], profile: Profile) -> list[str]:
+    """The state words under a response, those of its items first; where it has none, the word of the task itself."""
+    if profile.status_path:
+        return [word for value in answers.at_path(response, profile.status_path) if (word := answers.word(value))]
+    items = [item for item in answers.at_path(response, "data[]") if isinstance(item, dict)]
+    found = [word for item in (*items, response) if (word := _word(item))]
+    return found or [word for word in [_word(answer)] if word]
 
 
 def _word(item: Mapping[str, Any]) -> str:
@@ -107,8 +109,11 @@ def _one_phase(word: str, profile: Profile) -> Phase:
     return Phase.SUCCEEDED if word in _SUCCEEDED else Phase.RUNNING
 
 
-def _links(items: Sequence[Mapping[str, Any]]) -> tuple[Link, ...]:
-    """Of clips only: an answer names thumbnails and echoed inputs too. Seedance nests its link under `content`."""
-    urls: list[Any] = [item.get("video_url") or answers.mapping(item.get("content")).get("video_url") for item in items]
-    found = dict.fromkeys(url for url in urls if answers.is_link(url))
-    return tuple(Link(url, expires_at=answers.expiry_of(url)) for url in found)
+def _without_words(answer: Mapping[str, Any], response: Mapping[str, Any], *, coded: bool, has_link: bool) -> Phase:
+    """Rules 4 to 6: a coded error object, then `finished_at` with `success`, then a link."""
+    success = response.get("success")
+    if success is False and isinstance(response.get("error"), dict) and coded:
+        return Phase.FAILED
+    if answer.get("finished_at") and isinstance(success, bool):
+        return Phase.SUCCEEDED if success else Phase.FAILED
+    return Phase.SUCCEEDED if has_link else Phase.RUNNING

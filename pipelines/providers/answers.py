@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,12 +17,22 @@ _LATEST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 _FIRST_LINK = datetime(2020, 1, 1, tzinfo=UTC)  # no link that matters ended before
 _LONGEST_WORD = 60
 _LONGEST_MESSAGE = 500
+_MOST_LINES = 1_000
 
 
 def parse(body: bytes) -> Mapping[str, Any] | None:
-    """The JSON object in a body, or None if there is none."""
+    """The JSON object in a body, or None if there is none. Of several, one a line, the last is the envelope."""
+    whole = _object(body)
+    if whole is not None:
+        return whole
+    lines = [line for line in body.split(b"\n", _MOST_LINES) if line.strip()]
+    objects = [_object(line) for line in lines]
+    return objects[-1] if len(objects) > 1 and None not in objects else None
+
+
+def _object(text: bytes) -> Mapping[str, Any] | None:
     try:
-        value = json.loads(body)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -52,28 +63,49 @@ def word(value: Any) -> str:
     return printable(text(value) or "", _LONGEST_WORD).lower()
 
 
+def at_path(value: Any, path: str) -> list[Any]:
+    """Everything that a path leads to, such as `task_result.videos[].url`.
+
+    `[]` stands for every item of a list, or for the value itself where it is none: some services answer with a list
+    one day and with its only item the next.
+    """
+    found = [value]
+    for name in path.split("."):
+        key = name.removesuffix("[]")
+        found = [mapping(each).get(key) for each in found] if key else found
+        if name.endswith("[]"):
+            found = [item for each in found for item in (each if isinstance(each, list) else [each])]
+    return [each for each in found if each is not None]
+
+
+def number(value: Any) -> float | None:
+    """A finite number, also as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    with suppress(ValueError, OverflowError):
+        found = float(value)
+        return found if math.isfinite(found) else None
+    return None
+
+
 def error_of(answer: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Code and message of an error, wherever this family of APIs puts them, safe to show and to store.
 
-    `error: {code, message}` (all), `error: "text"` (Ace, OpenRouter), top `code` and `message` (Qiniu), `detail: "text"`
-    or `detail: {msg}` (FastAPI servers, fal).
+    `error: {code, message}` (all), `error: "text"` (Ace, OpenRouter), top `code` and `message` (Qiniu), `detail: "text"`,
+    `detail: {msg, type}` or a list of such (FastAPI servers, fal). The first that says something counts.
     """
-    code, message = _raw_error_of(answer)
+    error, detail = answer.get("error"), _detail(answer)
+    codes = (mapping(error).get("code"), mapping(error).get("type"), answer.get("code"), mapping(detail).get("type"))
+    messages = (error, mapping(error).get("message"), answer.get("message"), detail, mapping(detail).get("msg"))
+    code = next((found for value in codes if (found := text(value))), None)
+    message = next((found for value in messages if (found := text(value))), None)
     return code and printable(code, _LONGEST_WORD), message and printable(message, _LONGEST_MESSAGE)
 
 
-def _raw_error_of(answer: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    error = answer.get("error")
-    if isinstance(error, dict):
-        return text(error.get("code")) or text(error.get("type")), text(error.get("message"))
-    if isinstance(error, str) and error.strip():
-        return None, error.strip()
+def _detail(answer: Mapping[str, Any]) -> Any:
+    """What FastAPI says went wrong; of a list of complaints the first."""
     detail = answer.get("detail")
-    if isinstance(detail, str):
-        return text(answer.get("code")), detail
-    if isinstance(detail, dict):
-        return text(answer.get("code")), text(detail.get("msg"))
-    return text(answer.get("code")), text(answer.get("message"))
+    return next(iter(detail), None) if isinstance(detail, list) else detail
 
 
 def excerpt(body: bytes) -> str:

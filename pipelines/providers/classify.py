@@ -25,12 +25,13 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
     code, message = answers.error_of(body) if body is not None else (None, None)
     if not answer.complete:
         return _doubt(answer, f"the answer broke off (HTTP {answer.status})")
+    said = _surely_refused(message, profile)
     if _OK <= answer.status < _MOVED:
-        found = contract.read_id(body) if body is not None else None
+        found = contract.read_job(body, profile) if body is not None else None
         if found is not None:
             trace_id = answers.identifier((body or {}).get("trace_id")) or _request_id(answer)
             return Accepted(found, trace_id, answer.status)
-        kind = profile.errors.get(code or "")
+        kind = profile.errors.get(code or "", said)
         if kind not in (None, "server"):
             return _rejected(kind, answer, code, message)
         return _doubt(answer, "the answer names no job")
@@ -38,25 +39,35 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
         return _rejected("address", answer, "redirect", "the address answers with a redirect; set the right base URL")
     if answer.status in _DEFINITE:
         return _rejected(kind_of(answer.status, code, message, profile), answer, code, message)
+    if answer.status >= _SERVER and said is not None:
+        return _rejected(said, answer, code, message)
     if answer.status >= _SERVER and profile.on_server_error == "rejected" and code is not None:
         return _rejected("server", answer, code, message)
     return _doubt(answer, f"the provider answered HTTP {answer.status}" + (f" ({code})" if code else ""))
 
 
 def kind_of(status: int, code: str | None, message: str | None, profile: Profile) -> ErrorKind:
-    """Whose fault a definite refusal is: the code decides, then the HTTP status."""
+    """Whose fault a definite refusal is: the code decides, then the words, then the HTTP status."""
     if code is not None and code in profile.errors:
         return profile.errors[code]
+    if (said := _surely_refused(message, profile)) is not None:
+        return said
     if status in (401, 402, 429):
         kinds: dict[int, ErrorKind] = {401: "key", 402: "funds", 429: "slow_down"}
         return kinds[status]
     if any(word in f"{code} {message}".lower() for word in _MODERATION):
         return "moderation"
     if status == 403:  # noqa: PLR2004
-        return "key"
+        return "forbidden"
     if status in (404, 405) and _means_the_address(code, message or ""):
         return "address"
     return "row"
+
+
+def _surely_refused(message: str | None, profile: Profile) -> ErrorKind | None:
+    """What words mean that this provider says only where it has taken nothing, also with a server error's status."""
+    heard = (message or "").lower()
+    return next((kind for words, kind in profile.refusals.items() if words in heard), None)
 
 
 def _means_the_address(code: str | None, message: str) -> bool:

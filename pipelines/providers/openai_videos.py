@@ -9,12 +9,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from pipelines.job import Order
+from pipelines.job import Order, RemoteJob
 from pipelines.providers import answers
-from pipelines.providers.profile import Images, Profile
-from pipelines.providers.protocol import Link, Phase, Progress, Request, common_body
+from pipelines.providers.order_body import is_form, order_body
+from pipelines.providers.profile import Mode, Profile
+from pipelines.providers.protocol import Link, Phase, Progress, Request, Supplies
 
-_WORDS = {
+PATHS = {
+    "submit": "/videos",
+    "status": "/videos/{id}",
+    "content": "/videos/{id}/content",
+    "list": "/videos",
+    "delete": "/videos/{id}",
+}
+REMIX_PATH = "/videos/{id}/remix"
+#: Where a finished answer names its files, besides what a profile says: gateways differ, and none of these misleads.
+RESULTS = ("task_result.videos[].url",)
+WORDS = {
     "queued": Phase.RUNNING,
     "pending": Phase.RUNNING,
     "processing": Phase.RUNNING,
@@ -30,18 +41,18 @@ _WORDS = {
 class OpenAIVideos:
     """The contract as pure functions."""
 
-    def submission(self, order: Order, profile: Profile) -> Request:
-        """POST /videos with an explicit length and size: their defaults differ between servers."""
+    def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
+        """POST /videos with an explicit length and size, or POST /videos/{id}/remix."""
+        body = order_body(order, profile, supplies)
         mode = profile.mode(order.mode)
-        body = common_body(order, mode)
-        if order.image_urls:
-            body[mode.images.field] = _reference(order.image_urls, mode.images)
-        return Request("POST", "/videos", body | dict(mode.fixed) | dict(order.extra))
+        path = path_of("submit", profile)
+        if order.remix_of is not None and mode.remix is not None and supplies.parent_id is not None:
+            path = (mode.remix.path or REMIX_PATH).format(id=quote(supplies.parent_id, safe=""))
+        return Request("POST", path, body, is_form(body, profile))
 
-    def status(self, provider_job_id: str, profile: Profile) -> Request:
+    def status(self, job: RemoteJob, profile: Profile) -> Request:
         """GET /videos/{id}; some ids carry slashes and equals signs."""
-        del profile
-        return Request("GET", f"/videos/{quote(provider_job_id, safe='')}")
+        return Request("GET", path_of("status", profile, job.id))
 
     def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
         """There is none in this contract.
@@ -51,23 +62,26 @@ class OpenAIVideos:
         """
         raise NotImplementedError
 
-    def read_id(self, answer: Mapping[str, Any]) -> str | None:
-        """`id`, or `task_id` of older gateways."""
-        return answers.identifier(answer.get("id")) or answers.identifier(answer.get("task_id"))
+    def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
+        """`id`, or `task_id` of older gateways, or where the profile says."""
+        places = (profile.id_path,) if profile.id_path else ("id", "task_id")
+        return named_job(answer, places)
 
-    def read_progress(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> Progress:
+    def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
         """Only `status` decides; progress figures and times are not believed."""
-        word = answers.word(answer.get("status"))
-        phase = Phase(profile.words[word]) if word in profile.words else _WORDS.get(word, Phase.RUNNING)
+        places = answers.at_path(answer, profile.status_path or "status")
+        word = answers.word(next(iter(places), None))
+        phase = Phase(profile.words[word]) if word in profile.words else WORDS.get(word, Phase.RUNNING)
         code, message = answers.error_of(answer)
-        links = _links(answer, profile, base_url) if phase is Phase.SUCCEEDED else ()
         return Progress(
             phase,
             word,
-            links,
+            _links(answer, job, profile, base_url) if phase is Phase.SUCCEEDED else (),
             code,
             message,
             completed_at=answers.moment(answer.get("completed_at")),
+            seconds=next((n for name in ("seconds", "duration") if (n := answers.number(answer.get(name)))), None),
+            size=answers.text(answer.get("size")),
         )
 
     def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
@@ -76,21 +90,41 @@ class OpenAIVideos:
         return {}
 
 
-def _reference(urls: Sequence[str], images: Images) -> Any:
-    if images.style == "list":
-        return list(urls)
-    return {"image_url": urls[0]} if images.style == "object" else urls[0]
+def path_of(what: str, profile: Profile, provider_job_id: str = "") -> str:
+    """The path of one kind of request, with a percent-encoded id in it."""
+    path = profile.paths.get(what, PATHS[what])  # type: ignore[call-overload]
+    return str(path).replace("{id}", quote(provider_job_id, safe=""))
 
 
-def _links(answer: Mapping[str, Any], profile: Profile, base_url: str) -> tuple[Link, ...]:
+def named_job(answer: Mapping[str, Any], places: Sequence[str]) -> RemoteJob | None:
+    """The job under the first of these paths that has an id."""
+    found = (answers.identifier(value) for place in places for value in answers.at_path(answer, place))
+    name = next((each for each in found if each is not None), None)
+    return RemoteJob(name) if name is not None else None
+
+
+def links_at(answer: Mapping[str, Any], places: Sequence[str]) -> tuple[Link, ...]:
+    """The links under the first of these paths that has any."""
+    for place in places:
+        urls = dict.fromkeys(url for url in answers.at_path(answer, place) if answers.is_link(url))
+        if urls:
+            return tuple(Link(url, expires_at=answers.expiry_of(url)) for url in urls)
+    return ()
+
+
+def results_of(job: RemoteJob, profile: Profile) -> tuple[str, ...]:
+    """Where the answers about a job name its files, as far as its mode says, or the profile about its own protocol."""
+    mode: Mode | None = next((mode for mode in profile.modes if mode.name == job.mode), None)
+    if mode is not None and mode.results:
+        return mode.results
+    return profile.results if profile.contract_of(job.mode) == profile.contract else ()
+
+
+def _links(answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> tuple[Link, ...]:
     """Direct links where the answer has them, else the content address of servers that serve the file themselves."""
-    videos = answers.mapping(answer.get("task_result")).get("videos")
-    urls: list[Any] = [answers.mapping(video).get("url") for video in videos] if isinstance(videos, list) else []
-    direct = tuple(Link(url, expires_at=answers.expiry_of(url)) for url in urls if answers.is_link(url))
-    if direct or profile.result != "content":
+    places = results_of(job, profile)
+    direct = links_at(answer, [place for place in (*places, *RESULTS) if place != "content"])
+    if direct or (places and "content" not in places):
         return direct
-    provider_job_id = answers.identifier(answer.get("id"))
-    if provider_job_id is None:
-        return ()
-    address = f"{base_url}/videos/{quote(provider_job_id, safe='')}/content"
+    address = base_url + path_of("content", profile, job.id)
     return (Link(address, needs_key=True, expires_at=answers.moment(answer.get("expires_at"))),)

@@ -5,18 +5,18 @@ The shipped profiles are the YAML files beside this module; docs/providers.md ex
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from functools import cache
-from importlib import resources
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from pipelines.errors import SetupError
 from pipelines.job import Order
+from pipelines.providers.profile_agreement import check_agreement
+
+ContractName = Literal["openai", "acedata", "veo", "fal"]
 
 
 class _Data(BaseModel):
@@ -24,62 +24,92 @@ class _Data(BaseModel):
 
 
 class Seconds(_Data):
-    """How a mode takes the length of a clip."""
+    """How a mode takes the length of a clip: one of `allowed`, or any whole number from `least` to `most`."""
 
-    allowed: tuple[int, ...]
-    default: int
+    allowed: tuple[int, ...] = ()  # the lengths, in seconds
+    least: int | None = Field(None, ge=1)  # together with `most`: any length between the two
+    most: int | None = Field(None, ge=1)  # see `least`
+    default: int  # of a row that says none; it is sent too
     only: dict[int, tuple[str, ...]] = {}  # a length that only these models make
     field: str = "seconds"  # the name in the request
     type: Literal["string", "integer"] = "string"  # the JSON type in the request
+    suffix: str = ""  # after the number of a string, such as the s of "8s"
+
+    def takes(self, seconds: int) -> bool:
+        """Whether the mode makes clips of this length, by any of its models."""
+        return seconds in self.allowed or (
+            self.least is not None and self.most is not None and self.least <= seconds <= self.most
+        )
+
+    def wording(self, model: str | None = None) -> tuple[str, ...]:
+        """The lengths as a message names them, for one model or for all."""
+        fitting = [str(n) for n in self.allowed if model is None or model in self.only.get(n, (model,))]
+        return (*fitting, f"{self.least} to {self.most}") if self.least is not None else tuple(fitting)
 
 
 class Size(_Data):
     """How a mode takes the picture size."""
 
-    allowed: tuple[str, ...]
-    default: str
+    allowed: tuple[str, ...]  # such as 1280x720, or words such as small
+    default: str  # of a row that says none; it is sent too
     only: dict[str, tuple[str, ...]] = {}  # a size that only these models make
     doubtful: dict[str, tuple[str, ...]] = {}  # as `only`, where the vendor's documents disagree: warn, don't refuse
-    field: str = "size"
+    any_pixels: bool = False  # besides `allowed` any WIDTHxHEIGHT is made
+    field: str = "size"  # the name in the request
+
+
+class Orientation(_Data):
+    """How a mode takes the shape of the picture, where that is a parameter of its own."""
+
+    values: dict[str, str]  # our word (landscape, portrait, square, or a ratio such as 21:9) -> the provider's
+    default: str  # one of our words
+    field: str = "orientation"  # the name in the request
+
+
+#: In which form a reference image is sent. `file` is a part of a multipart form.
+ImageForm = Literal["url", "data_url", "base64", "file"]
 
 
 class Images(_Data):
     """How a mode takes reference images."""
 
-    most: int = 0
-    field: str = "image_urls"
-    style: Literal["list", "url", "object"] = "list"  # a list of URLs, one bare URL, or {"image_url": URL}
+    least: int = 0  # how many a row must give
+    most: int = 0  # how many it may give; 0: none
+    forms: tuple[ImageForm, ...] = ("url",)  # what the provider takes; a local file is sent in the last that fits
+    field: str = "image_urls"  # the name in the request
+    style: Literal["list", "url", "object", "object_text", "each", "frames"] = "list"
+    #: list: a list; url: the bare value; object: {"image_url": value}; object_text: the same as JSON text;
+    #: each: every image under a field of its own, from `fields`; frames: a list of {item_field: value, "type": role}
+    fields: tuple[str, ...] = ()  # for style `each`: the first image goes to the first field, and so on
+    item_field: str = "image"  # for style `frames`
+    roles: tuple[str, ...] = ()  # what the images are, one word each, the last for all that follow; empty: not said
+    file_field: str | None = None  # where an uploaded file goes, if not into `field`
     ignored_beyond: int | None = None  # the provider silently drops images beyond this many
     must_match_size: bool = False  # the pixels of the image must equal `size`
 
 
-class Mode(_Data):
-    """One consistent set of rules of an API: what may be combined, and under which names it is sent."""
+class Parameter(_Data):
+    """One further parameter of a provider, given as a column of its name."""
 
-    name: str
-    models: tuple[str, ...]
-    seconds: Seconds
-    size: Size
-    orientations: tuple[str, ...] = ()  # taken as a parameter of its own; empty: it is only a way to pick a size
-    images: Images = Images()
-    character: bool = False  # character_url with character_start and character_end
-    fixed: dict[str, Any] = {}  # sent with every request of this mode
-    parameters: tuple[str, ...] = ()  # the provider's further parameters, accepted as columns and sent as they are
+    field: str | None = None  # the name in the request, where it is another
+    type: Literal["string", "integer", "number", "boolean", "list", "json"] = "string"  # list: of strings
+    allowed: tuple[str | int | float, ...] = ()  # empty: any
+    least: float | None = None  # of a number
+    most: float | None = None  # of a number; of a string, the characters
+    only: dict[str, tuple[str, ...]] = {}  # a value that only these models take
+    models: tuple[str, ...] = ()  # the models that take it at all; empty: every one of the mode
+    required: bool = False  # a row must give it
+    default: Any = None  # sent where a row says nothing; None: nothing is sent
+    multiplies_price: bool = False  # it is the number of clips that one order makes
 
 
-class Price(_Data):
-    """One row of a price list. The first row that fits an order is its price."""
+class Remix(_Data):
+    """How a mode makes a clip after another one, which must be finished and of the same account."""
 
-    model: str
-    mode: str | None = None
-    size: str | None = None
-    seconds: int | None = None
-    amount: Decimal
-    per: Literal["second", "clip"]
-    currency: str = "USD"
-    as_of: date
-    source: str
-    assumed: bool = False  # the provider publishes no price; this one is a stand-in for planning and budgets
+    path: str | None = None  # with {id}; None: the path of any submission
+    field: str | None = None  # the field that takes the other clip's id; None: it stands in the path
+    fixed: dict[str, Any] = {}  # sent with a remix instead of the mode's own `fixed`
+    only_prompt: bool = True  # nothing else may be sent: model, length and size are those of the other clip
 
 
 class Timing(_Data):
@@ -88,47 +118,124 @@ class Timing(_Data):
     typical: dict[int, float] = {}  # clip length in seconds -> usual time to make it, in seconds
     otherwise: float = 120.0  # usual time for any other length, in seconds
     deadline_hours: float = 24.0  # after this a job is parked, never failed
-    link_lifetime_hours: float | None = None
+    link_lifetime_hours: float | None = None  # how long a finished file can be had
+
+
+class Mode(_Data):
+    """One consistent set of rules of an API: what may be combined, and under which names it is sent."""
+
+    name: str  # how messages call it
+    contract: ContractName | None = None  # where one provider speaks several protocols; None: the profile's
+    models: tuple[str, ...] = Field(min_length=1)  # those that follow these rules
+    model_field: str | None = "model"  # None: the model is not sent (it is implied, or part of the path)
+    default_model: str | None = None  # of a row that names none and fits this mode; None: the profile's
+    prompt_field: str = "prompt"  # the name in the request
+    prompt_style: Literal["text", "content"] = "text"  # content: prompt and images are one list of typed items
+    prompt_most: int | None = Field(None, ge=1)  # None: the profile's
+    prompt_optional: bool = False  # a row may go without a prompt
+    seconds: Seconds | None = None  # None: the provider decides the length
+    size: Size | None = None  # None: the provider decides the size
+    orientation: Orientation | None = None  # None: it is only a way to pick a size
+    images: Images = Images()  # which reference images it takes
+    character: bool = False  # character_url with character_start and character_end
+    fixed: dict[str, Any] = {}  # sent with every request of this mode
+    parameters: dict[str, Parameter] = {}  # the provider's further parameters, accepted as columns
+    remix: Remix | None = None  # None: it makes none
+    callback_field: str | None = None  # None: the profile's
+    base_url_drops: str = ""  # an ending of the base URL that this protocol goes without, such as /v1
+    timing: Timing | None = None  # None: the profile's
+    results: tuple[str, ...] = ()  # where a finished answer names its files; empty: the profile's
+    sound: bool = True  # its clips usually have sound; one without is flagged
+
+
+class Price(_Data):
+    """One row of a price list. The first row that fits an order is its price."""
+
+    model: str  # "*" for any
+    mode: str | None = None  # the one that it holds for; None: any
+    size: str | None = None  # the same
+    seconds: int | None = None  # the same
+    parameters: dict[str, Any] = {}  # values of further parameters that it holds for
+    amount: Decimal = Field(ge=0)  # what it costs
+    per: Literal["second", "clip"]  # a second of the clip, or the clip
+    currency: str = Field("USD", pattern="^[A-Z]{3}$")  # three letters
+    as_of: date  # when the price was looked up
+    source: str  # where
+    assumed: bool = False  # the provider publishes no price; this one is a stand-in for planning and budgets
+
+    def fits(self, order: Order) -> bool:
+        """Whether the row is about such an order."""
+        return (
+            self.model in ("*", order.model)
+            and self.mode in (None, order.mode)
+            and self.size in (None, order.size)
+            and self.seconds in (None, order.seconds)
+            and all(order.extra.get(name) == value for name, value in self.parameters.items())
+        )
 
 
 class Limits(_Data):
     """What one account may ask for. Defaults only: the batch file and the command line win."""
 
-    in_flight: int = 10
-    submit_per_minute: float = 60.0
-    status_per_second: float = 5.0
-    batch_query: int = 0  # how many jobs one status request may name; 0: no such request
+    in_flight: int = Field(10, ge=1)  # unfinished jobs at once
+    submit_per_minute: float = Field(60.0, gt=0)  # submissions a minute
+    status_per_second: float = Field(5.0, gt=0)  # status queries a second, all jobs together
+    batch_query: int = Field(0, ge=0)  # how many jobs one status request may name; 0: no such request
 
 
 #: What an error code means for us: who must act, and whether other rows are concerned too.
-ErrorKind = Literal["key", "funds", "address", "row", "moderation", "slow_down", "server"]
+ErrorKind = Literal["key", "funds", "address", "forbidden", "row", "moderation", "slow_down", "server"]
+
+Capability = Literal["list", "delete", "variants"]
 
 
 class Profile(_Data):
     """One provider, as far as it differs from another."""
 
-    name: str
-    title: str
-    contract: Literal["openai", "acedata"]  # which client speaks to it
-    base_url: str
-    key_env: tuple[str, ...]
-    base_url_env: tuple[str, ...]
-    default_model: str
-    prompt_most: int  # characters
-    modes: tuple[Mode, ...]
+    name: str = Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)  # how batch files call it
+    title: str  # who it is, for people
+    contract: ContractName  # which client speaks to it
+    base_url: Annotated[str, AfterValidator(lambda url: url.strip().rstrip("/"))]  # up to where its paths begin
+    key_env: tuple[str, ...] = ()  # empty: <NAME>_API_KEY
+    base_url_env: tuple[str, ...] = ()  # empty: <NAME>_BASE_URL
+    needs_key: bool = True  # False: a server of one's own that may go without
+    default_model: str  # of a row that names none
+    prompt_most: int  # how long a prompt may be
+    prompt_counted_in: Literal["characters", "bytes", "utf16"] = "characters"  # what that length counts
+    modes: tuple[Mode, ...] = Field(min_length=1)  # what it can do; a row goes to the first that takes all it gives
     open_models: bool = False  # other servers speak this contract: unknown models, lengths and WxH sizes only warn
-    prices: tuple[Price, ...] = ()
-    timing: Timing = Timing()
-    limits: Limits = Limits()
+    encoding: Literal["json", "multipart", "auto"] = "json"  # auto: multipart only with a file to upload
+    fixed: dict[str, Any] = {}  # sent with every request of every mode
+    prices: tuple[Price, ...] = ()  # the first row that fits an order is its price; none: unknown
+    timing: Timing = Timing()  # what waiting is usually like
+    limits: Limits = Limits()  # what one account may ask for
     service: str = "sora"  # acedata contract: the first path segment
-    result: Literal["content", "task_result", "data"] = "content"  # where a finished answer names its file
-    words: dict[str, Literal["running", "succeeded", "failed", "cancelled"]] = {}
+    paths: dict[
+        Literal["submit", "status", "content", "list", "delete"], str
+    ] = {}  # where they differ; {id}, {service}
+    id_path: str | None = None  # where the answer to a submission has the id; None: the contract's usual places
+    status_path: str | None = None  # where a status answer has its word; None: the contract's usual places
+    results: tuple[str, ...] = ()  # where a finished answer names its files, best first; "content": the content path
+    words: dict[
+        str, Literal["running", "succeeded", "failed", "cancelled"]
+    ] = {}  # its own words for how a job stands; a word that nobody knows means running
     errors: dict[str, ErrorKind] = {}  # error codes whose meaning the HTTP status does not tell
-    on_server_error: Literal["in_doubt", "rejected"] = "in_doubt"
-    bills_failures: Literal["yes", "no", "unknown"] = "unknown"
-    remix: bool = False
-    retired_on: date | None = None
-    notes: tuple[str, ...] = ()
+    refusals: dict[str, ErrorKind] = {}  # words of an error message that rule out a charge, also with HTTP 5xx
+    supports: tuple[Capability, ...] = ()  # further requests that it answers
+    list_parameters: dict[str, str] = {}  # sent with every request for a list
+    callback_field: str | None = None  # the field of a submission that takes an address to call
+    answer_within_s: float = 60.0  # how long the answer to a submission may take
+    on_server_error: Literal["in_doubt", "rejected"] = "in_doubt"  # what an HTTP 5xx with a code means for a payment
+    bills_failures: Literal["yes", "no", "unknown"] = "unknown"  # whether a job that fails is charged
+    retired_on: date | None = None  # since when nobody answers at `base_url`
+    retired_models: dict[str, date] = {}  # the same for single models
+    sandbox: str | None = None  # whose part of the sandbox plays it in a rehearsal; None: one is made of the profile
+    notes: tuple[str, ...] = ()  # what a user should know; shown by `reelbatch providers NAME`
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        check_agreement(self)
+        return self
 
     def mode(self, name: str) -> Mode:
         """The mode of that name.
@@ -141,48 +248,52 @@ class Profile(_Data):
                 return mode
         raise KeyError(name)
 
+    def contract_of(self, mode_name: str) -> ContractName:
+        """The protocol that a mode's jobs speak."""
+        for mode in self.modes:
+            if mode.name == mode_name and mode.contract is not None:
+                return mode.contract
+        return self.contract
+
+    def timing_of(self, order: Order) -> Timing:
+        """What waiting for such an order is usually like, also where its mode has gone from the profile since."""
+        return next((mode.timing for mode in self.modes if mode.name == order.mode), None) or self.timing
+
+    def prompt_most_of(self, mode_name: str) -> int:
+        """How long a prompt may be in a mode, counted as `prompt_counted_in` says."""
+        return self.mode(mode_name).prompt_most or self.prompt_most
+
+    def clips_of(self, order: Order) -> int:
+        """How many clips one order makes, and is charged for."""
+        rules = next((mode.parameters for mode in self.modes if mode.name == order.mode), {})
+        counted = [(rule.field or name, rule.default or 1) for name, rule in rules.items() if rule.multiplies_price]
+        return math.prod(int(order.extra.get(name, usual)) for name, usual in counted)
+
     def price_of(self, order: Order) -> Price | None:
         """The first price row that fits, or None where the profile knows no price."""
-        for price in self.prices:
-            fits = (
-                price.model == order.model
-                and price.mode in (None, order.mode)
-                and price.size in (None, order.size)
-                and price.seconds in (None, order.seconds)
-            )
-            if fits:
-                return price
-        return None
+        return next((price for price in self.prices if price.fits(order)), None)
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The environment variables that may hold the key, the first that is set wins."""
+        return self.key_env or (f"{self._variable}_API_KEY",)
+
+    @property
+    def base_url_names(self) -> tuple[str, ...]:
+        """The environment variables that may hold another address."""
+        return self.base_url_env or (f"{self._variable}_BASE_URL",)
+
+    @property
+    def _variable(self) -> str:
+        return self.name.upper().replace("-", "_")
 
     def key_from(self, environment: Mapping[str, str]) -> str | None:
-        """The API key, from the first of `key_env` that is set and not empty."""
-        return next((environment[name].strip() for name in self.key_env if environment.get(name, "").strip()), None)
+        """The API key, from the first variable that is set and not empty."""
+        return next((environment[name].strip() for name in self.key_names if environment.get(name, "").strip()), None)
 
     def base_url_from(self, environment: Mapping[str, str]) -> tuple[str, bool]:
         """The address of the API without a trailing slash, and whether the operator set it."""
-        for name in self.base_url_env:
+        for name in self.base_url_names:
             if environment.get(name, "").strip():
                 return environment[name].strip().rstrip("/"), True
         return self.base_url, False
-
-
-@cache
-def shipped_profiles() -> dict[str, Profile]:
-    """The profiles that come with reelbatch, by name."""
-    folder = resources.files("pipelines.providers").joinpath("profiles")
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    profiles = [Profile.model_validate(yaml.safe_load(file.read_text("utf-8"))) for file in files]
-    return {profile.name: profile for profile in profiles}
-
-
-def profile_named(name: str) -> Profile:
-    """The shipped profile of that name.
-
-    Raises:
-        SetupError: there is none; the message lists those that exist.
-    """
-    try:
-        return shipped_profiles()[name]
-    except KeyError:
-        known = ", ".join(sorted(shipped_profiles()))
-        raise SetupError(f"There is no provider {name!r}. Known providers: {known}.") from None

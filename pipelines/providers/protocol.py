@@ -8,27 +8,28 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pipelines.job import Order
-from pipelines.providers.profile import ErrorKind, Mode, Profile
+from pipelines.image import Image
+from pipelines.job import Order, RemoteJob
+from pipelines.providers.profile import ErrorKind, Profile
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The provider gave an id: it works, and will charge."""
 
-    provider_job_id: str
+    job: RemoteJob
     trace_id: str | None = None
     http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider surely refused; nothing is charged."""
+    """Surely nothing was bought: the provider refused, or nothing was sent because the order cannot be."""
 
     kind: ErrorKind
     code: str
     message: str
-    http_status: int
+    http_status: int | None = None  # None: nothing was sent
     retry_after_s: float | None = None
 
     @property
@@ -78,43 +79,55 @@ class Progress:
     message: str | None = None
     completed_at: datetime | None = None
     poll_after_s: float | None = None  # the provider's hint
+    result_url: str | None = None  # it has ended, and this address says with what
+    seconds: float | None = None  # the length that the provider says it makes, where it says one
+    size: str | None = None  # the same for the picture size
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that goes out as a part of a multipart form."""
+
+    name: str
+    type: str  # media type
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of a contract, without address and key."""
+    """One request of a contract, without key."""
 
     method: str
-    path: str  # percent-encoded, begins with a slash
-    body: Mapping[str, Any] | None = None
+    path: str  # percent-encoded, begins with a slash; or a whole address that the provider gave
+    body: Mapping[str, Any] | None = None  # an `Upload` may stand at the top level of a form
+    form: bool = False  # the body goes out as multipart/form-data, not as JSON
 
 
-def common_body(order: Order, mode: Mode) -> dict[str, Any]:
-    """What both contracts send alike. Length and size are always said: their defaults differ between servers."""
-    body: dict[str, Any] = {"model": order.model, "prompt": order.prompt}
-    if order.seconds is not None:
-        body[mode.seconds.field] = str(order.seconds) if mode.seconds.type == "string" else order.seconds
-    if order.size is not None:
-        body[mode.size.field] = order.size
-    return body
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What an order needs beside its own words, found just before it is sent."""
+
+    images: tuple[Image, ...] = ()  # one for each of `Order.image_urls`
+    parent_id: str | None = None  # the provider's id of the clip that is remixed
+    callback_url: str | None = None
 
 
 class Contract(Protocol):
     """The shape of an API as pure functions: what to send, and how to read what comes back."""
 
-    def submission(self, order: Order, profile: Profile) -> Request:
+    def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
         """The request that buys an order."""
 
-    def status(self, provider_job_id: str, profile: Profile) -> Request:
+    def status(self, job: RemoteJob, profile: Profile) -> Request:
         """The request that asks about one job."""
 
     def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
         """The request that asks about many; only where the profile's limits say how many."""
 
-    def read_id(self, answer: Mapping[str, Any]) -> str | None:
-        """The job's id in the answer to a submission."""
+    def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
+        """The job in the answer to a submission; its mode is filled in by the caller."""
 
-    def read_progress(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> Progress:
+    def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
         """The progress in the answer to a status query."""
 
     def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
@@ -130,13 +143,13 @@ class Provider(Protocol):
     profile: Profile
     account: str  # fingerprint of address and key; tells accounts apart without naming the key
 
-    async def submit(self, order: Order, before_first_byte: BeforeFirstByte) -> Verdict:
+    async def submit(self, order: Order, supplies: Supplies, before_first_byte: BeforeFirstByte) -> Verdict:
         """Send one paid submission, once."""
 
-    async def check(self, provider_job_id: str) -> Progress:
+    async def check(self, job: RemoteJob) -> Progress:
         """Ask about one job. Free."""
 
-    async def check_many(self, provider_job_ids: Sequence[str]) -> dict[str, Progress]:
+    async def check_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Progress]:
         """Ask about many jobs at once. Free. Jobs that the answer leaves out are absent."""
 
     def key_header(self) -> Mapping[str, str]:

@@ -2,16 +2,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import pytest_asyncio
 
+from pipelines.addresses import Origin
 from pipelines.http import Http
 from pipelines.job import Order
 from pipelines.providers.client import Client
-from pipelines.providers.profile import profile_named
+from pipelines.providers.profile_files import profile_named
+from pipelines.providers.sandbox.options import SandboxOptions
+from pipelines.providers.sandbox.server import SandboxAddress
+from tests.pipelines.providers.desk import Desk
 
+HOUSE = Path(__file__).parents[3]
 KEY = "sk-canary-0123456789abcdef"
 
 
@@ -68,3 +78,34 @@ def order_of() -> Callable[..., Order]:
         return Order(provider=provider, mode=named, **{**usual, **more})
 
     return order
+
+
+@pytest.fixture(scope="session")
+def quick_sandbox() -> Iterator[SandboxAddress]:
+    """A sandbox that works at once, shared by the tests that go through a whole contract."""
+    command = [sys.executable, "-m", "pipelines.providers.sandbox", "--until-stdin-closes"]
+    arguments = SandboxOptions(latency="0.03", renders="light").arguments()
+    with subprocess.Popen([*command, *arguments], stdin=-1, stdout=-1, cwd=HOUSE) as process:
+        assert process.stdout is not None
+        yield SandboxAddress(**json.loads(process.stdout.readline()))
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def office(quick_sandbox: SandboxAddress) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=quick_sandbox.url, trust_env=False) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def connections(quick_sandbox: SandboxAddress) -> AsyncIterator[Http]:
+    async with Http([Origin.of(quick_sandbox.url)]) as http:
+        yield http
+
+
+@pytest.fixture
+def desk(quick_sandbox: SandboxAddress, office: httpx.Client, connections: Http, tmp_path: Path) -> Iterator[Desk]:
+    """The shared sandbox and a client's side of it; what a test makes go wrong there ends with the test."""
+    desk = Desk(quick_sandbox, office, connections, tmp_path)
+    yield desk
+    desk.faults()

@@ -1,38 +1,42 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.job import RemoteJob
 from pipelines.providers.acedata import AceData
-from pipelines.providers.profile import profile_named
-from pipelines.providers.protocol import Phase, Request
+from pipelines.providers.profile_files import profile_named, shipped_profiles
+from pipelines.providers.protocol import Phase, Progress, Request, Supplies
 
 CONTRACT = AceData()
 PROFILE = profile_named("acedata")
+NAMES = [name for name in shipped_profiles() if name.startswith("acedata")]
+JOB = RemoteJob("t", "v2")
 URL = "https://cdn/a.mp4"
 RUN, OK, BAD, GONE = Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED
 
 
 def _progress(response, **task):
-    return CONTRACT.read_progress({"id": "t", "response": response, **task}, PROFILE, "https://api")
+    return CONTRACT.read_progress({"id": "t", "response": response, **task}, JOB, PROFILE, "https://api")
 
 
 def test_t1_the_body_of_v2_is_as_the_vendor_documents_it(order_of):
     """`duration` as a number, `version` as text, and always asynchronous."""
-    request = CONTRACT.submission(order_of("acedata", "v2"), PROFILE)
+    request = CONTRACT.submission(order_of("acedata", "v2"), PROFILE, Supplies())
     body = {"model": "sora-2", "prompt": "a cat", "duration": 4, "size": "1280x720", "version": "2.0", "async": True}
     assert request == Request("POST", "/sora/videos", body)
 
 
-def test_the_body_of_v1_is_as_the_vendor_documents_it(order_of):
-    """Orientation, named sizes and a character with both bounds."""
+def test_t3_the_body_of_v1_is_as_the_vendor_documents_it(order_of):
+    """Orientation, named sizes and a character with both bounds, in whole seconds."""
     more = {"character_url": "https://x/c.mp4", "character_start": 1, "character_end": 3, "orientation": "portrait"}
     images = ("https://x/1.png", "https://x/2.png")
     order = order_of("acedata", "v1", seconds=15, size="small", image_urls=images, **more)
-    assert CONTRACT.submission(order, PROFILE).body == {
+    assert CONTRACT.submission(order, PROFILE, Supplies(images)).body == {
         "model": "sora-2",
         "prompt": "a cat",
         "duration": 15,
@@ -49,12 +53,13 @@ def test_the_body_of_v1_is_as_the_vendor_documents_it(order_of):
 
 def test_v2_sends_no_orientation(order_of):
     """Where the size says it all, the orientation is no parameter."""
-    assert "orientation" not in CONTRACT.submission(order_of("acedata", "v2", orientation="portrait"), PROFILE).body
+    order = order_of("acedata", "v2", orientation="portrait")
+    assert "orientation" not in CONTRACT.submission(order, PROFILE, Supplies()).body
 
 
 def test_the_action_is_always_sent():
     """One id under `id`, many under `ids`, each with its action: the default of an older revision was impossible."""
-    assert CONTRACT.status("t", PROFILE) == Request("POST", "/sora/tasks", {"id": "t", "action": "retrieve"})
+    assert CONTRACT.status(JOB, PROFILE) == Request("POST", "/sora/tasks", {"id": "t", "action": "retrieve"})
     many = CONTRACT.batch_status(["a", "b"], PROFILE)
     assert many == Request("POST", "/sora/tasks", {"ids": ["a", "b"], "action": "retrieve_batch"})
 
@@ -112,51 +117,276 @@ def test_the_action_is_always_sent():
         "6 link alone",
     ],
 )
-def test_the_terminal_rules(response, task, phase):
+def test_t8_t9_the_terminal_rules(response, task, phase):
     """The vendor's rules of what has ended, in their order; a success without a link has none to show."""
     progress = _progress(response, **task)
     assert progress.phase is phase
     assert bool(progress.links) is (phase is OK and URL in str(response))
 
 
+#: A finished answer of each service as its specification or its own tests have it, and the one link that is its clip.
+TASK = {"success": True, "task_id": "t", "trace_id": "tr"}
+DONE = [
+    ("acedata", "sora", {"data": [{"id": "sora-2:task_01", "video_url": URL, "state": "succeeded"}]}),
+    (
+        "acedata-veo",
+        "dates as text",
+        {"data": [{"id": "i", "video_url": URL, "created_at": "2026-01-01 10:00:00", "state": "succeeded"}]},
+    ),
+    (
+        "acedata-kling",
+        "specification",
+        {
+            "state": "succeed",
+            "video_url": URL,
+            "video_id": "842",
+            "duration": "5.041",
+            "start_image_url": "https://x/i",
+        },
+    ),
+    (
+        "acedata-kling",
+        "own tests",
+        {"state": "completed", "video_url": URL, "video_id": "842", "duration": 5, "end_image_url": "https://x/i"},
+    ),
+    (
+        "acedata-luma",
+        "specification",
+        {"state": "completed", "video_url": URL, "thumbnail_url": "https://cdn/t.jpg", "video_width": 1552},
+    ),
+    (
+        "acedata-wan",
+        "specification",
+        {"state": "completed", "image_url": "https://x/i.png", "video_url": URL, "thumbnail_url": "https://cdn/t.jpg"},
+    ),
+    ("acedata-hailuo", "state", {"data": [{"id": "i", "first_image_url": "", "video_url": URL, "state": "succeeded"}]}),
+    ("acedata-hailuo", "status", {"data": [{"first_image_url": "https://x", "video_url": URL, "status": "completed"}]}),
+    (
+        "acedata-seedance",
+        "list",
+        {"data": [{"status": "succeeded", "content": {"video_url": URL}, "usage": {"total_tokens": 108900}}]},
+    ),
+    (
+        "acedata-seedance",
+        "object",
+        {"data": {"status": "succeeded", "content": {"video_url": URL, "last_frame_url": "https://cdn/f.jpg"}}},
+    ),
+    (
+        "acedata-happyhorse",
+        "specification",
+        {"data": [{"video_url": URL, "state": "succeeded", "image_urls": ["https://x/i.png"], "ratio": None}]},
+    ),
+    (
+        "acedata-maestro",
+        "specification",
+        {
+            "data": {
+                "variants": [{"output_url": URL, "cover_url": "https://c/c.jpg", "captions_url": "https://c/c.srt"}]
+            }
+        },
+    ),
+]
+
+
+def _of(name, response, **task):
+    profile = profile_named(name)
+    return CONTRACT.read_progress(
+        {"id": "t", "response": response, **task}, RemoteJob("t", profile.modes[0].name), profile, "https://api"
+    )
+
+
+@pytest.mark.parametrize(("name", "shape", "result"), DONE, ids=[f"{name}, {shape}" for name, shape, _ in DONE])
+def test_t10_t11_every_sister_service_is_read(name, shape, result):
+    """Flat, in a list, in an object, under `content`: the clip is found; thumbnails and echoed inputs never are."""
+    task = {"status": "succeeded"} if name == "acedata-maestro" else {}
+    progress = _of(name, TASK | result, finished_at=1.0, **task)
+    assert (progress.phase, [link.url for link in progress.links]) == (OK, [URL])
+
+
+@pytest.mark.parametrize(("name", "shape", "result"), DONE, ids=[f"{name}, {shape}" for name, shape, _ in DONE])
 @pytest.mark.parametrize(
-    ("response", "phase", "urls"),
-    [
-        ({"data": [{"id": "i", "video_url": URL, "state": "succeeded"}]}, OK, [URL]),
-        ({"state": "succeed", "video_url": URL, "video_id": "v", "duration": "5.041"}, OK, [URL]),
-        ({"state": "completed", "video_url": URL, "thumbnail_url": "https://cdn/t.jpg"}, OK, [URL]),
-        ({"data": [{"video_url": URL, "status": "completed"}]}, OK, [URL]),
-        ({"data": {"status": "succeeded", "content": {"video_url": URL, "last_frame_url": "https://c/f"}}}, OK, [URL]),
-        ({"data": [{"status": "succeeded", "content": {"video_url": URL}}]}, OK, [URL]),
-        ({"data": [{"state": "error"}]}, BAD, []),
-        ({"data": [{"state": "SUCCEEDED", "video_url": URL}], "video_url": URL}, OK, [URL]),
-        ({"data": [{"state": "succeeded", "image_url": "https://x/i.png", "url": "https://x/u"}]}, OK, []),
-    ],
-    ids=[
-        "sora",
-        "kling",
-        "luma",
-        "hailuo with status",
-        "seedance, object",
-        "seedance, array",
-        "happyhorse",
-        "said twice",
-        "T11 other links",
-    ],
+    ("word", "phase"),
+    [("pending", RUN), ("processing", RUN), ("a new word", RUN), ("failed", BAD), ("error", BAD), ("canceled", GONE)],
 )
-def test_t10_every_sister_service_is_read(response, phase, urls):
-    """Flat, in `data`, under `content`: the clip is found, and thumbnails and echoed inputs never are."""
-    progress = _progress(response)
-    assert (progress.phase, [link.url for link in progress.links]) == (phase, urls)
+def test_t10_the_word_of_every_service_decides(name, shape, result, word, phase):
+    """Another word at the same place, and the same answer is no success, whatever links it has."""
+    bent = json.loads(json.dumps(TASK | result))
+    places = [bent, *(bent["data"] if isinstance(bent.get("data"), list) else [bent.get("data") or {}])]
+    for place in places:
+        for key in {"state", "status"} & set(place):
+            place[key] = word
+    task = {"status": word} if name == "acedata-maestro" else {}
+    progress = _of(name, bent, finished_at=1.0, **task)
+    assert (progress.phase, progress.links) == (phase, ())
 
 
-def test_t12_the_echo_of_the_request_is_not_a_result():
-    """Links in the echoed request, such as reference images, are not looked at."""
-    task = {"request": {"image_urls": ["https://x/i.png"], "callback_url": "https://me/secret"}}
-    assert _progress(None, **task).phase is RUN
+@pytest.mark.parametrize("name", [f"acedata-{name}" for name in ("veo", "hailuo", "seedance", "happyhorse", "maestro")])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"thumbnail_url": URL},
+        {"data": [{"image_url": URL, "url": URL, "first_image_url": URL, "cover_url": URL}]},
+        {"data": {"last_frame_url": URL, "image_urls": [URL], "content": {"last_frame_url": URL}}},
+        {"video_url": URL},
+        {"data": [{"source_video_url": URL}]},
+    ],
+    ids=["thumbnail", "inputs", "last frame", "another service's place", "source"],
+)
+def test_t11_no_other_link_is_the_clip(name, beside):
+    """What stands anywhere but at the service's own place is not catalogued, so the job shows no video."""
+    if name == "acedata-maestro":
+        progress = _of(name, TASK | beside, status="succeeded")
+    else:
+        progress = _of(name, {**TASK, "state": "succeeded", **beside})
+    assert (progress.phase, progress.links) == (OK, ())
 
 
-def test_a_finished_task_says_when():
+@pytest.mark.parametrize("word", ["pending", "scripting", "generating", "rendering", "captioning", "qc"])
+def test_the_stages_of_a_film_are_known(word):
+    """Maestro says where it is beside the response; none of its words is new, and none is an end."""
+    progress = _of("acedata-maestro", None, status=word)
+    assert (progress.phase, progress.word) == (RUN, word)
+    assert profile_named("acedata-maestro").words[word] == "running"
+
+
+def test_every_language_of_a_film_is_brought_home():
+    """Several variants are several clips, in their order."""
+    variants = [{"lang": lang, "output_url": f"https://cdn/{lang}.mp4"} for lang in ("zh-cn", "en")]
+    progress = _of("acedata-maestro", {"success": True, "data": {"variants": variants}}, status="succeeded")
+    assert [link.url for link in progress.links] == ["https://cdn/zh-cn.mp4", "https://cdn/en.mp4"]
+
+
+A, B, C = "https://x/a.png", "https://x/b.png", "https://x/c.png"
+ASYNC = {"async": True}
+#: service, mode, what the order holds, images, and the whole body
+BODIES = [
+    ("veo", "text", {}, (), {"action": "text2video", "aspect_ratio": "16:9"}),
+    (
+        "veo",
+        "image",
+        {"orientation": "portrait"},
+        (A,),
+        {"action": "image2video", "aspect_ratio": "9:16"} | {"image_urls": [A]},
+    ),
+    ("veo", "ingredients", {}, (A, B), {"action": "ingredients2video", "aspect_ratio": "16:9", "image_urls": [A, B]}),
+    ("veo", "upscale", {"orientation": None, "extra": {"video_id": "v"}}, (), {"action": "get1080p", "video_id": "v"}),
+    ("kling", "text", {"seconds": 5}, (), {"action": "text2video", "duration": 5, "aspect_ratio": "16:9"}),
+    (
+        "kling",
+        "image",
+        {"seconds": 10, "extra": {"cfg_scale": 0.5}},
+        (A, B),
+        {"action": "image2video", "duration": 10, "aspect_ratio": "16:9", "cfg_scale": 0.5}
+        | {"start_image_url": A, "end_image_url": B},
+    ),
+    (
+        "kling",
+        "o1-reference",
+        {"seconds": 5},
+        (A, B, C),
+        {"action": "text2video", "duration": 5, "aspect_ratio": "16:9"}
+        | {"image_list": [{"image_url": A}, {"image_url": B}, {"image_url": C}]},
+    ),
+    ("luma", "text", {"orientation": "21:9"}, (), {"action": "generate", "aspect_ratio": "21:9"}),
+    ("luma", "image", {}, (A,), {"action": "generate", "aspect_ratio": "16:9", "start_image_url": A}),
+    ("luma", "extend", {"orientation": None, "extra": {"video_id": "v"}}, (), {"action": "extend", "video_id": "v"}),
+    ("wan", "text", {"seconds": 15}, (), {"action": "text2video", "duration": 15, "resolution": "720P"}),
+    (
+        "wan",
+        "image",
+        {"seconds": 5, "extra": {"resolution": "1080P"}},
+        (A,),
+        {"action": "image2video", "duration": 5, "resolution": "1080P", "image_url": A},
+    ),
+    ("hailuo", "text", {}, (), {"action": "generate"}),
+    ("hailuo", "image", {}, (A,), {"action": "generate", "first_image_url": A}),
+    (
+        "happyhorse",
+        "text",
+        {"seconds": 5},
+        (),
+        {"action": "generate", "duration": 5, "ratio": "16:9", "resolution": "1080P"},
+    ),
+    (
+        "happyhorse",
+        "reference",
+        {"seconds": 5},
+        (A, B),
+        {"action": "reference_to_video", "duration": 5, "ratio": "16:9", "resolution": "1080P", "image_urls": [A, B]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("service", "mode", "order", "images", "body"), BODIES, ids=[f"{b[0]} {b[1]}" for b in BODIES])
+def test_t22_the_body_of_every_sister_service_is_as_documented(order_of, service, mode, order, images, body):
+    """Each service has an action of its own, its own names, and its own place for images."""
+    profile = profile_named(f"acedata-{service}")
+    model = profile.mode(mode).models[0]
+    given = {"model": model, "seconds": None, "size": None, "orientation": "landscape", **order}
+    request = CONTRACT.submission(order_of(profile.name, mode, **given), profile, Supplies(images))
+    named = {} if profile.mode(mode).model_field is None else {"model": model}
+    assert request == Request("POST", f"/{service}/videos", {"prompt": "a cat", **named, **ASYNC, **body})
+
+
+def test_seedance_takes_one_list_of_items(order_of):
+    """Prompt and images are typed items; one image is the first frame, two are both ends, more are references."""
+    profile = profile_named("acedata-seedance")
+    given = {"model": "doubao-seedance-2-0-260128", "seconds": 5, "size": None, "orientation": "adaptive"}
+
+    def content(mode, *images):
+        body = CONTRACT.submission(order_of(profile.name, mode, **given), profile, Supplies(images)).body
+        assert (body["duration"], body["ratio"], "prompt" in body) == (5, "adaptive", False)
+        return [(item.get("text") or item["image_url"]["url"], item.get("role")) for item in body["content"]]
+
+    assert content("text") == [("a cat", None)]
+    assert content("image", A) == [("a cat", None), (A, "first_frame")]
+    assert content("image", A, B) == [("a cat", None), (A, "first_frame"), (B, "last_frame")]
+    assert content("reference", A, B, C)[1:] == [(image, "reference_image") for image in (A, B, C)]
+
+
+def test_maestro_remixes_by_the_earlier_job(order_of):
+    """It knows no `async`, and a remix names the earlier task and takes everything else."""
+    profile = profile_named("acedata-maestro")
+    given = {"model": "maestro", "seconds": 30, "size": None, "orientation": "portrait"}
+    body = {"prompt": "a cat", "duration": 30, "aspect": "9:16", "quality": "standard"}
+    new = CONTRACT.submission(order_of(profile.name, **given), profile, Supplies((A,)))
+    assert new == Request("POST", "/maestro/videos", body | {"action": "generate", "file_urls": [A]})
+    order = order_of(profile.name, remix_of="parent", **given)
+    again = CONTRACT.submission(order, profile, Supplies(parent_id="t-1"))
+    assert again == Request("POST", "/maestro/videos", body | {"action": "remix", "ref_task_id": "t-1"})
+
+
+def test_t5_the_address_to_call_goes_along(order_of):
+    """With an address to call, the answer is still asked for at once, and polling goes on."""
+    order = order_of("acedata", "v2")
+    body = CONTRACT.submission(order, PROFILE, Supplies(callback_url="https://me/token")).body
+    assert (body["callback_url"], body["async"]) == ("https://me/token", True)
+
+
+def test_t24_nothing_waits_for_a_clip(order_of):
+    """A call that is held until the clip is done outlives proxies; every service that can is asked to answer at once."""
+    for name in NAMES:
+        profile = profile_named(name)
+        mode = profile.modes[0]
+        order = order_of(name, mode.name, model=mode.models[0], seconds=None, size=None)
+        body = CONTRACT.submission(order, profile, Supplies()).body
+        assert body.get("async") is (None if name == "acedata-maestro" else True)
+
+
+def test_t12_the_echo_of_the_request_is_neither_a_result_nor_kept():
+    """Links in the echoed request are not looked at, and nothing of it is in what is read: it may hold a secret."""
+    request = {
+        "image_urls": ["https://x/i.png"],
+        "video_url": URL,
+        "callback_url": "https://me/secret",
+        "state": "failed",
+    }
+    assert _progress(None, request=request) == Progress(RUN)
+    for response in ({"data": [{"state": "failed"}]}, {"data": [{"state": "succeeded", "video_url": URL}]}):
+        assert "secret" not in repr(_progress(response, request=request))
+
+
+def test_t4_a_finished_task_says_when_and_its_link_until_when():
     """`finished_at` is kept, and the link's own expiry."""
     response = {"data": [{"state": "succeeded", "video_url": f"{URL}?se=2025-10-16T00%3A00%3A00Z"}]}
     progress = _progress(response, finished_at=1760105730.0)
@@ -183,10 +413,11 @@ _VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(_KEYS, _VALUES, max_size=6))
-def test_t09_no_answer_breaks_it(answer):
-    """Any object can be read, alone or in a batch; only a success has links."""
-    progress = CONTRACT.read_progress(answer, PROFILE, "https://api")
+@given(st.dictionaries(_KEYS, _VALUES, max_size=6), st.sampled_from(NAMES))
+def test_t09_no_answer_breaks_it(answer, name):
+    """Any object can be read, alone or in a batch, by each service; only a success has links."""
+    profile = profile_named(name)
+    progress = CONTRACT.read_progress(answer, JOB, profile, "https://api")
     assert progress.phase is Phase.SUCCEEDED or not progress.links
-    CONTRACT.read_batch({"items": [answer]}, PROFILE, "https://api")
-    CONTRACT.read_id(answer)
+    CONTRACT.read_batch({"items": [answer]}, profile, "https://api")
+    CONTRACT.read_job(answer, profile)

@@ -84,7 +84,12 @@ def test_w16_times_come_in_every_form(value, moment):
         ({"code": "c", "message": "m"}, ("c", "m")),
         ({"detail": "d"}, (None, "d")),
         ({"detail": {"msg": "d"}}, (None, "d")),
-        ({"detail": [{"msg": "d"}]}, (None, None)),
+        ({"detail": [{"msg": "d", "type": "t"}, {"msg": "e"}]}, ("t", "d")),
+        ({"detail": []}, (None, None)),
+        ({"code": "c", "detail": "d"}, ("c", "d")),
+        ({"error": {}, "code": "c", "message": "m"}, ("c", "m")),
+        ({"error": "text", "payload": {"detail": {"msg": "d"}}}, (None, "text")),
+        ({"id": "v", "type": "videos"}, (None, None)),
         ({}, (None, None)),
     ],
 )

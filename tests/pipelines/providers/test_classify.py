@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 from pipelines.http import Answer
 from pipelines.providers.classify import classify, kind_of
 from pipelines.providers.client import CONTRACTS
-from pipelines.providers.profile import shipped_profiles
+from pipelines.providers.profile_files import shipped_profiles
 from pipelines.providers.protocol import Accepted, InDoubt, Rejected
 
 ACE, QINIU, OPENAI = "acedata", "qiniu", "openai"
 DOUBT = "in_doubt"
 
 
-def _verdict(provider, status, body, *, complete=True, headers=None):
+def _verdict(provider, status, body, *, complete=True, headers=None, mode=""):
     profile = shipped_profiles()[provider]
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return classify(Answer(status, headers or {}, content, complete), profile, CONTRACTS[profile.contract])
+    contract = CONTRACTS[profile.contract_of(mode)]
+    return classify(Answer(status, headers or {}, content, complete), profile, contract)
 
 
 def _error(code, message="m", **more):
@@ -62,7 +63,7 @@ ROWS = [
     ("T6 used up", ACE, 403, _error("used_up"), "funds"),
     ("moderation", ACE, 403, _error("forbidden"), "moderation"),
     ("moderation, older", ACE, 403, _error("content_moderation"), "moderation"),
-    ("T7 an unknown 403", ACE, 403, _error("mystery"), "key"),
+    ("T7 an unknown 403", ACE, 403, _error("mystery"), "forbidden"),
     ("no such path", ACE, 404, _error("no_api"), "address"),
     ("too large", ACE, 413, _error("request_too_large"), "row"),
     ("too many", ACE, 429, _error("too_many_requests"), "slow_down"),
@@ -126,11 +127,164 @@ def test_what_an_answer_means_for_the_money(provider, status, body, meaning):
         assert (verdict.http_status, verdict.excerpt is not None) == (status, True)
     elif meaning.startswith("id "):
         assert isinstance(verdict, Accepted)
-        assert verdict.provider_job_id == meaning[3:]
+        assert verdict.job.id == meaning[3:]
     else:
         assert isinstance(verdict, Rejected)
         assert (verdict.kind, verdict.http_status) == (meaning, status)
         assert verdict.again is (meaning not in ("row", "moderation"))
+
+
+#: 1.5 of the facts: HTTP status, code, and what it means; DOUBT where a charge cannot be ruled out.
+TABLE_1_5 = [
+    (400, "bad_request", "row"),
+    (400, "no_token", "key"),
+    (400, "token_mismatched", "key"),
+    (401, "token_mismatched", "key"),
+    (400, "api_not_implemented", "address"),
+    (400, "disabled", "key"),
+    (403, "disabled", "key"),
+    (401, "invalid_token", "key"),
+    (401, "token_expired", "key"),
+    (402, "insufficient_balance", "funds"),
+    (403, "used_up", "funds"),
+    (403, "forbidden", "moderation"),
+    (403, "content_moderation", "moderation"),
+    (404, "no_api", "address"),
+    (413, "request_too_large", "row"),
+    (429, "too_many_requests", "slow_down"),
+    (429, "rate_limited", "slow_down"),
+    (500, "api_error", DOUBT),
+    (502, "upstream_error", DOUBT),
+    (504, "timeout", DOUBT),
+    (504, "upstream_timeout", DOUBT),
+]
+
+
+@pytest.mark.parametrize("provider", [name for name in shipped_profiles() if name.startswith(ACE)])
+@pytest.mark.parametrize(
+    "envelope",
+    [{}, {"success": False}, {"success": False, "trace_id": None}, {"success": None, "data": None}],
+    ids=["without success", "with success", "without trace", "nulls"],
+)
+@pytest.mark.parametrize(("status", "code", "meaning"), TABLE_1_5, ids=[f"{row[0]} {row[1]}" for row in TABLE_1_5])
+def test_t6_every_row_of_aces_table_in_both_envelopes(provider, envelope, status, code, meaning):
+    """The code decides and not the status, with or without `success`, at every service."""
+    verdict = _verdict(provider, status, {"error": {"code": code, "message": "m"}, **envelope})
+    assert (verdict.kind if isinstance(verdict, Rejected) else DOUBT) == meaning
+
+
+@pytest.mark.parametrize(("code", "meaning"), [(row[1], row[2]) for row in TABLE_1_5 if row[2] != DOUBT])
+def test_t8_a_failure_at_http_200_is_known_by_its_code(code, meaning):
+    """HTTP 200 says nothing: the code is read all the same."""
+    verdict = _verdict(ACE, 200, {"success": False, **_error(code)})
+    assert (verdict.kind, verdict.http_status) == (meaning, 200)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 429])
+@pytest.mark.parametrize("error", ["a bare string", None, {}, [], {"message": "m"}])
+def test_t6_an_error_without_a_code_goes_by_its_status(status, error):
+    """A string, null or an empty object tells no code; then the HTTP status has to do."""
+    kinds = {400: "row", 401: "key", 402: "funds", 403: "forbidden", 413: "row", 429: "slow_down"}
+    verdict = _verdict(ACE, status, {"success": False, "error": error})
+    assert verdict.kind == kinds.get(status, "address")
+
+
+@pytest.mark.parametrize("body", [_error("mystery"), {"error": None}, b"<html>Forbidden</html>", b""])
+@pytest.mark.parametrize("provider", [ACE, QINIU, OPENAI])
+def test_t7_an_unknown_403_is_neither_moderation_nor_the_key(provider, body):
+    """It keeps a class of its own: no row is given up for it, and no key is called wrong."""
+    verdict = _verdict(provider, 403, body)
+    assert (verdict.kind, verdict.again) == ("forbidden", True)
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 503, 200])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": "model_not_found", "message": "No available channels for model sora-9"}},
+        {"error": {"message": "no available channel for model sora-9 under group default"}},
+        {"code": 503, "message": "no available channels for model sora-9"},
+        {"detail": {"msg": "no available channels for model sora-9", "loc": ["body"]}},
+    ],
+    ids=["2.4 error", "new-api", "2.4 top", "2.4 detail"],
+)
+@pytest.mark.parametrize("provider", [QINIU, "new-api"])
+def test_words_that_rule_out_a_charge_count_at_every_documented_status(provider, body, status):
+    """A gateway that has no channel for a model has passed nothing on, so that the row is refused for certain."""
+    verdict = _verdict(provider, status, body)
+    assert (verdict.kind, verdict.http_status, verdict.again) == ("row", status, False)
+
+
+def test_words_count_only_where_the_profile_says_so_and_the_answer_is_whole():
+    """The same words from somebody else, or in half an answer, leave a 5xx in doubt."""
+    body = json.dumps({"error": {"message": "no available channels for model x"}}).encode()
+    assert isinstance(_verdict(OPENAI, 503, body), InDoubt)
+    assert isinstance(_verdict(QINIU, 503, body, complete=False), InDoubt)
+    assert all(isinstance(_verdict(QINIU, status, body), InDoubt) for status in (100, 408, 409, 425, 499))
+
+
+@pytest.mark.parametrize(
+    ("mode", "body", "name"),
+    [
+        ("video", {"id": "qvideo-u-1"}, "qvideo-u-1"),
+        ("veo", {"id": "chatvideo-1-u"}, "chatvideo-1-u"),
+        ("veo", {"id": "videos-1-u"}, "videos-1-u"),
+        ("queue-vidu-q1-text", {"status": "IN_QUEUE", "request_id": "qvideo-root-1"}, "qvideo-root-1"),
+        ("veo", {"name": "operations/1"}, None),
+        ("veo", {"request_id": "qvideo-root-1"}, None),
+        ("queue-vidu-q1-text", {"id": "qvideo-1"}, None),
+    ],
+)
+def test_t26_each_protocol_knows_its_own_ids(mode, body, name):
+    """Which protocol an order spoke decides where its id stands; how an id begins decides nothing."""
+    verdict = _verdict(QINIU, 200, body, mode=mode)
+    assert (verdict.job.id if isinstance(verdict, Accepted) else None) == name
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "body", "kind"),
+    [
+        ("veo", 400, {"error": {"message": "m"}}, "row"),
+        ("veo", 401, {"message": "m", "code": "invalid_api_key"}, "key"),
+        ("veo", 402, b"", "funds"),
+        ("veo", 500, {"message": "m"}, DOUBT),
+        ("veo", 200, {"message": "m"}, DOUBT),
+        ("queue-vidu-q1-text", 422, {"detail": [{"msg": "m", "type": "value_error"}]}, "row"),
+        ("queue-vidu-q1-text", 400, {"detail": {"msg": "m", "type": "content_policy_violation"}}, "moderation"),
+        ("queue-vidu-q1-text", 404, {"detail": "Not Found"}, "address"),
+        ("queue-vidu-q1-text", 502, {"detail": "m"}, DOUBT),
+        ("queue-vidu-q1-text", 202, {"status": "IN_QUEUE"}, DOUBT),
+    ],
+)
+def test_the_other_protocols_refuse_by_the_same_table(mode, status, body, kind):
+    """Wherever a protocol puts its error, the verdict is the same."""
+    verdict = _verdict(QINIU, status, body, mode=mode)
+    assert (verdict.kind if isinstance(verdict, Rejected) else DOUBT) == kind
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"progress": 10}\n{"success": true, "task_id": "t"}\n', "t"),
+        (b'{"task_id": "u"}\r\n\r\n{"task_id": "t"}', "t"),
+        (b'{"task_id": "t"}\n{"progress": 10}\n', None),
+        (b'{"task_id": "t"}\n{"task_', None),
+        (b'[1]\n{"task_id": "t"}', None),
+        (b'not json\n{"task_id": "t"}', None),
+        (b'{\n"task_id":\n"t"\n}', "t"),
+    ],
+)
+def test_of_several_json_lines_the_last_is_the_envelope(body, name):
+    """What comes line by line is read by its last line, if all of them are whole; anything else is in doubt."""
+    verdict = _verdict(ACE, 200, body)
+    assert (verdict.job.id if isinstance(verdict, Accepted) else None) == name
+
+
+def test_t24_an_answer_that_waited_for_the_clip_is_an_acceptance():
+    """A blocking answer has the clip and the task id at once; its clip is fetched like any other."""
+    data = [{"id": "i", "video_url": "https://cdn/v.mp4", "state": "succeeded"}]
+    verdict = _verdict(ACE, 200, {"success": True, "task_id": "t", "trace_id": "tr", "data": data})
+    assert (verdict.job.id, verdict.trace_id) == ("t", "tr")
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 402, 404, 429, 500])
@@ -244,6 +398,7 @@ def test_every_refusal_has_a_kind(status, code, message, provider):
         "key",
         "funds",
         "address",
+        "forbidden",
         "row",
         "moderation",
         "slow_down",

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
+from urllib.parse import unquote
 
 import pytest
 
@@ -16,11 +18,13 @@ from pipelines.errors import (
     UnusableAnswer,
 )
 from pipelines.http import Http
+from pipelines.job import RemoteJob
 from pipelines.providers.client import Client, account_of
-from pipelines.providers.profile import profile_named
-from pipelines.providers.protocol import Accepted, InDoubt, Phase, Rejected
+from pipelines.providers.profile_files import profile_named
+from pipelines.providers.protocol import Accepted, InDoubt, Phase, Rejected, Supplies
 
 KEY = "sk-canary-0123456789abcdef"
+JOB = RemoteJob("v-1", "video")
 
 
 async def _nothing():
@@ -30,8 +34,8 @@ async def _nothing():
 async def test_a_submission_is_one_post_with_the_key(peer, client_of, order_of):
     """What goes out is one JSON POST to the documented path, with the key as a bearer."""
     peer.answers(200, {"id": "v-1", "status": "queued"})
-    verdict = await client_of("qiniu").submit(order_of(prompt="猫 🎬"), _nothing)
-    assert verdict == Accepted("v-1", None, 200)
+    verdict = await client_of("qiniu").submit(order_of(prompt="猫 🎬"), Supplies(), _nothing)
+    assert verdict == Accepted(RemoteJob("v-1", "video"), None, 200)
     [(line, headers, body)] = peer.requests
     assert line == "POST /v1/videos HTTP/1.1"
     assert headers["authorization"] == f"bearer {KEY}"
@@ -47,13 +51,13 @@ async def test_s03_an_error_before_the_first_byte_sends_nothing(peer, client_of,
         raise error
 
     with pytest.raises(type(error)):
-        await client_of("qiniu").submit(order_of(), refuse)
+        await client_of("qiniu").submit(order_of(), Supplies(), refuse)
     assert peer.requests == []
 
 
 async def test_s11_a_connection_that_closes_without_an_answer_is_in_doubt(peer, client_of, order_of):
     """The request arrived whole and nothing came back: nobody knows."""
-    verdict = await client_of("qiniu").submit(order_of(), _nothing)
+    verdict = await client_of("qiniu").submit(order_of(), Supplies(), _nothing)
     assert isinstance(verdict, InDoubt)
     assert len(peer.requests) == 1
 
@@ -65,19 +69,19 @@ async def test_s01_nobody_listening_is_not_sent(order_of):
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
         async with Http() as http:
             with pytest.raises(NotSent):
-                await Client(http, profile_named("qiniu"), url, KEY).submit(order_of(), _nothing)
+                await Client(http, profile_named("qiniu"), url, KEY).submit(order_of(), Supplies(), _nothing)
 
 
 async def test_s13_a_body_that_is_cut_short_is_in_doubt(peer, client_of, order_of):
     """Less than the announced length is no answer."""
     peer.answers(200, b'{"id": "v-1"}', content_length="500")
-    assert isinstance(await client_of("qiniu").submit(order_of(), _nothing), InDoubt)
+    assert isinstance(await client_of("qiniu").submit(order_of(), Supplies(), _nothing), InDoubt)
 
 
 async def test_s38_a_redirect_is_not_followed(peer, client_of, order_of):
     """A POST that costs money goes to the address that was set, and nowhere else."""
     peer.answers(307, b"", location=f"{peer.url}/elsewhere")
-    verdict = await client_of("qiniu").submit(order_of(), _nothing)
+    verdict = await client_of("qiniu").submit(order_of(), Supplies(), _nothing)
     assert isinstance(verdict, Rejected)
     assert (verdict.kind, len(peer.requests)) == ("address", 1)
 
@@ -105,7 +109,7 @@ async def test_a_status_query_that_fails_is_translated(peer, client_of, status, 
     """Each refusal of a free query has its own error, none fails the job, and none holds the key."""
     peer.answers(status, body, **headers)
     with pytest.raises(error) as caught:
-        await client_of("qiniu").check("v-1")
+        await client_of("qiniu").check(JOB)
     assert type(caught.value) is error
     assert KEY not in str(caught.value)
     if error is SlowDown:
@@ -115,7 +119,7 @@ async def test_a_status_query_that_fails_is_translated(peer, client_of, status, 
 async def test_w02_a_broken_connection_is_no_answer(peer, client_of):
     """The network between us fails a query, not the job."""
     with pytest.raises(NoAnswer):
-        await client_of("qiniu").check("v-1")
+        await client_of("qiniu").check(JOB)
 
 
 @pytest.mark.parametrize(
@@ -124,13 +128,13 @@ async def test_w02_a_broken_connection_is_no_answer(peer, client_of):
 async def test_w13_an_answer_about_this_job_is_taken(peer, client_of, body):
     """An answer without an id, or with ours under either name, is about our job."""
     peer.answers(200, body)
-    assert (await client_of("openai").check("v-1")).phase is Phase.FAILED
+    assert (await client_of("openai").check(JOB)).phase is Phase.FAILED
 
 
 async def test_many_jobs_are_asked_about_in_one_request(peer, client_of):
     """Where the contract can, one query names many, and the answer is told apart by id."""
     peer.answers(200, {"items": [{"id": "a", "response": {"data": [{"state": "failed"}]}}, {"id": "b"}], "count": 2})
-    found = await client_of("acedata").check_many(["a", "b", "c"])
+    found = await client_of("acedata").check_many([RemoteJob(name, "v2") for name in "abc"])
     assert {name: progress.phase for name, progress in found.items()} == {"a": Phase.FAILED, "b": Phase.RUNNING}
     assert json.loads(peer.requests[0][2]) == {"ids": ["a", "b", "c"], "action": "retrieve_batch"}
 
@@ -142,9 +146,9 @@ async def test_t21_a_key_that_the_provider_echoes_is_hidden(peer, client_of, ord
     echo = {"error": {"code": f"bad {KEY}", "message": f"Incorrect API key provided: {KEY}"}, "status": "failed"}
     peer.answers(status, echo)
     peer.answers(status, echo)
-    said = repr(await client.submit(order_of(), _nothing))
+    said = repr(await client.submit(order_of(), Supplies(), _nothing))
     try:
-        said += repr(await client.check("v-1"))
+        said += repr(await client.check(JOB))
     except (ProviderUnavailable, UnknownJob, KeyRefused) as error:
         said += repr(error)
     assert KEY not in said
@@ -164,3 +168,213 @@ def test_an_account_is_an_address_and_a_key():
     assert same == account_of("https://api:443/v2", "k")
     assert len({same, account_of("https://api/v1", "l"), account_of("https://b/v1", "k")}) == 3
     assert Client(None, profile_named("qiniu"), "https://api/v1", KEY, account="rehearsal").account == "rehearsal"
+
+
+async def _said(client, order, supplies=None):
+    return await client.submit(order, supplies or Supplies(), _nothing)
+
+
+async def test_t12_the_address_to_call_is_not_in_what_is_kept(peer, client_of, order_of):
+    """A provider that echoes the request back does not get the secret in the callback address into a record."""
+    secret = "https://me.example/hook/s3cret"
+    client, supplies = client_of("acedata"), Supplies(callback_url=secret)
+    order = order_of("acedata", "v2")
+    escaped = json.dumps({"note": secret}).replace("/", "\\/").encode()
+    for status, body in [
+        (
+            500,
+            {"error": {"code": "api_error", "message": f"cannot call {secret}"}, "request": {"callback_url": secret}},
+        ),
+        (400, {"error": {"code": "bad_request", "message": f"bad callback_url: {secret}"}}),
+        (200, escaped),
+        (200, {"trace_id": secret}),
+        (200, {"task_id": "t", "trace_id": secret, "request": {"callback_url": secret}}),
+    ]:
+        peer.answers(status, body)
+        verdict = await _said(client, order, supplies)
+        assert "s3cret" not in repr(verdict), status
+    assert all(b"s3cret" in body for _, _, body in peer.requests)
+
+
+@pytest.mark.parametrize("name", ["video_bGl0/+A==", "../models", "a b?c#d%", "视频"])
+@pytest.mark.parametrize("provider", ["openai", "qiniu", "litellm"])
+async def test_t21_an_id_is_one_segment_on_the_wire(peer, client_of, provider, name):
+    """Whatever an id is made of, the server is asked about that id, and about no other path."""
+    peer.answers(200, {"id": name, "status": "queued"})
+    await client_of(provider).check(RemoteJob(name, "video"))
+    path = peer.requests[0][0].split()[1]
+    assert path.startswith("/v1/videos/")
+    assert unquote(path.removeprefix("/v1/videos/")) == name
+    assert path.count("/") == 3
+
+
+#: the mode of an order to Qiniu, its model, the answer, and the paths that it goes to and that is asked then
+PROTOCOLS = [
+    ("video", "sora-2", {"id": "qvideo-1"}, ["/v1/videos", "/v1/videos/qvideo-1"]),
+    (
+        "veo",
+        "veo-3.0-generate-preview",
+        {"id": "chatvideo-1"},
+        ["/v1/videos/generations", "/v1/videos/generations/chatvideo-1"],
+    ),
+    (
+        "queue-vidu-q1-text",
+        "fal-ai/vidu/q1/text-to-video",
+        {"request_id": "qvideo-root-1", "status_url": "{host}/queue/fal-ai/vidu/requests/qvideo-root-1/status"},
+        ["/queue/fal-ai/vidu/q1/text-to-video", "/queue/fal-ai/vidu/requests/qvideo-root-1/status"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("mode", "model", "answer", "paths"), PROTOCOLS, ids=[row[0] for row in PROTOCOLS])
+async def test_t26_one_account_speaks_three_protocols(peer, client_of, order_of, mode, model, answer, paths):
+    """The mode of an order decides its protocol, is kept with the job, and decides how the job is asked about."""
+    host = peer.url.removesuffix("/v1")
+    client = client_of("qiniu")
+    peer.answers(200, {name: value.format(host=host) for name, value in answer.items()})
+    verdict = await _said(client, order_of("qiniu", mode, model=model))
+    assert (verdict.job.id, verdict.job.mode) == (next(iter(answer.values())), mode)
+    peer.answers(200, {"status": "in_progress"})
+    assert (await client.check(verdict.job)).phase is Phase.RUNNING
+    assert [line.split()[1] for line, _, _ in peer.requests] == paths
+    assert all(headers["authorization"] == f"bearer {KEY}" for _, headers, _ in peer.requests)
+
+
+@pytest.mark.parametrize(
+    ("base", "path"),
+    [
+        ("/v1", "/queue/m"),
+        ("", "/queue/m"),
+        ("/qiniu/v1", "/qiniu/queue/m"),
+        ("/v1/proxy", "/v1/proxy/queue/m"),
+    ],
+)
+async def test_the_queue_goes_without_the_version(peer, order_of, base, path):
+    """Only the ending /v1 of the base URL is dropped for that protocol, wherever the operator put it."""
+    peer.answers(200, {"request_id": "r"})
+    async with Http() as http:
+        client = Client(http, profile_named("qiniu"), peer.url.removesuffix("/v1") + base, KEY)
+        await _said(client, order_of("qiniu", "queue-vidu-q1-text", model="m"))
+    assert peer.requests[0][0] == f"POST {path} HTTP/1.1"
+
+
+QUEUED = RemoteJob("qvideo-root-1", "queue-vidu-q1-text")
+
+
+def _at(peer, job=QUEUED):
+    host = peer.url.removesuffix("/v1")
+    return replace(job, status_url=f"{host}/queue/r/status", result_url=f"{host}/queue/r")
+
+
+@pytest.mark.parametrize(
+    ("answers", "phase", "links"),
+    [
+        ([{"status": "IN_PROGRESS"}], Phase.RUNNING, 0),
+        ([{"status": "COMPLETED", "result": {"video": {"url": "https://cdn/v.mp4"}}}], Phase.SUCCEEDED, 1),
+        ([{"status": "COMPLETED"}, {"video": {"url": "https://cdn/v.mp4"}}], Phase.SUCCEEDED, 1),
+        ([{"status": "COMPLETED"}, {"video": None}], Phase.SUCCEEDED, 0),
+        ([{"status": "COMPLETED"}, {"something": "else"}], Phase.SUCCEEDED, 0),
+        ([{"status": "COMPLETED"}, {"detail": {"msg": "no"}, "video": None}], Phase.FAILED, 0),
+        ([{"status": "COMPLETED", "detail": {"msg": "no"}}], Phase.FAILED, 0),
+    ],
+)
+async def test_t27_a_result_that_is_elsewhere_is_asked_for_there(peer, client_of, answers, phase, links):
+    """A finished job of the queue may say where its result is; one that has none is completed without a video."""
+    for body in answers:
+        peer.answers(200, body)
+    progress = await client_of("qiniu").check(_at(peer))
+    assert (progress.phase, len(progress.links)) == (phase, links)
+    paths = ["/queue/r/status", "/queue/r"]
+    assert [line.split()[1] for line, _, _ in peer.requests] == paths[: len(answers)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://elsewhere.example/queue/r/status",
+        "http://127.0.0.1:1/queue/r/status",
+        "http://169.254.169.254/latest",
+        "http://127.0.0.1:99999/x",
+        "http://host:port/x",
+    ],
+)
+async def test_t20_the_key_goes_to_the_apis_own_host_only(peer, client_of, address):
+    """An address that the provider gave, and that leads to another host, is not asked at all."""
+    job = replace(QUEUED, status_url=address)
+    with pytest.raises(UnusableAnswer, match="another host"):
+        await client_of("qiniu").check(job)
+    job = replace(_at(peer), result_url=address)
+    peer.answers(200, {"status": "COMPLETED"})
+    with pytest.raises(UnusableAnswer, match="another host"):
+        await client_of("qiniu").check(job)
+    assert len(peer.requests) == 1
+
+
+async def test_a_server_that_needs_no_key_gets_none(peer, order_of):
+    """Without a key there is no header, not an empty one."""
+    peer.answers(200, {"id": "v"})
+    async with Http() as http:
+        await _said(Client(http, profile_named("vllm-omni"), peer.url, ""), order_of("vllm-omni"))
+    assert "authorization" not in peer.requests[0][1]
+
+
+async def test_t19_a_form_goes_out_as_one(peer, client_of, order_of):
+    """vLLM-Omni takes forms only: every field is a part, the length as text."""
+    peer.answers(200, {"id": "video_gen_1", "status": "queued", "created_at": 1})
+    verdict = await _said(client_of("vllm-omni"), order_of("vllm-omni", extra={"seed": 5}))
+    assert verdict.job.id == "video_gen_1"
+    _, headers, body = peer.requests[0]
+    assert headers["content-type"].startswith("multipart/form-data; boundary=")
+    for part in (b'name="prompt"\r\n\r\na cat', b'name="seconds"\r\n\r\n4', b'name="seed"\r\n\r\n5'):
+        assert part in body
+
+
+@pytest.mark.parametrize(
+    ("provider", "line", "answer", "ids"),
+    [
+        ("openai", "/v1/videos?limit=2&order=desc", {"data": [{"id": "b"}, {"id": "a"}], "has_more": True}, ["b", "a"]),
+        ("sglang", "/v1/videos?limit=2&order=desc", {"object": "list", "data": [{"id": "b"}]}, ["b"]),
+        ("litellm", "/v1/videos?limit=2&order=desc&custom_llm_provider=openai", {"data": []}, []),
+        ("vllm-omni", "/v1/videos?limit=2&order=desc", {"data": [{"id": "b"}, {"status": "x"}, 7, None]}, ["b"]),
+        ("openai", "/v1/videos?limit=2&order=desc", {"data": None}, []),
+    ],
+)
+async def test_the_newest_jobs_can_be_listed(peer, client_of, provider, line, answer, ids):
+    """With or without pages, and with what the server wants besides; rows without an id are left out."""
+    peer.answers(200, answer)
+    assert [job.id for job in await client_of(provider).list_recent(2)] == ids
+    assert peer.requests[0][0] == f"GET {line} HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    "answer", [{"id": "v-1", "object": "video.deleted", "deleted": True}, {"id": "v-1", "status": "deleted"}]
+)
+async def test_a_video_can_be_deleted(peer, client_of, answer):
+    """One request by id; servers differ in what they say."""
+    peer.answers(200, answer)
+    await client_of("sglang").delete(JOB)
+    assert peer.requests[0][0] == "DELETE /v1/videos/v-1 HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("variant", "url"), [("video", "/videos/v-1/content"), ("thumbnail", "/videos/v-1/content?variant=thumbnail")]
+)
+def test_the_file_is_at_the_servers_content_address(variant, url):
+    """The clip without a query, other variants with one; either with the key."""
+    link = Client(None, profile_named("openai"), "https://api/v1", KEY).content_link(JOB, variant)
+    assert (link.url, link.needs_key) == (f"https://api/v1{url}", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(403, ProviderUnavailable), (404, UnknownJob), (400, ProviderUnavailable), (500, ProviderUnavailable)],
+    ids=["T29", "T30", "400", "500"],
+)
+@pytest.mark.parametrize("provider", ["openai", "new-api", "sglang", "vllm-omni", "acedata", "acedata-kling"])
+async def test_t29_t30_a_refused_query_fails_no_job(peer, client_of, provider, status, error):
+    """A key that may not ask, and a server that forgot: both are errors that the watch survives, never a failed job."""
+    peer.answers(status, {"detail": "no"})
+    job = RemoteJob("v-1", profile_named(provider).modes[0].name)
+    with pytest.raises(error) as caught:
+        await client_of(provider).check(job)
+    assert caught.value.passes

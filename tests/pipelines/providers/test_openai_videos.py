@@ -6,37 +6,121 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.providers.openai_videos import OpenAIVideos
-from pipelines.providers.profile import profile_named
-from pipelines.providers.protocol import Link, Phase, Request
+from pipelines.image import LocalImage
+from pipelines.job import RemoteJob
+from pipelines.providers.openai_videos import WORDS, OpenAIVideos
+from pipelines.providers.profile_files import profile_named
+from pipelines.providers.protocol import Link, Phase, Request, Supplies, Upload
 
 CONTRACT = OpenAIVideos()
 BASE = "https://api/v1"
 
 
-def _progress(answer, provider="openai"):
-    return CONTRACT.read_progress(answer, profile_named(provider), BASE)
+def _progress(answer, provider="openai", name="v"):
+    return CONTRACT.read_progress(answer, RemoteJob(name, "video"), profile_named(provider), BASE)
 
 
 def test_the_body_is_as_openai_documents_it(order_of):
     """Length as text, size always said, JSON without an upload."""
-    request = CONTRACT.submission(order_of("openai"), profile_named("openai"))
+    request = CONTRACT.submission(order_of("openai"), profile_named("openai"), Supplies())
     body = {"model": "sora-2", "prompt": "a cat", "seconds": "4", "size": "1280x720"}
     assert request == Request("POST", "/videos", body)
 
 
 def test_t22_the_reference_image_is_as_each_server_wants_it(order_of):
     """OpenAI takes an object with a link, Qiniu a bare link."""
-    image = ("https://x/a.png",)
-    openai = CONTRACT.submission(order_of("openai", image_urls=image), profile_named("openai"))
-    qiniu = CONTRACT.submission(order_of("qiniu", image_urls=image), profile_named("qiniu"))
+    image = Supplies(("https://x/a.png",))
+    openai = CONTRACT.submission(order_of("openai"), profile_named("openai"), image)
+    qiniu = CONTRACT.submission(order_of("qiniu"), profile_named("qiniu"), image)
     assert openai.body["input_reference"] == {"image_url": "https://x/a.png"}
     assert qiniu.body["input_reference"] == "https://x/a.png"
 
 
+CAT = LocalImage("cat.png", "image/png", b"\x89PNG", 2, 2)
+FILE = Upload("cat.png", "image/png", CAT.data)
+A, B = "https://x/a.png", "https://x/b.png"
+RAW = CAT.base64()
+
+
+@pytest.mark.parametrize(
+    ("provider", "mode", "model", "images", "fields"),
+    [
+        ("openai", "video", "sora-2", (CAT,), {"input_reference": FILE}),
+        ("litellm", "video", "sora-2", (A,), {"input_reference": {"image_url": A}}),
+        ("new-api", "video", "sora-2", (CAT,), {"input_reference": FILE}),
+        ("vllm-omni", "video", "m", (A,), {"image_reference": f'{{"image_url": "{A}"}}'}),
+        ("vllm-omni", "video", "m", (CAT,), {"input_reference": FILE}),
+        ("sglang", "video", "m", (A,), {"reference_url": A}),
+        ("sglang", "video", "m", (CAT,), {"input_reference": FILE}),
+        ("qiniu", "kling-v2-5", "kling-v2-5-turbo", (A, B), {"input_reference": A, "image_tail": B}),
+        ("qiniu", "kling-v2-6", "kling-v2-6", (CAT, B), {"input_reference": RAW, "image_tail": B}),
+        ("qiniu", "kling-v3", "kling-v3", (CAT,), {"input_reference": RAW}),
+        (
+            "qiniu",
+            "kling-o1",
+            "kling-video-o1",
+            (A, CAT),
+            {"image_list": [{"image": A, "type": "first_frame"}, {"image": RAW, "type": "end_frame"}]},
+        ),
+        ("qiniu", "kling-v3-omni", "kling-v3-omni", (A,), {"image_list": [{"image": A, "type": "first_frame"}]}),
+    ],
+)
+def test_t22_each_server_has_its_own_way_with_images(order_of, provider, mode, model, images, fields):
+    """An object, JSON text, a bare link, raw Base64, a list of frames, or a file: as the profile says."""
+    profile = profile_named(provider)
+    body = CONTRACT.submission(order_of(provider, mode, model=model), profile, Supplies(images)).body
+    assert {name: value for name, value in body.items() if name not in ("model", "prompt", "seconds", "size")} == fields
+
+
+@pytest.mark.parametrize(
+    ("provider", "images", "form"),
+    [
+        ("openai", (), False),
+        ("openai", (A,), False),
+        ("openai", (CAT,), True),
+        ("litellm", (CAT,), True),
+        ("new-api", (), False),
+        ("vllm-omni", (), True),
+        ("vllm-omni", (A,), True),
+        ("sglang", (), False),
+        ("sglang", (CAT,), True),
+        ("qiniu", (A,), False),
+    ],
+)
+def test_t19_json_where_it_can_be_and_forms_where_they_must(order_of, provider, images, form):
+    """Qiniu never gets a form, vLLM-Omni always, SGLang only with a file."""
+    request = CONTRACT.submission(order_of(provider), profile_named(provider), Supplies(images))
+    assert request.form is form
+
+
+@pytest.mark.parametrize(
+    ("provider", "seconds"),
+    [("openai", "4"), ("qiniu", "4"), ("litellm", "4"), ("vllm-omni", "4"), ("new-api", "4"), ("sglang", 4)],
+)
+def test_t14_only_sglang_takes_the_length_as_a_number(order_of, provider, seconds):
+    """Everybody else wants it as text."""
+    assert CONTRACT.submission(order_of(provider), profile_named(provider), Supplies()).body["seconds"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "path"),
+    [
+        ("openai", "video_1", "/videos/video_1/remix"),
+        ("qiniu", "qvideo-u-1", "/videos/qvideo-u-1/remix"),
+        ("litellm", "video_a/b==", "/videos/video_a%2Fb%3D%3D/remix"),
+    ],
+)
+def test_a_remix_goes_to_the_other_clip(order_of, provider, name, path):
+    """Its path names the other clip, percent-encoded, and its body is the prompt alone."""
+    request = CONTRACT.submission(
+        order_of(provider, remix_of="parent"), profile_named(provider), Supplies(parent_id=name)
+    )
+    assert request == Request("POST", path, {"prompt": "a cat"})
+
+
 def test_a_providers_own_parameters_go_along(order_of):
     """What the profile lets through is sent under its own name."""
-    request = CONTRACT.submission(order_of("qiniu", extra={"mode": "pro"}), profile_named("qiniu"))
+    request = CONTRACT.submission(order_of("qiniu", extra={"mode": "pro"}), profile_named("qiniu"), Supplies())
     assert request.body["mode"] == "pro"
 
 
@@ -53,8 +137,8 @@ def test_a_providers_own_parameters_go_along(order_of):
 def test_t21_an_id_is_one_segment_of_the_path(name, path):
     """Ids that carry slashes, signs or dots are percent-encoded, in the query and in the content link."""
     profile = profile_named("openai")
-    assert CONTRACT.status(name, profile) == Request("GET", path)
-    [link] = _progress({"id": name, "status": "completed"}).links
+    assert CONTRACT.status(RemoteJob(name), profile) == Request("GET", path)
+    [link] = _progress({"id": name, "status": "completed"}, name=name).links
     assert link.url == f"{BASE}{path}/content"
 
 
@@ -80,6 +164,81 @@ def test_w15_the_status_alone_decides(word):
     answer["task_result"] = {"videos": [{"url": "https://x/y.mp4"}]}
     progress = _progress(answer, "qiniu")
     assert (progress.phase, progress.links) == (Phase.RUNNING, ())
+
+
+@pytest.mark.parametrize(
+    ("word", "phase"),
+    [
+        *[(w, Phase.RUNNING) for w in ("initializing", "queued", "in_progress", "downloading", "uploading")],
+        ("completed", Phase.SUCCEEDED),
+        ("failed", Phase.FAILED),
+        ("cancelled", Phase.CANCELLED),
+    ],
+)
+def test_qiniu_has_eight_states(word, phase):
+    """Each of them is known, so that none is logged as new."""
+    assert _progress({"id": "q", "status": word}, "qiniu").phase is phase
+    assert word in {**WORDS, **profile_named("qiniu").words}
+
+
+@pytest.mark.parametrize(
+    ("provider", "answer", "phase"),
+    [
+        ("sglang", {"status": "queued", "progress": 0, "model": "sora-2", "url": None}, Phase.RUNNING),
+        ("sglang", {"status": "completed", "progress": 100, "file_path": "outputs/v.mp4"}, Phase.SUCCEEDED),
+        ("sglang", {"status": "failed", "error": {"message": "CUDA"}}, Phase.FAILED),
+        ("sglang", {"status": "deleted"}, Phase.CANCELLED),
+        ("new-api", {"task_id": "v", "status": "unknown"}, Phase.RUNNING),
+        ("new-api", {"task_id": "v", "status": "completed", "metadata": {}, "usage": {}}, Phase.SUCCEEDED),
+        ("litellm", {"status": "processing", "progress": None, "seconds": None, "size": None}, Phase.RUNNING),
+        ("litellm", {"status": "completed", "usage": {"duration_seconds": 4.0}}, Phase.SUCCEEDED),
+        ("vllm-omni", {"status": "completed", "media_type": "video/mp4", "stage_durations": {}}, Phase.SUCCEEDED),
+        ("vllm-omni", {"status": "failed", "error": {"code": 500, "message": "m"}}, Phase.FAILED),
+        ("openai", {"status": "in_progress", "progress": 100}, Phase.RUNNING),
+        ("openai", {"status": "cancelled", "error": "stopped by the user"}, Phase.CANCELLED),
+        ("openai", {"status": "expired", "error": "a text, as OpenRouter has it"}, Phase.RUNNING),
+    ],
+)
+def test_t18_every_server_says_it_in_its_own_words(provider, answer, phase):
+    """Known words decide, whatever stands beside them; what nobody knows means still running."""
+    progress = _progress({"id": "v", **answer}, provider)
+    assert progress.phase is phase
+    assert bool(progress.links) is (phase is Phase.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [(name, f"{BASE}/videos/v/content") for name in ("openai", "litellm", "vllm-omni", "sglang", "new-api")],
+)
+def test_t20_a_content_address_is_the_servers_own(provider, url):
+    """The file is asked of the host that the operator set, and only there with the key."""
+    [link] = _progress({"id": "v", "status": "completed"}, provider).links
+    assert (link.url, link.needs_key) == (url, True)
+
+
+def test_t20_a_direct_link_never_gets_the_key():
+    """Where an answer has a link of its own, it is opened without."""
+    video = {"url": "https://cdn/v.mp4"}
+    for provider in ("qiniu", "openai"):
+        [link] = _progress({"id": "v", "status": "completed", "task_result": {"videos": [video]}}, provider).links
+        assert (link.url, link.needs_key) == ("https://cdn/v.mp4", False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds", "size"),
+    [
+        ({"seconds": "8", "size": "1280x720"}, 8, "1280x720"),
+        ({"seconds": 8}, 8, None),
+        ({"duration": "5.0"}, 5, None),
+        ({"seconds": None, "duration": None, "size": None}, None, None),
+        ({"seconds": "long", "size": {}}, None, None),
+        ({"seconds": True, "size": 7}, None, "7"),
+    ],
+)
+def test_t28_what_is_made_is_read_as_it_is_said(answer, seconds, size):
+    """Length and size that an answer names are kept, so that a silent change is seen; numbers are compared as numbers."""
+    progress = _progress({"id": "v", "status": "in_progress", **answer})
+    assert (progress.seconds, progress.size) == (seconds, size)
 
 
 def test_qiniu_gives_signed_links():
@@ -152,7 +311,7 @@ _VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(_KEYS, _VALUES, max_size=6), st.sampled_from(["openai", "qiniu"]))
+@given(st.dictionaries(_KEYS, _VALUES, max_size=6), st.sampled_from(["openai", "qiniu", "sglang", "new-api"]))
 def test_t09_no_answer_breaks_it(answer, provider):
     """Any object can be read; only a success has links."""
     progress = _progress(answer, provider)

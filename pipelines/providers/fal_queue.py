@@ -1,0 +1,93 @@
+"""Qiniu's third protocol, fal's queue: POST /queue/{model path}, then the addresses that its answer gives.
+
+Shapes: Qiniu's queue page and cookbook of 2026-08-11. The addresses are used as they come; they cannot be built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from pipelines.errors import UnusableAnswer
+from pipelines.job import Order, RemoteJob
+from pipelines.providers import answers
+from pipelines.providers.openai_videos import links_at, named_job, results_of
+from pipelines.providers.order_body import order_body
+from pipelines.providers.profile import Profile
+from pipelines.providers.protocol import Phase, Progress, Request, Supplies
+
+_WORDS = {
+    "in_queue": Phase.RUNNING,
+    "in_progress": Phase.RUNNING,
+    "completed": Phase.SUCCEEDED,
+    "ok": Phase.SUCCEEDED,
+    "failed": Phase.FAILED,
+    "error": Phase.FAILED,
+    "cancelled": Phase.CANCELLED,
+}
+#: In the status answer and in the result, in that order.
+_RESULTS = ("result.video.url", "video.url", "payload.video.url", "videos[].url")
+#: The answer at the address for results has no status, but one of these, if only to say that there is no file.
+_RESULT_KEYS = ("result", "video", "videos", "payload")
+
+
+class FalQueue:
+    """The contract as pure functions."""
+
+    def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
+        """POST /queue/{model path}: the model is the path, and not sent again."""
+        return Request("POST", f"/queue/{quote(order.model)}", order_body(order, profile, supplies))
+
+    def status(self, job: RemoteJob, profile: Profile) -> Request:
+        """GET the address that the submission's answer gave.
+
+        Raises:
+            UnusableAnswer: it gave none.
+        """
+        if job.status_url is None:
+            raise UnusableAnswer(f"{profile.name} gave no address to ask about {job.id}.")
+        return Request("GET", job.status_url)
+
+    def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
+        """There is none in this contract.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError
+
+    def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
+        """`request_id`, with the addresses to ask."""
+        del profile
+        job = named_job(answer, ("request_id",))
+        if job is None:
+            return None
+        status_url, result_url = answer.get("status_url"), answer.get("response_url")
+        return replace(
+            job,
+            status_url=status_url if answers.is_link(status_url) else None,
+            result_url=result_url if answers.is_link(result_url) else None,
+        )
+
+    def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
+        """`status` decides; a finished one may show its file at once, or at the address for results.
+
+        The queue calls a failure completed too: what is wrong with it then stands in the place of the file.
+        """
+        del base_url
+        said = answers.word(answer.get("status"))
+        word = said or ("completed" if any(name in answer for name in _RESULT_KEYS) else "")
+        phase = Phase(profile.words[word]) if word in profile.words else _WORDS.get(word, Phase.RUNNING)
+        code, message = answers.error_of(answer)
+        links = links_at(answer, results_of(job, profile) or _RESULTS) if phase is Phase.SUCCEEDED else ()
+        if phase is Phase.SUCCEEDED and not links and (answer.get("error") or answer.get("detail")):
+            phase = Phase.FAILED
+        elsewhere = job.result_url if phase is Phase.SUCCEEDED and said and not links else None
+        return Progress(phase, word, links, code, message, result_url=elsewhere)
+
+    def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
+        """There is none in this contract."""
+        del answer, profile, base_url
+        return {}

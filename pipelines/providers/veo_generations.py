@@ -1,0 +1,94 @@
+"""Qiniu's second protocol, in the shape of Google's Vertex: POST and GET /videos/generations, for Veo models.
+
+Shapes: Qiniu's pages for creating and querying such a job. Its words are written with a capital.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from pipelines.image import Image, LocalImage
+from pipelines.job import Order, RemoteJob
+from pipelines.providers import answers
+from pipelines.providers.openai_videos import links_at, named_job, results_of
+from pipelines.providers.order_body import callback, default_parameters, length_and_shape
+from pipelines.providers.profile import Profile
+from pipelines.providers.protocol import Phase, Progress, Request, Supplies
+
+_PATH = "/videos/generations"
+_RESULTS = ("data.videos[].url",)
+_WORDS = {
+    "completed": Phase.SUCCEEDED,
+    "succeeded": Phase.SUCCEEDED,
+    "failed": Phase.FAILED,
+    "cancelled": Phase.CANCELLED,
+}
+
+
+class VeoGenerations:
+    """The contract as pure functions."""
+
+    def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
+        """POST /videos/generations: the prompt and its frames are an instance, everything else is a parameter."""
+        mode = profile.mode(order.mode)
+        instance: dict[str, Any] = {"prompt": order.prompt}
+        for name, image in zip(("image", "lastFrame"), supplies.images, strict=False):
+            instance[name] = _encoded(image)
+        body: dict[str, Any] = {
+            "model": order.model,
+            "instances": [instance],
+            "parameters": length_and_shape(order, mode)
+            | mode.fixed
+            | default_parameters(mode, order.model)
+            | order.extra,
+        }
+        return Request("POST", _PATH, body | callback(mode, profile, supplies) | profile.fixed)
+
+    def status(self, job: RemoteJob, profile: Profile) -> Request:
+        """GET /videos/generations/{id}."""
+        del profile
+        return Request("GET", f"{_PATH}/{quote(job.id, safe='')}")
+
+    def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
+        """There is none in this contract.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError
+
+    def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
+        """`id`."""
+        del profile
+        return named_job(answer, ("id",))
+
+    def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
+        """`status` decides. Completed with nothing but filtered clips is a failure by moderation."""
+        del base_url
+        word = answers.word(answer.get("status"))
+        phase = Phase(profile.words[word]) if word in profile.words else _WORDS.get(word, Phase.RUNNING)
+        code, message = answers.error_of(answer)
+        links = links_at(answer, results_of(job, profile) or _RESULTS) if phase is Phase.SUCCEEDED else ()
+        if phase is Phase.SUCCEEDED and not links and _filtered(answer):
+            phase, code = Phase.FAILED, "moderation_blocked"
+            message = f"{_filtered(answer):g} of its clips were filtered by moderation, and none is left"
+        completed_at = answers.moment(answer.get("updated_at")) if phase is not Phase.RUNNING else None
+        return Progress(phase, word, links, code, message, completed_at)
+
+    def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
+        """There is none in this contract."""
+        del answer, profile, base_url
+        return {}
+
+
+def _filtered(answer: Mapping[str, Any]) -> float:
+    return answers.number(answers.mapping(answer.get("data")).get("raiMediaFilteredCount")) or 0.0
+
+
+def _encoded(image: Image) -> dict[str, str]:
+    """A picture as this contract takes it: its bytes. The profile lets local files through only."""
+    if not isinstance(image, LocalImage):
+        raise TypeError(f"{image!r} is no local file; the planner lets no address through")
+    return {"bytesBase64Encoded": image.base64(), "mimeType": image.type}

@@ -1,0 +1,217 @@
+"""The generated parts of docs/providers.md: what each provider can do, mode by mode, and what each field of a profile means.
+
+Run it as `make docs`. It writes between the markers of the page and leaves the rest alone; tests/test_docs.py fails where
+the committed page is not what this would write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pipelines.providers import profile as profile_module
+from pipelines.providers import profile_words as words
+from pipelines.providers.profile import Mode, Profile
+from pipelines.providers.profile_files import shipped_profiles
+from tests.pipelines.providers.contract_cases import KINDS, cases_of
+
+HOUSE = Path(__file__).parents[2]
+PAGE = HOUSE / "docs" / "providers.md"
+EXAMPLE = HOUSE / "docs" / "examples" / "reelbatch.providers" / "lumafox.yaml"
+MOST_LISTED = 4
+PLAIN = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "Decimal": "amount",
+    "bool": "true or false",
+    "Any": "anything",
+}
+
+
+def rewritten(page: str) -> str:
+    """The page with its generated parts as they should be."""
+    parts = {"overview": overview, "modes": modes, "fields": fields, "lumafox": lumafox}
+
+    def anew(match: re.Match[str]) -> str:
+        return "\n".join([match[1], "", *parts[match[2]](), "", "<!-- end -->"])
+
+    return re.sub(r"(<!-- begin: (\w+) -->)\n.*?<!-- end -->", anew, page, flags=re.DOTALL)
+
+
+def lumafox() -> Iterator[str]:
+    """The worked example, whole."""
+    yield "```yaml"
+    yield EXAMPLE.read_text("utf-8").rstrip()
+    yield "```"
+
+
+def overview() -> Iterator[str]:
+    """One row a provider."""
+    can = ("list", "delete")
+    kinds = ("text", "image", "images", "file", "character", "remix", "parameters")
+    yield from _head("provider", "contract", "models", *(KINDS[kind] for kind in kinds), *can, "price from", "status")
+    for profile in shipped_profiles().values():
+        has = {case.kind for case in cases_of(profile)}
+        yield _row(
+            f"[`{profile.name}`](#{profile.name})",
+            ", ".join(words.contracts(profile)),
+            str(len(words.models(profile))) if len(words.models(profile)) > 1 else f"`{words.models(profile)[0]}`",
+            *("yes" if kind in has else "" for kind in kinds),
+            *("yes" if each in profile.supports else "" for each in can),
+            words.cheapest(profile),
+            _status(profile),
+        )
+
+
+def modes() -> Iterator[str]:
+    """A section a provider, a row a mode."""
+    for profile in shipped_profiles().values():
+        yield f"### {profile.name}"
+        yield ""
+        yield f"{profile.title}. Address `{profile.base_url}`; prompts of {words.prompt(profile)}; {words.limits(profile)}."
+        yield ""
+        tested: dict[str, dict[str, None]] = {}
+        for case in cases_of(profile):
+            tested.setdefault(case.mode, {})[KINDS[case.kind]] = None
+        yield from _head("mode", "models", "lengths", "sizes and shapes", "images", "further columns", "tested")
+        for mode in profile.modes:
+            yield _row(
+                f"`{mode.name}`",
+                _some(mode.models),
+                words.lengths(mode),
+                _picture(mode),
+                words.images(mode.images),
+                ", ".join(f"`{name}`" for name in mode.parameters),
+                ", ".join(tested[mode.name]),
+            )
+        yield ""
+        yield from (f"- {note}" for note in profile.notes)
+        yield ""
+
+
+def fields() -> Iterator[str]:
+    """A table a model of a profile, the whole first."""
+    tree = ast.parse(inspect.getsource(profile_module))
+    remarks = _remarks(inspect.getsource(profile_module))
+    models = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    for model in sorted(models, key=lambda node: node.name != "Profile"):
+        yield f"**{model.name}.** {' '.join((ast.get_docstring(model) or '').split())}"
+        yield ""
+        yield from _head("field", "takes", "unless given", "meaning")
+        for node in model.body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                kind, default = _takes(node.annotation), _default(node.value)
+                yield _row(f"`{node.target.id}`", kind, default, _meaning(node, remarks))
+        yield ""
+
+
+def _picture(mode: Mode) -> str:
+    if mode.orientation is None:
+        return words.sizes(mode)
+    return "; ".join([*([words.sizes(mode)] if mode.size else []), words.shapes(mode)])
+
+
+def _status(profile: Profile) -> str:
+    if profile.retired_on:
+        return f"closed on {profile.retired_on}"
+    return "in service, as far as known" if profile.needs_key else "a server of one's own"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED + 1 else ""
+    return ", ".join(f"`{name}`" for name in names[: MOST_LISTED if more else None]) + more
+
+
+def _head(*cells: str) -> Iterator[str]:
+    yield _row(*cells)
+    yield "|" + "---|" * len(cells)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _takes(node: ast.expr) -> str:
+    """An annotation in words: `tuple[str, ...] | None` is `list of text, or null`."""
+    match node:
+        case ast.BinOp(left=left, right=ast.Constant(value=None)):
+            return f"{_takes(left)}, or null"
+        case ast.BinOp(left=left, right=right):
+            return f"{_takes(left)} or {_takes(right)}"
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[item, *_])):
+            return f"list of {_takes(item)}"
+        case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, value])):
+            return f"mapping of {_takes(key)} to {_takes(value)}"
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Tuple(elts=values)):
+            return ", ".join(f"`{ast.literal_eval(value)}`" for value in values)
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[kind, *_])):
+            return _takes(kind)
+        case ast.Name(id=name):
+            return _named(name)
+    raise ValueError(ast.unparse(node))
+
+
+def _named(name: str) -> str:
+    alias = getattr(profile_module, name, None)
+    if name in PLAIN or name == "date":
+        return PLAIN.get(name, name)
+    return f"*{name}*" if inspect.isclass(alias) else ", ".join(f"`{value}`" for value in alias.__args__)
+
+
+def _default(node: ast.expr | None) -> str:
+    """What a field is where a profile does not say it."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
+        node = node.args[0] if node.args else None
+    if node is None:
+        return "(required)"
+    if isinstance(node, ast.Call):
+        return "its defaults"
+    value = ast.literal_eval(node)
+    names = {True: "true", False: "false", None: "null"}
+    if isinstance(value, tuple) and value:
+        value = ", ".join(map(str, value))
+    return "" if value in ((), {}, "", None) else f"`{names.get(value, value) if isinstance(value, bool) else value}`"
+
+
+def _meaning(node: ast.AnnAssign, remarks: dict[int, str]) -> str:
+    """The remark beside a field, and those below it that go on about it."""
+    last = node.end_lineno or node.lineno
+    found = [remarks[line] for line in range(node.lineno, last + 1) if line in remarks]
+    while remarks.get(last + 1, "").startswith(":"):
+        last += 1
+        found.append(remarks[last].removeprefix(":").strip())
+    said = " ".join(found).replace("<", "&lt;")
+    return re.sub(r"\b(None|True|False)\b", lambda word: {"None": "null"}.get(word[0], word[0].lower()), said)
+
+
+def _remarks(source: str) -> dict[int, str]:
+    """Every comment by its line."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {token.start[0]: token.string.lstrip("#").strip() for token in tokens if token.type == tokenize.COMMENT}
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Write the page, or with --check only say whether it is up to date."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args(list(arguments)).check
+    page = PAGE.read_text("utf-8")
+    wanted = rewritten(page)
+    if not check:
+        PAGE.write_text(wanted, "utf-8")
+    elif page != wanted:
+        print("docs/providers.md is not up to date: run `make docs`.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,9 @@
 
 A file walks through `source` (bytes to text), one of `csv_rows`, `jsonl_rows` and `yaml_document` (text to a
 `document`), `columns` (what each column means), `layers` and `row` (the values of one job), `mode` (what the provider
-takes) and `planning` (jobs). Knows profiles and prices; knows nothing of HTTP, of the ledger, or of money spent.
+takes), `orders` (what is bought, `pictures` and `prompt` included), `family` and `remix` (what is made of what),
+`fallback` (where else) and `planning` (jobs). Knows profiles and prices; knows nothing of HTTP, of the ledger, or of
+money spent.
 """
 
 from __future__ import annotations

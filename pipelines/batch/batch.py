@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,17 +12,21 @@ from pipelines.batch.columns import Column, recognise
 from pipelines.batch.csv_rows import read_csv
 from pipelines.batch.document import Document, Value
 from pipelines.batch.excerpt import excerpt
-from pipelines.batch.findings import Report, did_you_mean
+from pipelines.batch.findings import Report
 from pipelines.batch.jsonl_rows import read_jsonl
 from pipelines.batch.layers import FORBIDDEN, PRESET
-from pipelines.batch.planning import Planner
+from pipelines.batch.planning import Planner, Surroundings
+from pipelines.batch.provider import fallbacks_of, parameter_keys, provider_named, providers_of
+from pipelines.batch.retired import warn_of_retired
 from pipelines.batch.settings import Budget, Limits, Settings
 from pipelines.batch.source import read_source
 from pipelines.batch.twins import warn_of_twins
 from pipelines.batch.yaml_document import read_yaml
 from pipelines.errors import Problem
 from pipelines.job import Job
-from pipelines.providers.profile import Profile, shipped_profiles
+from pipelines.providers.profile import Profile
+from pipelines.providers.profile_files import shipped_profiles
+from pipelines.suggestion import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +63,28 @@ class Batch:
     budget: Budget
     output: OutputPlace
     delivery: Literal["poll", "callback"]
+    profiles: Mapping[str, Profile]  # every provider that was known when it was read, by name
     warnings: tuple[Problem, ...]  # things worth knowing, none of them in the way; also how the file was read
 
 
-def read_batch(path: Path, *, provider: str | None = None, profiles: Mapping[str, Profile] | None = None) -> Batch:
-    """Read a batch file and plan its jobs. Touches no network.
+def read_batch(
+    path: Path,
+    *,
+    provider: str | None = None,
+    fallback: Sequence[str] = (),
+    profiles: Mapping[str, Profile] | None = None,
+    elsewhere: frozenset[str] = frozenset(),
+) -> Batch:
+    """Read a batch file and plan its jobs. Touches no network; reads the local pictures that the file names.
 
-    A row's own provider wins, then `provider`, then `defaults` and `provider` of the file.
+    A row's own provider wins, then `provider`, then `defaults` and `provider` of the file. So it is with `fallback`.
 
     Args:
         path: a file whose name ends in one of BATCH_SUFFIXES.
         provider: the provider of rows that name none, from the command line.
+        fallback: the providers that such rows turn to when theirs surely did not take them, as `name` or `name:model`.
         profiles: by name; without it the shipped ones.
+        elsewhere: providers whose address the operator has set: what their vendor closes does not concern them.
 
     Raises:
         BatchError: with all problems at once. Nothing is sent then.
@@ -82,16 +96,17 @@ def read_batch(path: Path, *, provider: str | None = None, profiles: Mapping[str
     document = read(source, report)
     for note in document.notes:
         report.warn(document.file, f"{note}.")
-    columns = _columns(document, known, report)
+    columns = _columns(document, known, provider, fallback, report)
     sure = _is_known(provider, "--provider", known, report)
     sure &= _is_known(document.settings.provider, f'{document.file}, "provider"', known, report)
     if not sure or all(column.name != "prompt" for column in columns.values()):
         report.stop_if_wrong()  # every row would seem wrong for the same reason
     name = document.settings.name or plain_name(path.stem)
-    planner = Planner(document, columns, known, provider, name, report)
+    planner = Planner(document, columns, Surroundings(name, path.parent, known, provider, tuple(fallback)), report)
     jobs = planner.plan()
     report.stop_if_wrong()
     warn_of_twins(jobs, document, report)
+    warn_of_retired(jobs, known, elsewhere, document.file, report)
     return Batch(
         name=name,
         path=path,
@@ -103,6 +118,7 @@ def read_batch(path: Path, *, provider: str | None = None, profiles: Mapping[str
         budget=document.settings.budget,
         output=_output(document.settings, path),
         delivery=document.settings.delivery,
+        profiles=known,
         warnings=report.warnings(),
     )
 
@@ -112,7 +128,9 @@ def plain_name(stem: str) -> str:
     return re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]+', "-", stem).strip(". ")[:100] or "batch"
 
 
-def _columns(document: Document, profiles: Mapping[str, Profile], report: Report) -> dict[str, Column]:
+def _columns(
+    document: Document, profiles: Mapping[str, Profile], provider: str | None, fallback: Sequence[str], report: Report
+) -> dict[str, Column]:
     """What each column means, those of defaults, presets and matrix included."""
     layers = (document.defaults, *document.presets.values(), *document.combinations)
     every = dict.fromkeys((*document.header, *(name for layer in layers for name in layer)))
@@ -125,16 +143,13 @@ def _columns(document: Document, profiles: Mapping[str, Profile], report: Report
     for place, name in enumerate(document.header):
         if not name and any(row[place] and str(row[place]).strip() for row in document.rows):
             report.problem(where, f"column {place + 1} has cells and no name.", "Name it.")
-    parameters = {
-        key for profile in profiles.values() for mode in profile.modes for key in (*mode.fixed, *mode.parameters)
-    }
-    if document.kind == "yaml":
-        parameters.add(PRESET)
-    return recognise(every, where, report, frozenset(parameters))
+    first = parameter_keys(providers_of(document, profiles, provider))
+    then = parameter_keys(fallbacks_of(document, profiles, fallback))
+    return recognise(every, where, report, first, then | ({PRESET} if document.kind == "yaml" else set()))
 
 
 def _is_known(name: str | None, where: str, profiles: Mapping[str, Profile], report: Report) -> bool:
-    if name is None or name.strip().casefold() in profiles:
+    if name is None or provider_named(name, profiles) is not None:
         return True
     report.problem(where, f"there is no provider {excerpt(name, 40)}.", did_you_mean(name, sorted(profiles)))
     return False

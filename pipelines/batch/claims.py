@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pipelines.batch.document import Document
 from pipelines.batch.excerpt import excerpt, listed
 from pipelines.batch.filename import collision_key
@@ -39,6 +41,14 @@ class Claims:
     def take_id(self, job_id: str, index: int) -> None:
         """Note that a row uses an id."""
         self._ids.take(job_id.casefold(), index)
+
+    def has_id(self, key: str) -> bool:
+        """Whether a row uses an id, given in small letters."""
+        return key in self._ids.first
+
+    def ids(self) -> Iterable[str]:
+        """All ids, in small letters."""
+        return self._ids.first
 
     def take_file(self, filename: str, index: int) -> None:
         """Note that a row writes a file."""

@@ -28,6 +28,7 @@ CANONICAL = (
     "character_start",
     "character_end",
     "remix_of",
+    "fallback",
     "takes",
     "tags",
     "enabled",
@@ -46,6 +47,7 @@ _ALIASES = {
     "image_urls": "image_url",
     "input_reference": "image_url",
     "first_frame": "image_url",
+    "fallbacks": "fallback",
     "variants": "takes",
     "video_count": "takes",
     "tag": "tags",
@@ -82,8 +84,14 @@ _MEANT = {
     "vendor": "provider",
 }
 
-#: Parameters of other generators. Nobody should believe that they have an effect here.
-_WITHOUT_EFFECT = frozenset({"negative_prompt", "negative", "seed", "fps", "cfg_scale", "guidance_scale"})
+#: Parameters of many generators. Nobody should believe that they have an effect where the provider takes none.
+WELL_KNOWN = frozenset({"negativeprompt", "seed", "fps", "cfgscale", "guidancescale"})
+
+#: Other names of parameters, both in their plainest spelling.
+_PARAMETER_ALIASES = {"negative": "negativeprompt"}
+
+#: Words of their own, although a slip of the pen away from one of ours.
+_NO_SLIPS = frozenset({"mode", "callback", "rollback"})
 
 _ALL = {name: name for name in CANONICAL} | _ALIASES | _WEAK_ALIASES
 
@@ -110,13 +118,24 @@ def variable_name(name: str) -> str:
     return re.sub(r"\W", "_", normalised(name))
 
 
+@lru_cache(maxsize=4096)
+def parameter_key(name: str) -> str:
+    """A parameter in its plainest spelling, in which "Negative Prompt" and `negativePrompt` are the same."""
+    plain = normalised(name).replace("_", "")
+    return _PARAMETER_ALIASES.get(plain, plain)
+
+
 def canonical_name(name: str) -> str | None:
     """The canonical name behind a header or an alias of it, or None."""
     return _ALL.get(normalised(name))
 
 
 def recognise(
-    names: Iterable[str], where: str, report: Report, parameters: frozenset[str] = frozenset()
+    names: Iterable[str],
+    where: str,
+    report: Report,
+    parameters: frozenset[str] = frozenset(),
+    tolerated: frozenset[str] = frozenset(),
 ) -> dict[str, Column]:
     """Say what each column is.
 
@@ -124,7 +143,9 @@ def recognise(
         names: the columns as they are written, each once.
         where: the place that messages name.
         report: takes near misses, doubles, a missing prompt, and which aliases were understood.
-        parameters: names that some provider knows; they are never a misspelling.
+        parameters: what the providers of this batch take besides, as `parameter_key` spells it. An alias of ours gives
+            way to such a name.
+        tolerated: other names that are no misspelling, spelt in the same way.
 
     Returns:
         The columns by their written names, in order. A column without a name is left out.
@@ -137,11 +158,12 @@ def recognise(
     for name in written:
         key = normalised(name)
         meaning = _ALL.get(key)
-        if key in _WEAK_ALIASES and (meaning in surely or key in parameters):
+        gives_way = key in _WEAK_ALIASES and meaning in surely
+        if gives_way or (meaning != key and parameter_key(name) in parameters):
             meaning = None
         columns[name] = Column(name, meaning or key, meaning is None, variable_name(name))
         if meaning is None:
-            _check_own(name, where, report, parameters)
+            _check_own(name, where, report, parameters | tolerated)
             continue
         twin = taken.setdefault(meaning, name)
         if twin != name:
@@ -155,16 +177,11 @@ def recognise(
     return columns
 
 
-def _check_own(name: str, where: str, report: Report, parameters: frozenset[str]) -> None:
-    key = normalised(name)
-    if key in parameters:
-        return
-    meant = near_miss(key)
+def _check_own(name: str, where: str, report: Report, known: frozenset[str]) -> None:
+    meant = near_miss(normalised(name)) if parameter_key(name) not in known else None
     if meant:
         fix = f'Write "{meant}", or give your own column another name.'
         report.problem(where, f'the column {excerpt(name, 40)} looks like "{meant}" and would have no effect.', fix)
-    elif key in _WITHOUT_EFFECT:
-        report.warn(where, f"the column {excerpt(name, 40)} is kept, but no provider here takes it.")
 
 
 @lru_cache(maxsize=4096)
@@ -174,10 +191,10 @@ def near_miss(key: str) -> str | None:
     One slip in a name of four letters or more, two from seven on. A changed letter in a name of four or five is no
     slip: `site` is not `size`, and `mode` is a word of its own.
     """
-    if key in _MEANT:
-        return _MEANT[key]
+    if key in _MEANT or key in _NO_SLIPS:
+        return _MEANT.get(key)
     for name in (*CANONICAL, *_ALIASES):
-        if len(name) < 4 or key == "mode":  # noqa: PLR2004 - see the docstring
+        if len(name) < 4:  # noqa: PLR2004 - see the docstring
             continue
         slips = 2 if len(name) > 6 else 1  # noqa: PLR2004
         same_length = len(key) == len(name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pipelines.batch.settings import Settings
 from pipelines.errors import BatchError, Problem
@@ -17,6 +18,12 @@ MOST_COLUMNS = 500
 
 #: A batch may have this many rows, and become this many jobs; each is kept in memory.
 MOST_ROWS = 250_000
+
+
+class Scalar(str):
+    """A number or a truth value of YAML or JSON, as it was written: text, which JSON takes without quotes."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +77,18 @@ def align(records: list[dict[str, Value]], file: str) -> tuple[tuple[str, ...], 
             raise BatchError([Problem(file, what, "Put what varies into fewer of them.")])
     names = tuple(header)
     return names, tuple(tuple(map(record.get, names)) for record in records)
+
+
+def json_text(value: Any) -> str:
+    """Nested lists and mappings as JSON, with every number as it was written."""
+    if isinstance(value, Scalar):
+        return value.lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(json_text, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_quoted(key)}: {json_text(item)}" for key, item in value.items()) + "}"
+    return _quoted(value)
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.errors import BatchError, Problem
@@ -50,10 +48,3 @@ class Report:
         """
         if self.problems:
             raise BatchError(self.problems)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known name, or all of them where none is near."""
-    names = list(known)
-    near = difflib.get_close_matches(name[:100].casefold(), names, n=1, cutoff=0.7)
-    return f'Did you mean "{near[0]}"?' if near else f"Known: {', '.join(names)}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from pipelines.batch.document import Document, Value, align, check_count
+from pipelines.batch.document import Document, Scalar, Value, align, check_count, json_text
 from pipelines.batch.excerpt import excerpt
 from pipelines.batch.findings import Report
 from pipelines.batch.source import Source
@@ -44,7 +44,9 @@ def read_jsonl(source: Source, report: Report) -> Document:
 
 def _record(line: str) -> dict[str, Value]:
     # Numbers stay as they are written: they become text, and text has no rounding.
-    parsed = json.loads(line, object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_no_constant)
+    parsed = json.loads(
+        line, object_pairs_hook=_unique, parse_int=Scalar, parse_float=Scalar, parse_constant=_no_constant
+    )
     if isinstance(parsed, str) and line.lstrip().startswith('"'):  # a number is text by now, but no prompt
         return {"prompt": parsed}
     if not isinstance(parsed, dict):
@@ -68,11 +70,11 @@ def _no_constant(word: str) -> NoReturn:
 def as_value(parsed: Any) -> Value:
     """A parsed JSON or YAML value as a cell: scalars and lists of them as text, anything deeper as JSON text."""
     if isinstance(parsed, str):
-        return parsed
+        return str(parsed)
     if parsed is None:
         return None
     if isinstance(parsed, bool):
         return "true" if parsed else "false"
     if isinstance(parsed, list) and all(isinstance(item, str) for item in parsed):
         return tuple(parsed)
-    return json.dumps(parsed, ensure_ascii=False)
+    return json_text(parsed)

@@ -2,226 +2,219 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
-from pipelines.batch.findings import Finding
+from pipelines.batch.columns import parameter_key
+from pipelines.batch.excerpt import listed
+from pipelines.batch.fitting import ANY, OTHER_FAMILY, OTHER_MODEL, Fit, Fitting, Wish
+from pipelines.batch.parameters import ParameterRefused, check_model, parameter_value
+from pipelines.batch.picture import fit_picture
 from pipelines.providers.profile import Mode, Profile
-
-#: How far a row is from a mode: a value that the mode does not have at all, or one that only another model has.
-_FOREIGN, _OTHER_MODEL = 2, 1
 
 #: A server of an open profile may make longer clips than the profile knows, but surely none of more than an hour.
 _MOST_SECONDS = 3600
 
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a row asks for, as far as it decides the mode. None: not given."""
-
-    model: str | None = None
-    seconds: int | None = None
-    size: str | None = None
-    orientation: str | None = None
-    images: int = 0
-    character: bool = False
-    given: tuple[tuple[str, str], ...] = ()  # own columns that are a fixed key or parameter of some mode, with values
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A row in one mode: everything filled in, and what does not fit."""
-
-    mode: str
-    model: str
-    seconds: int
-    size: str
-    orientation: str | None
-    parameters: tuple[tuple[str, str], ...]
-    problems: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
-    distance: int  # 0: it fits
-
-
-@dataclass(slots=True)
-class _Notes:
-    problems: list[Finding] = field(default_factory=list)
-    warnings: list[Finding] = field(default_factory=list)
-    distance: int = 0
-
-    def refuse(self, column: str, what: str, fix: str, distance: int = _FOREIGN) -> None:
-        self.problems.append(Finding(column, what, fix))
-        self.distance += distance
-
-    def warn(self, column: str, what: str, fix: str = "") -> None:
-        self.warnings.append(Finding(column, what, fix))
+#: What mends an empty prompt.
+NO_PROMPT = "Write what the video shows, or remove the row."
 
 
 def best_fit(profile: Profile, wish: Wish) -> Fit:
     """The first mode that takes everything the row gives; where none does, the nearest one with its problems."""
-    modes = [mode for mode in profile.modes if _chosen(profile, mode, wish.given)]
-    fits = [_fit(profile, mode, wish) for mode in modes or profile.modes]
-    return min(fits, key=lambda fit: fit.distance)
+    return min((fit_in(profile, mode, wish) for mode in chosen_modes(profile, wish)), key=lambda fit: fit.distance)
 
 
-def selecting_names(profile: Profile) -> frozenset[str]:
-    """The names of own columns that mean something to this profile: fixed keys and parameters of its modes."""
-    return frozenset(name for mode in profile.modes for name in (*mode.fixed, *mode.parameters))
+def chosen_modes(profile: Profile, wish: Wish) -> tuple[Mode, ...]:
+    """The modes that no fixed key which the row gives, such as acedata's `version`, speaks against; or else all."""
+    fixed = {name for mode in profile.modes for name in mode.fixed} if wish.given else set()
+    given = [(name, value) for name, value in wish.given if name in fixed]
+    if not given:
+        return profile.modes
+    return tuple(mode for mode in profile.modes if _is_chosen(mode, given)) or profile.modes
 
 
-def _chosen(profile: Profile, mode: Mode, given: tuple[tuple[str, str], ...]) -> bool:
-    """Whether no fixed key that the row gives, such as acedata's `version`, speaks against the mode."""
-    fixed = {name for other in profile.modes for name in other.fixed}
-    return all(name in mode.fixed and _same(mode, mode.fixed[name], value) for name, value in given if name in fixed)
+def selecting_names(profile: Profile) -> Mapping[str, str]:
+    """What own columns may mean to this profile: fixed keys and parameters of its modes, by their plainest spelling."""
+    return {parameter_key(name): name for mode in profile.modes for name in (*mode.fixed, *mode.parameters)}
 
 
-def _same(mode: Mode, fixed: object, value: str) -> bool:
-    if value in {str(fixed), mode.name}:
+def free_names(profile: Profile) -> frozenset[str]:
+    """The parameters whose value never decides a mode: what one mode takes, the others take as well."""
+    rules = [item for mode in profile.modes for item in mode.parameters.items()]
+    bound = {name for name, rule in rules if rule.allowed or rule.only or rule.type == "boolean"}
+    fixed = {name for mode in profile.modes for name in mode.fixed}
+    return frozenset(name for name, _ in rules) - bound - fixed
+
+
+def priced_fields(profile: Profile) -> frozenset[str]:
+    """The parameters that a price depends on, as the request calls them."""
+    rules = [item for mode in profile.modes for item in mode.parameters.items()]
+    counts = {rule.field or name for name, rule in rules if rule.multiplies_price}
+    return frozenset(counts.union(*(price.parameters for price in profile.prices)))
+
+
+def _is_chosen(mode: Mode, given: list[tuple[str, str]]) -> bool:
+    return all(_is_fixed(mode, name, value) if name in mode.fixed else name in mode.parameters for name, value in given)
+
+
+def _is_fixed(mode: Mode, name: str, value: str) -> bool:
+    """Whether a value is the one that the mode always sends."""
+    if name not in mode.fixed:
+        return False
+    if value in {str(mode.fixed[name]), mode.name}:
         return True
     try:
-        return Decimal(str(fixed)) == Decimal(value.lower().removeprefix("v"))  # a spreadsheet makes 2 of "2.0"
+        # A spreadsheet makes 2 of "2.0".
+        return Decimal(str(mode.fixed[name])) == Decimal(value.lower().removeprefix("v"))
     except InvalidOperation:
         return False
 
 
-def _fit(profile: Profile, mode: Mode, wish: Wish) -> Fit:
-    notes = _Notes()
-    model = _model(profile, mode, wish, notes)
-    seconds = _seconds(profile, mode, wish, model, notes)
-    size, orientation = _picture(profile, mode, wish, model, notes)
-    _images(profile, mode, wish, notes)
-    if wish.character and not mode.character:
-        fix = _others(profile, [other.name for other in profile.modes if other.character])
-        notes.refuse("character_url", f"{_label(profile, mode)} takes no character.", fix or "Leave it empty.")
-    parameters = _given(profile, mode, wish, notes)
+def fit_in(profile: Profile, mode: Mode, wish: Wish) -> Fit:
+    """A row in this mode, with everything that does not fit."""
+    fitting = Fitting(profile, mode, wish, wish.model or mode.default_model or profile.default_model)
+    if wish.silent and not mode.prompt_optional:
+        fitting.refuse("prompt", "is empty.", NO_PROMPT)
+    _check_model(fitting)
+    if fitting.inherited:
+        seconds, size, orientation = wish.seconds, wish.size, wish.orientation
+        parameters: tuple[tuple[str, Any], ...] = ()
+        _refuse_all_but_the_prompt(fitting)
+    else:
+        seconds = _seconds(fitting)
+        size, orientation = fit_picture(fitting)
+        _check_images(fitting)
+        _check_character(fitting)
+        _check_remix(fitting)
+        parameters = _parameters(fitting)
     return Fit(
         mode=mode.name,
-        model=model,
+        model=fitting.model,
         seconds=seconds,
         size=size,
         orientation=orientation,
         parameters=parameters,
-        problems=tuple(notes.problems),
-        warnings=tuple(notes.warnings),
-        distance=notes.distance,
+        problems=tuple(fitting.problems),
+        warnings=tuple(fitting.warnings),
+        distance=fitting.distance,
     )
 
 
-def _model(profile: Profile, mode: Mode, wish: Wish, notes: _Notes) -> str:
-    default = profile.default_model if profile.default_model in mode.models else mode.models[0]
-    model = wish.model or default
-    if model not in mode.models:
-        what = f'{_label(profile, mode)} does not list the model "{model}".'
-        fix = f"Allowed: {', '.join(mode.models)}."
-        if profile.open_models:
-            notes.warn("model", f"{what} It is sent as it is.", f"Listed: {', '.join(mode.models)}.")
-        else:
-            notes.refuse("model", what, fix)
-    return model
+def _check_model(fitting: Fitting) -> None:
+    profile, mode, model = fitting.profile, fitting.mode, fitting.model
+    if model in mode.models:
+        return
+    every = tuple(dict.fromkeys(name for other in profile.modes for name in other.models))
+    if profile.open_models and model not in every:
+        what = f'{fitting.label} does not list the model "{model}". It is sent as it is.'
+        fitting.warn("model", what, f"Listed: {listed(mode.models)}.")
+    else:
+        fix = f"Allowed: {listed(every)}."
+        fitting.refuse("model", f'{profile.name} has no model "{model}".', fix, OTHER_FAMILY)
 
 
-def _seconds(profile: Profile, mode: Mode, wish: Wish, model: str, notes: _Notes) -> int:
-    seconds = mode.seconds.default if wish.seconds is None else wish.seconds
-    only = mode.seconds.only.get(seconds, ())
-    if seconds not in mode.seconds.allowed:
-        if profile.open_models and 1 <= seconds <= _MOST_SECONDS:
-            notes.warn("seconds", f"{_label(profile, mode)} does not list {seconds} s. It is sent as it is.")
+def _seconds(fitting: Fitting) -> int | None:
+    rule, asked, model = fitting.mode.seconds, fitting.wish.seconds, fitting.model
+    if rule is None:
+        if asked is not None:
+            able = [mode for mode in fitting.kin() if mode.seconds and mode.seconds.takes(asked)]
+            what = f"{fitting.label} decides itself how long a clip is."
+            fitting.refuse("seconds", what, fitting.others(able) or "Leave it empty.")
+        return None
+    seconds = rule.default if asked is None else asked
+    only = rule.only.get(seconds, ())
+    if not rule.takes(seconds):
+        if fitting.profile.open_models and 1 <= seconds <= _MOST_SECONDS:
+            fitting.warn("seconds", f"{fitting.label} does not list {seconds} s. It is sent as it is.")
         else:
-            allowed = _alternatives(profile, mode, {m.name: tuple(map(str, m.seconds.allowed)) for m in profile.modes})
-            notes.refuse("seconds", f"{_label(profile, mode)} does not make clips of {seconds} s.", allowed)
-    elif only and model not in only and not (profile.open_models and model not in mode.models):
-        what = f"{seconds} s are not made by {model}."
-        rest = [str(n) for n in mode.seconds.allowed if model in mode.seconds.only.get(n, (model,))]
-        notes.refuse("seconds", what, f"Allowed: {', '.join(rest)}; or model {' or '.join(only)}.", _OTHER_MODEL)
+            kin = {mode.name: mode.seconds.wording() for mode in fitting.kin() if mode.seconds}
+            what = f"{fitting.label} does not make clips of {seconds} s."
+            fitting.refuse("seconds", what, fitting.alternatives(rule.wording(), kin))
+    elif only and model not in only and not fitting.unlisted:
+        fix = f"Allowed: {', '.join(rule.wording(model))}; or model {' or '.join(only)}."
+        fitting.refuse("seconds", f"{seconds} s are not made by {model}.", fix, OTHER_MODEL)
     return seconds
 
 
-def _picture(profile: Profile, mode: Mode, wish: Wish, model: str, notes: _Notes) -> tuple[str, str | None]:
-    """Size and orientation as the mode takes them. Where it takes no orientation, that only picks a size."""
-    size = wish.size or _default_size(mode, wish.orientation, model)
-    if size is None:
-        fix = _others(profile, [other.name for other in profile.modes if wish.orientation in other.orientations])
-        notes.refuse("orientation", f"{_label(profile, mode)} has no {wish.orientation} size.", fix)
-        size = mode.size.default
-    _check_size(profile, mode, size, model, notes)
-    if mode.orientations:
-        orientation = wish.orientation or mode.orientations[0]
-        if orientation not in mode.orientations:
-            fix = f"Allowed: {', '.join(mode.orientations)}."
-            notes.refuse("orientation", f"{_label(profile, mode)} does not take {orientation}.", fix)
-        return size, orientation
-    shape = orientation_of(size)
-    if wish.orientation and wish.size and shape and shape != wish.orientation:
-        notes.refuse("orientation", f"{wish.orientation} contradicts the size {size}.", "Give one of the two.")
-    return size, None
+def _check_images(fitting: Fitting) -> None:
+    rule, asked = fitting.mode.images, fitting.wish.images
+    if asked > rule.most:
+        takes = f"at most {rule.most} image{'s' if rule.most > 1 else ''}" if rule.most else "no image"
+        fitting.refuse("image_url", f"{fitting.label} takes {takes}.", f"Remove {asked - rule.most} of the {asked}.")
+        return
+    if asked < rule.least:
+        needs = f"{rule.least} image{'s' if rule.least > 1 else ''}"
+        fitting.refuse("image_url", f"{fitting.label} needs {needs}.", "Give the address of one, or another model.")
+    elif rule.ignored_beyond is not None and asked > rule.ignored_beyond:
+        several = [mode for mode in fitting.kin() if mode.images.most > 1 and mode.images.ignored_beyond is None]
+        what = f"{fitting.label} looks at {rule.ignored_beyond} of {asked} images only."
+        fitting.warn("image_url", what, fitting.others(several))
+    _check_forms(fitting)
 
 
-def _default_size(mode: Mode, orientation: str | None, model: str) -> str | None:
-    if orientation is None or mode.orientations or orientation_of(mode.size.default) == orientation:
-        return mode.size.default
-    fitting = [size for size in mode.size.allowed if orientation_of(size) == orientation]
-    sure = [size for size in fitting if model in mode.size.only.get(size, mode.size.doubtful.get(size, (model,)))]
-    return next(iter(sure or fitting), None)
+def _check_forms(fitting: Fitting) -> None:
+    """A provider may open addresses, take the pictures themselves, or both."""
+    forms, wish = fitting.mode.images.forms, fitting.wish
+    if wish.images > wish.local_images and "url" not in forms:
+        what = f"{fitting.label} opens no addresses of pictures."
+        fitting.refuse("image_url", what, "Name a file on this machine: it is sent along.")
+    if wish.local_images and forms == ("url",):
+        what = f"{fitting.label} takes addresses of pictures only."
+        fitting.refuse("image_url", what, "Put the picture on a public https:// address.")
+    elif wish.local_images and wish.images > 1 and forms[-1] == "file":
+        what = f"{fitting.label} takes one picture when it is sent along as a file."
+        fitting.refuse("image_url", what, f"Remove {wish.images - 1} of the {wish.images}.")
 
 
-def _check_size(profile: Profile, mode: Mode, size: str, model: str, notes: _Notes) -> None:
-    only, doubtful = mode.size.only.get(size, ()), mode.size.doubtful.get(size, ())
-    if size not in mode.size.allowed:
-        if profile.open_models and "x" in size:
-            notes.warn("size", f"{_label(profile, mode)} does not list {size}. It is sent as it is.")
-        else:
-            allowed = _alternatives(profile, mode, {m.name: m.size.allowed for m in profile.modes})
-            notes.refuse("size", f'{_label(profile, mode)} does not take the size "{size}".', allowed)
-    elif only and model not in only and not profile.open_models:
-        rest = [s for s in mode.size.allowed if model in mode.size.only.get(s, (model,))]
-        fix = f"Allowed: {', '.join(rest)}; or model {' or '.join(only)}."
-        notes.refuse("size", f"{size} is not made by {model}.", fix, _OTHER_MODEL)
-    elif doubtful and model not in doubtful and model in mode.models:
-        what = f"the vendor's documents disagree whether {model} makes {size}."
-        notes.warn("size", what, f"{' or '.join(doubtful)} surely does.")
+def _check_character(fitting: Fitting) -> None:
+    if fitting.wish.character and not fitting.mode.character:
+        fix = fitting.others([mode for mode in fitting.profile.modes if mode.character])
+        fitting.refuse("character_url", f"{fitting.label} takes no character.", fix or "Leave it empty.")
 
 
-def _images(profile: Profile, mode: Mode, wish: Wish, notes: _Notes) -> None:
-    most, heeded = mode.images.most, mode.images.ignored_beyond
-    if wish.images > most:
-        takes = f"at most {most} image{'s' if most > 1 else ''}" if most else "no image"
-        fix = f"Remove {wish.images - most} of the {wish.images}."
-        notes.refuse("image_url", f"{_label(profile, mode)} takes {takes}.", fix)
-    elif heeded is not None and wish.images > heeded:
-        fix = _others(profile, [m.name for m in profile.modes if m.images.most > 1 and m.images.ignored_beyond is None])
-        notes.warn("image_url", f"{_label(profile, mode)} looks at {heeded} of {wish.images} images only.", fix)
+def _check_remix(fitting: Fitting) -> None:
+    if fitting.wish.remix and fitting.mode.remix is None:
+        fix = fitting.others([mode for mode in fitting.profile.modes if mode.remix])
+        fitting.refuse("remix_of", f"{fitting.label} cannot remix.", fix or "Leave it empty.")
 
 
-def _given(profile: Profile, mode: Mode, wish: Wish, notes: _Notes) -> tuple[tuple[str, str], ...]:
+def _refuse_all_but_the_prompt(fitting: Fitting) -> None:
+    """What a remix cannot take would be left out of the request in silence."""
+    wish, mode = fitting.wish, fitting.mode
+    given = {"image_url": wish.images > 0, "character_url": wish.character}
+    given |= {name: name not in wish.spoken and not _is_fixed(mode, name, value) for name, value in wish.given}
+    for column in (name for name, is_given in given.items() if is_given):
+        what = f"is not taken by {fitting.label} for a remix, which is made of its prompt alone."
+        fitting.refuse(column, what, "Leave it empty.")
+
+
+def _parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
     """The provider's own parameters among the row's own columns; what this mode cannot take is refused."""
-    for name, value in wish.given:
-        if name in mode.parameters or (name in mode.fixed and _same(mode, mode.fixed[name], value)):
-            continue
-        allowed = [f"{m.fixed[name]} ({m.name})" for m in profile.modes if name in m.fixed]
-        if allowed:
-            notes.refuse(name, f'{profile.name} has no {name} "{value}".', f"Allowed: {', '.join(allowed)}.")
-        else:
-            fix = _others(profile, [m.name for m in profile.modes if name in m.parameters])
-            notes.refuse(name, f"{_label(profile, mode)} does not take {name}.", fix)
-    return tuple((name, value) for name, value in wish.given if name in mode.parameters)
+    mode, given = fitting.mode, dict(fitting.wish.given)
+    found: dict[str, Any] = {}
+    for name, rule in mode.parameters.items():
+        if name in given:
+            try:
+                check_model(rule, fitting.model)
+                if given[name] != ANY:
+                    found[rule.field or name] = parameter_value(rule, given[name], fitting.model)
+            except ParameterRefused as refused:
+                fitting.refuse(name, refused.what, refused.fix)
+        elif rule.required and rule.default is None:
+            fitting.refuse(name, f"{fitting.label} needs it.", f"Give a column {name}.")
+    for name, value in given.items():
+        if name not in mode.parameters and not _is_fixed(mode, name, value) and name not in fitting.wish.spoken:
+            _refuse_parameter(fitting, name, value)
+    return tuple(found.items())
 
 
-def orientation_of(size: str) -> str | None:
-    """The orientation of a size such as 1280x720; None where the size does not tell, or is square."""
-    width, cross, height = size.partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()) or int(width) == int(height):
-        return None
-    return "landscape" if int(width) > int(height) else "portrait"
-
-
-def _label(profile: Profile, mode: Mode) -> str:
-    return f"{profile.name} {mode.name}" if len(profile.modes) > 1 else profile.name
-
-
-def _alternatives(profile: Profile, mode: Mode, allowed: dict[str, tuple[str, ...]]) -> str:
-    others = [f"{m.name} takes {', '.join(allowed[m.name])}" for m in profile.modes if m.name != mode.name]
-    return f"Allowed: {', '.join(allowed[mode.name])}" + (f" ({'; '.join(others)})." if others else ".")
-
-
-def _others(profile: Profile, modes: list[str]) -> str:
-    return f"{profile.name} {' and '.join(modes)} can." if modes else ""
+def _refuse_parameter(fitting: Fitting, name: str, value: str) -> None:
+    modes = fitting.profile.modes
+    allowed = [f"{mode.fixed[name]} ({mode.name})" for mode in modes if name in mode.fixed]
+    if allowed:
+        fitting.refuse(name, f'{fitting.profile.name} has no {name} "{value}".', f"Allowed: {listed(allowed, 10)}.")
+    else:
+        able = fitting.others([mode for mode in modes if name in mode.parameters])
+        fix = f"{able} A column of your own needs another name."
+        fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)

@@ -1,4 +1,4 @@
-"""Addresses of reference images and characters. They are checked for form and never fetched: the provider does that."""
+"""Reference images and characters as a cell names them: addresses, which the provider opens, and local files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,46 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 _BLANK = re.compile("[\\s\x00-\x1f\x7f\ud800-\udfff]")
-_BETWEEN = re.compile(r"[\s|]+")
+_ADDRESS = re.compile(r"https?://|data:", re.IGNORECASE)
+_BEFORE_AN_ADDRESS = re.compile(r"[\s,;]+(?=https?://|data:)", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://|file:", re.IGNORECASE)
+_LONGEST_KEPT = 4096  # characters; what is longer is a picture written out, and seldom there twice
 
 
-def split_addresses(cell: str) -> tuple[str, ...]:
-    """The addresses in one cell, separated by blanks, bars or line ends, perhaps with a comma as well."""
-    return tuple(part for piece in _BETWEEN.split(cell) if (part := piece.rstrip(",;")))
+def split_references(cell: str) -> tuple[str, ...]:
+    """The pictures that one cell names.
+
+    Bars and line ends separate them, and blanks before and after an address. Commas and semicolons separate paths; in an
+    address they are part of it. A path may have blanks in it.
+    """
+    return _split_kept(cell) if len(cell) < _LONGEST_KEPT else _split(cell)
+
+
+def _split(cell: str) -> tuple[str, ...]:
+    found: list[str] = []
+    for part in re.split(r"[|\r\n]+", cell):
+        for piece in _BEFORE_AN_ADDRESS.split(part):
+            text = piece.strip(" \t,;")
+            if not _ADDRESS.match(text):
+                found += re.split(r"[,;]", text)
+                continue
+            address, *after = text.split(maxsplit=1)
+            found.append(address.rstrip(",;"))
+            found += re.split(r"[,;]", after[0]) if after else []
+    return tuple(text for each in found if (text := each.strip()))
+
+
+_split_kept = lru_cache(maxsize=8192)(_split)
+
+
+def is_address(reference: str) -> bool:
+    """Whether the provider is to open it; else it is a path, or a data: address that carries the picture itself."""
+    return bool(_SCHEME.match(reference))
+
+
+def is_data(reference: str) -> bool:
+    """Whether it carries a picture in itself."""
+    return reference[:5].lower() == "data:"
 
 
 @lru_cache(maxsize=8192)

@@ -13,7 +13,8 @@ from pipelines.batch.document import Value
 from pipelines.batch.excerpt import excerpt
 from pipelines.batch.findings import Finding
 from pipelines.batch.identity import id_problem
-from pipelines.batch.reference import address_problem, is_internal, split_addresses
+from pipelines.batch.reference import address_problem, is_address, is_internal, split_references
+from pipelines.shape import shape_named
 
 MOST_TAKES = 100
 
@@ -26,9 +27,6 @@ _MOST_CHARACTER_SECONDS = 3
 _YES = frozenset({"true", "yes", "y", "1", "on", "x", "enabled", "active", "ready", "for production"})
 _NO = frozenset(
     {"false", "no", "n", "0", "off", "disabled", "skip", "skipped", "done", "not produced", "draft", "hold"}
-)
-_ORIENTATIONS = dict.fromkeys(("landscape", "horizontal", "16:9", "16x9", "16/9", "wide"), "landscape") | dict.fromkeys(
-    ("portrait", "vertical", "9:16", "9x16", "9/16", "tall"), "portrait"
 )
 
 
@@ -49,6 +47,7 @@ class Row:
     character_start: int | None = None
     character_end: int | None = None
     remix_of: str | None = None
+    fallback: tuple[str, ...] | None = None  # None: what holds for the whole batch
     takes: int = 1
     tags: tuple[str, ...] = ()
     enabled: bool = True
@@ -83,17 +82,11 @@ def read_row(values: Mapping[str, Value]) -> tuple[Row, list[Finding], list[Find
             read[name] = _READERS[name](value)
         except _Unfit as unfit:
             problems.append(Finding(name, unfit.what, unfit.fix))
-    if not any(problem.column == "prompt" for problem in problems) and not _says_something(read.get("prompt", "")):
-        problems.append(Finding("prompt", "is empty.", "Write what the video shows, or remove the row."))
     if any(name in values for name in _CHARACTER):
         _check_character(read, problems)
     for name in ("image_url", "character_url"):
         _warn_internal(name, read, warnings)
     return Row(**read), problems, warnings
-
-
-def _says_something(prompt: str) -> bool:
-    return any(unicodedata.category(sign)[0] not in "ZC" for sign in prompt)
 
 
 def _check_character(read: dict[str, Any], problems: list[Finding]) -> None:
@@ -113,7 +106,7 @@ def _check_character(read: dict[str, Any], problems: list[Finding]) -> None:
 def _warn_internal(name: str, read: dict[str, Any], warnings: list[Finding]) -> None:
     addresses = read.get(name) or ()
     for address in (addresses,) if isinstance(addresses, str) else addresses:
-        if is_internal(address):
+        if is_address(address) and is_internal(address):
             fix = "The provider opens it, not this machine."
             warnings.append(Finding(name, "is an internal address, which a provider cannot reach.", fix))
 
@@ -174,23 +167,23 @@ def _size(value: Value) -> str:
     match = _SIZE.fullmatch(text)
     if match:
         return f"{int(match.group(1))}x{int(match.group(2))}"
-    if text in _ORIENTATIONS:
+    if shape_named(text):
         raise _Unfit(f"{excerpt(text, 40)} is an orientation.", 'Put it into a column "orientation".')
     return text
 
 
 def _orientation(value: Value) -> str:
     text = _one(value)
-    word = _ORIENTATIONS.get(re.sub(r"\s*([:x/])\s*", r"\1", text.casefold()))
-    if word is None:
-        fix = "Allowed: landscape, portrait, horizontal, vertical, 16:9, 9:16."
+    shape = shape_named(text)
+    if shape is None:
+        fix = "Allowed: landscape, portrait, square, adaptive, or a ratio such as 16:9 or 4:3."
         raise _Unfit(f"{excerpt(text, 40)} is not an orientation.", fix)
-    return word
+    return shape
 
 
-def _addresses(value: Value) -> tuple[str, ...]:
-    addresses = split_addresses(value) if isinstance(value, str) else tuple(item.strip() for item in value or ())
-    return tuple(_address(address) for address in addresses)
+def _pictures(value: Value) -> tuple[str, ...]:
+    found = split_references(value) if isinstance(value, str) else tuple(item.strip() for item in value or ())
+    return tuple(_address(one) if is_address(one) else one for one in found)
 
 
 def _address(value: Value) -> str:
@@ -202,6 +195,23 @@ def _address(value: Value) -> str:
             f"{excerpt(text.partition('?')[0].rpartition('@')[2])} {problem}", "Give a public https:// address."
         )
     return text
+
+
+def _prompt(value: Value) -> str:
+    text = _one(value)
+    return text if any(unicodedata.category(sign)[0] not in "ZC" for sign in text) else ""
+
+
+def fallback_names(value: Value) -> tuple[str, ...]:
+    """The entries of a list of fallbacks, as they are written; the word `none` alone means that there is none."""
+    parts = (value,) if isinstance(value, str) else value or ()
+    names = tuple(name for part in parts for name in _entries_of(part))
+    return () if [name.casefold() for name in names] == ["none"] else names
+
+
+@lru_cache(maxsize=1024)
+def _entries_of(text: str) -> tuple[str, ...]:
+    return tuple(name for part in re.split(r"[,;|\n]", text) if (name := part.strip()))
 
 
 def _tags(value: Value) -> tuple[str, ...]:
@@ -226,7 +236,7 @@ def _yes_or_no(value: Value) -> bool:
 
 
 _READERS: Mapping[str, Callable[[Value], Any]] = {
-    "prompt": _one,
+    "prompt": _prompt,
     "id": _id,
     "filename": _plain,
     "provider": _plain,
@@ -234,11 +244,12 @@ _READERS: Mapping[str, Callable[[Value], Any]] = {
     "seconds": _seconds,
     "size": _size,
     "orientation": _orientation,
-    "image_url": _addresses,
+    "image_url": _pictures,
     "character_url": _address,
     "character_start": _second,
     "character_end": _second,
     "remix_of": _plain,
+    "fallback": fallback_names,
     "takes": _takes,
     "tags": _tags,
     "enabled": _yes_or_no,

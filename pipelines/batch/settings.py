@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipelines.batch.excerpt import excerpt
-from pipelines.batch.findings import Report, did_you_mean
+from pipelines.batch.findings import Report
+from pipelines.suggestion import did_you_mean
 
 
 class _Setting(BaseModel):
@@ -18,6 +19,10 @@ class _Setting(BaseModel):
 
 def _without_unit(value: object) -> object:
     return value.strip().removesuffix("s").strip() if isinstance(value, str) else value
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 class Limits(_Setting):
@@ -47,6 +52,7 @@ class Settings(_Setting):
 
     name: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f/\\]+$")
     provider: str | None = None
+    fallback: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()  # of rows that name none, in order
     limits: Limits = Limits()
     budget: Budget = Budget()
     output: Output = Output()

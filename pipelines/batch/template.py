@@ -66,6 +66,16 @@ def fill(text: str, variables: Mapping[str, str]) -> str:
     return filled
 
 
+def names_in(text: str) -> frozenset[str]:
+    """The variables that a text names, as `variable_name` spells them; none where it cannot be read."""
+    if not is_template(text):
+        return frozenset()
+    try:
+        return frozenset(map(variable_name, _read(text).names))
+    except TemplateRefused:
+        return frozenset()
+
+
 @lru_cache(maxsize=1024)
 def _read(text: str) -> Template:
     # Nearly every template only names columns: those are filled here, in the time of a join.

@@ -12,14 +12,15 @@ from pipelines.job import Job
 
 def warn_of_twins(jobs: tuple[Job, ...], document: Document, report: Report, most: int = 20) -> None:
     """Warn of rows that buy the same prompt more than once, with what they cost together."""
-    first: dict[str, int] = {}
-    again: dict[str, list[int]] = {}
+    first: dict[tuple[str, str | None], int] = {}  # remixes of different clips are different, whatever their prompt
+    again: dict[tuple[str, str | None], list[int]] = {}
     for place, job in enumerate(jobs):
-        if job.enabled and job.take == 1:
-            before = first.setdefault(job.order.prompt, place)
+        if job.enabled and job.take == 1 and job.order.prompt:
+            key = job.order.prompt, job.order.remix_of
+            before = first.setdefault(key, place)
             if jobs[before].row != job.row:
-                again.setdefault(job.order.prompt, [before]).append(place)
-    for prompt, places in list(again.items())[:most]:
+                again.setdefault(key, [before]).append(place)
+    for (prompt, _), places in list(again.items())[:most]:
         rows = dict.fromkeys(str(jobs[place].row) for place in places)
         costs: dict[str, Decimal] = {}
         for place in places:

@@ -6,14 +6,15 @@ from typing import Any
 
 from pipelines.batch.document import Document, Value, align
 from pipelines.batch.excerpt import excerpt
-from pipelines.batch.findings import Report, did_you_mean
+from pipelines.batch.findings import Report
 from pipelines.batch.jsonl_rows import as_value
 from pipelines.batch.matrix import combinations
 from pipelines.batch.settings import parse_settings
 from pipelines.batch.source import Source
 from pipelines.batch.yaml_events import Mapping, YamlRefused, parse_yaml
+from pipelines.suggestion import did_you_mean
 
-_SETTINGS = ("name", "provider", "limits", "budget", "output", "delivery")
+_SETTINGS = ("name", "provider", "fallback", "limits", "budget", "output", "delivery")
 _KEYS = ("version", *_SETTINGS, "defaults", "presets", "matrix", "jobs")
 
 #: Settings that people look for at the top because they are there in other tools.

@@ -6,16 +6,21 @@ multiply, and every scalar stays text, so that `no` is not False and `012` is no
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
 
+from pipelines.batch.document import Scalar
 from pipelines.batch.excerpt import excerpt
 
 _MOST_DEPTH = 32
 _MOST_EVENTS = 4_000_000  # about 300,000 jobs; the size of the file is capped as well
 
 _EMPTY = frozenset({"", "~", "null", "Null", "NULL"})
+
+#: What JSON has a literal for. `no` and 012 are not among it.
+_LITERAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|True|TRUE|false|False|FALSE")
 
 
 class Mapping(dict[str, Any]):
@@ -118,7 +123,12 @@ class _Builder:
 
 
 def _scalar(event: yaml.ScalarEvent) -> str | None:
-    return None if event.implicit[0] and event.value in _EMPTY else str(event.value)
+    text = str(event.value)
+    if not event.implicit[0]:
+        return text
+    if text in _EMPTY:
+        return None
+    return Scalar(text) if text[0] in "-0123456789tTfF" and _LITERAL.fullmatch(text) else text
 
 
 def _key(node: Any, parent: Mapping, event: yaml.Event) -> str:

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.job import Job
-from pipelines.providers.profile import Profile, shipped_profiles
+from pipelines.job import Choice, Job
+from pipelines.providers.profile import Profile
+from pipelines.providers.profile_files import shipped_profiles
 
 
 class _Sum(BaseModel):
@@ -32,6 +33,7 @@ class Estimate(_Sum):
     count: int  # jobs that would be made
     skipped: int  # jobs that are disabled
     totals: dict[str, Decimal]  # by currency
+    most: dict[str, Decimal]  # the same, if every job were made in its dearest way, fallbacks included
     groups: tuple[Group, ...]
     unknown: tuple[str, ...]  # ids of jobs whose price is unknown
     assumed: bool  # some price is a stand-in
@@ -47,24 +49,42 @@ def estimate(jobs: Iterable[Job], profiles: Mapping[str, Profile] | None = None)
     known = shipped_profiles() if profiles is None else profiles
     skipped = 0
     groups: dict[tuple[str, str], list[Job]] = {}
+    most: dict[str, Decimal] = {}
     for job in jobs:
         if job.enabled:
+            _add(most, _dearest(job))
             groups.setdefault((job.order.provider, job.order.model), []).append(job)
         else:
             skipped += 1
     made = tuple(_group(members, known) for members in groups.values())
     totals: dict[str, Decimal] = {}
     for group in made:
-        for currency, amount in group.totals.items():
-            totals[currency] = totals.get(currency, Decimal(0)) + amount
+        _add(totals, group.totals)
     return Estimate(
         count=sum(group.count for group in made),
         skipped=skipped,
         totals=totals,
+        most=most,
         groups=made,
         unknown=tuple(job.id for members in groups.values() for job in members if job.cost_estimated is None),
         assumed=any(group.assumed for group in made),
     )
+
+
+def _add(totals: dict[str, Decimal], amounts: Mapping[str, Decimal]) -> None:
+    for currency, amount in amounts.items():
+        totals[currency] = totals.get(currency, Decimal(0)) + amount
+
+
+def _dearest(job: Job) -> dict[str, Decimal]:
+    """The most that a job can cost in each currency; it is made in one way only, and nobody knows in which."""
+    found: dict[str, Decimal] = {}
+    ways: tuple[Job | Choice, ...] = (job, *job.fallbacks)
+    for way in ways:
+        if way.cost_estimated is not None:
+            currency = way.currency or "USD"
+            found[currency] = max(found.get(currency, Decimal(0)), way.cost_estimated)
+    return found
 
 
 def _group(members: list[Job], profiles: Mapping[str, Profile]) -> Group:
@@ -76,7 +96,7 @@ def _group(members: list[Job], profiles: Mapping[str, Profile]) -> Group:
     first = members[0].order
     profile = profiles.get(first.provider)
     rows = profile.prices if profile else ()
-    assumed = any(row.assumed for row in rows if row.model == first.model)
+    assumed = any(row.assumed for row in rows if row.model in ("*", first.model))
     return Group(
         provider=first.provider,
         model=first.model,

@@ -6,17 +6,19 @@ import hashlib
 from collections.abc import Iterable
 
 from pipelines.errors import SetupError
-from pipelines.job import Job
+from pipelines.job import Choice, Job
 
 _SHORTEST = 8
 
 
 def plan_hash(jobs: Iterable[Job]) -> str:
-    """SHA-256 over every job that would be made: its id, its order, its price."""
+    """SHA-256 over every job that would be made: its id, its order, its price, and the same of each fallback."""
     digest = hashlib.sha256()
     for job in jobs:
-        if job.enabled:
-            digest.update(f"{job.id}\0{job.order.fingerprint()}\0{job.cost_estimated}\0{job.currency}\n".encode())
+        ways: tuple[Job | Choice, ...] = (job, *job.fallbacks)
+        for way in ways if job.enabled else ():
+            price = f"{way.cost_estimated}\0{way.currency}"
+            digest.update(f"{job.id}\0{way.order.fingerprint()}\0{price}\n".encode())
     return digest.hexdigest()
 
 

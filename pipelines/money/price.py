@@ -23,11 +23,12 @@ def quote(order: Order, profile: Profile) -> Quote | None:
     price_row = profile.price_of(order)
     if price_row is None:
         return None
+    amount = price_row.amount * profile.clips_of(order)
     if price_row.per == "clip":
-        return Quote(price_row.amount, price_row.currency, price_row.assumed)
+        return Quote(amount, price_row.currency, price_row.assumed)
     if order.seconds is None:
         return None
-    return Quote(price_row.amount * order.seconds, price_row.currency, price_row.assumed)
+    return Quote(amount * order.seconds, price_row.currency, price_row.assumed)
 
 
 def price(order: Order, profile: Profile) -> Decimal | None:

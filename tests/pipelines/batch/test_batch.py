@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import pipelines.batch
 from pipelines.batch import Batch, read_batch, sample_text
 from pipelines.errors import BatchError, SetupError
+from pipelines.providers.profile_files import known_profiles
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 SAMPLES = Path(pipelines.batch.__file__).parent / "samples"
@@ -20,11 +21,11 @@ SAMPLES = Path(pipelines.batch.__file__).parent / "samples"
 @pytest.mark.parametrize("path", [*SAMPLES.iterdir(), *EXAMPLES.glob("*.[cyj]*")], ids=lambda path: path.name)
 def test_every_batch_that_we_ship_plans_without_problems(path):
     """Examples and samples work as they are."""
-    batch = read_batch(path)
+    batch = read_batch(path, profiles=known_profiles(beside=path))
 
     assert batch.jobs
     assert batch.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert all(job.cost_estimated for job in batch.jobs)
+    assert all(job.cost_estimated is not None for job in batch.jobs)
 
 
 def test_the_demo_shows_every_kind_of_job():
@@ -67,6 +68,17 @@ _WORDS = st.sampled_from(
         *("prompt", "id", "seconds", "jobs", "version: 1", "matrix", "defaults", "takes", "8", "🐈", "\ud7ff", "\0"),
         *("{{ id }}", "{{", "{% if %}", "\n", "\n  - ", "\r", ": ", ",", ";", "\t", "|", '"', "'", "#"),
         *("{", "}", "[", "]", "&a", "*a", "!!x", "<<"),
+        *(
+            "remix_of",
+            "fallback",
+            "image_url",
+            "openai",
+            "qiniu:sora-2",
+            "data:image/png;base64,",
+            "../",
+            "~x/",
+            "1.png",
+        ),
     ]
 )
 _TEXTS = st.lists(_WORDS, max_size=30).map(lambda words: "".join(words).encode("utf-8", "surrogatepass"))
@@ -76,7 +88,11 @@ _TEXTS = st.lists(_WORDS, max_size=30).map(lambda words: "".join(words).encode("
 def test_any_bytes_give_a_batch_or_a_batch_error(tmp_path, kind):
     """Nothing else ever comes out, whatever goes in."""
     path = tmp_path / f"fuzz.{kind}"
-    head = {"csv": b"prompt,id,x\n", "yaml": b"version: 1\njobs:\n  - prompt: ", "jsonl": b'{"prompt": "'}[kind]
+    head = {
+        "csv": b"prompt,id,remix_of,image_url,fallback\n",
+        "yaml": b"version: 1\njobs:\n  - prompt: ",
+        "jsonl": b'{"prompt": "',
+    }[kind]
 
     @settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(raw=st.one_of(st.binary(max_size=200), _TEXTS, _TEXTS.map(lambda text: head + text)))

@@ -81,11 +81,3 @@ def test_an_alias_that_was_understood_is_said(read):
 
     assert len(batch.jobs) == 3
     assert [str(w) for w in batch.warnings] == ['spring.csv, line 1: the column "n" is read as takes.']
-
-
-def test_a_parameter_that_no_provider_takes_is_kept_and_said(read):
-    """Nobody should believe that a seed has an effect."""
-    batch = read("prompt,seed\na,3\n")
-
-    assert batch.jobs[0].own == {"seed": "3"}
-    assert "no provider here takes it" in str(batch.warnings[0])

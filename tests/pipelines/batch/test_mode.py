@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.batch.mode import Wish, best_fit, orientation_of
-from pipelines.providers.profile import shipped_profiles
+from pipelines.batch.fitting import Wish
+from pipelines.batch.mode import best_fit
+from pipelines.providers.profile import Parameter
+from pipelines.providers.profile_files import shipped_profiles
 
 PROFILES = shipped_profiles()
 
@@ -38,8 +40,8 @@ def test_a_row_gets_the_first_mode_that_takes_all_of_it(provider, wish, bought):
 @pytest.mark.parametrize(
     ("provider", "wish", "mode", "words"),
     [
-        ("qiniu", Wish(seconds=10), "video", ["seconds", "qiniu does not make clips of 10 s.", "Allowed: 4, 8, 12."]),
-        ("qiniu", Wish(model="sora-2-pro"), "video", ["model", "sora-2-pro", "Allowed: sora-2."]),
+        ("qiniu", Wish(seconds=10), "video", ["seconds", "does not make clips of 10 s.", "Allowed: 4, 8, 12."]),
+        ("qiniu", Wish(model="sora-2-pro"), "video", ["model", "sora-2-pro", "Allowed: sora-2"]),
         ("qiniu", Wish(size="1024x1792"), "video", ["size", "1024x1792", "Allowed: 720x1280, 1280x720."]),
         ("qiniu", Wish(size="720x1280", orientation="landscape"), "video", ["orientation", "contradicts", "one of"]),
         ("qiniu", Wish(images=2), "video", ["image_url", "takes at most 1 image.", "Remove 1"]),
@@ -99,7 +101,9 @@ def test_a_providers_own_parameters_are_sent_where_the_mode_takes_them():
     """A parameter that only another mode takes chooses that mode."""
     acedata = PROFILES["acedata"]
     v2, v1 = acedata.modes
-    profile = acedata.model_copy(update={"modes": (v2, v1.model_copy(update={"parameters": ("watermark",)}))})
+    profile = acedata.model_copy(
+        update={"modes": (v2, v1.model_copy(update={"parameters": {"watermark": Parameter()}}))}
+    )
     fit = best_fit(profile, Wish(given=(("watermark", "no"),)))
 
     assert (fit.mode, fit.parameters, fit.problems) == ("v1", (("watermark", "no"),), ())
@@ -109,9 +113,106 @@ def test_a_providers_own_parameters_are_sent_where_the_mode_takes_them():
     )
 
 
+@pytest.fixture
+def lab(profiles):
+    """The made-up provider with sizes in one mode and shapes in the other."""
+    return profiles["lab"]
+
+
 @pytest.mark.parametrize(
-    ("size", "orientation"), [("1280x720", "landscape"), ("720x1280", "portrait"), ("8x8", None), ("small", None)]
+    ("wish", "bought"),
+    [
+        (Wish(orientation="portrait"), ("clip", "720x1280", None)),
+        (Wish(orientation="square", model="clip-2"), ("clip", "720x720", None)),
+        (Wish(model="film-1", orientation="square"), ("film", None, "square")),
+        (Wish(model="film-1", orientation="adaptive"), ("film", None, "adaptive")),
+        (Wish(model="film-1", orientation="4:3"), ("film", None, "4:3")),
+        (Wish(model="film-1"), ("film", None, "landscape")),
+        (Wish(size="720x1280", orientation="portrait"), ("clip", "720x1280", None)),
+    ],
 )
-def test_a_size_tells_its_orientation(size, orientation):
-    """Wider than high is landscape."""
-    assert orientation_of(size) == orientation
+def test_an_orientation_is_sent_or_picks_a_size(lab, wish, bought):
+    """As the mode takes it."""
+    fit = best_fit(lab, wish)
+
+    assert fit.problems == ()
+    assert (fit.mode, fit.size, fit.orientation) == bought
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        (Wish(orientation="4:3"), ["orientation: lab clip has no 4:3 size.", "1280x720, 720x1280, 720x720"]),
+        (Wish(orientation="square"), ["size: 720x720 is not made by clip-1.", "or model clip-2"]),
+        (Wish(orientation="portrait", size="1280x720"), ["orientation: portrait contradicts the size 1280x720."]),
+        (
+            Wish(orientation="landscape", size="720x720", model="clip-2"),
+            ["orientation: landscape contradicts the size 720x720."],
+        ),
+        (Wish(orientation="square", size="1280x720"), ["orientation: square contradicts the size 1280x720."]),
+        (Wish(orientation="portrait", model="film-1"), ["orientation: lab film does not take portrait.", "adaptive"]),
+        (Wish(size="1280x720", model="film-1"), ["size: lab film takes no size.", "Leave it empty."]),
+        (Wish(seconds=2, model="film-1"), ["seconds: lab film does not make clips of 2 s.", "Allowed: 3 to 15."]),
+        (Wish(silent=True), ["prompt: is empty."]),
+        (Wish(images=3), ["image_url: lab clip takes at most 2 images.", "Remove 1 of the 3."]),
+        (Wish(images=1, local_images=0, model="film-1"), ["image_url: lab film opens no addresses of pictures."]),
+    ],
+)
+def test_a_picture_that_the_mode_does_not_make_is_refused(lab, wish, words):
+    """With the column and what is allowed."""
+    (problem,) = best_fit(lab, wish).problems
+
+    assert all(word in f"{problem.column}: {problem.what} {problem.fix}" for word in words)
+
+
+def test_a_size_is_compared_as_people_write_it_and_sent_as_the_provider_does(lab):
+    """Some providers write 1080P, and some 1280*720."""
+    mode = lab.modes[0]
+    rule = mode.size.model_copy(update={"allowed": ("1080P", "1280*720", "720*1280"), "default": "1080P", "only": {}})
+    other = lab.model_copy(update={"modes": (mode.model_copy(update={"size": rule}),)})
+
+    assert best_fit(other, Wish(size="1080p")).size == "1080P"
+    assert best_fit(other, Wish(size="1280x720")).size == "1280*720"
+    assert best_fit(other, Wish(orientation="portrait")).size == "720*1280"
+
+
+def test_a_profile_may_spell_its_shapes_as_ratios(lab):
+    """16:9 and landscape are the same shape; the order has the word of the profile."""
+    mode = lab.modes[1]
+    shapes = mode.orientation.model_copy(update={"values": {"16:9": "w", "9:16": "h"}, "default": "9:16"})
+    other = lab.model_copy(update={"modes": (mode.model_copy(update={"orientation": shapes}),)})
+
+    assert best_fit(other, Wish(model="film-1", orientation="landscape")).orientation == "16:9"
+
+
+def test_a_size_in_pixels_decides_the_shape_that_is_sent_beside_it(lab):
+    """The default of the one may not contradict the other."""
+    mode = lab.modes[0].model_copy(update={"orientation": lab.modes[1].orientation})
+    other = lab.model_copy(update={"modes": (mode,)})
+
+    fit = best_fit(other, Wish(size="720x720", model="clip-2"))
+    assert (fit.size, fit.orientation) == ("720x720", "square")
+    fit = best_fit(other, Wish(orientation="square", model="clip-2"))
+    assert (fit.size, fit.orientation) == ("720x720", "square")
+
+
+def test_a_file_goes_out_alone_where_it_is_uploaded(lab):
+    """A form has one part for it."""
+    images = lab.modes[0].images.model_copy(update={"forms": ("url", "file")})
+    other = lab.model_copy(update={"modes": (lab.modes[0].model_copy(update={"images": images}),)})
+
+    assert best_fit(other, Wish(images=1, local_images=1)).problems == ()
+    (problem,) = best_fit(other, Wish(images=2, local_images=1)).problems
+    assert "takes one picture when it is sent along as a file" in problem.what
+
+
+def test_a_required_parameter_must_be_given(lab):
+    """With the name of the column; one that has a default need not be."""
+    mode = lab.modes[0]
+
+    def fit(**rule):
+        parameters = {"action": Parameter(required=True, **rule)}
+        return best_fit(lab.model_copy(update={"modes": (mode.model_copy(update={"parameters": parameters}),)}), Wish())
+
+    assert [(p.column, p.fix) for p in fit().problems] == [("action", "Give a column action.")]
+    assert fit(default="go").problems == ()

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from pipelines.job import Job, Order
-from pipelines.providers.profile import shipped_profiles
+from pipelines.providers.profile import Parameter
+from pipelines.providers.profile_files import shipped_profiles
 
 
 def test_a_row_becomes_a_whole_job(read):
@@ -47,7 +48,7 @@ def test_no_or_an_unknown_provider_is_refused_with_the_known_ones(problems):
     """Once for the whole file where the reason is the same."""
     (problem,) = problems("prompt\na\nb\nc\n", provider=None)
     assert "(and 2 more): no provider is given." in problem
-    assert "acedata, openai, qiniu" in problem
+    assert all(name in problem for name in shipped_profiles())
     assert problems("prompt\na\nb\n", provider="qinu") == [
         '--provider: there is no provider "qinu". Did you mean "qiniu"?'
     ]
@@ -107,6 +108,13 @@ def test_v12_equal_prompts_are_allowed_and_said_with_their_cost(read):
 def test_takes_and_disabled_rows_do_not_count_as_equal_prompts(read):
     """They are meant."""
     assert read("prompt,takes,enabled\na cat,3,\na cat,,no\n").warnings == ()
+
+
+def test_remixes_of_different_clips_are_different(plan):
+    """Whatever their prompt; twice the same of one clip is said."""
+    rows = "id,prompt,remix_of\na,x,\nb,y,\nc,at night,a\nd,at night,b\n"
+    assert plan(rows).warnings == ()
+    assert "has the same prompt as others" in str(plan(rows + "e,at night,a\n").warnings[0])
 
 
 def test_v13_ids_used_twice_are_refused_naming_all_rows(problems):
@@ -183,11 +191,6 @@ def test_v25_two_rows_may_not_write_one_file(problems):
     assert "leads out of the folder" in problems("prompt,filename\na,../x\n")[0]
 
 
-def test_remixes_are_refused_while_no_provider_makes_them(problems):
-    """The column is known, and says so."""
-    assert "qiniu cannot remix yet." in problems("prompt,remix_of\na,b\n")[0]
-
-
 def test_a_closed_provider_is_warned_of_with_the_date(read):
     """Once for the batch, with the variable to set."""
     warnings = [str(w) for w in read("prompt\na\nb\n", provider="openai").warnings]
@@ -207,7 +210,7 @@ def test_the_same_warning_for_many_rows_is_said_once(read):
 def test_a_providers_own_parameters_reach_the_order(read):
     """Under their own names, and they stay among the user's columns."""
     qiniu = shipped_profiles()["qiniu"]
-    mode = qiniu.modes[0].model_copy(update={"parameters": ("negative_prompt",)})
+    mode = qiniu.modes[0].model_copy(update={"parameters": {"negative_prompt": Parameter()}})
     profiles = {"qiniu": qiniu.model_copy(update={"modes": (mode,)})}
     batch = read("prompt,Negative Prompt\na,rain\nb,\n", profiles=profiles)
 

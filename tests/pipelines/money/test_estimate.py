@@ -42,6 +42,24 @@ def test_a_batch_is_added_up_by_currency_and_model():
     )
 
 
+def test_the_most_is_what_the_dearest_way_of_every_job_costs():
+    """By currency, as a job may be paid in the one or in the other; where there is no fallback it is the total."""
+    dear, cheap = job("x", "openai", cost="1.50"), job("y", "yard", cost="0.10")
+    abroad, unknown = job("z", "yard", cost="3", currency="CNY"), job("u", "openai", cost=None, currency=None)
+    estimated = estimate(
+        [
+            job("a", fallbacks=(dear.choice, cheap.choice)),
+            job("b", cost="0.80", fallbacks=(cheap.choice, abroad.choice)),
+            job("c", fallbacks=(unknown.choice,)),
+            job("d", enabled=False, fallbacks=(dear.choice,)),
+        ]
+    )
+
+    assert estimated.totals == {"USD": Decimal("1.60")}
+    assert estimated.most == {"USD": Decimal("2.70"), "CNY": Decimal(3)}
+    assert estimate([job("a"), job("b")]).most == {"USD": Decimal("0.80")}
+
+
 def test_nothing_costs_nothing():
     """An empty batch has no totals."""
     assert estimate([]).totals == {}

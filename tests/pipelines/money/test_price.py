@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.job import Order
 from pipelines.money.price import price, quote
-from pipelines.providers.profile import shipped_profiles
+from pipelines.providers.profile_files import shipped_profiles
 
 PROFILES = shipped_profiles()
 

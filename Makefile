@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/sh
 
-.PHONY: help demo test lint format bench kills screenshots clean
+.PHONY: help demo test lint format docs bench kills fuzz screenshots clean
 
 help: ## show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,11 +35,18 @@ format: $(STAMP) ## put the code into shape
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
+docs: $(STAMP) ## write the generated parts of docs/providers.md anew
+	PYTHONPATH=. $(BIN)/python tests/programmes/providers_page.py
+
 bench: $(STAMP) ## figures beside a plain script; run it alone on the machine
 	$(BIN)/python tests/benchmarks/bench_throughput.py "1000 x 1 s, 50 in flight" "2000 x 1 s, 200 in flight"
 
 kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the judge is the sandbox's bill
 	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100
+	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 104 --mixed
+
+fuzz: $(STAMP) ## 20,000 answers that no document foresees, for each law about them
+	REELBATCH_FUZZ=20000 $(BIN)/python -m pytest -q --timeout 3600 tests/pipelines/providers/test_fuzzed_answers.py
 
 screenshots: $(STAMP) ## make the pictures of the README anew (needs Chromium)
 	$(BIN)/python tests/programmes/screenshots.py docs/images

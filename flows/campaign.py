@@ -29,7 +29,7 @@ async def campaign(batch: Path, options: RunOptions = RunOptions()) -> State[Any
         batch: the batch file, CSV, YAML or JSONL.
         options: what is left empty comes from the batch file, then from the provider's profile.
     """
-    planned = await plan(batch, options.provider)
+    planned = await plan(batch, options)
     async with open_run(planned, options) as run:
         async with progress_artifact(run):
             await generate_all(run)

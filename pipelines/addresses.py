@@ -118,6 +118,16 @@ def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
     return None
 
 
+def is_own(url: str) -> bool:
+    """Whether an address is surely no vendor's: on this machine, in a private network, or on a port of its own.
+
+    A profile that names such an address is about a server of whoever chose the profile.
+    """
+    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    is_inside = "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))
+    return is_inside or refusal(url) is not None
+
+
 def without_query(url: str) -> str:
     """Origin and path of a URL. Signed queries are secrets: this form is the only one that may be logged or stored."""
     try:

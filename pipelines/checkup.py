@@ -164,7 +164,7 @@ def _key(profile: Profile, environment: Mapping[str, str]) -> Finding:
     where = f", address {base_url}" if own else ""
     if profile.key_from(environment):
         return Finding(name, Health.OK, f"set{where}")
-    return Finding(name, Health.NOTE, f"not set ({' or '.join(profile.key_env)}){where}; a rehearsal needs none")
+    return Finding(name, Health.NOTE, f"not set ({' or '.join(profile.key_names)}){where}; a rehearsal needs none")
 
 
 async def _answers(profile: Profile, environment: Mapping[str, str]) -> Finding:

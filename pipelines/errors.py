@@ -2,7 +2,9 @@
 
 ReelbatchError
 ├── BatchError               the author of the batch file
+├── ImageUnusable            the author of the batch file
 ├── SetupError               the operator: keys, addresses, folders, disk
+│   ├── ProfileError         (whoever wrote the profile of a provider)
 │   ├── KeyMissing
 │   ├── KeyRefused
 │   ├── FundsExhausted
@@ -10,6 +12,7 @@ ReelbatchError
 │   │   └── LedgerOwned
 │   └── DiskFull
 ├── BudgetReached            whoever set the cap
+│   └── NotCovered           the same, for this one job
 ├── ProviderError            the provider, or nobody
 │   ├── ProviderUnavailable  (passes)
 │   │   └── SlowDown         (passes)
@@ -66,10 +69,24 @@ class BatchError(ReelbatchError):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
+class ImageUnusable(ReelbatchError):
+    """A reference image cannot be used. Nothing was sent."""
+
+    exit_code = 2
+
+
 class SetupError(ReelbatchError):
     """The environment is not ready. Run `reelbatch doctor` to see what is missing."""
 
     exit_code = 2
+
+
+class ProfileError(SetupError):
+    """A profile of a provider has problems. Nothing was sent."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
 
 
 class KeyMissing(SetupError):
@@ -104,6 +121,10 @@ class BudgetReached(ReelbatchError):
     """The budget does not cover the next job. Raise it with --budget and run the same command again."""
 
     exit_code = 3
+
+
+class NotCovered(BudgetReached):
+    """A budget cannot cover a job without a price in its currency. Run without a budget, or leave the job out."""
 
 
 class ProviderError(ReelbatchError):

@@ -19,7 +19,7 @@ from pipelines.errors import (
 from pipelines.job import Billed, Job, JobStatus
 from pipelines.lane import Lane
 from pipelines.ledger import endings
-from pipelines.outputs import Clip, Source, bring_home, differences, settle
+from pipelines.outputs import Clip, Source, bring_home, changed_orders, differences, settle
 from pipelines.pacing.backoff import delay
 from pipelines.pacing.waits import sleep_unless
 from pipelines.providers.protocol import Link, Phase, Progress
@@ -37,7 +37,7 @@ async def bring_job_home(job: Job, progress: Progress, lane: Lane, run: Run) -> 
         OutputError: the clip is paid for and cannot be had now; it stays `ready`, and calling again goes on.
         DiskFull: no space; it stays `ready`.
     """
-    expires_at = _expiry(progress, lane)
+    expires_at = _expiry(progress, job, lane)
     run.move(job, replace(run.standing[job.id], status=JobStatus.READY, url_expires_at=expires_at))
     noted = run.later(_NOTE_AFTER_S, _note_ready(job, progress, run))
     try:
@@ -53,7 +53,7 @@ async def bring_job_home(job: Job, progress: Progress, lane: Lane, run: Run) -> 
         return
     finally:
         noted.cancel()
-    await _record(job, progress, clips, run)
+    await _record(job, progress, clips, lane, run)
 
 
 async def _note_ready(job: Job, progress: Progress, run: Run) -> None:
@@ -66,7 +66,7 @@ async def _note_ready(job: Job, progress: Progress, run: Run) -> None:
         await run.ledger.write(endings.ready, job.id, completed_at=progress.completed_at, url_expires_at=expires_at)
 
 
-async def _record(job: Job, progress: Progress, clips: list[Clip | None], run: Run) -> None:
+async def _record(job: Job, progress: Progress, clips: list[Clip | None], lane: Lane, run: Run) -> None:
     here = [clip for clip in clips if clip is not None]
     if len(here) < len(clips):  # the run ends; the next one goes on
         await _note_ready(job, progress, run)
@@ -74,11 +74,12 @@ async def _record(job: Job, progress: Progress, clips: list[Clip | None], run: R
     output = _output(here[0], run.folder)
     if here[1:]:
         output["more"] = [_output(clip, run.folder) for clip in here[1:]]
+    sound = any(mode.sound for mode in lane.provider.profile.modes if mode.name == job.order.mode)
     await run.ledger.write(
         endings.done,
         job.id,
         output=output,
-        flags=_flags(job, here[0]),
+        flags=_flags(job, progress, here[0], sound=sound),
         completed_at=progress.completed_at,
         url_expires_at=run.standing[job.id].url_expires_at,
     )
@@ -117,10 +118,10 @@ async def _fetch(job: Job, number: int, progress: Progress, lane: Lane, run: Run
 
 async def _fresh_link(job: Job, number: int, lane: Lane, run: Run) -> Link | None:
     """What the provider says now; status queries sign links anew."""
-    provider_job_id = run.standing[job.id].provider_job_id
-    assert provider_job_id is not None
+    remote = run.standing[job.id].remote
+    assert remote is not None
     try:
-        progress = await lane.provider.check(provider_job_id)
+        progress = await lane.provider.check(remote)
     except (ProviderError, TransportError, KeyRefused):
         return None
     usable = progress.phase is Phase.SUCCEEDED and number < len(progress.links)
@@ -156,22 +157,25 @@ async def _expired(job: Job, error: LinkExpired, lane: Lane, run: Run) -> None:
     run.tally.say(f"{job.id}: PAID AND EXPIRED at {name}: its link ended and no new one is given.")
 
 
-def _expiry(progress: Progress, lane: Lane) -> datetime | None:
+def _expiry(progress: Progress, job: Job, lane: Lane) -> datetime | None:
     """When the first link ends: as the link says, or as the vendor's documents say."""
     known = [link.expires_at for link in progress.links if link.expires_at is not None]
-    hours = lane.provider.profile.timing.link_lifetime_hours
+    hours = lane.provider.profile.timing_of(job.order).link_lifetime_hours
     if known or hours is None:
         return min(known, default=None)
     return (progress.completed_at or datetime.now(UTC)) + timedelta(hours=hours)
 
 
-def _flags(job: Job, clip: Clip) -> tuple[str, ...]:
+def _flags(job: Job, progress: Progress, clip: Clip, *, sound: bool) -> tuple[str, ...]:
     order = job.order
-    flags = differences(
-        clip.media, seconds=order.seconds, pixels=order.pixels(), orientation=order.orientation, audio=True
+    measured = differences(
+        clip.media, seconds=order.seconds, pixels=order.pixels(), orientation=order.orientation, audio=sound
     )
-    renamed = clip.path.name != Path(job.filename).name
-    return (*flags, "renamed") if renamed else flags
+    said = changed_orders(
+        seconds=order.seconds, size=order.size, said_seconds=progress.seconds, said_size=progress.size
+    )
+    renamed = ("renamed",) if clip.path.name != Path(job.filename).name else ()
+    return (*measured, *said, *renamed)
 
 
 def _output(clip: Clip, folder: Path) -> dict[str, object]:

@@ -52,6 +52,18 @@ class Answer:
     complete: bool = True  # False: the body was cut by the peer, the deadline or the size cap
 
 
+def form_of(fields: Mapping[str, str], files: Mapping[str, tuple[str, bytes, str]]) -> tuple[str, bytes]:
+    """A body of multipart/form-data, also without any file, and its content type.
+
+    Args:
+        fields: text by name.
+        files: file name, bytes and media type by name.
+    """
+    parts: dict[str, Any] = {name: (None, text.encode()) for name, text in fields.items()}
+    request = httpx.Request("POST", "http://localhost/", files=parts | dict(files))
+    return request.headers["content-type"], request.read()
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """A file on its way in: read `chunks` once, inside the context of `Http.fetch`."""

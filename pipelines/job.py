@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.shape import pixels_of
 
 
 class JobStatus(StrEnum):
@@ -67,28 +70,51 @@ class Order(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     provider: str
-    mode: str = ""  # the rule set of the profile that the row fits, such as acedata's "v2"
+    mode: str = ""  # the rule set of the profile that the row fits, such as acedata's "v2"; decides the protocol too
     model: str
     prompt: str
-    seconds: int | None = None
+    seconds: int | None = None  # None: the provider decides
     size: str | None = None  # as the provider spells it: "1280x720", or "small"
-    orientation: str | None = None  # "landscape" or "portrait", where the provider takes it apart from the size
-    image_urls: tuple[str, ...] = ()
+    orientation: str | None = None  # "landscape", "portrait", ..., where the provider takes it apart from the size
+    image_urls: tuple[str, ...] = ()  # addresses, or local files as `pipelines.image` names them
     character_url: str | None = None
     character_start: int | None = None  # seconds
     character_end: int | None = None  # seconds
-    remix_of: str | None = None
+    remix_of: str | None = None  # the id of another job of the batch, or the provider's id of a video
     extra: dict[str, Any] = Field(default_factory=dict)  # the provider's own parameters, under its own names
 
     def fingerprint(self) -> str:
-        """SHA-256 of the canonical JSON of this order, the same on every machine and in every run."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        """SHA-256 of the canonical JSON of this order, the same on every machine and in every run.
+
+        What is not given does not count, so that a field which a later version adds leaves old fingerprints as they are.
+        """
+        given = self.model_dump(mode="json", exclude_defaults=True)
+        canonical = json.dumps(given, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
     def pixels(self) -> tuple[int, int] | None:
         """Width and height, where the size says them exactly."""
-        width, cross, height = (self.size or "").lower().partition("x")
-        return (int(width), int(height)) if cross and width.isdigit() and height.isdigit() else None
+        return pixels_of(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteJob:
+    """A job as its provider knows it: all that is needed to ask about it again, in any run."""
+
+    id: str
+    mode: str = ""  # of the profile; decides the protocol, since one provider may speak several
+    status_url: str | None = None  # where the provider said to ask; None: the contract's path
+    result_url: str | None = None  # where the provider said that the result will be
+
+
+class Choice(BaseModel):
+    """One way to have a job made: an order at one provider, and its price."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    order: Order
+    cost_estimated: Decimal | None = None
+    currency: str | None = None
 
 
 class Job(BaseModel):
@@ -107,3 +133,17 @@ class Job(BaseModel):
     enabled: bool = True
     cost_estimated: Decimal | None = None
     currency: str | None = None
+    parent: str | None = None  # the job of this batch that it remixes, and waits for
+    fallbacks: tuple[Choice, ...] = ()  # tried in this order, each only when the one before was surely not bought
+    turned: int = 0  # how many of the fallbacks were turned to: the order is that of the last of them
+
+    def turn(self) -> Job | None:
+        """The same job with its next fallback as its order, or None where there is no further one."""
+        if self.turned >= len(self.fallbacks):
+            return None
+        return self.model_copy(update={"turned": self.turned + 1, **dict(self.fallbacks[self.turned])})
+
+    @property
+    def choice(self) -> Choice:
+        """The way it is made now."""
+        return Choice(order=self.order, cost_estimated=self.cost_estimated, currency=self.currency)

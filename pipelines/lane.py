@@ -69,13 +69,18 @@ class Lane:
         self._knocking = asyncio.Lock()
 
     @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.provider.profile.name
+
+    @property
     def workers(self) -> int:
         """How many jobs of this lane are in hand at once."""
         return self.in_flight.most + _SPARE_WORKERS
 
     def expected_s(self, order: Order) -> float:
         """How long such a job usually takes here, in seconds of this run's clock."""
-        timing = self.provider.profile.timing
+        timing = self.provider.profile.timing_of(order)
         return timing.typical.get(order.seconds or 0, timing.otherwise) / self._scale
 
     async def clearance(self) -> None:

@@ -25,6 +25,11 @@ class RunOptions(BaseModel):
     limit: int | None = Field(None, ge=1, description="Only the first so many jobs that are not done.")
     ledger: str | None = Field(None, description="Where the ledger is. Default: ledger.sqlite3 in the output folder.")
     wait_for_provider: float = Field(600.0, ge=0, description="Seconds to wait for a provider that cannot be reached.")
+    callback_url: str | None = Field(
+        None, description="Address that providers are told to call when a job ends, where they can. Polling goes on."
+    )
+    profiles: tuple[Path, ...] = Field((), description="Further profiles of providers, as YAML files.")
+    fallback: tuple[str, ...] = Field((), description="Providers to turn to when a row is surely refused, in order.")
     rehearse: bool = Field(False, description="Send everything to the embedded sandbox; nothing is paid.")  # noqa: FBT003
     faults: str = Field("none", description="Rehearsal only: a fault script of the sandbox.")
     speed: float = Field(60.0, gt=0, description="Rehearsal only: how much faster than life the sandbox works.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
@@ -13,33 +12,28 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from yaml import YAMLError
-
-from pipelines.addresses import Origin, refusal
+from pipelines.addresses import Origin
 from pipelines.batch import Batch
-from pipelines.errors import KeyMissing, ReelbatchError, SetupError
+from pipelines.chains import Turn, held_up, in_turn, turn_of
+from pipelines.credentials import Account, accounts_of, accounts_to_collect, rehearsed, sandbox_options
+from pipelines.errors import ReelbatchError, SetupError
 from pipelines.http import Http
 from pipelines.job import FINAL_STATUSES, Job, JobStatus
 from pipelines.lane import Lane, Pace
 from pipelines.ledger import enrolment, views
-from pipelines.ledger.attempts import Budget, Standing
+from pipelines.ledger.attempts import Budget
 from pipelines.ledger.database import ledger_path
 from pipelines.ledger.ledger import LEDGER_NAME, Ledger
+from pipelines.ledger.standing import ACCEPTED, Standing
 from pipelines.options import RunOptions
 from pipelines.outcome import exit_code
 from pipelines.pacing.in_flight import InFlight
 from pipelines.providers.client import Client
-from pipelines.providers.profile import Profile, profile_named
-from pipelines.providers.sandbox.faults import rules_named
-from pipelines.providers.sandbox.options import SandboxOptions
-from pipelines.providers.sandbox.process import running_sandbox
 from pipelines.tally import Tally, watched_tally
 
 log = logging.getLogger("reelbatch")
 
 _DOWNLOADS = 16
-_REHEARSAL_KEY = "rehearsal"
 R = TypeVar("R")
 
 
@@ -56,19 +50,16 @@ class Run:
     budget: Budget | None
     standing: dict[str, Standing]  # by job id; this run is the only writer, so it is always true
     orphans: list[Job]  # no longer in the batch file, but paid for
+    made_as: dict[str, Job]  # by id, every job as it is made now: by one of its fallbacks perhaps
     tally: Tally
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # no more submissions; leave what waits to the next run
     closed: ReelbatchError | None = None  # why nothing more is submitted, while what was sent is still brought home
+    left_out: ReelbatchError | None = None  # why a single job was not submitted, the first of them
     failure: ReelbatchError | None = None  # why the whole run ends
     downloads: InFlight = field(default_factory=lambda: InFlight(_DOWNLOADS))
     time_scale: float = 1.0
     interrupted: bool = False
     _open_ends: set[asyncio.Task[Any]] = field(default_factory=set)
-    _by_id: dict[str, Job] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Index the jobs."""
-        self._by_id = {job.id: job for job in (*self.batch.jobs, *self.orphans)}
 
     def move(self, job: Job, after: Standing) -> None:
         """Remember where a job stands now, and show it."""
@@ -81,6 +72,11 @@ class Run:
         if self.closed is None:
             self.closed = reason
             self.tally.say(str(reason))
+
+    def leave_out(self, reason: ReelbatchError) -> None:
+        """Do not submit one job in this run."""
+        self.left_out = self.left_out or reason
+        self.tally.say(str(reason))
 
     def end(self, reason: ReelbatchError) -> None:
         """End the run: nothing more is sent, and what waits is left to the next run."""
@@ -126,34 +122,62 @@ class Run:
         return f"{self.batch.name} (rehearsal, nothing was paid)" if self.options.rehearse else self.batch.name
 
     def job(self, job_id: str) -> Job:
-        """The job of that id."""
-        return self._by_id[job_id]
+        """The job of that id, as it is made now."""
+        return self.made_as[job_id]
+
+    def status_of(self, job_id: str) -> JobStatus:
+        """Where the job of that id stands."""
+        return self.standing[job_id].status
+
+    def jobs(self) -> list[Job]:
+        """The jobs that this run is to work on: those at a provider first, parents before what is made after them.
+
+        Left out are those that have ended, and those that wait for one which this run does not work on.
+        """
+        wanted = [job for job in self._asked_for() if self._is_open(job)]
+        wanted.sort(key=lambda job: self.status_of(job.id) is JobStatus.PLANNED)
+        return in_turn(wanted, self.status_of)[: self.options.limit]
+
+    def held_up(self) -> Mapping[str, list[str]]:
+        """The jobs that wait in vain, by the one at the head of their chain: in doubt, parked, or not asked for."""
+        asked = {job.id: job for job in self._asked_for()}
+        heads = held_up(asked.values(), self.status_of)
+        return {h: ids for h, ids in heads.items() if h not in asked or self.status_of(h) is not JobStatus.PLANNED}
 
     def may_start(self, job: Job) -> bool:
         """Whether there is anything to do for a job now: a new one is not begun when nothing more may be sent."""
-        if self.standing[job.id].status is not JobStatus.PLANNED:
+        if self.status_of(job.id) is not JobStatus.PLANNED:
             return True
-        return self.closed is None and self.lanes[job.order.provider].closed is None
+        turn = self.turn_of(job)
+        if turn is not Turn.GO:
+            return turn is Turn.SKIP
+        shut = self.lanes[job.order.provider].closed is not None and job.turn() is None
+        return self.closed is None and not shut
+
+    def turn_of(self, job: Job) -> Turn:
+        """Whether it is a job's turn, as its parent stands."""
+        return Turn.GO if job.parent is None else turn_of(self.status_of(job.parent))
 
     def reasons(self) -> tuple[ReelbatchError, ...]:
-        """Why this run did less than everything, if it did."""
-        lanes = [lane.closed for lane in self.lanes.values()]
-        return tuple(reason for reason in (self.failure, self.closed, *lanes) if reason is not None)
+        """Why this run did less than everything, if it did. A lane that shut is none if nothing is left to be sent."""
+        lanes = [lane.closed for lane in self.lanes.values()] if self.tally.counts[JobStatus.PLANNED] else []
+        every = (self.failure, self.closed, self.left_out, *lanes)
+        return tuple(reason for reason in every if reason is not None)
 
     def exit_code(self) -> int:
         """The exit code that the command line gives for this run."""
         return exit_code(self.tally.counts, reasons=self.reasons(), interrupted=self.interrupted)
 
-    def jobs(self) -> list[Job]:
-        """The jobs that this run is to work on: those at a provider first, and nothing that has ended."""
-        wanted = set(self.options.only)
-        chosen = [job for job in self.batch.jobs if not wanted or job.id in wanted]
-        chosen = [job for job in chosen if job.order.provider in self.lanes]  # a row switched off may have none
-        chosen = [job for job in chosen if self.standing[job.id].status not in {*FINAL_STATUSES, JobStatus.IN_DOUBT}]
-        if not wanted:
-            chosen += [job for job in self.orphans if job.order.provider in self.lanes]
-        chosen.sort(key=lambda job: self.standing[job.id].status is JobStatus.PLANNED)
-        return chosen[: self.options.limit]
+    def _asked_for(self) -> list[Job]:
+        """The jobs of the batch, or those that `--only` names, or with the whole batch what has left it as well."""
+        only = set(self.options.only)
+        jobs = [*self.batch.jobs, *(() if only else self.orphans)]
+        return [self.made_as[job.id] for job in jobs if not only or job.id in only]
+
+    def _is_open(self, job: Job) -> bool:
+        """Whether there may be something to do for a job: a row that is switched off may have no lane."""
+        over = self.status_of(job.id) in {*FINAL_STATUSES, JobStatus.IN_DOUBT}
+        return not over and job.order.provider in self.lanes
 
 
 class Later:
@@ -189,11 +213,6 @@ def output_folder(batch: Batch, options: RunOptions) -> Path:
     return (folder / "rehearsal" if options.rehearse else folder).absolute()
 
 
-def profiles_of(batch: Batch) -> dict[str, Profile]:
-    """The profile of each provider that an enabled job of the batch goes to."""
-    return {name: profile_named(name) for name in sorted({job.order.provider for job in batch.jobs if job.enabled})}
-
-
 def check_setup(batch: Batch, options: RunOptions) -> None:
     """What can be known to be missing before anything is started.
 
@@ -202,11 +221,11 @@ def check_setup(batch: Batch, options: RunOptions) -> None:
             be as asked for.
     """
     _check_only(batch, options)
-    _accounts(batch, options)
+    accounts_of(batch, options)
     folder = output_folder(batch, options)
     _ledger_path(folder, options)
     if options.rehearse:
-        _sandbox_options(folder, options)
+        sandbox_options(folder, options)
 
 
 @asynccontextmanager
@@ -222,119 +241,69 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
         tally.begun()
     folder = output_folder(batch, options)
     _check_only(batch, options)
-    accounts = _accounts(batch, options)
+    accounts = accounts_of(batch, options)
     async with AsyncExitStack() as stack:
         _make_folders(folder)
         ledger = await stack.enter_async_context(Ledger(_ledger_path(folder, options), folder=folder))
         await ledger.write(
             enrolment.enrol, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
+        standing, orphans = await ledger.write(views.standings), await ledger.write(views.orphans)
+        made_as = {job.id: job for job in (*batch.jobs, *orphans)}
+        made_as |= {job.id: job for job in await ledger.write(views.turned) if job.id in made_as}
+        waiting = [job for job in made_as.values() if standing[job.id].status in ACCEPTED]
+        accounts += accounts_to_collect(waiting, accounts, batch.profiles, options, say=tally.say)
         if options.rehearse:
-            accounts = await _rehearsal_accounts(stack, accounts, folder, options)
+            accounts = await rehearsed(stack, accounts, folder, options)
         trusted = [Origin.of(account.base_url) for account in accounts if account.trusted]
         http = await stack.enter_async_context(Http(trusted))
         stop = asyncio.Event()
-        lanes = {a.profile.name: Lane(_client(http, a), _pace(batch, options, a), stop) for a in accounts}
         run = Run(
             batch=batch,
             options=options,
             folder=folder,
             ledger=ledger,
             http=http,
-            lanes=lanes,
+            lanes={a.profile.name: Lane(_client(http, a), _pace(batch, options, a), stop) for a in accounts},
             budget=_budget(batch, options),
-            standing=await ledger.write(views.standings),
-            orphans=await ledger.write(views.orphans),
+            standing=standing,
+            orphans=orphans,
+            made_as=made_as,
             tally=tally,
             stop=stop,
             time_scale=options.speed if options.rehearse else 1.0,
         )
         await _fill_tally(run)
-        token = current_run.set(run)
-        bug = True
-        try:
+        async with _current(run):
             yield run
-            bug = False
-        except ReelbatchError as error:
-            bug = False
-            run.end(error)
-            raise
-        finally:
-            current_run.reset(token)
-            await run.settle()
-            run.tally.interrupt = None
-            run.tally.exit_code = None if bug else run.exit_code()
-            run.tally.status_requests = sum(lane.watch.requests for lane in run.lanes.values())
-            run.tally.reasons = tuple(str(reason) for reason in run.reasons())
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
-    profile: Profile
-    base_url: str
-    key: str = field(repr=False)
-    trusted: bool  # the operator set the address
-    name: str | None = None
-
-
-def _accounts(batch: Batch, options: RunOptions) -> list[_Account]:
-    accounts, missing = [], []
-    for profile in profiles_of(batch).values():
-        base_url, trusted = profile.base_url_from(os.environ)
-        key = _REHEARSAL_KEY if options.rehearse else profile.key_from(os.environ)
-        if key is None:
-            missing.append(profile)
-            continue
-        if reason := _no_address(base_url):
-            raise SetupError(f"{profile.base_url_env[0]} is no address to send to: {reason}.")
-        accounts.append(_Account(profile, base_url, key, trusted))
-    if missing:
-        names = "; ".join(f"{p.name}: set {' or '.join(p.key_env)}" for p in missing)
-        raise KeyMissing(f"No API key for {names}. Nothing was sent. Try it without a key by --rehearse.")
-    return accounts
-
-
-def _no_address(base_url: str) -> str | None:
-    """Why nobody can be reached under a base URL. Its text is not repeated: somebody may have put a secret into it."""
-    if any(character.isspace() for character in base_url):
-        return "it has a space in it"
+@asynccontextmanager
+async def _current(run: Run) -> AsyncIterator[None]:
+    """The run that tasks find; at its end the tally says how it went."""
+    token = current_run.set(run)
+    bug = True
     try:
-        return refusal(base_url, frozenset({Origin.of(base_url)}))
-    except ValueError:
-        return "it has no host, as https://api.example.com has one"
+        yield
+        bug = False
+    except ReelbatchError as error:
+        bug = False
+        run.end(error)
+        raise
+    finally:
+        current_run.reset(token)
+        await run.settle()
+        run.tally.interrupt = None
+        run.tally.exit_code = None if bug else run.exit_code()
+        run.tally.status_requests = sum(lane.watch.requests for lane in run.lanes.values())
+        run.tally.reasons = tuple(str(reason) for reason in run.reasons())
 
 
-async def _rehearsal_accounts(
-    stack: AsyncExitStack, accounts: list[_Account], folder: Path, options: RunOptions
-) -> list[_Account]:
-    """The same accounts, pointed at a sandbox of this run. Its bill outlives it, so that a rehearsal resumes too."""
-    sandbox = await stack.enter_async_context(running_sandbox(_sandbox_options(folder, options)))
-    return [
-        _Account(a.profile, sandbox.base_url(a.profile.name), _REHEARSAL_KEY, trusted=True, name="rehearsal")
-        for a in accounts
-    ]
-
-
-def _sandbox_options(folder: Path, options: RunOptions) -> SandboxOptions:
-    """What the sandbox of a rehearsal is told, or a SetupError that names the option that it would not take."""
-    try:
-        rules_named(options.faults)
-    except (ValueError, OSError, YAMLError) as error:
-        raise SetupError(f"--faults {options.faults}: {error}") from None
-    try:
-        return SandboxOptions(
-            bill=folder / "sandbox-bill.jsonl", speed=options.speed, latency=options.latency, faults=options.faults
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SetupError(f"--{first['loc'][0]} {first['input']}: {first['msg']}.") from None
-
-
-def _client(http: Http, account: _Account) -> Client:
+def _client(http: Http, account: Account) -> Client:
     return Client(http, account.profile, account.base_url, account.key, account=account.name)
 
 
-def _pace(batch: Batch, options: RunOptions, account: _Account) -> Pace:
+def _pace(batch: Batch, options: RunOptions, account: Account) -> Pace:
     """The command line wins over the batch file, which wins over the profile."""
     limits = batch.limits
     per_minute = options.per_minute or limits.per_minute

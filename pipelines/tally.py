@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,6 +13,8 @@ from decimal import Decimal
 from pipelines.job import FINAL_STATUSES, JobStatus
 
 log = logging.getLogger("reelbatch")
+
+_MOST_NAMED = 3
 
 
 @dataclass(slots=True)
@@ -105,3 +107,9 @@ def shown(amount: Decimal) -> str:
     """An amount with at least two decimals: 14.40, and 0.095 as it is."""
     exponent = amount.normalize().as_tuple().exponent
     return f"{amount:.2f}" if isinstance(exponent, int) and exponent >= -2 else f"{amount.normalize():f}"  # noqa: PLR2004 - cents
+
+
+def first_of(ids: Sequence[str]) -> str:
+    """A list of jobs as a sentence names it: `a, b, c and 4 more`."""
+    more = len(ids) - _MOST_NAMED
+    return ", ".join(ids[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -11,9 +11,10 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipelines.errors import KeyRefused, ProviderError, SlowDown, TransportError, UnknownJob
+from pipelines.job import RemoteJob
 from pipelines.pacing.backoff import delay
 from pipelines.pacing.poll_schedule import Durations, next_poll
 from pipelines.pacing.rate import RateLimit
@@ -22,6 +23,7 @@ from pipelines.providers.protocol import Phase, Progress, Provider
 log = logging.getLogger("reelbatch.watch")
 
 _SETTLE_S = 600.0  # an id may take this long to be known everywhere, and a result to show its link
+_EMPTY = "the provider says completed and shows no video; often its moderation has taken it away"
 _WARN_AFTER = 20
 _TOO_LATE = 1.25  # times the age at which it was due: an answer that late says nothing of how long jobs take
 
@@ -38,7 +40,7 @@ class Stopped(Exception):
 class Waiting:
     """One job that is waited for."""
 
-    provider_job_id: str
+    job: RemoteJob
     kind: Hashable  # jobs of one kind take about equally long
     expected_s: float
     accepted_at: float  # monotonic
@@ -47,6 +49,8 @@ class Waiting:
     last_not_ready_s: float = 0.0
     faults: int = 0
     due_s: float = 0.0  # the age at which it was to be asked about last
+    empty_since_s: float = 0.0  # the age since which it is said to be completed without a video; 0: it is not
+    not_before_s: float = 0.0  # the age before which the provider asked not to be asked
 
     def age(self) -> float:
         """Seconds since it was accepted."""
@@ -80,7 +84,7 @@ class Watch:
         self._scale = time_scale
         self._stop = stop
         self._kinds: dict[Hashable, _Kind] = defaultdict(_Kind)
-        self._batch: dict[str, asyncio.Future[Progress]] = {}
+        self._batch: dict[RemoteJob, asyncio.Future[Progress]] = {}
         self._batch_task: asyncio.Task[None] | None = None
         self._unknown_words: set[str] = set()
         self.requests = 0
@@ -93,12 +97,14 @@ class Watch:
     async def ended(self, waiting: Waiting, seen: Callable[[Progress], None] | None = None) -> Progress:
         """Return when the provider says that the job has ended, with a link if it succeeded.
 
+        One that is said to be completed and shows no video for ten minutes has failed: `empty_result`.
+
         Args:
             waiting: the job.
             seen: told every answer, for display.
 
         Raises:
-            DeadlinePassed: it did not end in time, or has no link to show for it.
+            DeadlinePassed: it did not end in time.
             Stopped: the run ends first.
             KeyRefused: the provider no longer takes the key.
             UnknownJob: the provider still does not know the id after ten minutes.
@@ -120,17 +126,20 @@ class Watch:
             if seen is not None:
                 seen(progress)
             age = waiting.age()
-            if progress.phase is Phase.SUCCEEDED and not progress.links:
-                waiting.last_not_ready_s = age
-                if age > waiting.expected_s + _SETTLE_S / self._scale:
-                    raise DeadlinePassed("the provider says completed, and shows no video")
-            elif progress.phase is not Phase.RUNNING:
+            empty = progress.phase is Phase.SUCCEEDED and not progress.links
+            if progress.phase is not Phase.RUNNING and not empty:
                 if progress.phase is Phase.SUCCEEDED:
                     self._learn(waiting, kind, age)
                 return progress
-            else:
-                waiting.last_not_ready_s = age
-                self._notice_word(progress)
+            waiting.last_not_ready_s = age
+            waiting.not_before_s = age + (progress.poll_after_s or 0.0)  # a hint holds for one pause
+            if empty:  # has a deadline of its own
+                waiting.empty_since_s = waiting.empty_since_s or age
+                if age > waiting.empty_since_s + _SETTLE_S / self._scale:
+                    return replace(progress, phase=Phase.FAILED, code="empty_result", message=_EMPTY)
+                continue
+            waiting.empty_since_s = 0.0
+            self._notice_word(progress)
             if age > waiting.deadline_s:
                 raise DeadlinePassed(f"still {progress.word or 'without a status'} after {age / 3600:.1f} h")
 
@@ -150,9 +159,11 @@ class Watch:
         last = waiting.last_not_ready_s
         if waiting.faults:
             return last
-        return next_poll(
+        due = next_poll(
             last, kind.durations, expected_s=waiting.expected_s, scout=kind.scout is waiting, every_s=self._every_s
         )
+        hinted = min(waiting.not_before_s, waiting.deadline_s) if self._every_s is None else 0.0
+        return max(due, hinted)
 
     async def _nap(self, kind: _Kind, seconds: float) -> None:
         if self._stop.is_set():
@@ -203,7 +214,7 @@ class Watch:
             return None
         except (ProviderError, TransportError) as error:
             if waiting.faults % _WARN_AFTER == _WARN_AFTER - 1:
-                log.warning("%s: %d queries in a row failed: %s", waiting.provider_job_id, waiting.faults + 1, error)
+                log.warning("%s: %d queries in a row failed: %s", waiting.job.id, waiting.faults + 1, error)
             await self._pause(waiting)
             return None
         waiting.faults = 0
@@ -224,7 +235,7 @@ class Watch:
     async def _one(self, waiting: Waiting) -> Progress:
         await self._slot()
         self.requests += 1
-        return await self._provider.check(waiting.provider_job_id)
+        return await self._provider.check(waiting.job)
 
     async def _slot(self) -> None:
         """Wait for the right to ask; nobody asks any more once the run ends."""
@@ -235,7 +246,7 @@ class Watch:
     async def _one_of_many(self, waiting: Waiting) -> Progress:
         """Join the next batch query; it leaves as soon as the rate allows."""
         answer: asyncio.Future[Progress] = asyncio.get_running_loop().create_future()
-        self._batch[waiting.provider_job_id] = answer
+        self._batch[waiting.job] = answer
         if self._batch_task is None:
             self._batch_task = asyncio.create_task(self._send_batches())
         return await answer
@@ -249,29 +260,29 @@ class Watch:
                     _tell(self._batch.values(), Stopped())
                     self._batch.clear()
                     return
-                asked = {name: self._batch.pop(name) for name in list(self._batch)[:most]}
+                asked = {job: self._batch.pop(job) for job in list(self._batch)[:most]}
                 self.requests += 1
                 await self._send_batch(asked)
         finally:
             self._batch_task = None
 
-    async def _send_batch(self, asked: dict[str, asyncio.Future[Progress]]) -> None:
+    async def _send_batch(self, asked: dict[RemoteJob, asyncio.Future[Progress]]) -> None:
         try:
             if len(asked) == 1:
-                name = next(iter(asked))
-                found = {name: await self._provider.check(name)}
+                job = next(iter(asked))
+                found = {job.id: await self._provider.check(job)}
             else:
                 found = await self._provider.check_many(list(asked))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             _tell(asked.values(), error)
             return
-        for name, answer in asked.items():
+        for job, answer in asked.items():
             if answer.done():
                 continue
-            if name in found:
-                answer.set_result(found[name])
+            if job.id in found:
+                answer.set_result(found[job.id])
             else:
-                answer.set_exception(UnknownJob(f"the provider's answer leaves {name} out"))
+                answer.set_exception(UnknownJob(f"the provider's answer leaves {job.id} out"))
 
     def _notice_word(self, progress: Progress) -> None:
         known = {"", "queued", "pending", "processing", "in_progress", "running", *self._provider.profile.words}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Coroutine
 from typing import Any, cast
@@ -12,11 +11,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from pipelines.dispatch import dispatch
 from pipelines.errors import OutputError, ReelbatchError
 from pipelines.generation import generate as generate_job
 from pipelines.job import Job, JobStatus
 from pipelines.pacing.rate import RateLimit
-from pipelines.pacing.workers import work_through
 from pipelines.run import Run, current_run
 
 #: Every task run is about three events, and the default broker of a Prefect server drops what exceeds 10,000 waiting
@@ -60,19 +59,14 @@ async def generate(job_id: str) -> Any:
 
 
 async def generate_all(run: Run) -> None:
-    """Every job that is not at its end, at each provider as many at once as its lane has workers."""
+    """A task run for every job that is not at its end."""
     starts = RateLimit(_STARTS_PER_SECOND, burst=_STARTS_AT_ONCE, stop=run.stop)
 
     async def work(job: Job) -> None:
-        if run.may_start(job):
-            await starts.slot()
-            # Never raises: the state says how it went. Prefect's types say it is no coroutine; it is.
-            await cast("Coroutine[Any, Any, Any]", generate(job.id, return_state=True))
+        await starts.slot()
+        # Never raises: the state says how it went. Prefect's types say it is no coroutine; it is.
+        await cast("Coroutine[Any, Any, Any]", generate(job.id, return_state=True))
 
-    jobs = run.jobs()
     cpu_before = time.process_time()
-    async with asyncio.TaskGroup() as group:
-        for name, lane in run.lanes.items():
-            own = [job for job in jobs if job.order.provider == name]
-            group.create_task(work_through(own, work, workers=min(lane.workers, len(own)), stop=run.stop))
+    await dispatch(run, work)
     run.tally.generating_cpu_s = time.process_time() - cpu_before

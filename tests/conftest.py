@@ -33,6 +33,7 @@ os.environ |= {
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # in this process; reelbatch in a process of its own sets its own levels
 }
+os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
 
 
 def _free_port() -> int:
@@ -135,6 +136,14 @@ def start_provider() -> Iterator[StartProvider]:
 def provider(start_provider: StartProvider) -> Provider:
     """A provider where all goes well."""
     return start_provider()
+
+
+@pytest.fixture(scope="session")
+def shared_provider() -> Iterator[Provider]:
+    """A provider that many tests share: each comes with a key of its own, and takes its faults away again."""
+    provider = _start_provider()
+    yield provider
+    _stop(provider.process)
 
 
 @pytest.fixture(scope="session")

@@ -10,4 +10,13 @@ import typer
 BatchFile = Annotated[Path, typer.Argument(metavar="BATCH", help="Batch file: .csv, .yaml or .jsonl.")]
 OutputFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
+Fallback = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fallback", help="Where rows turn to that were surely refused: NAME or NAME:MODEL. May be given again."
+    ),
+]
+ProfileFiles = Annotated[
+    list[Path] | None, typer.Option("--profile", help="A profile of a provider, as a YAML file. May be given again.")
+]
 ProviderName = Annotated[str | None, typer.Option("--provider", help="Provider for rows that name none.")]

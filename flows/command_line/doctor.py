@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line.arguments import AsJson
-from flows.command_line.talk import print_json
+from flows.command_line.arguments import AsJson, ProfileFiles
+from flows.command_line.talk import print_json, show_warnings
 
 NAME = "doctor"
 
 
 def command(
     out: Annotated[Path, typer.Option("--out", help="Where outputs would go.")] = Path("outputs"),
+    profile: ProfileFiles = None,
     live: Annotated[bool, typer.Option("--live", help="Also ask the providers whether they answer. Free.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -25,9 +26,11 @@ def command(
 
     from flows.command_line.tables import finding_table  # noqa: PLC0415
     from pipelines.checkup import Health, examine  # noqa: PLC0415
-    from pipelines.providers.profile import shipped_profiles  # noqa: PLC0415
+    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415
 
-    found = asyncio.run(examine(out, list(shipped_profiles().values()), os.environ, live=live))
+    known = find_profiles(profile or ())
+    show_warnings(known.notes)
+    found = asyncio.run(examine(out, list(known.profiles.values()), os.environ, live=live))
     if as_json:
         print_json([asdict(finding) for finding in found])
     else:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from flows.command_line.arguments import AsJson, BatchFile, ProviderName
+import os
+
+from flows.command_line.arguments import AsJson, BatchFile, Fallback, ProfileFiles, ProviderName
 from flows.command_line.talk import print_json, show_warnings
 
 NAME = "plan"
 
 
-def command(batch: BatchFile, provider: ProviderName = None, as_json: AsJson = False) -> None:
+def command(
+    batch: BatchFile,
+    provider: ProviderName = None,
+    fallback: Fallback = None,
+    profile: ProfileFiles = None,
+    as_json: AsJson = False,
+) -> None:
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
     from flows.command_line.tables import plan_table  # noqa: PLC0415
     from pipelines.batch import read_batch  # noqa: PLC0415
     from pipelines.money.estimate import estimate  # noqa: PLC0415
     from pipelines.money.plan_hash import plan_hash  # noqa: PLC0415
+    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415
 
-    planned = read_batch(batch, provider=provider)
-    show_warnings(planned.warnings)
-    estimated = estimate(planned.jobs)
+    known = find_profiles(profile or (), beside=batch)
+    elsewhere = known.elsewhere(os.environ)
+    planned = read_batch(
+        batch, provider=provider, fallback=fallback or (), profiles=known.profiles, elsewhere=elsewhere
+    )
+    warnings = (*known.notes, *planned.warnings)
+    show_warnings(warnings)
+    estimated = estimate(planned.jobs, planned.profiles)
     if as_json:
         print_json(
             {
@@ -26,7 +40,7 @@ def command(batch: BatchFile, provider: ProviderName = None, as_json: AsJson = F
                 "source_sha256": planned.source_sha256,
                 "jobs": [job.model_dump(mode="json") for job in planned.jobs],
                 "estimate": estimated.model_dump(mode="json"),
-                "warnings": [str(warning) for warning in planned.warnings],
+                "warnings": [str(warning) for warning in warnings],
             }
         )
     else:

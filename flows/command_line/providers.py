@@ -6,24 +6,29 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line.arguments import AsJson
-from flows.command_line.talk import print_json
+from flows.command_line.arguments import AsJson, ProfileFiles
+from flows.command_line.talk import print_json, show_warnings
 
 NAME = "providers"
 
 
 def command(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One provider in full.")] = None,
+    profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the providers: what they take, what they cost, and whether they are retired."""
-    from flows.command_line.tables import profile_card, provider_table  # noqa: PLC0415
-    from pipelines.providers.profile import profile_named, shipped_profiles  # noqa: PLC0415
+    import os  # noqa: PLC0415
 
+    from flows.command_line.profile_card import profile_card, provider_table  # noqa: PLC0415
+    from pipelines.providers.profile_files import find_profiles, profile_named  # noqa: PLC0415
+
+    known = find_profiles(profile or ())
+    show_warnings(known.notes)
+    chosen = [profile_named(name, known.profiles)] if name else list(known.profiles.values())
     if as_json:
-        chosen = [profile_named(name)] if name else list(shipped_profiles().values())
-        print_json([profile.model_dump(mode="json") for profile in chosen])
+        print_json([each.model_dump(mode="json") for each in chosen])
     elif name:
-        profile_card(profile_named(name))
+        profile_card(chosen[0], known.files.get(name), os.environ)
     else:
-        provider_table(list(shipped_profiles().values()))
+        provider_table(chosen, os.environ)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.command_line.arguments import AsJson, BatchFile, ProviderName
+from flows.command_line.arguments import AsJson, BatchFile, Fallback, ProfileFiles, ProviderName
 from flows.command_line.talk import show_warnings
 
 NAME = "run"
@@ -17,6 +18,8 @@ def command(
     batch: BatchFile,
     out: Annotated[Path | None, typer.Option("--out", help="Output folder. Default: outputs/<name>.")] = None,
     provider: ProviderName = None,
+    fallback: Fallback = None,
+    profile: ProfileFiles = None,
     budget: Annotated[str | None, typer.Option("--budget", help="The most that may be spent, such as 25.")] = None,
     in_flight: Annotated[int | None, typer.Option("--in-flight", help="Jobs at each provider at once.")] = None,
     per_minute: Annotated[float | None, typer.Option("--per-minute", help="Submissions a minute.")] = None,
@@ -26,6 +29,9 @@ def command(
         float | None, typer.Option("--poll-every", help="Seconds between status queries of a job. Default: learned.")
     ] = None,
     ledger: Annotated[str | None, typer.Option("--ledger", help="Another place for the ledger.")] = None,
+    callback_url: Annotated[
+        str | None, typer.Option("--callback-url", help="Address that providers are told to call. Polling goes on.")
+    ] = None,
     plan: Annotated[
         str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
     ] = None,
@@ -46,10 +52,13 @@ def command(
     from pipelines.errors import SetupError  # noqa: PLC0415
     from pipelines.money.plan_hash import check_plan  # noqa: PLC0415
     from pipelines.options import RunOptions  # noqa: PLC0415
+    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415
 
     given = {
         "out": out,
         "provider": provider,
+        "fallback": tuple(fallback or ()),
+        "profiles": tuple(profile or ()),
         "budget": budget,
         "in_flight": in_flight,
         "per_minute": per_minute,
@@ -57,6 +66,7 @@ def command(
         "only": tuple(only or ()),
         "limit": limit,
         "ledger": ledger,
+        "callback_url": callback_url,
         "wait_for_provider": wait_for_provider,
         "rehearse": rehearse,
         "faults": faults,
@@ -68,7 +78,11 @@ def command(
     except ValidationError as error:
         first = error.errors()[0]
         raise SetupError(f"--{str(first['loc'][0]).replace('_', '-')} {first['input']}: {first['msg']}.") from None
-    planned = read_batch(batch, provider=provider)
-    show_warnings(planned.warnings)
+    known = find_profiles(options.profiles, beside=batch)
+    elsewhere = known.elsewhere(os.environ)
+    planned = read_batch(
+        batch, provider=provider, fallback=options.fallback, profiles=known.profiles, elsewhere=elsewhere
+    )
+    show_warnings((*known.notes, *planned.warnings))
     check_plan(planned.jobs, plan)
     raise typer.Exit(drive(planned, options, as_json=as_json))

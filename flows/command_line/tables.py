@@ -12,14 +12,14 @@ from rich.text import Text
 from pipelines.batch import Batch
 from pipelines.catalogue.row import ManifestRow
 from pipelines.checkup import Finding, Health
-from pipelines.job import JobStatus
+from pipelines.job import Job, JobStatus
 from pipelines.ledger.views import Overview
 from pipelines.money.estimate import Estimate
 from pipelines.money.plan_hash import plan_hash
-from pipelines.providers.profile import Price, Profile
 from pipelines.tally import shown
 
 _MOST_ROWS = 40
+_LEAST_PROMPT = 12  # columns of a terminal; a plan with less room goes without the prompts
 _COLOURS = {
     JobStatus.DONE: "green",
     JobStatus.WAITING: "cyan",
@@ -33,11 +33,13 @@ _COLOURS = {
 }
 
 
-def _console() -> Console:
+def console() -> Console:
+    """The terminal, or whatever standard output is: nothing in a text is markup."""
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def _table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """A table without lines, so that it can be read, copied and searched."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
@@ -51,25 +53,34 @@ def _short(words: str, most: int = 60) -> str:
 
 def plan_table(batch: Batch, estimated: Estimate) -> None:
     """The first rows of a plan, what each would cost, and the whole."""
-    console = _console()
-    table = _table("id", "provider", "model", "s", "size", "cost", "prompt", right=("s", "cost"))
-    for job in batch.jobs[:_MOST_ROWS]:
-        order = job.order
-        size = " ".join(filter(None, (order.size, order.orientation)))
-        cost = f"{job.cost_estimated} {job.currency}" if job.cost_estimated is not None else "unknown"
-        if not job.enabled:
-            cost = "disabled"
-        table.add_row(job.id, order.provider, order.model, str(order.seconds or ""), size, cost, _short(order.prompt))
-    console.print(table)
+    terminal = console()
+    names = ("id", "provider", "model", "s", "size", "cost")
+    jobs = batch.jobs[:_MOST_ROWS]
+    rows = [_planned(job) for job in jobs]
+    room = terminal.width - sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
+    table = plain_table(*names, *(("prompt",) if room >= _LEAST_PROMPT else ()), right=("s", "cost"))
+    for job, row in zip(jobs, rows, strict=True):
+        table.add_row(*row, *((_short(job.order.prompt, min(room, 60)),) if room >= _LEAST_PROMPT else ()))
+    terminal.print(table)
     if len(batch.jobs) > _MOST_ROWS:
-        console.print(f"... and {len(batch.jobs) - _MOST_ROWS} more")
-    console.print()
+        terminal.print(f"... and {len(batch.jobs) - _MOST_ROWS} more")
+    terminal.print()
     for group in estimated.groups:
         assumed = " (assumed: the provider publishes none)" if group.assumed else ""
-        console.print(f"{group.count} x {group.provider} {group.model}: {_money(group.totals)}{assumed}")
+        terminal.print(f"{group.count} x {group.provider} {group.model}: {_money(group.totals)}{assumed}")
     unknown = f", and {len(estimated.unknown)} of unknown price" if estimated.unknown else ""
-    console.print(f"{batch.name}: {estimated.count} videos, {_money(estimated.totals)}{unknown}")
-    console.print(f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)")
+    terminal.print(f"{batch.name}: {estimated.count} videos, {_money(estimated.totals)}{unknown}")
+    if estimated.most != estimated.totals:
+        terminal.print(f"at most {_money(estimated.most)}, if every row turns to its dearest fallback")
+    terminal.print(f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)")
+
+
+def _planned(job: Job) -> tuple[str, ...]:
+    order = job.order
+    size = " ".join(filter(None, (order.size, order.orientation)))
+    cost = f"{job.cost_estimated} {job.currency}" if job.cost_estimated is not None else "unknown"
+    cost = cost if job.enabled else "disabled"
+    return job.id, order.provider, _short(order.model, 30), str(order.seconds or ""), size, cost
 
 
 def _money(totals: object) -> str:
@@ -79,24 +90,24 @@ def _money(totals: object) -> str:
 
 def status_table(folder: Path, overview: Overview) -> None:
     """Counts and money."""
-    console = _console()
+    terminal = console()
     total = sum(overview.counts.values())
-    console.print(f"{overview.campaign} in {folder}: {overview.counts.get(JobStatus.DONE, 0)} of {total} done")
-    table = _table("status", "jobs", right=("jobs",))
+    terminal.print(f"{overview.campaign} in {folder}: {overview.counts.get(JobStatus.DONE, 0)} of {total} done")
+    table = plain_table("status", "jobs", right=("jobs",))
     for status, count in overview.counts.items():
         table.add_row(status.replace("_", " "), str(count), style=_COLOURS.get(status))
-    console.print(table)
+    terminal.print(table)
     for money in overview.money:
-        console.print(
+        terminal.print(
             f"{money.currency}: {shown(money.spent)} spent, {shown(money.reserved)} reserved, {shown(money.uncertain)} uncertain"
         )
     if overview.running:
-        console.print(f"A run is going on: process {overview.run_pid} since {overview.run_since}.")
+        terminal.print(f"A run is going on: process {overview.run_pid} since {overview.run_since}.")
 
 
 def job_table(rows: Sequence[ManifestRow]) -> None:
     """One line a job."""
-    table = _table("id", "status", "provider", "s", "cost", "file or reason", right=("s", "cost"))
+    table = plain_table("id", "status", "provider", "s", "cost", "file or reason", right=("s", "cost"))
     for row in rows:
         cost = row.cost_actual if row.cost_actual is not None else row.cost_estimated
         flags = f" [{', '.join(row.flags)}]" if row.flags else ""
@@ -109,61 +120,13 @@ def job_table(rows: Sequence[ManifestRow]) -> None:
             _short(row.path or row.error_message or "", 90) + flags,
             style=_COLOURS.get(row.status),
         )
-    _console().print(table)
+    console().print(table)
 
 
 def finding_table(found: Sequence[Finding]) -> None:
     """One line a check."""
-    table = _table("check", "", "")
+    table = plain_table("check", "", "")
     colours = {Health.OK: "green", Health.NOTE: "yellow", Health.BAD: "bold red"}
     for finding in found:
         table.add_row(finding.name, Text(finding.health, style=colours[finding.health]), finding.words)
-    _console().print(table)
-
-
-def provider_table(profiles: Sequence[Profile]) -> None:
-    """One line a provider."""
-    table = _table("name", "models", "seconds", "sizes", "price from", "state")
-    for profile in profiles:
-        models = ", ".join(dict.fromkeys(model for mode in profile.modes for model in mode.models))
-        seconds = ", ".join(str(s) for s in sorted({s for mode in profile.modes for s in mode.seconds.allowed}))
-        sizes = ", ".join(dict.fromkeys(size for mode in profile.modes for size in mode.size.allowed))
-        table.add_row(profile.name, models, seconds, sizes, _cheapest(profile.prices), _state(profile))
-    _console().print(table)
-
-
-def profile_card(profile: Profile) -> None:
-    """Everything about one provider."""
-    console = _console()
-    console.print(f"{profile.name}: {profile.title}")
-    console.print(f"  address    {profile.base_url}  (another one: {' or '.join(profile.base_url_env)})")
-    console.print(f"  key        {' or '.join(profile.key_env)}")
-    console.print(f"  state      {_state(profile)}")
-    console.print(f"  prompt     at most {profile.prompt_most} characters")
-    for mode in profile.modes:
-        console.print(
-            f"  mode {mode.name}: models {', '.join(mode.models)}; seconds {list(mode.seconds.allowed)}, "
-            f"default {mode.seconds.default}; sizes {', '.join(mode.size.allowed)}, default {mode.size.default}; "
-            f"images up to {mode.images.most}"
-        )
-    for price in profile.prices:
-        console.print(
-            f"  price      {_price(price)} for {price.model}{f' {price.size}' if price.size else ''}, "
-            f"as of {price.as_of}: {price.source}"
-        )
-    limits = profile.limits
-    console.print(f"  limits     {limits.in_flight} in flight, {limits.submit_per_minute:g} submissions a minute")
-    for note in profile.notes:
-        console.print(f"  note       {note}")
-
-
-def _price(price: Price) -> str:
-    return f"{price.amount} {price.currency} a {price.per}" + (" (assumed)" if price.assumed else "")
-
-
-def _cheapest(prices: Sequence[Price]) -> str:
-    return _price(min(prices, key=lambda price: price.amount)) if prices else "unknown"
-
-
-def _state(profile: Profile) -> str:
-    return f"retired on {profile.retired_on}" if profile.retired_on else "in service, as far as known"
+    console().print(table)

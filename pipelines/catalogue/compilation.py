@@ -14,6 +14,7 @@ from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.own_file import by_row, write_done_copy, write_failed_rows
 from pipelines.catalogue.posters import write_thumbnails
 from pipelines.catalogue.row import ManifestRow
+from pipelines.image import shown
 from pipelines.job import JobStatus, Order
 from pipelines.ledger import views
 from pipelines.ledger.ledger import Ledger
@@ -50,16 +51,18 @@ async def _write(ledger: Ledger, batch: Batch, folder: Path, title: str) -> int:
         header = batch.table.header
         cells = [batch.table.texts(index) for index in range(len(batch.table.rows))]
         write_done_copy(folder, batch.path.name, header, cells, takes)
-        failures = {
-            number: next((r for r in of_row if r.status in _WORTH_ANOTHER_TRY), None)
-            for number, of_row in takes.items()
-        }
+        failures = {number: next(filter(_is_worth_another_try, of_row), None) for number, of_row in takes.items()}
         write_failed_rows(folder, header, cells, {n: row for n, row in failures.items() if row is not None})
 
     await asyncio.to_thread(write_files)
     await write_thumbnails(folder, rows)
     await asyncio.to_thread(write_gallery, folder, title, rows)
     return len(rows)
+
+
+def _is_worth_another_try(row: ManifestRow) -> bool:
+    """Also one that was skipped for its parent's sake, which stands there too; not one that is switched off."""
+    return row.status in _WORTH_ANOTHER_TRY or (row.status is JobStatus.SKIPPED and row.error_code is not None)
 
 
 def manifest_rows(records: Iterable[JobRecord]) -> list[ManifestRow]:
@@ -114,4 +117,5 @@ def _row(record: JobRecord) -> ManifestRow:
 def _params(order: Order) -> dict[str, Any]:
     """Everything that was ordered besides provider, model and prompt, as far as it was said."""
     values = order.model_dump(mode="json", exclude={"provider", "model", "prompt", "extra"}, exclude_none=True)
+    values["image_urls"] = [shown(reference) for reference in order.image_urls]
     return {name: value for name, value in values.items() if value not in ("", [])} | order.extra

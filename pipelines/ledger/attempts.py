@@ -5,38 +5,21 @@ Each function runs inside one transaction (`Ledger.write`) and returns whether, 
 
 from __future__ import annotations
 
-import json
-import time
 import uuid
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Integer, String, bindparam, func, insert, literal, or_, select, update
-from sqlalchemy.sql.dml import Update
 
-from pipelines.errors import BudgetReached
-from pipelines.job import AttemptState, Billed, Job, JobStatus
+from pipelines.errors import BudgetReached, NotCovered
+from pipelines.job import AttemptState, Billed, Job, JobStatus, RemoteJob
 from pipelines.ledger import accounts
 from pipelines.ledger.accounts import Pot
-from pipelines.ledger.schema import LIVE_STATES, attempt, event, job
+from pipelines.ledger.history import note, utc_text
+from pipelines.ledger.schema import LIVE_STATES, attempt, job
 from pipelines.ledger.schema import owner as owner_table
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a job stands in the ledger."""
-
-    status: JobStatus
-    provider_job_id: str | None = None
-    submitted_at: datetime | None = None
-    account: str | None = None
-    url_expires_at: datetime | None = None
-
-    def but(self, status: JobStatus) -> Standing:
-        """The same job in another status."""
-        return replace(self, status=status)
+from pipelines.ledger.standing import Standing, change_job, standing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,66 +36,6 @@ class Budget:
 
     most: Decimal
     currency: str
-
-
-#: States in which the provider has the job, or has had it and the clip is not home yet.
-ACCEPTED = (JobStatus.WAITING, JobStatus.READY, JobStatus.PARKED)
-UNFINISHED = (JobStatus.WAITING, JobStatus.PARKED)
-
-# Statements are built once: their compiled form is found again without looking at them. `or_` and not `in_`: an IN is
-# expanded anew at every execution.
-_NOTE = insert(event)
-_JOB = update(job).where(job.c.id == bindparam("_id"))
-_JOB_IN: dict[tuple[JobStatus, ...], Update] = {
-    states: _JOB.where(or_(*(job.c.status == status for status in states))) for states in (ACCEPTED, UNFINISHED)
-}
-
-
-def utc_text(moment: datetime | None = None) -> str:
-    """A moment as ISO 8601 in UTC, with milliseconds and a Z."""
-    moment = moment or datetime.now(UTC)
-    return moment.astimezone(UTC).isoformat("T", "milliseconds").replace("+00:00", "Z")
-
-
-def note(connection: Connection, kind: str, job_id: str | None = None, **detail: Any) -> None:
-    """Append to the history."""
-    text = json.dumps(detail, ensure_ascii=False, default=str) if detail else None
-    connection.execute(_NOTE, {"job_id": job_id, "at": time.time(), "kind": kind, "detail": text})
-
-
-def change_job(connection: Connection, job_id: str, was: tuple[JobStatus, ...] | None = None, **values: Any) -> bool:
-    """Write columns of one job, if it is in one of the states `was`. Returns whether it was."""
-    statement = _JOB if was is None else _JOB_IN[was]
-    return connection.execute(statement, {"_id": job_id, **values}).rowcount == 1
-
-
-STANDING = (job.c.id, job.c.status, job.c.provider_job_id, job.c.submitted_at, job.c.account, job.c.url_expires_at)
-
-
-_STANDING_OF = select(*STANDING).where(job.c.id == bindparam("_id"))
-
-
-def standing_from(row: Any) -> Standing:
-    """The standing in a row of the columns `STANDING`."""
-    return Standing(
-        JobStatus(row.status),
-        row.provider_job_id,
-        datetime.fromisoformat(row.submitted_at) if row.submitted_at else None,
-        row.account,
-        datetime.fromisoformat(row.url_expires_at) if row.url_expires_at else None,
-    )
-
-
-def standing_of(connection: Connection, job_id: str) -> Standing:
-    """Where a job stands.
-
-    Raises:
-        KeyError: the ledger does not know the job; enrolment comes first.
-    """
-    row = connection.execute(_STANDING_OF, {"_id": job_id}).one_or_none()
-    if row is None:
-        raise KeyError(job_id)
-    return standing_from(row)
 
 
 _CLAIM = insert(attempt).from_select(
@@ -137,13 +60,17 @@ _CLAIM = insert(attempt).from_select(
         bindparam("provider", type_=String),
         bindparam("account", type_=String),
         literal(AttemptState.CLAIMED, String),
-        job.c.fingerprint,
+        bindparam("fingerprint", type_=String),
         select(owner_table.c.epoch).scalar_subquery(),
         bindparam("micros", type_=Integer),
         bindparam("currency", type_=String),
         literal(Pot.RESERVED, String),
         bindparam("now", type_=String),
-    ).where(job.c.id == bindparam("job_id"), job.c.status == JobStatus.PLANNED),
+    ).where(
+        job.c.id == bindparam("job_id"),
+        job.c.status == JobStatus.PLANNED,
+        job.c.turned == bindparam("turned"),  # nothing is bought by an order that the job has turned away from
+    ),
 )
 _SUBMITTING = (
     update(job)
@@ -157,6 +84,7 @@ def claim(connection: Connection, planned: Job, account: str, budget: Budget | N
 
     Raises:
         BudgetReached: what is spent, reserved and uncertain leaves too little for this job.
+        NotCovered: the budget says nothing of this job, since its price is unknown or in another currency.
     """
     micros = accounts.to_micros(planned.cost_estimated)
     claimed = Claim(str(uuid.uuid4()), planned.id)
@@ -165,6 +93,8 @@ def claim(connection: Connection, planned: Job, account: str, budget: Budget | N
         "job_id": planned.id,
         "provider": planned.order.provider,
         "account": account,
+        "fingerprint": planned.order.fingerprint(),
+        "turned": planned.turned,
         "micros": micros,
         "currency": planned.currency,
         "now": utc_text(),
@@ -181,7 +111,7 @@ def claim(connection: Connection, planned: Job, account: str, budget: Budget | N
 def _check_budget(connection: Connection, budget: Budget, micros: int | None, planned: Job) -> None:
     """Raises BudgetReached, which undoes the claim."""
     if micros is None or planned.currency != budget.currency:
-        raise BudgetReached(
+        raise NotCovered(
             f"Job {planned.id} has no price in {budget.currency}, so a budget of {budget.most} cannot cover it."
         )
     committed = accounts.committed_micros(connection, budget.currency)
@@ -266,7 +196,7 @@ def not_sent(connection: Connection, claimed: Claim, reason: str) -> None:
 
 
 def accepted(
-    connection: Connection, claimed: Claim, provider_job_id: str, trace_id: str | None, http_status: int | None = None
+    connection: Connection, claimed: Claim, remote: RemoteJob, trace_id: str | None, http_status: int | None = None
 ) -> str | None:
     """The provider gave an id: from here on the job is waited for, and never sent again.
 
@@ -275,8 +205,8 @@ def accepted(
         answers, and the caller must send nothing more there.
     """
     now = utc_text()
-    if (other := _owner_of(connection, claimed, provider_job_id)) is not None:
-        reason = f"the provider answered with the id {provider_job_id}, which belongs to job {other}"
+    if (other := _owner_of(connection, claimed, remote.id)) is not None:
+        reason = f"the provider answered with the id {remote.id}, which belongs to job {other}"
         in_doubt(connection, claimed, reason=reason, http_status=http_status)
         return other
     row = advance(
@@ -286,7 +216,7 @@ def accepted(
         AttemptState.ACCEPTED,
         Pot.RESERVED,
         ended_at=now,
-        provider_job_id=provider_job_id,
+        provider_job_id=remote.id,
         http_status=http_status,
     )
     if row is None:
@@ -296,7 +226,10 @@ def accepted(
         row.job_id,
         status=JobStatus.WAITING,
         account=row.account,
-        provider_job_id=provider_job_id,
+        provider_job_id=remote.id,
+        mode=remote.mode,
+        status_url=remote.status_url,
+        result_url=remote.result_url,
         trace_id=trace_id,
         submitted_at=row.sent_at or now,
         billed=Billed.UNKNOWN,
@@ -304,7 +237,7 @@ def accepted(
         error_message=None,
         failed_stage=None,
     )
-    note(connection, "accepted", row.job_id, provider_job_id=provider_job_id)
+    note(connection, "accepted", row.job_id, provider_job_id=remote.id)
     return None
 
 
@@ -325,8 +258,8 @@ def _owner_of(connection: Connection, claimed: Claim, provider_job_id: str) -> s
 
 def rejected(
     connection: Connection, claimed: Claim, *, code: str, message: str, http_status: int | None, again: bool
-) -> None:
-    """The provider surely refused.
+) -> bool:
+    """The provider surely refused. Returns whether the attempt was still open.
 
     Args:
         connection: the open transaction.
@@ -339,7 +272,7 @@ def rejected(
     values = {"ended_at": utc_text(), "http_status": http_status}
     row = advance(connection, Which("id", claimed.attempt_id), _OPEN, AttemptState.REJECTED, None, **values)
     if row is None:
-        return
+        return False
     outcome: dict[str, Any] = {"status": JobStatus.PLANNED}
     if not again:
         outcome = {
@@ -351,6 +284,7 @@ def rejected(
         }
     change_job(connection, row.job_id, **outcome)
     note(connection, "rejected", row.job_id, code=code, message=message, http_status=http_status)
+    return True
 
 
 def in_doubt(

@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 
 from pipelines.job import AttemptState, Billed, JobStatus
 from pipelines.ledger.accounts import Pot
-from pipelines.ledger.attempts import ACCEPTED, UNFINISHED, Which, advance, change_job, note, utc_text
+from pipelines.ledger.attempts import Which, advance
+from pipelines.ledger.history import note, utc_text
+from pipelines.ledger.standing import ACCEPTED, UNFINISHED, change_job
 
 
 def ready(
@@ -110,6 +112,15 @@ def parked(connection: Connection, job_id: str, *, stage: str, code: str, messag
     values = {"status": JobStatus.PARKED, "error_code": code, "error_message": message, "failed_stage": stage}
     if change_job(connection, job_id, ACCEPTED, **values):
         note(connection, "parked", job_id, stage=stage, code=code, message=message)
+
+
+def skipped(connection: Connection, job_id: str, *, code: str, message: str) -> bool:
+    """Not to be made after all, and nothing was sent. Returns whether it was still planned."""
+    values = {"status": JobStatus.SKIPPED, "error_code": code, "error_message": message, "failed_stage": "submit"}
+    changed = change_job(connection, job_id, (JobStatus.PLANNED,), **values)
+    if changed:
+        note(connection, "skipped", job_id, code=code, message=message)
+    return changed
 
 
 def _settle(connection: Connection, job_id: str, pot: Pot | None, state: AttemptState) -> Any:

@@ -9,14 +9,17 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipelines.errors import BatchError, Problem
 from pipelines.job import Billed, Job, JobStatus
-from pipelines.ledger.attempts import note, utc_text
+from pipelines.ledger.history import note, utc_text
 from pipelines.ledger.schema import batch, job
 
 #: A job in one of these has cost nothing and owes nothing, so its row may be edited and planned anew.
 _MAY_CHANGE = frozenset(
     {JobStatus.PLANNED, JobStatus.REJECTED, JobStatus.FAILED, JobStatus.SKIPPED, JobStatus.CANCELLED}
 )
+_UNSENT = frozenset({JobStatus.PLANNED, JobStatus.SKIPPED})
 _CHUNK = 5_000
+
+_Columns = dict[str, object]
 
 
 def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: Path, source_sha256: str) -> None:
@@ -25,17 +28,22 @@ def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: P
     Raises:
         BatchError: rows that were bought already now ask for something else.
     """
-    known = {
-        row.id: row for row in connection.execute(select(job.c.id, job.c.fingerprint, job.c.status, job.c.plan)).all()
-    }
-    fresh, changed, anew, problems = [], [], [], []
+    known = {row.id: row for row in connection.execute(select(job.c.id, job.c.fingerprint, job.c.status)).all()}
+    refused = _fallbacks_of_refused(connection)
+    fresh: list[_Columns] = []
+    kept: list[_Columns] = []
+    anew: list[_Columns] = []
+    problems = []
     for position, planned in enumerate(jobs):
         columns = _columns(planned, position)
         before = known.get(planned.id)
         if before is None:
             fresh.append(columns)
         elif before.fingerprint == columns["fingerprint"]:
-            changed.append(columns | {"status": _status_again(before.status, planned)})
+            # What is not bought yet begins again with what the file asks for first; what was refused, if it may turn
+            # to others now.
+            others = planned.id in refused and refused[planned.id] != _fallbacks(planned)
+            (anew if before.status in _UNSENT or others else kept).append(columns)
         elif before.status in _MAY_CHANGE:
             anew.append(columns)
         else:
@@ -44,14 +52,14 @@ def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: P
         raise BatchError(problems)
     if known:
         connection.execute(update(job).values(in_batch=False))
-    _write(connection, fresh, changed, anew)
+    _write(connection, fresh, kept, anew)
     values = {"campaign": campaign, "path": str(path), "read_at": utc_text()}
     if connection.execute(update(batch).where(batch.c.source_sha256 == source_sha256).values(values)).rowcount == 0:
         connection.execute(insert(batch).values(source_sha256=source_sha256, **values))
     note(connection, "enrolled", jobs=len(jobs), new=len(fresh))
 
 
-def _columns(planned: Job, position: int) -> dict[str, object]:
+def _columns(planned: Job, position: int) -> _Columns:
     return {
         "id": planned.id,
         "position": position,
@@ -62,34 +70,34 @@ def _columns(planned: Job, position: int) -> dict[str, object]:
         "plan": planned.model_dump_json(),
         "status": JobStatus.PLANNED if planned.enabled else JobStatus.SKIPPED,
         "in_batch": True,
+        "turned": 0,
         "billed": Billed.NO,
     }
 
 
-def _status_again(before: str, planned: Job) -> str:
-    """The status of an unchanged row: switching `enabled` moves it between planned and skipped, nothing else does."""
-    if before in (JobStatus.PLANNED, JobStatus.SKIPPED):
-        return JobStatus.PLANNED if planned.enabled else JobStatus.SKIPPED
-    return before
+def _fallbacks_of_refused(connection: Connection) -> dict[str, list[str]]:
+    """The fallbacks that each refused job had when it was refused, by its id."""
+    rows = connection.execute(select(job.c.id, job.c.plan).where(job.c.status == JobStatus.REJECTED)).all()
+    return {row.id: _fallbacks(Job.model_validate_json(row.plan)) for row in rows}
 
 
-def _write(
-    connection: Connection,
-    fresh: list[dict[str, object]],
-    changed: list[dict[str, object]],
-    anew: list[dict[str, object]],
-) -> None:
+def _fallbacks(planned: Job) -> list[str]:
+    return [choice.order.fingerprint() for choice in planned.fallbacks]
+
+
+def _write(connection: Connection, fresh: list[_Columns], kept: list[_Columns], anew: list[_Columns]) -> None:
     for chunk in _chunks(fresh):
         connection.execute(insert(job), chunk)
-    names = ("position", "row", "take", "campaign", "fingerprint", "plan", "status", "in_batch")
+    names = ("position", "row", "take", "campaign", "fingerprint", "plan", "in_batch")
     keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in names})
-    forget = keep.values({column: None for column in job.c if column.nullable} | {job.c.billed: Billed.NO})
-    for statement, rows in ((keep, changed), (forget, anew)):
+    unwritten = {column: None for column in job.c if column.nullable and column.name not in names}
+    begin = keep.values(unwritten | {job.c.status: bindparam("_status"), job.c.turned: 0, job.c.billed: Billed.NO})
+    for statement, rows, columns in ((keep, kept, names), (begin, anew, (*names, "status"))):
         for chunk in _chunks(rows):
-            connection.execute(statement, [{f"_{name}": row[name] for name in ("id", *names)} for row in chunk])
+            connection.execute(statement, [{f"_{name}": row[name] for name in ("id", *columns)} for row in chunk])
 
 
-def _chunks(rows: list[dict[str, object]]) -> Iterable[list[dict[str, object]]]:
+def _chunks(rows: list[_Columns]) -> Iterable[list[_Columns]]:
     return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
 
 

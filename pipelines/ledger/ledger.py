@@ -153,10 +153,12 @@ class LedgerReader:
         """Run `work(connection, ...)` on one consistent state of the ledger.
 
         Raises:
-            LedgerError: the file is not a ledger, is damaged, or was written by a newer version.
+            LedgerError: the file is no ledger, is empty or damaged, or was written by a newer version.
         """
         try:
             with self._engine.connect() as connection, connection.begin():
+                if not _has_tables(connection, self.path):
+                    raise LedgerError(f"The ledger {self.path} is empty: no run has begun there. Start one first.")
                 _check_version(connection, self.path)
                 return work(connection, *args, **kwargs)
         except DBAPIError as error:
@@ -181,14 +183,19 @@ def _make_file(path: Path, folder: Path) -> None:
 
 
 def _prepare_tables(connection: Connection, path: Path) -> None:
-    tables = inspect(connection).get_table_names()
-    if tables and meta.name not in tables:
-        raise LedgerError(f"{path} is a database, and no ledger. Choose another path.")
-    if not tables:
+    if not _has_tables(connection, path):
         metadata.create_all(connection)
         values = {"schema_version": SCHEMA_VERSION, "ledger_id": os.urandom(8).hex()}
         connection.execute(insert(meta), [{"key": key, "value": str(value)} for key, value in values.items()])
     _check_version(connection, path)
+
+
+def _has_tables(connection: Connection, path: Path) -> bool:
+    """Whether a run has begun here; False for a file that is still empty."""
+    tables = inspect(connection).get_table_names()
+    if tables and meta.name not in tables:
+        raise LedgerError(f"{path} is a database, and no ledger. Choose another path.")
+    return bool(tables)
 
 
 def _check_version(connection: Connection, path: Path) -> None:

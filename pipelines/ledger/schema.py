@@ -49,6 +49,11 @@ job = Table(
     Column("in_batch", Boolean, nullable=False),  # False: no longer in the file; still brought home
     Column("account", String),  # fingerprint of address and key that the job was sent with
     Column("provider_job_id", String),
+    Column("mode", String),  # of the profile, as it was sent; decides the protocol in which the provider is asked
+    Column("status_url", Text),  # where the provider said to ask about it
+    Column("result_url", Text),  # where the provider said that its result will be
+    Column("turned", Integer, nullable=False),  # how many of its fallbacks it has turned to
+    Column("sent_as", Text),  # JSON of what the last of them changed in the plan; NULL: it is made as planned
     Column("trace_id", String),
     Column("submitted_at", String),
     Column("completed_at", String),

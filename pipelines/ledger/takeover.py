@@ -8,7 +8,8 @@ import socket
 from sqlalchemy import Connection, insert, select, update
 
 from pipelines.job import AttemptState
-from pipelines.ledger.attempts import Claim, Which, doubt, not_sent, note, utc_text
+from pipelines.ledger.attempts import Claim, Which, doubt, not_sent
+from pipelines.ledger.history import note, utc_text
 from pipelines.ledger.schema import attempt, owner
 
 _REASON = "the run ended while this submission was on its way; it may have been accepted and charged"

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, func, select
 
 from pipelines.job import Billed, Job, JobStatus
 from pipelines.ledger.accounts import Balance, balances, from_micros
-from pipelines.ledger.attempts import STANDING, Standing, standing_from
+from pipelines.ledger.fallback import as_sent, flag_of
 from pipelines.ledger.schema import attempt, batch, job, owner
+from pipelines.ledger.standing import ACCEPTED, STANDING, Standing, standing_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,16 @@ def standings(connection: Connection) -> dict[str, Standing]:
 
 def orphans(connection: Connection) -> list[Job]:
     """Jobs that the batch file no longer names, and that were paid for all the same."""
-    paid = (JobStatus.WAITING, JobStatus.READY, JobStatus.PARKED)
-    rows = connection.execute(select(job.c.plan).where(job.c.in_batch.is_(False), job.c.status.in_(paid)))
-    return [Job.model_validate_json(row.plan) for row in rows]
+    rows = connection.execute(
+        select(job.c.plan, job.c.sent_as).where(job.c.in_batch.is_(False), job.c.status.in_(ACCEPTED))
+    )
+    return [as_sent(Job.model_validate_json(row.plan), row.sent_as) for row in rows]
+
+
+def turned(connection: Connection) -> list[Job]:
+    """The jobs that are made by a fallback, as they are made now."""
+    rows = connection.execute(select(job.c.plan, job.c.sent_as).where(job.c.sent_as.is_not(None)))
+    return [as_sent(Job.model_validate_json(row.plan), row.sent_as) for row in rows]
 
 
 def records(connection: Connection) -> Iterator[JobRecord]:
@@ -90,8 +98,10 @@ def records(connection: Connection) -> Iterator[JobRecord]:
     tries = dict(connection.execute(select(attempt.c.job_id, func.count()).group_by(attempt.c.job_id)).tuples().all())
     order = (job.c.in_batch.desc(), job.c.position, job.c.id)
     for row in connection.execute(select(job).order_by(*order)):
+        plan = Job.model_validate_json(row.plan)
+        made = as_sent(plan, row.sent_as)
         yield JobRecord(
-            job=Job.model_validate_json(row.plan),
+            job=made,
             status=JobStatus(row.status),
             in_batch=row.in_batch,
             attempts=tries.get(row.id, 0),
@@ -102,7 +112,7 @@ def records(connection: Connection) -> Iterator[JobRecord]:
             downloaded_at=_moment(row.downloaded_at),
             url_expires_at=_moment(row.url_expires_at),
             output=json.loads(row.output) if row.output else None,
-            flags=tuple(json.loads(row.flags)) if row.flags else (),
+            flags=(*(json.loads(row.flags) if row.flags else ()), *flag_of(plan, made)),
             cost_actual=from_micros(row.cost_actual_micros),
             billed=Billed(row.billed),
             error_code=row.error_code,

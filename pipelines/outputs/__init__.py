@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.outputs.download import Clip, DownloadLimits, Source, bring_home, settle
-from pipelines.outputs.order_check import differences
+from pipelines.outputs.order_check import changed_orders, differences
 from pipelines.outputs.probe import Media
 from pipelines.outputs.thumbnail import make_thumbnail
 from pipelines.outputs.verify import verify_file
@@ -14,6 +14,7 @@ __all__ = [
     "Media",
     "Source",
     "bring_home",
+    "changed_orders",
     "differences",
     "make_thumbnail",
     "settle",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.outputs.moov import Media
+from pipelines.shape import has_shape, shape_named, shape_of
 
 _SLACK_S = 0.5
 _SLACK_SHARE = 0.05
@@ -24,7 +25,8 @@ def differences(
         media: what came.
         seconds: the length ordered. It may differ by half a second or 5 %, whichever is more: encoders pad.
         pixels: width and height ordered.
-        orientation: "landscape" or "portrait", where no pixels are ordered.
+        orientation: landscape, portrait, square or a ratio such as 21:9, where no pixels are ordered. A ratio may differ
+            by 5 %: encoders round to blocks.
         audio: whether sound is expected.
     """
     flags = []
@@ -33,15 +35,25 @@ def differences(
     if pixels is not None:
         if (media.width, media.height) != pixels:
             flags.append("size_mismatch")
-        orientation = _orientation(*pixels)
-    if orientation in ("landscape", "portrait") and _orientation(media.width, media.height) != orientation:
+        orientation = shape_of(*pixels)
+    shape = shape_named(orientation) if orientation is not None else None
+    if shape is not None and not has_shape(media.width, media.height, shape, _SLACK_SHARE):
         flags.append("orientation_mismatch")
     if audio and not media.has_audio:
         flags.append("no_audio")
     return tuple(flags)
 
 
-def _orientation(width: int, height: int) -> str:
-    if width == height:
-        return "square"
-    return "landscape" if width > height else "portrait"
+def changed_orders(
+    *, seconds: int | None, size: str | None, said_seconds: float | None, said_size: str | None
+) -> tuple[str, ...]:
+    """Flags for an order that the provider has silently changed: what its answers say against what was ordered.
+
+    Lengths are compared as numbers: the same contract says `"8"`, `8` and `"8.0"`. None means not ordered, or not said.
+    """
+    flags = []
+    if seconds is not None and said_seconds is not None and said_seconds != seconds:
+        flags.append("length_changed_by_provider")
+    if size is not None and said_size is not None and said_size.lower() != size.lower():
+        flags.append("size_changed_by_provider")
+    return tuple(flags)

@@ -48,6 +48,15 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     return None
 
 
+def poll_hint(headers: Mapping[str, str]) -> float | None:
+    """Seconds until the next status query is worth while, as OpenAI's servers say it, or None.
+
+    It holds for this one pause: it gets longer or shorter with the job.
+    """
+    milliseconds = _number(headers.get("openai-poll-after-ms"))
+    return None if milliseconds is None else _sensible(milliseconds / 1000)
+
+
 def _number(text: str | None) -> float | None:
     try:
         return float(text) if text else None

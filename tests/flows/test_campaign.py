@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import shutil
 from datetime import datetime
+from pathlib import Path
 
 import httpx
 import pandas as pd
@@ -16,6 +18,7 @@ from flows.campaign import campaign
 from pipelines.catalogue.row import COLUMNS
 from pipelines.options import RunOptions
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 PICTURE = "https://images.example.com/kettle-720x1280.jpg"
 IDS = [f"job-{n}" for n in range(1, 13)]
 UNLIKED_FIFTH = {"match": {"route": "submit", "nth": [5]}, "do": {"outcome": "moderation_blocked"}}
@@ -131,3 +134,21 @@ async def test_a_wrong_batch_is_a_failed_run(run_campaign, provider, write_batch
     assert state.type == "FAILED"
     assert "nobody" in state.message
     assert provider.requests() == {}
+
+
+async def test_profiles_of_ones_own(run_campaign, write_batch, provider, tmp_path, manifest, caplog):
+    """A deployment knows the profiles beside the batch file and those that its options name, and rehearses them whole."""
+    shutil.copytree(EXAMPLES / "reelbatch.providers", tmp_path / "reelbatch.providers")
+    owl = tmp_path / "owl.yaml"
+    owl.write_text("name: owl\nextends: lumafox\npaths: {submit: /nest}\n", "utf-8")
+    again = tmp_path / "reelbatch.providers" / "qiniu.yaml"
+    again.write_text("name: qiniu\nextends: qiniu\nlimits: {in_flight: 1}\n", "utf-8")
+    rows = [{"prompt": f"a clip of {name}", "provider": name} for name in ("lumafox", "owl", "qiniu")]
+    state = await run_campaign(write_batch(*rows), profiles=(owl,), rehearse=True, speed=2000)
+    assert state.is_completed(), state.message
+    made = manifest(tmp_path / "out" / "rehearsal").values()
+    assert [(row["provider"], row["status"]) for row in made] == [(row["provider"], "done") for row in rows]
+    assert provider.orders() == 0
+    learned = {path.stem for path in (tmp_path / "out" / "rehearsal" / "sandbox-profiles").iterdir()}
+    assert learned == {"lumafox", "owl"}  # a change of limits is no change of what is spoken
+    assert any("replaces the shipped profile of the name qiniu" in line for line in caplog.messages)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.addresses import Origin, is_public, refusal, without_query
+from pipelines.addresses import Origin, is_own, is_public, refusal, without_query
 
 TRUSTED = frozenset({Origin("http", "127.0.0.1", 8080)})
 
@@ -130,3 +130,26 @@ def test_an_origin_is_the_same_in_every_spelling():
 
     for url in ("https://bücher.example/a", "HTTPS://BÜCHER.example:443", "https://xn--bcher-kva.example./"):
         assert Origin.of(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("url", "own"),
+    [
+        ("http://localhost:8000/v1", True),
+        ("http://localhost/v1", True),
+        ("http://127.0.0.1:30000", True),
+        ("http://[::1]/v1", True),
+        ("http://10.0.0.7/v1", True),
+        ("http://192.168.1.20:4000", True),
+        ("http://gpu-box/v1", True),
+        ("http://gpu-box.local/v1", True),
+        ("http://render.internal./v1", True),
+        ("https://gpu.example.com:8443/v1", True),
+        ("https://api.openai.com/v1", False),
+        ("https://api.qnaigc.com:443/v1", False),
+        ("http://93.184.216.34/v1", False),
+    ],
+)
+def test_an_address_inside_is_no_vendors(url, own):
+    """This machine, a private network or a port of its own: whoever wrote it into a profile means their own server."""
+    assert is_own(url) is own

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.job import Order
 from pipelines.lane import Lane, Pace
-from pipelines.providers.profile import profile_named
+from pipelines.providers.profile_files import profile_named
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def lane_of():
     return lane
 
 
-def _order(seconds):
-    return Order(provider="qiniu", mode="video", model="sora-2", prompt="x", seconds=seconds)
+def _order(seconds, mode="video"):
+    return Order(provider="qiniu", mode=mode, model="sora-2", prompt="x", seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,16 @@ def test_places_in_flight_are_the_users_or_the_vendors(lane_of, pace, most):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "scale", "expected"), [(4, 1, 210), (12, 1, 750), (5, 1, 120), (None, 1, 120), (4, 60, 3.5)]
+    ("seconds", "scale", "expected"), [(4, 1, 210), (12, 1, 750), (7, 1, 120), (None, 1, 120), (4, 60, 3.5)]
 )
 def test_what_a_job_usually_takes(lane_of, seconds, scale, expected):
     """The profile's time for that length, on the clock of this run."""
     assert lane_of(time_scale=scale).expected_s(_order(seconds)) == pytest.approx(expected)
+
+
+def test_a_paid_job_whose_mode_has_gone_is_waited_for_all_the_same(lane_of):
+    """Who edits a profile between two runs may take a mode away: what was bought in it takes the profile's usual time."""
+    assert lane_of().expected_s(_order(4, "of an older profile")) == 210
 
 
 async def test_with_a_provider_that_answers_nobody_waits(lane_of):

@@ -3,8 +3,10 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 
+import pytest
+
 from pipelines.job import JobStatus as S
-from pipelines.tally import Tally
+from pipelines.tally import Tally, first_of
 
 
 def test_jobs_move_between_counts():
@@ -61,3 +63,17 @@ def test_whoever_watches_is_told():
     tally.say("hello")
     assert (told, heard) == ([tally, tally], ["hello"])
     Tally().say("to nobody")
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        (["a"], "a"),
+        (["a", "b", "c"], "a, b, c"),
+        (["a", "b", "c", "d"], "a, b, c and 1 more"),
+        (list("abcdefg"), "a, b, c and 4 more"),
+    ],
+)
+def test_a_long_list_is_cut(ids, words):
+    """A sentence names the first few jobs and counts the others."""
+    assert first_of(ids) == words

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from pipelines.errors import KeyRefused, NoAnswer, ProviderUnavailable, SlowDown, UnknownJob, UnusableAnswer
+from pipelines.job import RemoteJob
 from pipelines.pacing.rate import RateLimit
-from pipelines.providers.profile import profile_named
+from pipelines.providers.profile_files import profile_named
 from pipelines.providers.protocol import Link, Phase, Progress
 from pipelines.watch import DeadlinePassed, Stopped, Waiting, Watch
 
@@ -30,19 +31,19 @@ class FakeProvider:
     batches: list = field(default_factory=list)
     pause: float = 0.0
 
-    async def check(self, name):
+    async def check(self, job):
         """One job."""
-        self.batches.append([name])
+        self.batches.append([job.id])
         await asyncio.sleep(self.pause)
-        if (said := self._next(name)) is None:
+        if (said := self._next(job.id)) is None:
             raise UnknownJob("404")
         return said
 
-    async def check_many(self, names):
+    async def check_many(self, jobs):
         """Many jobs; those whose script says None are left out."""
-        self.batches.append(list(names))
+        self.batches.append([job.id for job in jobs])
         await asyncio.sleep(self.pause)
-        found = {name: self._next(name) for name in names}
+        found = {job.id: self._next(job.id) for job in jobs}
         return {name: progress for name, progress in found.items() if progress is not None}
 
     def _next(self, name):
@@ -76,7 +77,7 @@ def batching(provider, stop):
 
 
 def _waiting(name="a", *, expected_s=0.01, deadline_s=10.0, age=0.0, kind="k"):
-    return Waiting(name, kind, expected_s, time.monotonic() - age, deadline_s)
+    return Waiting(RemoteJob(name, "video"), kind, expected_s, time.monotonic() - age, deadline_s)
 
 
 async def _ended(watch, waiting, seen=None):
@@ -175,11 +176,36 @@ async def test_w11_completed_without_a_link_is_asked_again(watch, provider):
     assert await _ended(watch, _waiting()) is DONE
 
 
-async def test_w11_completed_without_a_link_for_long_is_parked(watch, provider):
-    """A success that never shows a clip is parked, never failed."""
+async def test_t27_completed_without_a_link_for_long_has_failed(watch, provider):
+    """A success that shows no clip for ten minutes has failed, with a code of its own, however young the job is."""
     provider.script["a"] = [EMPTY]
-    with pytest.raises(DeadlinePassed, match="shows no video"):
-        await _ended(watch, _waiting())
+    progress = await _ended(watch, _waiting())
+    assert (progress.phase, progress.code, progress.word) == (Phase.FAILED, "empty_result", "completed")
+    assert "shows no video" in progress.message
+    assert provider.asked["a"] > 2
+
+
+async def test_t27_the_ten_minutes_begin_when_it_is_said_to_be_completed(watch, provider):
+    """A job that ran for long before, and one whose deadline is over, are given the same time to show their clip."""
+    for name, age, deadline_s in (("old", 1000, 1e6), ("late", 1000, 1)):
+        provider.script[name] = [EMPTY, EMPTY, EMPTY, DONE]
+        assert await _ended(watch, _waiting(name, age=age, deadline_s=deadline_s)) is DONE
+
+
+async def test_t27_a_job_that_runs_again_is_not_empty(provider, stop):
+    """Completed, running again, completed: only the time since it was last said to be completed counts."""
+    rate = RateLimit(1e6, stop=stop)
+    watch = Watch(provider, rate, every_s=0.001, time_scale=1000, stop=stop)  # it is given 0.6 s
+    provider.script["a"] = [EMPTY, RUNNING, EMPTY, EMPTY, DONE]
+    waiting = _waiting(deadline_s=1e6)
+    seen = []
+
+    def grow_older(progress):
+        seen.append(progress)
+        waiting.accepted_at -= 0.4
+
+    assert await _ended(watch, waiting, grow_older) is DONE
+    assert len(seen) == 5
 
 
 async def test_i11_a_stop_ends_all_waiting_at_once(provider, stop):
@@ -302,3 +328,58 @@ async def test_a_scout_that_fails_is_relieved(learning, provider):
     others[third].cancel()
     results = await asyncio.gather(*others.values(), return_exceptions=True)
     assert [type(result) for result in results] == [asyncio.CancelledError] * 2
+
+
+def _running(hint_s):
+    return Progress(Phase.RUNNING, "in_progress", poll_after_s=hint_s)
+
+
+async def test_t18_a_hint_is_heeded_for_one_pause(learning, provider):
+    """When the provider says when to ask again, it is not asked before, and the next pause is our own again."""
+    provider.script["a"] = [_running(0.2), RUNNING, RUNNING, DONE]
+    waiting = _waiting(deadline_s=1e6)
+    ages, dues = [], []
+
+    def note(_progress):
+        ages.append(waiting.age())
+        dues.append(waiting.due_s)
+
+    assert await _ended(learning, waiting, note) is DONE
+    assert dues[1] >= ages[0] + 0.2
+    assert ages[1] >= dues[1]
+    assert dues[2] < ages[1] + 0.2
+    assert dues[3] < ages[2] + 0.2
+
+
+async def test_t18_a_hint_that_gets_shorter_is_believed(learning, provider):
+    """Each answer's own hint counts: a long one at first does not hold up a job whose provider then says sooner."""
+    provider.script["a"] = [_running(0.3), _running(0.05), DONE]
+    waiting = _waiting(deadline_s=1e6)
+    dues = []
+    await _ended(learning, waiting, lambda _: dues.append((waiting.age(), waiting.due_s)))
+    assert dues[1][1] >= dues[0][0] + 0.3
+    assert dues[1][0] + 0.05 <= dues[2][1] < dues[1][0] + 0.3
+
+
+async def test_t18_no_hint_goes_beyond_the_deadline(learning, provider):
+    """A provider that asks to be left alone for long does not keep a job from being parked in time."""
+    provider.script["a"] = [_running(900.0)]
+    with pytest.raises(DeadlinePassed):
+        await _ended(learning, _waiting(deadline_s=0.1))
+    assert provider.asked["a"] == 2
+
+
+async def test_t18_the_users_own_rhythm_wins_over_a_hint(watch, provider):
+    """Who asks for a fixed rhythm gets it, whatever the provider hints."""
+    provider.script["a"] = [_running(900.0), _running(900.0), DONE]
+    assert await _ended(watch, _waiting()) is DONE
+
+
+async def test_t18_a_hint_about_an_empty_result_is_heeded_too(learning, provider):
+    """A job that is completed without its clip is asked about again when the provider says."""
+    empty = Progress(Phase.SUCCEEDED, "completed", poll_after_s=0.2)
+    provider.script["a"] = [empty, DONE]
+    waiting = _waiting(deadline_s=1e6)
+    dues = []
+    assert await _ended(learning, waiting, lambda _: dues.append((waiting.age(), waiting.due_s))) is DONE
+    assert dues[1][1] >= dues[0][0] + 0.2

@@ -296,13 +296,13 @@ def secrets_told(campaign: Campaign) -> list[str]:
 
 
 @contextmanager
-def sandbox(folder: Path, faults: str, seed: int) -> Iterator[str]:
+def sandbox(folder: Path, faults: str, seed: int, extra: list[dict[str, Any]]) -> Iterator[str]:
     """A provider in a process of its own, that nobody kills."""
     script = folder / "faults.yaml"
     named = []
     if faults != "none":
         named = yaml.safe_load((HOUSE / "pipelines/providers/sandbox/faults.yaml").read_text("utf-8"))[faults]
-    script.write_text(yaml.safe_dump([*named, *SLOWNESS]), "utf-8")
+    script.write_text(yaml.safe_dump([*named, *extra, *SLOWNESS]), "utf-8")
     options = {"latency": "uniform:0.5-2", "bill": folder / "bill.jsonl", "faults": script, "seed": seed}
     command = [sys.executable, "-m", "pipelines.providers.sandbox", "--until-stdin-closes"]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
@@ -354,6 +354,41 @@ def write_batch(path: Path, jobs: int) -> dict[str, str]:
     return ids
 
 
+#: One round of a mixed batch: the protocols of qiniu, two services of acedata, and a chain of remixes. Some orders to
+#: acedata are refused, and turn to qiniu.
+MIXED = [
+    {"provider": "qiniu", "seconds": 4, "size": "720x1280"},
+    {"provider": "acedata", "seconds": 4, "size": "720x1280", "fallback": "qiniu"},
+    {"provider": "qiniu", "remix_of": 2},
+    {"provider": "qiniu", "model": "kling-v2-6", "seconds": 5, "size": "1280x720"},
+    {"provider": "qiniu", "remix_of": 2},
+    {"provider": "acedata-kling", "seconds": 5, "fallback": "qiniu:kling-v2-6"},
+    {"provider": "qiniu", "model": "veo-3.0-generate-preview", "seconds": 8, "orientation": "landscape"},
+    {"provider": "qiniu", "model": "bytedance/seedance-2.0/text-to-video", "seconds": 5},
+]
+REFUSALS = [
+    {
+        "match": {"route": "submit", "contract": "acedata", "probability": 0.3},
+        "do": {"status": 400, "code": "bad_request", "message": "model is invalid."},
+    }
+]
+
+
+def write_mixed_batch(path: Path, jobs: int) -> dict[str, str]:
+    """Every protocol in turn. `remix_of` counts back: 2 is the row before the last. Returns the job of each prompt."""
+    ids = {f"Clip number {n}: a paper boat on a quiet river": f"job-{n:03}" for n in range(1, jobs + 1)}
+    columns = ["id", "prompt", *dict.fromkeys(column for row in MIXED for column in row)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        for n, (prompt, job) in enumerate(ids.items()):
+            row = dict(MIXED[n % len(MIXED)])
+            if "remix_of" in row:
+                row["remix_of"] = f"job-{n + 1 - int(row['remix_of']):03}"
+            writer.writerow({"id": job, "prompt": prompt, **row})
+    return ids
+
+
 def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for something that comes soon."""
     end = time.monotonic() + PATIENCE_S
@@ -380,9 +415,11 @@ def show(figures: dict[str, Any], caught: Counter[str]) -> None:
 def work(options: argparse.Namespace, folder: Path) -> list[str]:
     """Do it all. Returns the promises that were broken."""
     chance = random.Random(options.seed)
-    ids = write_batch(folder / "batch.csv", options.jobs)
+    write = write_mixed_batch if options.mixed else write_batch
+    ids = write(folder / "batch.csv", options.jobs)
     with ExitStack() as stack:
-        url = stack.enter_context(sandbox(folder, options.faults, options.seed))
+        extra = REFUSALS if options.mixed else []
+        url = stack.enter_context(sandbox(folder, options.faults, options.seed, extra))
         api = stack.enter_context(prefect_server(folder))
         # Orders are spread so that the batch lasts about as long as the kills do.
         mean_s = min(1.5, 24 / options.kills)
@@ -430,6 +467,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=None, help="repeats the moments, as far as a machine can")
     parser.add_argument("--faults", default="none", help="a fault script of the sandbox, such as rough")
+    parser.add_argument("--mixed", action="store_true", help="every protocol, remix chains and fallbacks")
     options = parser.parse_args()
     options.seed = random.randrange(10**6) if options.seed is None else options.seed
     print(f"{options.jobs} jobs, {options.kills} kills, seed {options.seed}, faults {options.faults}")

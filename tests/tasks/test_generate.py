@@ -14,18 +14,19 @@ from tasks.generate import generate
 
 #: As often as one run of the task tries; the sixth download goes well.
 CUT_FIVE_TIMES = [{"match": {"route": "download", "nth": [1, 2, 3, 4, 5], "per": "job"}, "do": {"file": "cut"}}]
+TWO = [["id", "prompt"], ["boat", "a boat"], ["tram", "a tram"]]
 ALWAYS_CUT = [{"match": {"route": "download"}, "do": {"status": 503}}]
 
 
 @pytest.fixture
 def rehearse(prefect_api, tmp_path, monkeypatch):
-    """Rehearse two jobs with faults. Gives the last state and what Prefect knows of the task runs, by job."""
+    """Rehearse two jobs, or others, with faults. Gives the last state and Prefect's task runs, by job."""
     monkeypatch.setattr(generate, "retry_delay_seconds", [0.1, 0.1])
 
-    async def run(rules):
+    async def run(rules, rows=TWO):
         batch, faults = tmp_path / "batch.csv", tmp_path / "faults.json"
         with batch.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([["id", "prompt"], ["boat", "a boat"], ["tram", "a tram"]])
+            csv.writer(file).writerows(rows)
         faults.write_text(json.dumps(rules), "utf-8")
         options = RunOptions(
             out=tmp_path / "out", provider="qiniu", rehearse=True, speed=1000, latency="0.1", faults=str(faults)
@@ -35,7 +36,9 @@ def rehearse(prefect_api, tmp_path, monkeypatch):
         wanted = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}, "limit": 200}
         ends = {}
         async with httpx.AsyncClient(base_url=prefect_api, trust_env=False) as server:
-            while not {"boat", "tram"} <= set(ends):  # records arrive late; the test's own time limit ends this
+            while not {name for name, *_ in rows[1:]} <= set(
+                ends
+            ):  # records arrive late; the test's own time limit ends this
                 found = (await server.post("/task_runs/filter", json=wanted)).json()
                 ends = {run["name"]: run for run in found if run["state_type"] in ("COMPLETED", "FAILED")}
         return state, ends
@@ -45,7 +48,7 @@ def rehearse(prefect_api, tmp_path, monkeypatch):
 
 @pytest.fixture
 def bought(tmp_path):
-    """What the provider's bill and the ledger's attempts say: prompts, and attempts by job."""
+    """What the providers' bill and the ledger's attempts say: prompts, and attempts by job."""
 
     def look():
         folder = tmp_path / "out" / "rehearsal"
@@ -78,3 +81,39 @@ async def test_a_download_that_never_works_stays_ready(rehearse, bought, tmp_pat
     state, _ = await rehearse([])
     assert state.message == "2 of 2 done"
     assert bought() == (["a boat", "a tram"], {"boat": 1, "tram": 1})
+
+
+async def test_a_chain_is_made_one_after_the_other(rehearse, bought):
+    """Each remix is a task run of its own, and begins when that of its parent has ended."""
+    rows = [["id", "prompt", "remix_of"], ["rain", "in the rain", "boat"], ["boat", "a boat", ""]]
+    state, runs = await rehearse([], [*rows, ["night", "at night", "rain"]])
+    assert state.message == "3 of 3 done"
+    assert bought() == (["a boat", "at night", "in the rain"], {"boat": 1, "night": 1, "rain": 1})
+    assert runs["boat"]["end_time"] <= runs["rain"]["start_time"]
+    assert runs["rain"]["end_time"] <= runs["night"]["start_time"]
+
+
+async def test_what_is_skipped_is_shown_as_skipped(rehearse, bought):
+    """When a parent fails, its task run has failed, and those of its children say that they were skipped."""
+    rows = [["id", "prompt", "remix_of"], ["boat", "a boat", ""], ["rain", "in the rain", "boat"]]
+    state, runs = await rehearse([{"match": {"route": "submit"}, "do": {"status": 400}}], rows)
+    assert state.message.startswith("0 of 2 done, 1 rejected, 1 skipped")
+    assert {name: run["state_name"] for name, run in runs.items() if name in ("boat", "rain")} == {
+        "boat": "Failed",
+        "rain": "Skipped",
+    }
+    assert bought() == ([], {"boat": 1})
+
+
+async def test_a_fallback_is_one_task_run(rehearse, bought, tmp_path):
+    """A job that turns to its fallback stays one task run, that ends well, and its manifest row names who made it."""
+    rules = [{"match": {"route": "submit", "contract": "qiniu"}, "do": {"status": 400}}]
+    rows = [["id", "prompt", "fallback"], ["boat", "a boat", "acedata"], ["tram", "a tram", "acedata"]]
+    state, runs = await rehearse(rules, rows)
+    assert state.message == "2 of 2 done"
+    assert {name: runs[name]["run_count"] for name in ("boat", "tram")} == {"boat": 1, "tram": 1}
+    assert bought() == (["a boat", "a tram"], {"boat": 2, "tram": 2})
+    lines = (tmp_path / "out" / "rehearsal" / "manifest.jsonl").read_text("utf-8").splitlines()
+    assert {(row["provider"], "fallback_from:qiniu" in row["flags"]) for row in map(json.loads, lines)} == {
+        ("acedata", True)
+    }

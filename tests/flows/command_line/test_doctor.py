@@ -55,6 +55,20 @@ def test_it_asks_the_providers(findings, prefect_api, provider):
     assert (found["acedata live"]["health"], found["qiniu live"]["health"], code) == ("ok", "bad", 2)
 
 
+def test_it_knows_profiles_of_ones_own(findings, prefect_api, provider, tmp_path):
+    """A profile that the user added is looked at like the others, its address too, from the folder or by `--profile`."""
+    text = "name: {}\nextends: openai\nbase_url: https://render.lumafox.example/v1\n"
+    (tmp_path / "reelbatch.providers").mkdir()
+    (tmp_path / "reelbatch.providers" / "fox.yaml").write_text(text.format("lumafox"), "utf-8")
+    (tmp_path / "owl.yaml").write_text(text.format("owl"), "utf-8")
+    environment = {"LUMAFOX_API_KEY": "sk-something-secret", "LUMAFOX_BASE_URL": f"{provider.url}/openai/v1"}
+    found, _ = findings("--live", "--profile", "owl.yaml", PREFECT_API_URL=prefect_api, **environment)
+    assert (found["key of lumafox"]["health"], found["lumafox live"]["health"]) == ("ok", "ok")
+    assert provider.url in found["key of lumafox"]["words"]
+    assert (found["key of owl"]["health"], "OWL_API_KEY" in found["key of owl"]["words"]) == ("note", True)
+    assert "secret" not in str(found)
+
+
 def test_for_people_it_is_a_table(cli, monkeypatch, prefect_api):
     """Without `--json` it is one line a check."""
     monkeypatch.setenv("PREFECT_API_URL", prefect_api)

@@ -68,3 +68,28 @@ def test_init_explains_where_it_cannot_write(cli, name):
     ended = cli("init", name)
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
     assert ended.err.startswith("error: ")
+
+
+def test_a_plan_knows_profiles_of_ones_own(cli, write_batch, tmp_path):
+    """A profile beside the batch file is planned and priced with, and one that replaces a shipped one is a warning."""
+    folder = tmp_path / "reelbatch.providers"
+    folder.mkdir()
+    price = "prices: [{model: '*', amount: '0.02', per: second, as_of: 2026-11-01, source: mine}]"
+    address = "base_url: https://render.example/v1"
+    (folder / "fox.yaml").write_text(f"name: fox\nextends: openai\n{address}\n{price}\n", "utf-8")
+    (folder / "qiniu.yaml").write_text(f"name: qiniu\nextends: qiniu\n{price}\n", "utf-8")
+    batch = write_batch(*({"prompt": f"by {name}", "provider": name, "seconds": 8} for name in ("fox", "qiniu")))
+    document = cli("plan", batch, "--json").json
+    assert document["estimate"]["totals"] == {"USD": "0.32"}
+    assert not document["estimate"]["assumed"]
+    assert [warning for warning in document["warnings"] if "replaces the shipped profile" in warning]
+
+
+def test_a_fallback_is_planned_for_the_whole_batch(cli, write_batch):
+    """`--fallback` holds for rows that name none, and is checked like a provider."""
+    batch = write_batch({"prompt": "a boat", "provider": "qiniu"})
+    (job,) = cli("plan", batch, "--fallback", "litellm", "--json").json["jobs"]
+    assert [choice["order"]["provider"] for choice in job["fallbacks"]] == ["litellm"]
+    ended = cli("plan", batch, "--fallback", "litelm")
+    assert ended.code == 2
+    assert 'Did you mean "litellm"?' in ended.err

@@ -2,25 +2,115 @@ from __future__ import annotations
 
 import pytest
 
-NAMES = ["acedata", "openai", "qiniu"]
+from pipelines.providers.profile_files import shipped_profiles
+
+NAMES = sorted(shipped_profiles())
+
+FOX = """
+name: lumafox
+extends: openai
+title: Lumafox
+base_url: https://render.lumafox.example/v1
+"""
+
+
+@pytest.fixture
+def fox(tmp_path):
+    """A profile of the user's own where the command is given."""
+    path = tmp_path / "reelbatch.providers" / "lumafox.yaml"
+    path.parent.mkdir()
+    path.write_text(FOX, "utf-8")
+    return path
 
 
 def test_all_of_them(cli):
     """`providers` shows each provider with what it takes and costs, for people and for machines."""
     for_people, for_machines = cli("providers"), cli("providers", "--json")
     assert (for_people.code, for_machines.code) == (0, 0)
-    assert all(name in for_people.out for name in NAMES)
-    assert sorted(profile["name"] for profile in for_machines.json) == NAMES
+    assert [line.split()[0] for line in for_people.out.splitlines()[1 : len(NAMES) + 1]] == NAMES
+    assert [profile["name"] for profile in for_machines.json] == NAMES
+
+
+@pytest.mark.parametrize(("width", "columns"), [(80, 4), (120, 8), (200, 8)])
+def test_the_table_fits_the_terminal(cli, monkeypatch, width, columns):
+    """A provider is one line, and what a narrow terminal has no room for is left to the cards."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    head, *lines = cli("providers").out.splitlines()
+    assert len(head.replace("price from", "price").split()) == columns
+    assert max(map(len, lines)) <= width
+    assert lines[len(NAMES)] == ""
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_in_full(cli, name):
     """`providers NAME` shows its address, key, modes, prices with their date and source, and limits."""
+    profile = shipped_profiles()[name]
     ended = cli("providers", name)
     assert ended.code == 0
-    for word in (name, "address", f"{name.upper()}_API_KEY", "mode", "price", "as of", "limits"):
-        assert word in ended.out
+    said = " ".join(ended.out.split())
+    for word in (name, "address", profile.key_names[0], "as of", "limits"):
+        assert word in said
+    for mode in profile.modes:
+        assert f"mode {mode.name}" in said
+        assert all(model in ended.out.replace("\n", "").replace(" ", "") for model in mode.models)
+        assert all(f"{parameter}:" in said for parameter in mode.parameters)
     assert [profile["name"] for profile in cli("providers", name, "--json").json] == [name]
+
+
+def test_a_key_is_never_shown(cli, monkeypatch):
+    """The card says whether key and address are set, and shows the address only."""
+    monkeypatch.setenv("QINIU_API_KEY", "sk-something-secret")
+    monkeypatch.setenv("QINIU_BASE_URL", "http://localhost:8000/v1")
+    card = cli("providers", "qiniu").out
+    assert "QINIU_API_KEY: set" in card
+    assert "http://localhost:8000/v1, set by QINIU_BASE_URL" in card
+    assert "secret" not in card + cli("providers").out + cli("providers", "qiniu", "--json").out
+
+
+def test_a_closed_address_is_said_until_another_is_set(cli, monkeypatch):
+    """OpenAI's own service has closed; with another address the table says whether the key is set."""
+    state = {line.split()[0]: line.strip() for line in cli("providers").out.splitlines() if line}
+    assert state["openai"].endswith("retired")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:8000/v1")
+    state = {line.split()[0]: line.strip() for line in cli("providers").out.splitlines() if line}
+    assert state["openai"].endswith("no key set")
+
+
+def test_a_profile_of_ones_own(cli, fox):
+    """A file in reelbatch.providers/ is a provider like the others, and its card says where it came from."""
+    assert "lumafox" in [profile["name"] for profile in cli("providers", "--json").json]
+    card = cli("providers", "lumafox").out
+    for word in ("reelbatch.providers/lumafox.yaml", "https://render.lumafox.example/v1", "LUMAFOX_API_KEY: not set"):
+        assert word in card
+
+
+def test_a_profile_can_be_named(cli, tmp_path):
+    """`--profile FILE` reads one from anywhere."""
+    (tmp_path / "elsewhere.yml").write_text(FOX, "utf-8")
+    assert "Lumafox" in cli("providers", "lumafox", "--profile", "elsewhere.yml").out
+
+
+def test_a_replaced_profile_is_said_once(cli, fox):
+    """A file that takes a shipped name is a warning on standard error, so that JSON stays a document."""
+    fox.write_text(FOX.replace("lumafox\nextends", "qiniu\nextends"), "utf-8")
+    ended = cli("providers", "--json")
+    assert ended.code == 0
+    assert ended.err.count("warning:") == 1
+    assert "replaces the shipped profile of the name qiniu" in ended.err
+
+
+@pytest.mark.parametrize("command", [["providers"], ["doctor"], ["sandbox", "--port", "0"], ["plan", "none.csv"]])
+def test_a_broken_profile_ends_each_command(cli, fox, command):
+    """Every problem of every file, exit code 2, nothing else, and no traceback."""
+    fox.write_text(FOX + "prompt_most: many\nlimts: {}\n", "utf-8")
+    (fox.parent / "second.yaml").write_text("name: a: b", "utf-8")
+    ended = cli(*command)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines() == [
+        "error: reelbatch.providers/second.yaml, line 1, column 8: mapping values are not allowed in this context.",
+        'reelbatch.providers/lumafox.yaml, line 6, prompt_most: "many" is not a whole number.',
+        'reelbatch.providers/lumafox.yaml, line 7, limts: is not a field here. Did you mean "limits"?',
+    ]
 
 
 def test_an_unknown_one(cli):

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines.job import Job, Order
-from pipelines.ledger import attempts, enrolment
+from pipelines.job import Billed, Job, JobStatus, Order, RemoteJob
+from pipelines.ledger import attempts, endings, enrolment
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.ledger import Ledger
 
 ACCOUNT = "account-a"
+END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": None}
 
 MakeJob = Callable[..., Job]
 
@@ -71,7 +73,42 @@ def send(claim: Callable[..., Awaitable[Claim]]) -> Callable[..., Awaitable[Clai
 def accept(send: Callable[..., Awaitable[Claim]]) -> Callable[..., Awaitable[Claim]]:
     async def write(ledger: Ledger, job: Job, provider_job_id: str = "p-1", account: str = ACCOUNT) -> Claim:
         claimed = await send(ledger, job, account=account)
-        assert await ledger.write(attempts.accepted, claimed, provider_job_id, "t-1", 200) is None
+        assert await ledger.write(attempts.accepted, claimed, RemoteJob(provider_job_id, "video"), "t-1", 200) is None
+        return claimed
+
+    return write
+
+
+@pytest.fixture
+def bring_to(
+    claim: Callable[..., Awaitable[Claim]],
+    send: Callable[..., Awaitable[Claim]],
+    accept: Callable[..., Awaitable[Claim]],
+) -> Callable[..., Awaitable[Claim | None]]:
+    """Lead a planned job to a status by the transactions that a run uses. Gives the claim, if there was one."""
+    failures = (JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED)
+
+    async def write(ledger: Ledger, job: Job, status: JobStatus) -> Claim | None:
+        if status is JobStatus.PLANNED:
+            return None
+        if status is JobStatus.SUBMITTING:
+            return await claim(ledger, job)
+        if status is JobStatus.REJECTED:
+            claimed = await send(ledger, job)
+            await ledger.write(attempts.rejected, claimed, code="bad", message="no", http_status=400, again=False)
+        elif status is JobStatus.IN_DOUBT:
+            await ledger.write(attempts.in_doubt, claimed := await send(ledger, job), reason="reset")
+        else:
+            claimed = await accept(ledger, job)
+        if status is JobStatus.PARKED:
+            await ledger.write(endings.parked, job.id, stage="generate", code="deadline", message="m")
+        elif status is JobStatus.READY:
+            await ledger.write(endings.ready, job.id, **END)
+        elif status is JobStatus.DONE:
+            await ledger.write(endings.done, job.id, output={"path": "a"}, flags=["shorter"], **END)
+        elif status in failures:
+            why = {"stage": "generate", "code": "c", "message": "m", "billed": Billed.NO}
+            await ledger.write(endings.failed, job.id, status=status, **why)
         return claimed
 
     return write

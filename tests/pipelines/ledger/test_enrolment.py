@@ -1,42 +1,16 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipelines.errors import BatchError
-from pipelines.job import Billed, JobStatus
-from pipelines.ledger import attempts, endings, enrolment, views
-
-END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": None}
+from pipelines.job import JobStatus
+from pipelines.ledger import endings, enrolment, views
 
 
 async def _statuses(ledger):
     return {name: standing.status for name, standing in (await ledger.write(views.standings)).items()}
-
-
-async def _bring_to(ledger, job, status, send, accept):
-    """Lead a planned job to a status by the transactions that a run uses."""
-    if status is JobStatus.PLANNED:
-        return
-    if status is JobStatus.REJECTED:
-        claimed = await send(ledger, job)
-        await ledger.write(attempts.rejected, claimed, code="bad", message="no", http_status=400, again=False)
-    elif status is JobStatus.IN_DOUBT:
-        await ledger.write(attempts.in_doubt, await send(ledger, job), reason="reset")
-    else:
-        await accept(ledger, job)
-        if status is JobStatus.PARKED:
-            await ledger.write(endings.parked, job.id, stage="generate", code="deadline", message="m")
-        elif status is JobStatus.READY:
-            await ledger.write(endings.ready, job.id, **END)
-        elif status is JobStatus.DONE:
-            await ledger.write(endings.done, job.id, output={"path": "a"}, flags=["shorter"], **END)
-        elif status is not JobStatus.WAITING:
-            await ledger.write(
-                endings.failed, job.id, status=status, stage="generate", code="c", message="m", billed=Billed.NO
-            )
 
 
 async def test_jobs_are_written_in_their_order(ledger, enrol, make_job):
@@ -53,10 +27,10 @@ async def test_jobs_are_written_in_their_order(ledger, enrol, make_job):
 @pytest.mark.parametrize(
     "status", [s for s in JobStatus if s not in (JobStatus.SUBMITTING, JobStatus.SKIPPED)], ids=str
 )
-async def test_the_same_rows_again_change_nothing(ledger, enrol, make_job, rows, send, accept, status):
+async def test_the_same_rows_again_change_nothing(ledger, enrol, make_job, rows, bring_to, status):
     """Reading the same batch again leaves every job as it stands, whatever that is."""
     await enrol(ledger, make_job())
-    await _bring_to(ledger, make_job(), status, send, accept)
+    await bring_to(ledger, make_job(), status)
     before = (await rows(ledger, "job"), await rows(ledger), await rows(ledger, "account"))
     await enrol(ledger, make_job())
     assert (await rows(ledger, "job"), await rows(ledger), await rows(ledger, "account")) == before
@@ -66,10 +40,10 @@ async def test_the_same_rows_again_change_nothing(ledger, enrol, make_job, rows,
 @pytest.mark.parametrize(
     "status", [JobStatus.PLANNED, JobStatus.REJECTED, JobStatus.FAILED, JobStatus.CANCELLED], ids=str
 )
-async def test_an_edited_row_that_owes_nothing_is_planned_anew(ledger, enrol, make_job, rows, send, accept, status):
+async def test_an_edited_row_that_owes_nothing_is_planned_anew(ledger, enrol, make_job, rows, send, bring_to, status):
     """Editing a row that was refused or failed asks for a new purchase, and its old story is forgotten."""
     await enrol(ledger, make_job())
-    await _bring_to(ledger, make_job(), status, send, accept)
+    await bring_to(ledger, make_job(), status)
     edited = make_job(prompt="a dog")
     await enrol(ledger, edited, sha="s2")
     [job] = await rows(ledger, "job")
@@ -84,10 +58,10 @@ async def test_an_edited_row_that_owes_nothing_is_planned_anew(ledger, enrol, ma
     [JobStatus.IN_DOUBT, JobStatus.WAITING, JobStatus.READY, JobStatus.PARKED, JobStatus.DONE, JobStatus.EXPIRED],
     ids=str,
 )
-async def test_an_edited_row_that_was_bought_is_refused(ledger, enrol, make_job, rows, send, accept, status):
+async def test_an_edited_row_that_was_bought_is_refused(ledger, enrol, make_job, rows, bring_to, status):
     """A row that may have been paid cannot silently become another order: the error names row, id and remedy."""
     await enrol(ledger, make_job(row=7))
-    await _bring_to(ledger, make_job(row=7), status, send, accept)
+    await bring_to(ledger, make_job(row=7), status)
     before = await rows(ledger, "job")
     with pytest.raises(BatchError, match=r"spring\.csv, row 7: job 'a' is .*new id") as caught:
         await enrol(ledger, make_job(prompt="a dog", row=7), make_job("new", row=8), sha="s2")
@@ -129,6 +103,18 @@ async def test_enabled_switches_between_planned_and_skipped(ledger, enrol, make_
     assert await _statuses(ledger) == {"a": JobStatus.SKIPPED, "b": JobStatus.WAITING}
     await enrol(ledger, make_job("a"), make_job("b"))
     assert await _statuses(ledger) == {"a": JobStatus.PLANNED, "b": JobStatus.WAITING}
+
+
+async def test_a_row_that_was_skipped_for_its_parent_is_planned_again(ledger, enrol, make_job, rows):
+    """A child that was skipped when its parent failed gets a new chance with every run, and its old error is gone."""
+    jobs = [make_job("a"), make_job("b", parent="a")]
+    await enrol(ledger, *jobs)
+    assert await ledger.write(endings.skipped, "b", code="parent_failed", message="it is a remix of a")
+    await enrol(ledger, *jobs)
+    assert await _statuses(ledger) == {"a": JobStatus.PLANNED, "b": JobStatus.PLANNED}
+    assert [(job["error_code"], job["error_message"], job["failed_stage"]) for job in await rows(ledger, "job")] == [
+        (None, None, None)
+    ] * 2
 
 
 async def test_an_edited_and_disabled_row_is_skipped(ledger, enrol, make_job):

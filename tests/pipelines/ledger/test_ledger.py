@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from pipelines.errors import DiskFull, LedgerError, LedgerOwned
-from pipelines.job import JobStatus
+from pipelines.job import JobStatus, RemoteJob
 from pipelines.ledger import attempts, views
 from pipelines.ledger.database import is_disk_full
 from pipelines.ledger.ledger import Ledger, LedgerReader, cry_out, ledger_in
@@ -273,6 +273,22 @@ async def test_a_reader_undoes_the_half_of_a_commit_that_a_crash_left(path, enro
     assert LedgerReader(path).read(views.overview).counts == {JobStatus.PLANNED: 1}
 
 
+def test_an_empty_ledger_is_said(path):
+    """A file in which no run has begun, as a kill at the wrong moment leaves it, is told from a damaged one."""
+    path.touch()
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite3 is empty: no run has begun there"):
+        LedgerReader(path).read(views.overview)
+
+
+def test_a_reader_leaves_another_database_alone(path):
+    """A database of another program is no ledger, also for those who only look."""
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE recipes (id)")
+    other.close()
+    with pytest.raises(LedgerError, match="no ledger"):
+        LedgerReader(path).read(views.overview)
+
+
 def test_no_ledger_is_said(tmp_path):
     """A folder without a ledger gives a LedgerError that says what to give instead."""
     with pytest.raises(LedgerError, match="There is no ledger"):
@@ -331,7 +347,7 @@ async def test_s19_the_id_of_a_paid_job_still_gets_in_on_a_full_disk(small_disk,
         claims = [await send(ledger, job) for job in jobs]
         _fill(small_disk)
         for number, claimed in enumerate(claims):
-            await ledger.write(attempts.accepted, claimed, f"p-{number}" + "x" * 900, None, 200)
+            await ledger.write(attempts.accepted, claimed, RemoteJob(f"p-{number}" + "x" * 900), None, 200)
         assert ledger.full
         assert not path.with_name(".ledger-ballast").exists()
         assert (await ledger.write(views.overview)).counts == {JobStatus.WAITING: 50}

@@ -14,18 +14,20 @@ from typing import ClassVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipelines.errors import BudgetReached
-from pipelines.job import FINAL_STATUSES, Billed, Job, JobStatus, Order
-from pipelines.ledger import attempts, endings, enrolment
+from pipelines.job import FINAL_STATUSES, Billed, Choice, Job, JobStatus, Order, RemoteJob
+from pipelines.ledger import attempts, endings, enrolment, fallback, views
 from pipelines.ledger.attempts import Budget, Claim
 from pipelines.ledger.database import open_engine
 from pipelines.ledger.schema import LIVE_STATES, metadata
+from pipelines.ledger.standing import ACCEPTED
 from pipelines.ledger.takeover import take_over
 
 _STATES_OF = {  # by the job's status: the states that its newest attempt may be in
     JobStatus.PLANNED: {None, "not_sent", "rejected"},
+    JobStatus.SKIPPED: {None, "not_sent", "rejected"},
     JobStatus.SUBMITTING: {"claimed", "sending"},
     JobStatus.IN_DOUBT: {"in_doubt"},
     JobStatus.WAITING: {"accepted"},
@@ -50,18 +52,31 @@ _NAMES = ("a", "b", "c", "d")
 _COSTS = {"a": "0.40", "b": "0.10", "c": "1.25", "d": None}
 _NAME = st.sampled_from(_NAMES)
 _ID = st.sampled_from(["p-1", "p-2", "p-3", "p-4", "p-5"])
+_VERDICT = st.sampled_from(["accepted", "refused", "in doubt", "again"])
+_ENDINGS = (*ACCEPTED[1:], JobStatus.DONE, JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED)
 _MOST = Decimal("1.60")
 
 
-def _job(name: str) -> Job:
-    order = Order(provider="qiniu", mode="video", model="sora-2", prompt=name, seconds=4, size="1280x720")
+_NO = {"code": "c", "message": "m", "http_status": 400}
+_UNSENT = (JobStatus.PLANNED, JobStatus.SKIPPED)
+
+
+def _choice(name: str, provider: str, factor: int, currency: str) -> Choice:
+    order = Order(provider=provider, mode="video", model="sora-2", prompt=name, seconds=4, size="1280x720")
     cost = _COSTS[name]
-    price = {"cost_estimated": Decimal(cost), "currency": "USD"} if cost else {}
-    return Job(id=name, row=1, campaign="x", order=order, filename=f"{name}.mp4", **price)
+    return (
+        Choice(order=order, cost_estimated=factor * Decimal(cost), currency=currency) if cost else Choice(order=order)
+    )
+
+
+def _job(name: str) -> Job:
+    first = _choice(name, "qiniu", 1, "USD")
+    others = (_choice(name, "acedata", 2, "USD"), _choice(name, "openai", 3, "CNY"))
+    return Job(id=name, row=1, campaign="x", filename=f"{name}.mp4", fallbacks=others, **dict(first))
 
 
 class Money(RuleBasedStateMachine):
-    """Everything that a run may do with four jobs and a budget, and the crashes between."""
+    """Everything that a run may do with four jobs, their fallbacks and a budget, and the crashes between."""
 
     jobs: ClassVar = {name: _job(name) for name in _NAMES}
 
@@ -72,6 +87,7 @@ class Money(RuleBasedStateMachine):
         for pragma in ("synchronous=OFF", "journal_mode=MEMORY"):
             self.connection.connection.driver_connection.execute(f"PRAGMA {pragma}")
         self.claims: list[Claim] = []
+        self.made_as = dict(self.jobs)  # as they are made now
         self.ended: dict[str, str] = {}
         self.sent: Counter[str] = Counter()
 
@@ -95,57 +111,78 @@ class Money(RuleBasedStateMachine):
 
     @rule(name=_NAME, capped=st.booleans())
     def claim(self, name, capped):
-        budget = Budget(_MOST, "USD") if capped or name != "d" else None
+        job = self.made_as[name]
+        budget = Budget(_MOST, "USD") if capped or job.currency == "USD" else None
         with contextlib.suppress(BudgetReached):
-            claimed = self.do(attempts.claim, self.jobs[name], "account", budget)
+            claimed = self.do(attempts.claim, job, "account", budget)
             if isinstance(claimed, Claim):
                 self.claims.append(claimed)
 
-    @rule(data=st.data())
-    def send(self, data):
-        claimed = self.any_claim(data)
-        if claimed and self.do(attempts.mark_sending, claimed):
+    @rule(name=_NAME, turns=st.integers(0, 2))
+    def claim_in_another_way(self, name, turns):
+        job = self.jobs[name]
+        for _ in range(turns):
+            job = job.turn()
+        if job != self.made_as[name]:
+            assert not isinstance(self.do(attempts.claim, job, "account", None), Claim)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), sent=st.booleans())
+    def send(self, data, sent):
+        claimed = data.draw(st.sampled_from(self.claims[::-1]))
+        if not sent:
+            self.do(attempts.not_sent, claimed, "no route")
+        elif self.do(attempts.mark_sending, claimed):
             self.sent[claimed.attempt_id] += 1
 
-    @rule(data=st.data(), provider_job_id=_ID)
-    def accept(self, data, provider_job_id):
-        if (claimed := self.any_claim(data)) and self.sent[claimed.attempt_id]:
-            self.do(attempts.accepted, claimed, provider_job_id, None)
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data(), verdict=_VERDICT, provider_job_id=_ID)
+    def answer(self, data, verdict, provider_job_id):
+        sent = [claimed for claimed in self.claims[::-1] if self.sent[claimed.attempt_id]]
+        self.record(data.draw(st.sampled_from(sent)), verdict, provider_job_id)
 
-    @rule(data=st.data(), again=st.booleans())
-    def reject(self, data, again):
-        if (claimed := self.any_claim(data)) and self.sent[claimed.attempt_id]:
-            self.do(attempts.rejected, claimed, code="c", message="m", http_status=400, again=again)
+    @rule(name=_NAME, verdict=_VERDICT, provider_job_id=_ID)
+    def submit(self, name, verdict, provider_job_id):
+        before = len(self.claims)
+        self.claim(name, capped=False)
+        if len(self.claims) > before:
+            claimed = self.claims[-1]
+            assert self.do(attempts.mark_sending, claimed)
+            self.sent[claimed.attempt_id] += 1
+            self.record(claimed, verdict, provider_job_id)
 
-    @rule(data=st.data())
-    def doubt(self, data):
-        if claimed := self.any_claim(data):
+    def record(self, claimed, verdict, provider_job_id):
+        turned = self.made_as[claimed.job_id].turn()
+        if verdict == "accepted":
+            self.do(attempts.accepted, claimed, RemoteJob(provider_job_id), None)
+        elif verdict == "in doubt":
             self.do(attempts.in_doubt, claimed, reason="reset")
-
-    @rule(data=st.data())
-    def not_sent(self, data):
-        if claimed := self.any_claim(data):
-            self.do(attempts.not_sent, claimed, "no route")
-
-    @rule(name=_NAME)
-    def ready(self, name):
-        self.do(endings.ready, name, completed_at=datetime.now(UTC), url_expires_at=None)
+        elif verdict == "again" or turned is None:
+            self.do(attempts.rejected, claimed, **_NO, again=verdict == "again")
+        elif self.do(fallback.refused, claimed, turned, **_NO):
+            self.made_as[turned.id] = turned
 
     @rule(name=_NAME)
-    def done(self, name):
-        self.do(endings.done, name, output={"path": name}, flags=[], completed_at=None, url_expires_at=None)
-
-    @rule(
-        name=_NAME,
-        status=st.sampled_from([JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED]),
-        billed=st.sampled_from(Billed),
-    )
-    def fail(self, name, status, billed):
-        self.do(endings.failed, name, status=status, stage="generate", code="c", message="m", billed=billed)
+    def turn(self, name):
+        turned = self.made_as[name].turn()
+        unsent = self.status_of(name) is not JobStatus.REJECTED  # a refused job turns when it is refused, or never
+        if turned and unsent and self.do(fallback.turned, turned, code="closed", reason="no balance"):
+            self.made_as[name] = turned
 
     @rule(name=_NAME)
-    def park(self, name):
-        self.do(endings.parked, name, stage="generate", code="deadline", message="m")
+    def skip(self, name):
+        self.do(endings.skipped, name, code="parent_failed", message="m")
+
+    @rule(name=_NAME, how=st.sampled_from(_ENDINGS), billed=st.sampled_from(Billed))
+    def end(self, name, how, billed):
+        if how is JobStatus.READY:
+            self.do(endings.ready, name, completed_at=datetime.now(UTC), url_expires_at=None)
+        elif how is JobStatus.DONE:
+            self.do(endings.done, name, output={"path": name}, flags=[], completed_at=None, url_expires_at=None)
+        elif how is JobStatus.PARKED:
+            self.do(endings.parked, name, stage="generate", code="deadline", message="m")
+        else:
+            self.do(endings.failed, name, status=how, stage="generate", code="c", message="m", billed=billed)
 
     @rule()
     def crash_and_take_over(self):
@@ -157,13 +194,18 @@ class Money(RuleBasedStateMachine):
 
     @rule()
     def enrol_again(self):
-        before = [tuple(row) for row in self.rows("SELECT * FROM job ORDER BY id")]
+        bought = "SELECT * FROM job WHERE status NOT IN ('planned', 'skipped') ORDER BY id"
+        before = [tuple(row) for row in self.rows(bought)]
+        anew = {name for name in _NAMES if self.status_of(name) in _UNSENT}
         jobs = list(self.jobs.values())
         self.do(enrolment.enrol, jobs, campaign="x", path=Path("x"), source_sha256="s")
-        assert [tuple(row) for row in self.rows("SELECT * FROM job ORDER BY id")] == before
+        self.made_as |= {name: self.jobs[name] for name in anew}
+        assert [tuple(row) for row in self.rows(bought)] == before
+        assert all(self.status_of(name) is JobStatus.PLANNED for name in anew)
+        self.ended = {name: status for name, status in self.ended.items() if name not in anew}
 
-    def any_claim(self, data):
-        return data.draw(st.sampled_from(self.claims)) if self.claims else None
+    def status_of(self, name):
+        return JobStatus(self.rows(f"SELECT status FROM job WHERE id = '{name}'")[0].status)
 
     def rows(self, statement):
         self.connection.rollback()
@@ -172,15 +214,27 @@ class Money(RuleBasedStateMachine):
     @invariant()
     def the_account_is_the_sum_of_the_attempts(self):
         pots = Counter()
-        for row in self.rows("SELECT pot, sum(cost_micros) AS micros FROM attempt WHERE pot IS NOT NULL GROUP BY pot"):
-            pots[row.pot] = row.micros or 0
+        for row in self.rows("SELECT currency, pot, cost_micros FROM attempt WHERE pot IS NOT NULL"):
+            pots[row.currency, row.pot] += row.cost_micros or 0
         for row in self.rows("SELECT * FROM account"):
-            assert (row.reserved_micros, row.spent_micros, row.uncertain_micros) == (
-                pots["reserved"],
-                pots["spent"],
-                pots["uncertain"],
-            )
-            assert sum(pots.values()) <= _MOST * 1_000_000
+            found = (row.reserved_micros, row.spent_micros, row.uncertain_micros)
+            assert found == tuple(pots[row.currency, pot] for pot in ("reserved", "spent", "uncertain"))
+        assert sum(micros for (currency, _), micros in pots.items() if currency == "USD") <= _MOST * 1_000_000
+
+    @invariant()
+    def no_job_is_paid_for_twice(self):
+        paid = "SELECT job_id FROM attempt WHERE state IN ('in_doubt', 'accepted', 'closed')"
+        assert self.rows(f"{paid} GROUP BY job_id HAVING count(*) > 1") == []
+
+    @invariant()
+    def what_is_sent_is_what_the_ledger_says(self):
+        self.connection.rollback()
+        made_as = {record.job.id: record.job for record in views.records(self.connection)}
+        assert made_as == self.made_as
+        live = ", ".join(f"'{state}'" for state in LIVE_STATES)
+        for row in self.rows(f"SELECT * FROM attempt WHERE state IN ({live})"):
+            order = made_as[row.job_id].order
+            assert (row.provider, row.fingerprint) == (order.provider, order.fingerprint())
 
     @invariant()
     def one_live_attempt_a_job_and_one_owner_an_id(self):
@@ -213,5 +267,5 @@ class Money(RuleBasedStateMachine):
 
 TestMoney = Money.TestCase
 TestMoney.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines.errors import LedgerError
-from pipelines.job import Billed, JobStatus
+from pipelines.job import Billed, JobStatus, RemoteJob
 from pipelines.ledger import attempts, endings, takeover, views
 from pipelines.ledger.ledger import Ledger
 
@@ -88,7 +88,7 @@ async def test_an_older_run_writes_nothing_after_a_take_over(path, enrol, claim,
         before = None
         for work in (
             lambda c: attempts.mark_sending(c, claimed),
-            lambda c: attempts.accepted(c, claimed, "p", None),
+            lambda c: attempts.accepted(c, claimed, RemoteJob("p"), None),
             lambda c: endings.parked(c, "a", stage="x", code="y", message="z"),
             views.standings,
         ):

@@ -1,0 +1,26 @@
+"""What has happened, one event after the other, and when."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from pipelines.ledger.schema import event
+
+_NOTE = insert(event)
+
+
+def utc_text(moment: datetime | None = None) -> str:
+    """A moment as ISO 8601 in UTC, with milliseconds and a Z."""
+    moment = moment or datetime.now(UTC)
+    return moment.astimezone(UTC).isoformat("T", "milliseconds").replace("+00:00", "Z")
+
+
+def note(connection: Connection, kind: str, job_id: str | None = None, **detail: Any) -> None:
+    """Append to the history."""
+    text = json.dumps(detail, ensure_ascii=False, default=str) if detail else None
+    connection.execute(_NOTE, {"job_id": job_id, "at": time.time(), "kind": kind, "detail": text})

@@ -23,7 +23,7 @@ demo: $(STAMP) ## rehearse the bundled example batch: nothing is paid, no key is
 
 test: $(STAMP) ## every check: format, lint, types, layers, tests
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(STAMP) ## format, lint, types and layers, without the tests
 	$(BIN)/ruff format --check .

@@ -22,7 +22,7 @@ from pipelines.http import Http
 from pipelines.ledger.database import journal_mode
 from pipelines.providers.profile import Profile
 
-_PORTS = range(8000, 9000)  # where Prefect's own server of a run looks for a free one
+SERVER_PORTS = range(8000, 9000)  # where Prefect's own server of a run looks for a free one
 _LEAST_FREE_BYTES = 2 << 30
 _BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 _MOST_SKEW_S = 60.0
@@ -111,15 +111,10 @@ async def _prefect_server(environment: Mapping[str, str]) -> Finding:
 def _port(environment: Mapping[str, str]) -> Finding:
     if environment.get("PREFECT_API_URL"):
         return Finding("ports", Health.OK, "not needed, a Prefect server is set")
-    free = free_port()
+    free = next((port for port in SERVER_PORTS if _is_free(port)), None)
     if free is None:
         return Finding("ports", Health.BAD, "no port from 8000 to 8999 is free for Prefect's server")
     return Finding("ports", Health.OK, f"{free} is free for Prefect's server")
-
-
-def free_port() -> int | None:
-    """A port of this machine on which Prefect's own server of a run can listen."""
-    return next((port for port in _PORTS if _is_free(port)), None)
 
 
 def _is_free(port: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import tempfile
 import threading
@@ -15,10 +16,12 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from pipelines.checkup import free_port
+from pipelines.checkup import SERVER_PORTS
 from pipelines.errors import SetupError, TransportError
 from pipelines.http import Http
 
+_HOST = "127.0.0.1"
+_BACKLOG = 2_048
 _PATIENCE_S = 90.0
 _STOP_PATIENCE_S = 5.0
 
@@ -41,14 +44,15 @@ async def temporary_server() -> AsyncIterator[str]:
     Raises:
         SetupError: no port is free, or the server does not come up.
     """
-    port = free_port()
-    if port is None:
+    listener = _listener()
+    if listener is None:
         raise SetupError("No port from 8000 to 8999 is free for Prefect's server. Set PREFECT_API_URL to one of yours.")
     idle = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
-    url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryFile() as words:  # not a pipe: nobody reads along, and a full pipe stops the server
+    url = f"http://{_HOST}:{listener.getsockname()[1]}"
+    with listener, tempfile.TemporaryFile() as words:  # not a pipe: nobody reads along, and a full pipe stops the server
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flows.command_line.prefect_server", str(port)),
+            *(sys.executable, "-m", "flows.command_line.prefect_server", str(listener.fileno())),
+            pass_fds=(listener.fileno(),),
             env={**idle, "PREFECT_UI_API_URL": f"{url}/api", **os.environ},
             stdin=PIPE,
             stdout=DEVNULL,
@@ -63,6 +67,21 @@ async def temporary_server() -> AsyncIterator[str]:
             yield url
         finally:
             await _end(process)
+
+
+def _listener() -> socket.socket | None:
+    """The first port of the range, held from here on: two runs that start at once must not both believe it theirs."""
+    for port in SERVER_PORTS:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((_HOST, port))
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+        else:
+            return listener
+    return None
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -99,18 +118,13 @@ def _leave_with_parent() -> None:
     os._exit(0)
 
 
-def _serve(port: int) -> None:
+def _serve(descriptor: int) -> None:
     import uvicorn  # noqa: PLC0415 - only in the server's own process
 
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    uvicorn.run(
-        "prefect.server.api.server:create_app",
-        factory=True,
-        host="127.0.0.1",
-        port=port,
-        log_level="error",
-        lifespan="on",
-    )
+    app = "prefect.server.api.server:create_app"
+    config = uvicorn.Config(app, factory=True, log_level="error", lifespan="on", backlog=_BACKLOG)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":

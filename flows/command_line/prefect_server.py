@@ -49,7 +49,10 @@ async def temporary_server() -> AsyncIterator[str]:
         raise SetupError("No port from 8000 to 8999 is free for Prefect's server. Set PREFECT_API_URL to one of yours.")
     idle = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
     url = f"http://{_HOST}:{listener.getsockname()[1]}"
-    with listener, tempfile.TemporaryFile() as words:  # not a pipe: nobody reads along, and a full pipe stops the server
+    with (
+        listener,
+        tempfile.TemporaryFile() as words,
+    ):  # not a pipe: nobody reads along, and a full pipe stops the server
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "flows.command_line.prefect_server", str(listener.fileno())),
             pass_fds=(listener.fileno(),),

@@ -15,6 +15,7 @@ def _is_healthy(url: str) -> bool:
 async def test_two_runs_that_start_at_once_have_a_server_each():
     """Neither takes the other's for its own, which would end with the other's run."""
     async with temporary_server() as first:
+
         async def another() -> str:
             async with temporary_server() as url:
                 assert await asyncio.to_thread(_is_healthy, url)

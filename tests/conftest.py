@@ -36,13 +36,8 @@ os.environ |= {
 os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-PREFECT_PORT = _free_port()
+PREFECT_LISTENER = socket.create_server(("127.0.0.1", 0))
+PREFECT_PORT = PREFECT_LISTENER.getsockname()[1]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
+    PREFECT_LISTENER.close()
     shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
 
 
@@ -157,11 +153,12 @@ def idle_provider() -> Iterator[Provider]:
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Prefect server that all who ask for it share."""
-    port = PREFECT_PORT
+    port, descriptor = PREFECT_PORT, PREFECT_LISTENER.fileno()
     words = tmp_path_factory.mktemp("prefect") / "said.txt"
     with words.open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.command_line.prefect_server", str(port)],
+            [sys.executable, "-m", "flows.command_line.prefect_server", str(descriptor)],
+            pass_fds=(descriptor,),
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=said,

@@ -117,7 +117,8 @@ async def _answers(process: asyncio.subprocess.Process, url: str) -> bool:
 
 
 def _leave_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin: its lock would hold up the interpreter's end
+        pass
     os._exit(0)
 
 

@@ -315,16 +315,15 @@ def sandbox(folder: Path, faults: str, seed: int, extra: list[dict[str, Any]]) -
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[str]:
     """A Prefect server for all runs, so that each starts quickly."""
-    with socket.socket() as probe_socket:
-        probe_socket.bind(("127.0.0.1", 0))
-        port = probe_socket.getsockname()[1]
-    command = [sys.executable, "-m", "flows.command_line.prefect_server", str(port)]
+    listener = socket.create_server(("127.0.0.1", 0))
+    port, descriptor = listener.getsockname()[1], listener.fileno()
+    command = [sys.executable, "-m", "flows.command_line.prefect_server", str(descriptor)]
     quiet = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.STDOUT, "pass_fds": (descriptor,), "cwd": HOUSE}
     with (
+        listener,
         (folder / "prefect.txt").open("wb") as words,
-        subprocess.Popen(
-            command, env={**os.environ, **quiet}, stdin=subprocess.PIPE, stdout=words, stderr=words, cwd=HOUSE
-        ) as process,
+        subprocess.Popen(command, env={**os.environ, **quiet}, stdout=words, **pipes) as process,
     ):
         wait_until_healthy(f"http://127.0.0.1:{port}/api/health", process)
         yield f"http://127.0.0.1:{port}/api"

@@ -22,7 +22,7 @@ from pipelines.ledger.standing import ACCEPTED, Standing
 from pipelines.providers.protocol import Phase, Progress
 from pipelines.run import Run
 from pipelines.submission import claim, send, turn_from_closed
-from pipelines.watch import DeadlinePassed, Stopped, Waiting
+from pipelines.watch import EMPTY_RESULT, DeadlinePassed, Stopped, Waiting
 
 log = logging.getLogger("reelbatch")
 
@@ -114,10 +114,14 @@ async def _wait(job: Job, lane: Lane, run: Run) -> Progress | None:
         run.end(error)
         return None
     except (DeadlinePassed, UnknownJob) as error:
-        code = "lost" if isinstance(error, UnknownJob) else "deadline"
-        await run.ledger.write(endings.parked, job.id, stage="generate", code=code, message=str(error))
+        code, message = "deadline", str(error).rstrip(".")
+        if isinstance(error, UnknownJob):
+            code = "lost"
+            if standing.account != lane.provider.account:
+                message += "; it was ordered with another key or at another address"
+        await run.ledger.write(endings.parked, job.id, stage="generate", code=code, message=message)
         run.move(job, run.standing[job.id].but(JobStatus.PARKED))
-        run.tally.say(f"{job.id}: parked: {error}. The next run asks again; it costs nothing.")
+        run.tally.say(f"{job.id}: parked: {message}. The next run asks again; it costs nothing.")
         return None
     if progress.phase is Phase.SUCCEEDED:
         return progress
@@ -129,6 +133,8 @@ async def _wait(job: Job, lane: Lane, run: Run) -> Progress | None:
 async def _failed(job: Job, status: JobStatus, progress: Progress, lane: Lane, run: Run) -> None:
     """The provider has ended the job without a clip."""
     billed = Billed(lane.provider.profile.bills_failures)
+    if progress.code == EMPTY_RESULT and billed is Billed.NO:
+        billed = Billed.UNKNOWN  # to the provider it is no failure
     message = progress.message or f"the provider says {progress.word!r} and gives no reason"
     await run.ledger.write(
         endings.failed,

@@ -74,12 +74,11 @@ async def _record(job: Job, progress: Progress, clips: list[Clip | None], lane: 
     output = _output(here[0], run.folder)
     if here[1:]:
         output["more"] = [_output(clip, run.folder) for clip in here[1:]]
-    sound = any(mode.sound for mode in lane.provider.profile.modes if mode.name == job.order.mode)
     await run.ledger.write(
         endings.done,
         job.id,
         output=output,
-        flags=_flags(job, progress, here[0], sound=sound),
+        flags=_flags(job, progress, here[0], lane),
         completed_at=progress.completed_at,
         url_expires_at=run.standing[job.id].url_expires_at,
     )
@@ -166,16 +165,18 @@ def _expiry(progress: Progress, job: Job, lane: Lane) -> datetime | None:
     return (progress.completed_at or datetime.now(UTC)) + timedelta(hours=hours)
 
 
-def _flags(job: Job, progress: Progress, clip: Clip, *, sound: bool) -> tuple[str, ...]:
-    order = job.order
+def _flags(job: Job, progress: Progress, clip: Clip, lane: Lane) -> tuple[str, ...]:
+    order, profile = job.order, lane.provider.profile
+    sound = any(mode.sound for mode in profile.modes if mode.name == order.mode)
     measured = differences(
         clip.media, seconds=order.seconds, pixels=order.pixels(), orientation=order.orientation, audio=sound
     )
     said = changed_orders(
         seconds=order.seconds, size=order.size, said_seconds=progress.seconds, said_size=progress.size
     )
+    fewer = ("fewer_clips",) if len(progress.links) < profile.clips_of(order) else ()
     renamed = ("renamed",) if clip.path.name != Path(job.filename).name else ()
-    return (*measured, *said, *renamed)
+    return (*measured, *said, *fewer, *renamed)
 
 
 def _output(clip: Clip, folder: Path) -> dict[str, object]:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from pipelines.providers.answers import is_link
+
+
+def _address(text: str) -> str:
+    if not is_link(text):
+        raise PydanticCustomError("address", "Not an http or https address")
+    return text
 
 
 class RunOptions(BaseModel):
@@ -25,7 +35,7 @@ class RunOptions(BaseModel):
     limit: int | None = Field(None, ge=1, description="Only the first so many jobs that are not done.")
     ledger: str | None = Field(None, description="Where the ledger is. Default: ledger.sqlite3 in the output folder.")
     wait_for_provider: float = Field(600.0, ge=0, description="Seconds to wait for a provider that cannot be reached.")
-    callback_url: str | None = Field(
+    callback_url: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="Address that providers are told to call when a job ends, where they can. Polling goes on."
     )
     profiles: tuple[Path, ...] = Field((), description="Further profiles of providers, as YAML files.")

@@ -22,8 +22,11 @@ from pipelines.providers.protocol import Phase, Progress, Provider
 
 log = logging.getLogger("reelbatch.watch")
 
+#: The code of a job that its provider calls completed, and that has no clip.
+EMPTY_RESULT = "empty_result"
 _SETTLE_S = 600.0  # an id may take this long to be known everywhere, and a result to show its link
 _EMPTY = "the provider says completed and shows no video; often its moderation has taken it away"
+_UNREAD = "the provider says completed, and none of its links stands where `results` in its profile says"
 _WARN_AFTER = 20
 _TOO_LATE = 1.25  # times the age at which it was due: an answer that late says nothing of how long jobs take
 
@@ -97,14 +100,14 @@ class Watch:
     async def ended(self, waiting: Waiting, seen: Callable[[Progress], None] | None = None) -> Progress:
         """Return when the provider says that the job has ended, with a link if it succeeded.
 
-        One that is said to be completed and shows no video for ten minutes has failed: `empty_result`.
+        One that is said to be completed and shows no link at all for ten minutes has failed: `empty_result`.
 
         Args:
             waiting: the job.
             seen: told every answer, for display.
 
         Raises:
-            DeadlinePassed: it did not end in time.
+            DeadlinePassed: it did not end in time, or has links for ten minutes that the profile does not mean.
             Stopped: the run ends first.
             KeyRefused: the provider no longer takes the key.
             UnknownJob: the provider still does not know the id after ten minutes.
@@ -136,7 +139,9 @@ class Watch:
             if empty:  # has a deadline of its own
                 waiting.empty_since_s = waiting.empty_since_s or age
                 if age > waiting.empty_since_s + _SETTLE_S / self._scale:
-                    return replace(progress, phase=Phase.FAILED, code="empty_result", message=_EMPTY)
+                    if progress.unread:  # paid for, and to be had as soon as the profile is mended
+                        raise DeadlinePassed(_UNREAD)
+                    return replace(progress, phase=Phase.FAILED, code=EMPTY_RESULT, message=_EMPTY)
                 continue
             waiting.empty_since_s = 0.0
             self._notice_word(progress)
@@ -207,23 +212,23 @@ class Watch:
             return None
         except KeyRefused:
             raise
-        except UnknownJob:
+        except UnknownJob as error:
             if waiting.age() > _SETTLE_S / self._scale:
                 raise
-            await self._pause(waiting)
+            await self._pause(waiting, error)
             return None
         except (ProviderError, TransportError) as error:
             if waiting.faults % _WARN_AFTER == _WARN_AFTER - 1:
                 log.warning("%s: %d queries in a row failed: %s", waiting.job.id, waiting.faults + 1, error)
-            await self._pause(waiting)
+            await self._pause(waiting, error)
             return None
         waiting.faults = 0
         self._rate.succeeded()
         return progress
 
-    async def _pause(self, waiting: Waiting) -> None:
+    async def _pause(self, waiting: Waiting, error: Exception) -> None:
         if waiting.age() > waiting.deadline_s:
-            raise DeadlinePassed("the provider could not be asked in time")
+            raise DeadlinePassed(f"the provider could not be asked in time: {error}")
         seconds = delay(waiting.faults, base_s=1.0 / self._scale, cap_s=60.0 / self._scale)
         waiting.faults += 1
         await self._nap(self._kinds[waiting.kind], seconds)

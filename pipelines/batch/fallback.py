@@ -73,7 +73,7 @@ class Fallbacks:
         """
         self._orders, self._profiles, self._general = orders, profiles, general
         self._entries: dict[str, Entry | Finding] = {}
-        self._fits: dict[tuple[str, Wish, tuple[str | None, str | None]], Fit] = {}
+        self._fits: dict[tuple[str, Wish, tuple[str | None, str | None, int | None]], Fit] = {}
 
     def names_of(self, draft: Draft) -> tuple[str, ...]:
         """The fallbacks that a row has, as they are written."""
@@ -151,14 +151,14 @@ class Fallbacks:
             size=None,
             orientation=None,
         )
-        key = (profile.name, asked, (order.size, order.orientation))
+        key = (profile.name, asked, (order.size, order.orientation, draft.row.seconds))
         if key not in self._fits:
             ways = [
                 (number, replace(asked, size=size, orientation=shape))
                 for number, (size, shape) in enumerate(_pictures_like(order))
             ]
             fits = [
-                (number, self._orders.fit_in(profile, mode, _in(mode, wish)))
+                (number, self._orders.fit_in(profile, mode, _in(mode, wish, draft.row.seconds)))
                 for number, wish in ways
                 for mode in _fitting_modes(profile, wish)
             ]
@@ -189,11 +189,10 @@ def _fitting_modes(profile: Profile, wish: Wish) -> tuple[Mode, ...]:
     return chosen_modes(profile, replace(wish, given=tuple(each for each in wish.given if each[0] in fixed)))
 
 
-def _in(mode: Mode, wish: Wish) -> Wish:
-    """The wish without the parameters that a mode does not have."""
-    return replace(
-        wish, given=tuple(each for each in wish.given if each[0] in mode.parameters or each[0] in mode.fixed)
-    )
+def _in(mode: Mode, wish: Wish, seconds: int | None) -> Wish:
+    """The wish without the parameters that a mode does not have, and without a length that the row does not insist on."""
+    given = tuple(each for each in wish.given if each[0] in mode.parameters or each[0] in mode.fixed)
+    return replace(wish, given=given, seconds=wish.seconds if mode.seconds is not None else seconds)
 
 
 def _pictures_like(order: Order) -> list[tuple[str | None, str | None]]:
@@ -206,6 +205,8 @@ def _pictures_like(order: Order) -> list[tuple[str | None, str | None]]:
 
 
 def _differences(order: Order, turned: Order) -> Iterator[str]:
+    if order.seconds is not None and turned.seconds is None:
+        yield f"decides itself how long a clip is, and {order.provider} makes {order.seconds} s."
     if order.size is not None and turned.size is not None and order.size != turned.size:
         yield f"makes {turned.size} instead of {order.size}."
 

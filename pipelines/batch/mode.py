@@ -22,7 +22,12 @@ NO_PROMPT = "Write what the video shows, or remove the row."
 
 def best_fit(profile: Profile, wish: Wish) -> Fit:
     """The first mode that takes everything the row gives; where none does, the nearest one with its problems."""
-    return min((fit_in(profile, mode, wish) for mode in chosen_modes(profile, wish)), key=lambda fit: fit.distance)
+    return min((fit_in(profile, mode, wish) for mode in chosen_modes(profile, wish)), key=_misfit)
+
+
+def _misfit(fit: Fit) -> tuple[int, bool]:
+    """How far a row is from a mode; one that would drop some of its images is taken only where no other fits as well."""
+    return fit.distance, any(warning.column == "image_url" for warning in fit.warnings)
 
 
 def chosen_modes(profile: Profile, wish: Wish) -> tuple[Mode, ...]:

@@ -86,16 +86,16 @@ def _check_range(rule: Parameter, value: Any, text: str) -> None:
 
 
 def _integer(text: str) -> int:
-    number = _number(text)
+    number = _number(text, "5")
     if number != int(number):
         raise ParameterRefused(f"{excerpt(text, 40)} is not a whole number.", "Write for example 5.")
     return int(number)
 
 
-def _number(text: str) -> float | int:
+def _number(text: str, example: str = "0.5") -> float | int:
     number = Decimal(text) if _NUMBER.fullmatch(text) else Decimal("nan")
     if not number.is_finite() or abs(number) > _MOST:
-        raise ParameterRefused(f"{excerpt(text, 40)} is not a number.", "Write for example 0.5.")
+        raise ParameterRefused(f"{excerpt(text, 40)} is not a number.", f"Write for example {example}.")
     return int(number) if number == number.to_integral_value() else float(number)
 
 

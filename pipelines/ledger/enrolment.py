@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipelines.errors import BatchError, Problem
-from pipelines.job import Billed, Job, JobStatus
+from pipelines.job import Billed, Job, JobStatus, Order
 from pipelines.ledger.history import note, utc_text
 from pipelines.ledger.schema import batch, job
 
@@ -47,7 +47,7 @@ def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: P
         elif before.status in _MAY_CHANGE:
             anew.append(columns)
         else:
-            problems.append(_changed(planned, before.status, path))
+            problems.append(_changed(connection, planned, before.status, path))
     if problems:
         raise BatchError(problems)
     if known:
@@ -101,9 +101,15 @@ def _chunks(rows: list[_Columns]) -> Iterable[list[_Columns]]:
     return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
 
 
-def _changed(planned: Job, status: str, path: Path) -> Problem:
+def _changed(connection: Connection, planned: Job, status: str, path: Path) -> Problem:
+    """A bought row that asks for something else now, and in what; a mode may differ since its profile was edited."""
+    plan = connection.execute(select(job.c.plan).where(job.c.id == planned.id)).scalar_one()
+    now, bought = planned.order, Job.model_validate_json(plan).order
+    names = [name for name in Order.model_fields if getattr(now, name) != getattr(bought, name)]
+    profile = f", and the profile of {now.provider}: its mode was {bought.mode!r}" if names == ["mode"] else ""
     return Problem(
         f"{path.name}, row {planned.row}",
-        f"job {planned.id!r} is {status.replace('_', ' ')} already, and this row now asks for something else.",
-        "Give the row a new id to buy it anew, or restore what it said.",
+        f"job {planned.id!r} is {status.replace('_', ' ')} already, and this row now asks for something else: "
+        f"{', '.join(names)}.",
+        f"Give the row a new id to buy it anew, or restore what it said{profile}.",
     )

@@ -12,7 +12,7 @@ from pipelines.job import Order, RemoteJob
 from pipelines.providers import answers
 from pipelines.providers.openai_videos import links_at, named_job, results_of
 from pipelines.providers.order_body import order_body
-from pipelines.providers.profile import Profile
+from pipelines.providers.profile import PathName, Profile
 from pipelines.providers.protocol import Phase, Progress, Request, Supplies
 
 _SUCCEEDED = frozenset({"succeed", "succeeded", "success", "completed", "complete", "finished"})
@@ -60,21 +60,21 @@ class AceData:
             code,
             message,
             completed_at=answers.moment(answer.get("finished_at")),
+            unread=phase is Phase.SUCCEEDED and not links and answers.has_link(response),
         )
 
-    def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
+    def read_batch(
+        self, answer: Mapping[str, Any], jobs: Sequence[RemoteJob], profile: Profile, base_url: str
+    ) -> dict[str, Progress]:
         """One task object an item, each with its own id."""
         items = answer.get("items")
         tasks = [answers.mapping(item) for item in items] if isinstance(items, list) else []
         found = {answers.identifier(task.get("id")): task for task in tasks}
-        return {
-            name: self.read_progress(task, RemoteJob(name), profile, base_url) for name, task in found.items() if name
-        }
+        return {job.id: self.read_progress(found[job.id], job, profile, base_url) for job in jobs if job.id in found}
 
 
-def _path(what: str, usual: str, profile: Profile) -> str:
-    path: str = profile.paths.get(what, usual)  # type: ignore[call-overload]
-    return path.replace("{service}", profile.service)
+def _path(what: PathName, usual: str, profile: Profile) -> str:
+    return profile.paths.get(what, usual).replace("{service}", profile.service)
 
 
 def _words(answer: Mapping[str, Any], response: Mapping[str, Any], profile: Profile) -> list[str]:

@@ -152,6 +152,20 @@ def expiry_of(url: str) -> datetime | None:
     return min((end for end in ends if end is not None and end > _FIRST_LINK), default=None)
 
 
+def has_link(value: Any) -> bool:
+    """Whether there is a link anywhere in a value."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+        elif is_link(each):
+            return True
+    return False
+
+
 def is_link(value: Any) -> TypeGuard[str]:
     """Whether a value is a link that could lead to a file."""
     if not isinstance(value, str) or not value.isprintable() or any(c.isspace() for c in value):

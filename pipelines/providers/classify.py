@@ -13,6 +13,7 @@ _DEFINITE = frozenset({*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421,
 _INVALID_URL = "invalid url"
 _MODERATION = ("moderation", "content_policy", "content policy", "safety")
 _OK, _MOVED, _CLIENT, _SERVER = 200, 300, 400, 500
+_SEE_OTHER = 303  # not "send it there", but "it is done, and the answer is there"
 
 
 def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
@@ -35,7 +36,7 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
         if kind not in (None, "server"):
             return _rejected(kind, answer, code, message)
         return _doubt(answer, "the answer names no job")
-    if _MOVED <= answer.status < _CLIENT:
+    if _MOVED <= answer.status < _CLIENT and answer.status != _SEE_OTHER:
         return _rejected("address", answer, "redirect", "the address answers with a redirect; set the right base URL")
     if answer.status in _DEFINITE:
         return _rejected(kind_of(answer.status, code, message, profile), answer, code, message)

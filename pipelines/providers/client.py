@@ -117,7 +117,7 @@ class Client:
         contract = CONTRACTS[self.profile.contract_of(jobs[0].mode)]
         request = contract.batch_status([job.id for job in jobs], self.profile)
         body, _ = await self._ask(request, jobs[0].mode)
-        found = contract.read_batch(body, self.profile, self._base_url)
+        found = contract.read_batch(body, jobs, self.profile, self._base_url)
         return {name: self._clean(progress) for name, progress in found.items()}
 
     async def list_recent(self, most: int = 20) -> list[RemoteJob]:
@@ -140,7 +140,7 @@ class Client:
     async def _progress(self, contract: Contract, request: Request, job: RemoteJob) -> Progress:
         body, headers = await self._ask(request, job.mode)
         named = {answers.identifier(body.get(name)) for name in ("id", "task_id", "request_id")} - {None}
-        if named and job.id not in named:
+        if self.profile.repeats_id and named and job.id not in named:
             raise UnusableAnswer(f"{self.profile.name} answers a query about {job.id} with another job's id.")
         progress = self._clean(contract.read_progress(body, job, self.profile, self._base_of(job.mode)))
         return replace(progress, poll_after_s=poll_hint(headers))

@@ -5,7 +5,7 @@ Shapes: Qiniu's queue page and cookbook of 2026-08-11. The addresses are used as
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from pipelines.providers import answers
 from pipelines.providers.openai_videos import links_at, named_job, results_of
 from pipelines.providers.order_body import order_body
 from pipelines.providers.profile import Profile
-from pipelines.providers.protocol import Phase, Progress, Request, Supplies
+from pipelines.providers.protocol import AskedOneByOne, Phase, Progress, Request, Supplies
 
 _WORDS = {
     "in_queue": Phase.RUNNING,
@@ -33,7 +33,7 @@ _RESULTS = ("result.video.url", "video.url", "payload.video.url", "videos[].url"
 _RESULT_KEYS = ("result", "video", "videos", "payload")
 
 
-class FalQueue:
+class FalQueue(AskedOneByOne):
     """The contract as pure functions."""
 
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
@@ -49,14 +49,6 @@ class FalQueue:
         if job.status_url is None:
             raise UnusableAnswer(f"{profile.name} gave no address to ask about {job.id}.")
         return Request("GET", job.status_url)
-
-    def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
-        """There is none in this contract.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError
 
     def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
         """`request_id`, with the addresses to ask."""
@@ -85,9 +77,5 @@ class FalQueue:
         if phase is Phase.SUCCEEDED and not links and (answer.get("error") or answer.get("detail")):
             phase = Phase.FAILED
         elsewhere = job.result_url if phase is Phase.SUCCEEDED and said and not links else None
-        return Progress(phase, word, links, code, message, result_url=elsewhere)
-
-    def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
-        """There is none in this contract."""
-        del answer, profile, base_url
-        return {}
+        unread = phase is Phase.SUCCEEDED and not links and answers.has_link(answer)
+        return Progress(phase, word, links, code, message, result_url=elsewhere, unread=unread)

@@ -12,10 +12,10 @@ from urllib.parse import quote
 from pipelines.job import Order, RemoteJob
 from pipelines.providers import answers
 from pipelines.providers.order_body import is_form, order_body
-from pipelines.providers.profile import Mode, Profile
-from pipelines.providers.protocol import Link, Phase, Progress, Request, Supplies
+from pipelines.providers.profile import Mode, PathName, Profile
+from pipelines.providers.protocol import AskedOneByOne, Link, Phase, Progress, Request, Supplies
 
-PATHS = {
+PATHS: Mapping[PathName, str] = {
     "submit": "/videos",
     "status": "/videos/{id}",
     "content": "/videos/{id}/content",
@@ -38,7 +38,7 @@ WORDS = {
 }
 
 
-class OpenAIVideos:
+class OpenAIVideos(AskedOneByOne):
     """The contract as pure functions."""
 
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
@@ -54,14 +54,6 @@ class OpenAIVideos:
         """GET /videos/{id}; some ids carry slashes and equals signs."""
         return Request("GET", path_of("status", profile, job.id))
 
-    def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
-        """There is none in this contract.
-
-        Raises:
-            NotImplementedError: always; the profile's `batch_query` stays 0.
-        """
-        raise NotImplementedError
-
     def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
         """`id`, or `task_id` of older gateways, or where the profile says."""
         places = (profile.id_path,) if profile.id_path else ("id", "task_id")
@@ -73,27 +65,23 @@ class OpenAIVideos:
         word = answers.word(next(iter(places), None))
         phase = Phase(profile.words[word]) if word in profile.words else WORDS.get(word, Phase.RUNNING)
         code, message = answers.error_of(answer)
+        links = _links(answer, job, profile, base_url) if phase is Phase.SUCCEEDED else ()
         return Progress(
             phase,
             word,
-            _links(answer, job, profile, base_url) if phase is Phase.SUCCEEDED else (),
+            links,
             code,
             message,
             completed_at=answers.moment(answer.get("completed_at")),
             seconds=next((n for name in ("seconds", "duration") if (n := answers.number(answer.get(name)))), None),
             size=answers.text(answer.get("size")),
+            unread=phase is Phase.SUCCEEDED and not links and answers.has_link(answer),
         )
 
-    def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
-        """There is none in this contract."""
-        del answer, profile, base_url
-        return {}
 
-
-def path_of(what: str, profile: Profile, provider_job_id: str = "") -> str:
+def path_of(what: PathName, profile: Profile, provider_job_id: str = "") -> str:
     """The path of one kind of request, with a percent-encoded id in it."""
-    path = profile.paths.get(what, PATHS[what])  # type: ignore[call-overload]
-    return str(path).replace("{id}", quote(provider_job_id, safe=""))
+    return profile.paths.get(what, PATHS[what]).replace("{id}", quote(provider_job_id, safe=""))
 
 
 def named_job(answer: Mapping[str, Any], places: Sequence[str]) -> RemoteJob | None:

@@ -67,12 +67,8 @@ def callback(mode: Mode, profile: Profile, supplies: Supplies) -> dict[str, Any]
 
 def default_parameters(mode: Mode, model: str) -> dict[str, Any]:
     """What is sent for the parameters that a row says nothing of, as far as the model takes them."""
-    rules = mode.parameters.items()
-    return {
-        rule.field or name: rule.default
-        for name, rule in rules
-        if rule.default is not None and (not rule.models or model in rule.models)
-    }
+    sent = {rule.field or name: rule.default_for(model) for name, rule in mode.parameters.items()}
+    return {field: value for field, value in sent.items() if value is not None}
 
 
 def remix_fields(mode: Mode, supplies: Supplies) -> dict[str, Any]:

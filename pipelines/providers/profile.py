@@ -102,6 +102,10 @@ class Parameter(_Data):
     default: Any = None  # sent where a row says nothing; None: nothing is sent
     multiplies_price: bool = False  # it is the number of clips that one order makes
 
+    def default_for(self, model: str) -> Any:
+        """What is sent where a row says nothing; None: nothing is, since there is no default or the model takes none."""
+        return self.default if not self.models or model in self.models else None
+
 
 class Remix(_Data):
     """How a mode makes a clip after another one, which must be finished and of the same account."""
@@ -187,6 +191,7 @@ class Limits(_Data):
 ErrorKind = Literal["key", "funds", "address", "forbidden", "row", "moderation", "slow_down", "server"]
 
 Capability = Literal["list", "delete", "variants"]
+PathName = Literal["submit", "status", "content", "list", "delete"]
 
 
 class Profile(_Data):
@@ -210,10 +215,9 @@ class Profile(_Data):
     timing: Timing = Timing()  # what waiting is usually like
     limits: Limits = Limits()  # what one account may ask for
     service: str = "sora"  # acedata contract: the first path segment
-    paths: dict[
-        Literal["submit", "status", "content", "list", "delete"], str
-    ] = {}  # where they differ; {id}, {service}
+    paths: dict[PathName, str] = {}  # where they differ; {id}, {service}
     id_path: str | None = None  # where the answer to a submission has the id; None: the contract's usual places
+    repeats_id: bool = True  # False: its later answers may name a job otherwise than the answer to its submission
     status_path: str | None = None  # where a status answer has its word; None: the contract's usual places
     results: tuple[str, ...] = ()  # where a finished answer names its files, best first; "content": the content path
     words: dict[
@@ -266,8 +270,10 @@ class Profile(_Data):
     def clips_of(self, order: Order) -> int:
         """How many clips one order makes, and is charged for."""
         rules = next((mode.parameters for mode in self.modes if mode.name == order.mode), {})
-        counted = [(rule.field or name, rule.default or 1) for name, rule in rules.items() if rule.multiplies_price]
-        return math.prod(int(order.extra.get(name, usual)) for name, usual in counted)
+        counted = {rule.field or name: rule for name, rule in rules.items() if rule.multiplies_price}
+        return math.prod(
+            int(order.extra.get(name, rule.default_for(order.model) or 1)) for name, rule in counted.items()
+        )
 
     def price_of(self, order: Order) -> Price | None:
         """The first price row that fits, or None where the profile knows no price."""

@@ -80,6 +80,7 @@ class Progress:
     completed_at: datetime | None = None
     poll_after_s: float | None = None  # the provider's hint
     result_url: str | None = None  # it has ended, and this address says with what
+    unread: bool = False  # it succeeded and shows links, but none where the profile looks for the files
     seconds: float | None = None  # the length that the provider says it makes, where it says one
     size: str | None = None  # the same for the picture size
 
@@ -130,8 +131,29 @@ class Contract(Protocol):
     def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
         """The progress in the answer to a status query."""
 
-    def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
-        """The progress of each job that the answer to a batch query names."""
+    def read_batch(
+        self, answer: Mapping[str, Any], jobs: Sequence[RemoteJob], profile: Profile, base_url: str
+    ) -> dict[str, Progress]:
+        """The progress of each of these jobs that the answer to a batch query names, by its id."""
+
+
+class AskedOneByOne:
+    """The part of a contract that has no request about many jobs; the `batch_query` of its profiles stays 0."""
+
+    def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
+        """There is none.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError
+
+    def read_batch(
+        self, answer: Mapping[str, Any], jobs: Sequence[RemoteJob], profile: Profile, base_url: str
+    ) -> dict[str, Progress]:
+        """Nothing: nobody asked."""
+        del answer, jobs, profile, base_url
+        return {}
 
 
 BeforeFirstByte = Callable[[], Awaitable[None]]

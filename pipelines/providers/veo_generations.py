@@ -5,7 +5,7 @@ Shapes: Qiniu's pages for creating and querying such a job. Its words are writte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from pipelines.providers import answers
 from pipelines.providers.openai_videos import links_at, named_job, results_of
 from pipelines.providers.order_body import callback, default_parameters, length_and_shape
 from pipelines.providers.profile import Profile
-from pipelines.providers.protocol import Phase, Progress, Request, Supplies
+from pipelines.providers.protocol import AskedOneByOne, Phase, Progress, Request, Supplies
 
 _PATH = "/videos/generations"
 _RESULTS = ("data.videos[].url",)
@@ -27,7 +27,7 @@ _WORDS = {
 }
 
 
-class VeoGenerations:
+class VeoGenerations(AskedOneByOne):
     """The contract as pure functions."""
 
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
@@ -51,14 +51,6 @@ class VeoGenerations:
         del profile
         return Request("GET", f"{_PATH}/{quote(job.id, safe='')}")
 
-    def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
-        """There is none in this contract.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError
-
     def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
         """`id`."""
         del profile
@@ -75,12 +67,8 @@ class VeoGenerations:
             phase, code = Phase.FAILED, "moderation_blocked"
             message = f"{_filtered(answer):g} of its clips were filtered by moderation, and none is left"
         completed_at = answers.moment(answer.get("updated_at")) if phase is not Phase.RUNNING else None
-        return Progress(phase, word, links, code, message, completed_at)
-
-    def read_batch(self, answer: Mapping[str, Any], profile: Profile, base_url: str) -> dict[str, Progress]:
-        """There is none in this contract."""
-        del answer, profile, base_url
-        return {}
+        unread = phase is Phase.SUCCEEDED and not links and answers.has_link(answer)
+        return Progress(phase, word, links, code, message, completed_at, unread=unread)
 
 
 def _filtered(answer: Mapping[str, Any]) -> float:

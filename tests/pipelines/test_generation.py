@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from pipelines.catalogue.compilation import write_catalogue
-from pipelines.job import Billed, JobStatus, RemoteJob
+from pipelines.job import Billed, JobStatus, Order, RemoteJob
 from pipelines.ledger import attempts
 from pipelines.ledger.attempts import Claim
 from pipelines.outcome import BUDGET, INTERRUPTED, SOME_FAILED, UNFINISHED
@@ -59,6 +59,48 @@ async def test_every_job_is_bought_once(studio):
     assert sorted(studio.bought()) == [("qiniu", "a"), ("qiniu", "b"), ("qiniu", "c")]
     assert (await studio.make(*jobs)).code == 0
     assert len(studio.bought()) == 3
+
+
+async def test_t17_a_clip_is_fetched_while_others_are_still_made(studio):
+    """Downloads are no later stage: one clip is on disk while the provider of another has not ended its job."""
+    studio.sandbox.faults({"match": {"route": "status", "contract": "acedata"}, "do": {"status": 503}})
+    jobs = studio.job("a"), studio.job("b", provider="acedata")
+    ended = await studio.interrupt(*jobs, when=lambda run: run.status_of("a") is DONE and _waiting("b")(run))
+    assert ended.statuses == {"a": DONE, "b": JobStatus.WAITING}
+    assert [path.stat().st_size > 0 for path in (studio.folder / "out").rglob("a.mp4")] == [True]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """What is given ten minutes is given a moment."""
+    monkeypatch.setattr("pipelines.watch._SETTLE_S", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_t27_a_completed_job_without_a_clip_is_never_ordered_again(studio):
+    """Neither here, nor at a fallback, nor by the next run; and what a success costs nobody knows to be free."""
+    studio.sandbox.faults(first({"outcome": "no_videos"}, "acedata"))
+    job = studio.job("a", "qiniu", provider="acedata")
+    for _ in range(2):
+        ended = await studio.make(job)
+        assert (ended.code, ended.statuses, studio.bought()) == (SOME_FAILED, {"a": FAILED}, [("acedata", "a")])
+    assert studio.records()["a"].billed is Billed.UNKNOWN
+    [money] = studio.overview().money
+    assert (money.spent, money.reserved, money.uncertain) == (0, 0, Decimal("0.60"))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_t30_a_job_that_its_server_forgot_is_parked_and_never_ordered_again(studio):
+    """A person is told; each further run asks about it once more, and buys nothing."""
+    studio.sandbox.faults({"match": {"route": "status"}, "do": {"status": 404}})
+    job = studio.job("a", "acedata")
+    for _ in range(2):
+        ended = await studio.make(job)
+        assert (ended.code, ended.statuses, studio.bought()) == (UNFINISHED, {"a": JobStatus.PARKED}, [("qiniu", "a")])
+        assert ended.heard("a: parked: qiniu does not know this job")
+    studio.sandbox.faults()
+    assert (await studio.make(job)).statuses == {"a": DONE}
+    assert studio.bought() == [("qiniu", "a")]
 
 
 # ---------------------------------------------------------------------------------------------------------- fallbacks
@@ -479,3 +521,49 @@ async def test_what_the_catalogue_shows_of_fallbacks_and_skipped_children(studio
     gallery = (out / "gallery.html").read_text("utf-8")
     assert "fallback from:qiniu" in gallery
     assert "it is a remix of p, which is failed" in gallery
+
+
+# ------------------------------------------------------------------------------- what changes between two runs
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_clip_that_the_profile_does_not_find_comes_home_when_it_is_mended(studio):
+    """A wrong `results` in a profile parks what is paid for; with the right one the next run has it, for nothing."""
+    right = studio.profiles["acedata"]
+    studio.profiles["acedata"] = right.model_copy(update={"results": ("files[].href",)})
+    job = studio.job("a", provider="acedata")
+    ended = await studio.make(job)
+    assert (ended.code, ended.statuses) == (UNFINISHED, {"a": JobStatus.PARKED})
+    assert ended.heard("none of its links stands where `results` in its profile says. The next run asks again")
+    studio.profiles["acedata"] = right
+    assert (await studio.make(job)).statuses == {"a": DONE}
+    assert len(studio.bill()) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_job_of_another_account_says_so(studio, monkeypatch):
+    """A job that is not known with the key of this run is parked, and what may be wrong is said."""
+    studio.sandbox.faults(UNDER_WAY)
+    await studio.interrupt(studio.job("a"), when=_waiting("a"))
+    studio.sandbox.faults()
+    monkeypatch.setenv("QINIU_API_KEY", "the-key-of-somebody-else")
+    ended = await studio.make(studio.job("a"))
+    assert ended.statuses == {"a": JobStatus.PARKED}
+    assert ended.heard("it was ordered with another key or at another address. The next run asks again")
+    monkeypatch.setenv("QINIU_API_KEY", studio.key)
+    assert (await studio.make(studio.job("a"))).statuses == {"a": DONE}
+
+
+async def test_fewer_clips_than_were_ordered_are_flagged(studio):
+    """Moderation may take some of the clips of one order: the others are kept, and the job says so."""
+    qiniu = studio.profiles["qiniu"]
+    veo = qiniu.mode("veo")
+    count = veo.parameters["sample_count"].model_copy(update={"field": "seed"})  # a field that orders no further clips
+    studio.profiles["qiniu"] = qiniu.model_copy(
+        update={"modes": (veo.model_copy(update={"parameters": {"count": count}}),)}
+    )
+    two = Order(provider="qiniu", mode="veo", model=veo.models[0], prompt="clip a", extra={"seed": 2})
+    one = two.model_copy(update={"extra": {"seed": 1}})
+    await studio.make(studio.job("a", order=two), studio.job("b", order=one))
+    records = studio.records()
+    assert ["fewer_clips" in records[name].flags for name in "ab"] == [True, False]

@@ -35,7 +35,7 @@ def _order(seconds, mode="video"):
     ],
     ids=["profile", "another profile", "the user's word", "rehearsed", "the user's word, rehearsed", "own server"],
 )
-def test_submissions_keep_the_users_pace_or_the_vendors(lane_of, name, pace, per_second):
+def test_t13_submissions_keep_the_users_pace_or_the_vendors(lane_of, name, pace, per_second):
     """The user's rate wins; else the vendor's, on the vendor's clock."""
     assert lane_of(name, **pace).submit_rate.per_second == pytest.approx(per_second)
 
@@ -46,7 +46,7 @@ def test_an_operators_own_server_has_no_vendor_limits(lane_of):
 
 
 @pytest.mark.parametrize(("pace", "most"), [({}, 5), ({"in_flight": 40}, 40)])
-def test_places_in_flight_are_the_users_or_the_vendors(lane_of, pace, most):
+def test_t13_places_in_flight_are_the_users_or_the_vendors(lane_of, pace, most):
     """So many jobs at the provider at once; a few more workers bring home what is ready."""
     lane = lane_of("acedata", **pace)
     assert lane.in_flight.most == most

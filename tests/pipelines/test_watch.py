@@ -18,6 +18,7 @@ SCALE = 10_000  # six hundred seconds of patience become 60 ms
 RUNNING = Progress(Phase.RUNNING, "in_progress")
 DONE = Progress(Phase.SUCCEEDED, "completed", (Link("https://x/a.mp4"),))
 EMPTY = Progress(Phase.SUCCEEDED, "completed")
+UNREAD = Progress(Phase.SUCCEEDED, "completed", unread=True)
 FAILED = Progress(Phase.FAILED, "failed", code="c")
 
 
@@ -166,7 +167,7 @@ async def test_w10_a_parked_job_is_asked_once_in_every_run(watch, provider):
 async def test_w10_a_provider_that_never_answers_parks_too(watch, provider):
     """Faults for ever end at the deadline as well."""
     provider.script["a"] = [NoAnswer("reset")]
-    with pytest.raises(DeadlinePassed, match="could not be asked"):
+    with pytest.raises(DeadlinePassed, match="could not be asked in time: reset"):
         await _ended(watch, _waiting(deadline_s=0.05))
 
 
@@ -182,6 +183,14 @@ async def test_t27_completed_without_a_link_for_long_has_failed(watch, provider)
     progress = await _ended(watch, _waiting())
     assert (progress.phase, progress.code, progress.word) == (Phase.FAILED, "empty_result", "completed")
     assert "shows no video" in progress.message
+    assert provider.asked["a"] > 2
+
+
+async def test_w11_links_that_the_profile_does_not_mean_park(watch, provider):
+    """A success whose links all stand where nobody looks is never failed: the clip is paid, and the profile is wrong."""
+    provider.script["a"] = [EMPTY, UNREAD]
+    with pytest.raises(DeadlinePassed, match="none of its links stands where `results`"):
+        await _ended(watch, _waiting())
     assert provider.asked["a"] > 2
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipelines.providers.sandbox import life, models, shapes
+from pipelines.providers.sandbox.identifiers import litellm_alias
 from pipelines.providers.sandbox.life import Stage
 from pipelines.providers.sandbox.models import Model
 from pipelines.providers.sandbox.shapes import Shape
@@ -42,6 +43,8 @@ class Dialect:
     shape: Shape
     words: Mapping[Stage, str]
     receipt: Shape | None = None  # the answer to an order, where it is another
+    status: Shape | None = None  # the answer to a query about one, where it is another
+    alias: Callable[[str], str] | None = None  # a second id of a job, which finds it as well
     prompt_most: int = 32_000
     encoding: Encoding = "either"
     content: Content | None = None
@@ -92,6 +95,8 @@ LITELLM = Dialect(  # [L1 L2]
     None,
     shapes.litellm_video,
     life.LITELLM_WORDS,
+    status=shapes.litellm_status,
+    alias=litellm_alias,
     content=Content(
         (404, "Video {id} is not ready: it has no content."), variants=False, ranges=False, attachment=True
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from hashlib import sha256
 
 #: Characters that show only once the id is in Base64: one of them makes a `/`, one a `+`, wherever they fall.
@@ -24,3 +25,9 @@ def litellm_id(seed: int, seq: int, now: float, model: str) -> str:
     inside = f"litellm:custom_llm_provider:openai;model_id:{model};video_id:video_{digits(seed, seq, now)}{AWKWARD}"
     inside += "." * (len(inside) % 3 == 0)  # never a multiple of three: so there is padding
     return f"video_{base64.b64encode(inside.encode()).decode()}"
+
+
+def litellm_alias(job_id: str) -> str:
+    """The same id as later answers have it: coded anew, without the model [BerriAI/litellm PR 38148]."""
+    inside = base64.b64decode(job_id.removeprefix("video_"))
+    return f"video_{base64.b64encode(re.sub(rb';model_id:[^;]*;', b';model_id:;', inside)).decode()}"

@@ -74,7 +74,7 @@ class OpenAIVideos:
 
     async def retrieve(self, visit: Visit) -> Answer:
         """`GET /videos/{id}`."""
-        return self._shown(visit, self._own(visit), self.dialect.shape)
+        return self._shown(visit, self._own(visit), self.dialect.status or self.dialect.shape)
 
     async def content(self, visit: Visit) -> Answer:
         """`GET /videos/{id}/content`: the file itself, with the key."""
@@ -114,12 +114,19 @@ class OpenAIVideos:
 
     def _own(self, visit: Visit) -> Purchase:
         identifier = visit.named["id"]
-        purchase = self.desk.bill.find(identifier, self.dialect.contract, None)
+        purchase = self.desk.bill.find(identifier, self.dialect.contract, None) or self._by_alias(visit, identifier)
         if purchase is None or (purchase.account != visit.account and self.dialect.foreign == 404):  # noqa: PLR2004
             raise RefusalError(404, f"Video with id '{identifier}' not found.", field="video_id")
         if purchase.account != visit.account:
             raise RefusalError(self.dialect.foreign, "This video belongs to another user.", field="video_id")
         return purchase
+
+    def _by_alias(self, visit: Visit, identifier: str) -> Purchase | None:
+        alias, contract = self.dialect.alias, self.dialect.contract
+        if alias is None:
+            return None
+        bought = (purchase for purchase in self.desk.bill.by_account[visit.account] if purchase.contract == contract)
+        return next((purchase for purchase in bought if alias(purchase.id) == identifier), None)
 
     def _sold(self, visit: Visit, wish: Wish) -> Answer:
         purchase = self.desk.sell(visit, wish)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.providers.sandbox.bill import Purchase
+from pipelines.providers.sandbox.identifiers import litellm_alias
 from pipelines.providers.sandbox.life import Stage, share_done, stage_of
 
 MESSAGES = {"moderation_blocked": "Your request was blocked by our moderation system."}  # [Q1]
@@ -131,6 +132,11 @@ def litellm_video(sight: Sight) -> dict[str, Any]:
     if purchase.remixed_from is not None:
         document["remixed_from_video_id"] = purchase.remixed_from
     return document
+
+
+def litellm_status(sight: Sight) -> dict[str, Any]:
+    """The answer to a query may name the job by another id than the receipt [BerriAI/litellm PR 38148]."""
+    return litellm_video(sight) | {"id": litellm_alias(sight.purchase.id)}
 
 
 def vllm_receipt(sight: Sight) -> dict[str, Any]:

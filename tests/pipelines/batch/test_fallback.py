@@ -159,6 +159,19 @@ def test_a_fallback_makes_the_same_picture(plan, row, picture, words):
     assert said == words
 
 
+def test_a_fallback_may_decide_the_length_itself_where_the_row_does_not(plan, refused, profiles):
+    """A length that is only a default does not rule it out, and the difference is said; one that the row gives does."""
+    mode = profiles["yard"].modes[0].model_copy(update={"seconds": None})
+    profiles["yard"] = profiles["yard"].model_copy(update={"modes": (mode,)})
+    batch = plan("prompt,fallback\na,yard\n")
+
+    assert (batch.jobs[0].order.seconds, batch.jobs[0].fallbacks[0].order.seconds) == (4, None)
+    words = "fallback yard decides itself how long a clip is, and lab makes 4 s."
+    assert [words in str(warning) for warning in batch.warnings].count(True) == 1
+    (problem,) = refused("prompt,seconds,fallback\na,,yard\nb,4,yard\n")
+    assert problem.startswith('spring.csv, row 2, column "fallback": fallback yard: seconds: yard decides itself')
+
+
 @pytest.mark.parametrize(
     ("fallback", "words"),
     [

@@ -97,6 +97,14 @@ def test_images_that_the_provider_drops_warn():
     assert "looks at 1 of 2 images" in fit.warnings[0].what
 
 
+def test_several_images_choose_the_mode_that_looks_at_all_of_them():
+    """V2 would take the row as well, and drop all images but the first."""
+    fit = best_fit(PROFILES["acedata"], Wish(images=2))
+
+    assert (fit.mode, fit.problems, fit.warnings) == ("v1", (), ())
+    assert best_fit(PROFILES["acedata"], Wish(images=1)).mode == "v2"
+
+
 def test_a_providers_own_parameters_are_sent_where_the_mode_takes_them():
     """A parameter that only another mode takes chooses that mode."""
     acedata = PROFILES["acedata"]

@@ -35,7 +35,7 @@ def test_a_cell_becomes_the_value_that_the_request_takes(rule, text, value):
     ("rule", "text", "words"),
     [
         ({"type": "integer"}, "5.5", "not a whole number"),
-        ({"type": "integer"}, "1_000", "not a number"),
+        ({"type": "integer"}, "1_000", "not a number. Write for example 5."),
         ({"type": "number"}, "\u0665", "not a number"),
         ({"type": "number"}, "nan", "not a number"),
         ({"type": "number"}, "1e99", "not a number"),

@@ -69,6 +69,25 @@ async def test_an_edited_row_that_was_bought_is_refused(ledger, enrol, make_job,
     assert await rows(ledger, "job") == before
 
 
+@pytest.mark.parametrize(
+    ("edit", "what", "fix"),
+    [
+        ({"prompt": "a dog", "seconds": 12}, "something else: prompt, seconds.", "restore what it said."),
+        ({"mode": "clips"}, "something else: mode.", "and the profile of qiniu: its mode was 'video'."),
+    ],
+)
+async def test_what_a_bought_row_asks_for_now_is_named(ledger, enrol, make_job, accept, edit, what, fix):
+    """The error says which parts differ; a mode alone may have been renamed in the profile, with the row untouched."""
+    job = make_job()
+    await enrol(ledger, job)
+    await accept(ledger, job, "p-1")
+    with pytest.raises(BatchError) as caught:
+        await enrol(ledger, job.model_copy(update={"order": job.order.model_copy(update=edit)}), sha="s2")
+    [problem] = caught.value.problems
+    assert problem.what.endswith(what)
+    assert problem.fix.endswith(fix)
+
+
 async def test_every_edited_row_is_named_at_once(ledger, enrol, make_job, accept):
     """All bought rows that were edited are listed together, not one a run."""
     jobs = [make_job(name, row=row) for row, name in enumerate("abc", 1)]

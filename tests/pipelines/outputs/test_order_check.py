@@ -17,6 +17,7 @@ def media(duration_s=4.0, width=1280, height=720, *, has_audio=True) -> Media:
         (media(), {"seconds": 4, "pixels": (1280, 720), "orientation": "landscape", "audio": True}, ()),
         (media(4.5), {"seconds": 4}, ()),  # half a second is padding
         (media(4.51), {"seconds": 4}, ("duration_mismatch",)),
+        (media(4), {"seconds": 8}, ("duration_mismatch",)),  # T1
         (media(10), {"seconds": 15}, ("duration_mismatch",)),  # T28
         (media(20.9), {"seconds": 20}, ()),  # 5 % of a long clip
         (media(21.1), {"seconds": 20}, ("duration_mismatch",)),
@@ -35,6 +36,6 @@ def media(duration_s=4.0, width=1280, height=720, *, has_audio=True) -> Media:
         (media(has_audio=False), {"audio": False}, ()),
     ],
 )
-def test_d23_every_difference_is_a_flag(came, ordered, flags):
+def test_d23_t1_t28_every_difference_is_a_flag(came, ordered, flags):
     """A clip that is not as ordered says in which way."""
     assert differences(came, **ordered) == flags

@@ -397,10 +397,24 @@ def test_t4_a_finished_task_says_when_and_its_link_until_when():
 def test_a_batch_answer_is_sorted_by_id():
     """Each task of a batch answer speaks for itself; what has no id speaks for nobody."""
     items = [{"id": "a", "response": {"data": [{"state": "failed"}]}}, {"id": "b"}, {"response": {}}, None, 7]
-    found = CONTRACT.read_batch({"items": items, "count": 5}, PROFILE, "https://api")
+    jobs = [RemoteJob(name, "v2") for name in "abc"]
+    found = CONTRACT.read_batch({"items": items, "count": 5}, jobs, PROFILE, "https://api")
     assert {name: progress.phase for name, progress in found.items()} == {"a": BAD, "b": RUN}
     for nonsense in ({}, {"items": None}, {"items": {"a": 1}}, {"items": "x"}):
-        assert CONTRACT.read_batch(nonsense, PROFILE, "https://api") == {}
+        assert CONTRACT.read_batch(nonsense, jobs, PROFILE, "https://api") == {}
+
+
+def test_each_job_of_a_batch_answer_is_read_as_its_mode_says():
+    """Where one mode names its files in a place of its own, they are found there in a batch answer too."""
+    own = PROFILE.mode("v2").model_copy(update={"results": ("film.address",)})
+    profile = PROFILE.model_copy(update={"modes": (PROFILE.mode("v1"), own)})
+    items = [
+        {"id": "a", "response": {"state": "succeeded", "film": {"address": URL}}},
+        {"id": "b", "response": {"data": [{"state": "succeeded", "video_url": URL}]}},
+    ]
+    jobs = [RemoteJob("a", "v2"), RemoteJob("b", "v1")]
+    found = CONTRACT.read_batch({"items": items}, jobs, profile, "https://api")
+    assert {name: [link.url for link in progress.links] for name, progress in found.items()} == {"a": [URL], "b": [URL]}
 
 
 _KEYS = st.sampled_from(
@@ -419,5 +433,5 @@ def test_t09_no_answer_breaks_it(answer, name):
     profile = profile_named(name)
     progress = CONTRACT.read_progress(answer, JOB, profile, "https://api")
     assert progress.phase is Phase.SUCCEEDED or not progress.links
-    CONTRACT.read_batch({"items": [answer]}, profile, "https://api")
+    CONTRACT.read_batch({"items": [answer]}, [JOB], profile, "https://api")
     CONTRACT.read_job(answer, profile)

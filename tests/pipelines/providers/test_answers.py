@@ -14,6 +14,8 @@ _ANY = st.recursive(
     max_leaves=5,
 )
 
+_LINK = "https://a.b/c.mp4"
+
 
 def _at(*parts):
     return datetime(*parts, tzinfo=UTC)
@@ -155,3 +157,26 @@ def test_t09_no_link_breaks_the_expiry(address, query):
     """Any text may be asked when it ends."""
     answers.expiry_of(address)
     answers.expiry_of(f"https://x/y?e={query}&X-Amz-Date={query}&X-Amz-Expires={query}&{query}")
+
+
+@pytest.mark.parametrize(
+    ("value", "has"),
+    [
+        (_LINK, True),
+        ({"a": [{"b": [None, 1, _LINK]}]}, True),
+        ({_LINK: "x"}, False),
+        ({"a": ["ftp://a.b/c", "https://", "see https://a.b", True, {}]}, False),
+        (None, False),
+    ],
+)
+def test_a_link_is_found_wherever_it_stands(value, has):
+    """A link counts however deep it is, as a whole value and not as a key or inside a sentence."""
+    assert answers.has_link(value) is has
+
+
+def test_a_link_below_ten_thousand_lists_is_found():
+    """No nesting that a parser lets through is too deep."""
+    value = _LINK
+    for _ in range(10_000):
+        value = [value]
+    assert answers.has_link(value)

@@ -114,7 +114,8 @@ ROWS = [
     ("not utf-8", OPENAI, 200, b'{"id": "\xff\xfe"}', DOUBT),
     ("S16 an unknown code at 200", OPENAI, 200, _error("mystery"), DOUBT),
     ("S16 success without id", ACE, 200, {"success": True}, DOUBT),
-    *[(f"S38 {status}", OPENAI, status, b"", "address") for status in (301, 302, 303, 307, 308)],
+    *[(f"S38 {status}", OPENAI, status, b"", "address") for status in (301, 302, 307, 308)],
+    ("S38 done, and to be seen elsewhere", OPENAI, 303, b"", DOUBT),
 ]
 
 

@@ -131,6 +131,18 @@ async def test_w13_an_answer_about_this_job_is_taken(peer, client_of, body):
     assert (await client_of("openai").check(JOB)).phase is Phase.FAILED
 
 
+async def test_t21_a_gateway_that_codes_its_ids_anew_is_still_believed(peer, client_of):
+    """LiteLLM's later answers name a job otherwise than its receipt did; elsewhere that is an answer about another job."""
+    answer = {"id": "video_coded-anew", "status": "completed"}
+    peer.answers(200, answer)
+    progress = await client_of("litellm").check(JOB)
+    assert progress.phase is Phase.SUCCEEDED
+    assert progress.links[0].url.endswith("/videos/v-1/content")  # by the id that it was ordered under
+    peer.answers(200, answer)
+    with pytest.raises(UnusableAnswer, match="another job's id"):
+        await client_of("new-api").check(JOB)
+
+
 async def test_many_jobs_are_asked_about_in_one_request(peer, client_of):
     """Where the contract can, one query names many, and the answer is told apart by id."""
     peer.answers(200, {"items": [{"id": "a", "response": {"data": [{"state": "failed"}]}}, {"id": "b"}], "count": 2})

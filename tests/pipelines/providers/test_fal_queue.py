@@ -146,7 +146,7 @@ def test_there_is_no_batch_query():
     """This contract asks about one job at a time."""
     with pytest.raises(NotImplementedError):
         CONTRACT.batch_status(["v"], PROFILE)
-    assert CONTRACT.read_batch({"items": [{"id": "v"}]}, PROFILE, "") == {}
+    assert CONTRACT.read_batch({"items": [{"id": "v"}]}, [RemoteJob("v")], PROFILE, "") == {}
 
 
 _KEYS = st.sampled_from(["status", "result", "video", "videos", "url", "payload", "detail", "error", "request_id"])

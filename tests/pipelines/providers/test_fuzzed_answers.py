@@ -203,7 +203,7 @@ def test_every_status_answer_can_be_read(where, document):
     assert all(words is None or words.isprintable() for words in (progress.word, progress.code, progress.message))
     assert progress.completed_at is None or isinstance(progress.completed_at, datetime)
     if profile.limits.batch_query:
-        assert all(isinstance(found, Progress) for found in contract.read_batch(document, profile, "").values())
+        assert all(isinstance(found, Progress) for found in contract.read_batch(document, [job], profile, "").values())
 
 
 class _Line:

@@ -295,7 +295,7 @@ def test_there_is_no_batch_query():
     """This contract asks about one job at a time; nobody may try otherwise."""
     with pytest.raises(NotImplementedError):
         CONTRACT.batch_status(["v"], profile_named("openai"))
-    assert CONTRACT.read_batch({"items": [{"id": "v"}]}, profile_named("openai"), BASE) == {}
+    assert CONTRACT.read_batch({"items": [{"id": "v"}]}, [RemoteJob("v")], profile_named("openai"), BASE) == {}
 
 
 _KEYS = st.sampled_from(["id", "status", "error", "task_result", "videos", "url", "completed_at", "expires_at", "code"])

@@ -194,6 +194,16 @@ def test_several_clips_of_one_order_cost_as_much_as_they_are(order_of, extra, cl
     assert profile_named("qiniu").clips_of(order.model_copy(update={"mode": "unheard of"})) == 1
 
 
+def test_a_number_of_clips_that_is_not_sent_does_not_count(order_of):
+    """The default of a parameter that only other models take multiplies nothing."""
+    qiniu = profile_named("qiniu")
+    veo = qiniu.mode("veo")
+    count = veo.parameters["sample_count"].model_copy(update={"default": 2, "models": veo.models[:1]})
+    changed = veo.model_copy(update={"parameters": {"sample_count": count}})
+    profile = qiniu.model_copy(update={"modes": (changed,)})
+    assert [profile.clips_of(order_of("qiniu", "veo", model=model)) for model in veo.models[:2]] == [2, 1]
+
+
 @pytest.mark.parametrize(
     ("environment", "key"),
     [

@@ -129,7 +129,7 @@ def test_there_is_no_batch_query():
     """This contract asks about one job at a time."""
     with pytest.raises(NotImplementedError):
         CONTRACT.batch_status(["v"], PROFILE)
-    assert CONTRACT.read_batch({"items": [{"id": "v"}]}, PROFILE, "") == {}
+    assert CONTRACT.read_batch({"items": [{"id": "v"}]}, [RemoteJob("v")], PROFILE, "") == {}
 
 
 _KEYS = st.sampled_from(["id", "status", "data", "videos", "url", "raiMediaFilteredCount", "updated_at", "message"])

@@ -144,6 +144,16 @@ def test_ids_of_the_gateway_need_encoding(client):
     assert client.get(lower).status_code == 200
 
 
+def test_the_gateway_codes_an_id_anew(client):
+    """LiteLLM names a job in later answers without the model; either id finds it."""
+    created = ordered(client, "litellm")
+    shown = client.get(place("litellm", created)).json()
+    inside = base64.b64decode(shown["id"].removeprefix("video_"), validate=True).decode()
+    assert shown["id"] != created["id"]
+    assert inside.startswith("litellm:custom_llm_provider:openai;model_id:;video_id:video_")
+    assert client.get(place("litellm", shown)).json()["id"] == shown["id"]
+
+
 def test_ids_have_the_form_of_their_server(client):
     """The other servers have prefixes, or none."""
     starts = {"vllm-omni": "video_gen_", "new-api": "task_", "openai": "video_"}

@@ -16,6 +16,7 @@ from typing import Self
 
 from pipelines.errors import ImageUnusable
 
+IMAGE_UNUSABLE = "image_unusable"  # the code of a row whose picture could not be sent; putting it back mends that
 MOST_BYTES = 20 * 1024 * 1024  # what the strictest of the vendors takes in one request
 _TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _PREFIX = "file:"

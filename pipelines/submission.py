@@ -25,7 +25,7 @@ from pipelines.errors import (
     SetupError,
     UnusableAnswer,
 )
-from pipelines.image import is_local, load
+from pipelines.image import IMAGE_UNUSABLE, is_local, load
 from pipelines.job import Job, JobStatus
 from pipelines.lane import Lane
 from pipelines.ledger import attempts, fallback
@@ -34,8 +34,6 @@ from pipelines.ledger.ledger import cry_out
 from pipelines.ledger.standing import Standing
 from pipelines.providers.protocol import Accepted, InDoubt, Rejected, Supplies, Verdict
 from pipelines.run import Run
-
-_IMAGE_UNUSABLE = "image_unusable"
 
 
 async def claim(job: Job, lane: Lane, run: Run) -> Claim | None:
@@ -112,7 +110,7 @@ async def _verdict(job: Job, claimed: Claim, lane: Lane, run: Run) -> Verdict:
     try:
         supplies = await _supplies(job, run)
     except ImageUnusable as error:
-        return Rejected("row", _IMAGE_UNUSABLE, str(error))
+        return Rejected("row", IMAGE_UNUSABLE, str(error))
     verdict = await lane.provider.submit(job.order, supplies, before_first_byte)
     away = isinstance(verdict, Rejected) and verdict.kind == "server"
     if not away and lane.outage.reached():
@@ -173,7 +171,7 @@ async def _rejected(job: Job, claimed: Claim, verdict: Rejected, lane: Lane, run
     """Surely not bought: the same again later, the next fallback, or the end of the job."""
     code, message, http_status = verdict.code, verdict.message, verdict.http_status
     # A picture that cannot be sent here cannot be sent anywhere.
-    turned = None if verdict.again or verdict.code == _IMAGE_UNUSABLE else job.turn()
+    turned = None if verdict.again or verdict.code == IMAGE_UNUSABLE else job.turn()
     if turned is not None:
         await run.ledger.write(fallback.refused, claimed, turned, code=code, message=message, http_status=http_status)
         _give_back(job, run)

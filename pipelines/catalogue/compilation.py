@@ -108,7 +108,7 @@ def _row(record: JobRecord) -> ManifestRow:
         error_code=record.error_code,
         error_message=record.error_message,
         failed_stage=record.failed_stage,
-        flags=record.flags,
+        flags=(*record.flags, *(f"also:{clip['path']}" for clip in output.get("more", []))),
         tags=job.tags,
         own=job.own,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipelines.errors import BatchError, Problem
+from pipelines.image import IMAGE_UNUSABLE
 from pipelines.job import Billed, Job, JobStatus, Order
 from pipelines.ledger.history import note, utc_text
 from pipelines.ledger.schema import batch, job
@@ -28,7 +29,8 @@ def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: P
     Raises:
         BatchError: rows that were bought already now ask for something else.
     """
-    known = {row.id: row for row in connection.execute(select(job.c.id, job.c.fingerprint, job.c.status)).all()}
+    wanted = select(job.c.id, job.c.fingerprint, job.c.status, job.c.error_code)
+    known = {row.id: row for row in connection.execute(wanted).all()}
     refused = _fallbacks_of_refused(connection)
     fresh: list[_Columns] = []
     kept: list[_Columns] = []
@@ -43,7 +45,8 @@ def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: P
             # What is not bought yet begins again with what the file asks for first; what was refused, if it may turn
             # to others now.
             others = planned.id in refused and refused[planned.id] != _fallbacks(planned)
-            (anew if before.status in _UNSENT or others else kept).append(columns)
+            unsent = before.status in _UNSENT or before.error_code == IMAGE_UNUSABLE
+            (anew if unsent or others else kept).append(columns)
         elif before.status in _MAY_CHANGE:
             anew.append(columns)
         else:

@@ -161,7 +161,7 @@ class Client:
         """The address of a request. One that the provider gave is used as it is, but gets our key on its host only.
 
         Raises:
-            UnusableAnswer: it leads to another host.
+            UnknownJob: it leads to another host, so nobody can be asked about this job.
         """
         if path.startswith("/"):
             return self._base_of(mode) + path
@@ -170,7 +170,7 @@ class Client:
         except ValueError:
             is_ours = False
         if not is_ours:
-            raise UnusableAnswer(f"{self.profile.name} names an address on another host to ask: {without_query(path)}.")
+            raise UnknownJob(f"{self.profile.name} names an address on another host to ask: {without_query(path)}.")
         return path
 
     def _without_secrets(self, answer: Answer, callback_url: str | None = None) -> Answer:

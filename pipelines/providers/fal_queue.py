@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from pipelines.errors import UnusableAnswer
+from pipelines.errors import UnknownJob
 from pipelines.job import Order, RemoteJob
 from pipelines.providers import answers
 from pipelines.providers.openai_videos import links_at, named_job, results_of
@@ -44,10 +44,10 @@ class FalQueue(AskedOneByOne):
         """GET the address that the submission's answer gave.
 
         Raises:
-            UnusableAnswer: it gave none.
+            UnknownJob: it gave none.
         """
         if job.status_url is None:
-            raise UnusableAnswer(f"{profile.name} gave no address to ask about {job.id}.")
+            raise UnknownJob(f"{profile.name} gave no address to ask about {job.id}.")
         return Request("GET", job.status_url)
 
     def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:

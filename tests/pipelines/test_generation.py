@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.catalogue.compilation import write_catalogue
+from pipelines.catalogue.compilation import manifest_rows, write_catalogue
 from pipelines.job import Billed, JobStatus, Order, RemoteJob
 from pipelines.ledger import attempts
 from pipelines.ledger.attempts import Claim
@@ -567,3 +567,14 @@ async def test_fewer_clips_than_were_ordered_are_flagged(studio):
     await studio.make(studio.job("a", order=two), studio.job("b", order=one))
     records = studio.records()
     assert ["fewer_clips" in records[name].flags for name in "ab"] == [True, False]
+
+
+async def test_every_clip_of_one_order_is_named(studio):
+    """An order of two clips brings two files home; the manifest names the second in the flags of the first."""
+    veo = studio.profiles["qiniu"].mode("veo")
+    order = Order(provider="qiniu", mode="veo", model=veo.models[0], prompt="clip a", extra={"sampleCount": 2})
+    await studio.make(studio.job("a", order=order))
+    (row,) = manifest_rows(studio.records().values())
+    files = sorted(path.name for path in (studio.folder / "out" / "videos").glob("*.mp4"))
+    assert (row.path, row.flags) == ("videos/a.mp4", ("also:videos/a-2.mp4",))
+    assert files == ["a-2.mp4", "a.mp4"]

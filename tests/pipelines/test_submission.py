@@ -259,6 +259,17 @@ async def test_a_picture_that_changed_since_it_was_planned_with_is_not_sent(stud
     assert money.committed == 0
 
 
+async def test_a_picture_that_is_put_back_is_sent_by_the_next_run(studio, picture):
+    """What kept the row from being sent was on this machine; the same command again orders it, once."""
+    path, job = picture
+    data = path.read_bytes()
+    path.unlink()
+    await studio.make(job)
+    path.write_bytes(data)
+    ended = await studio.make(job)
+    assert (ended.code, studio.bought()) == (0, [("openai", "a")])
+
+
 async def test_an_address_to_call_goes_out_with_the_order(studio):
     """Where a provider takes an address to call, it is told the one that the run was given."""
     await studio.make(studio.job("a", provider="acedata"), callback_url="http://127.0.0.1:9/called")

@@ -89,7 +89,7 @@ class Part:
         free = disk.f_bavail * disk.f_frsize
         if still_to_come > free:
             raise DiskFull(
-                f"{self.place.path.name} needs {still_to_come:,} bytes and {free:,} are free at "
+                f"{self.place.path.name} needs {still_to_come:,} bytes of space and {free:,} are free at "
                 f"{self.place.path.parent}. Free some and run the same command again: what was paid for is remembered."
             )
 

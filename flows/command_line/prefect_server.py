@@ -24,6 +24,7 @@ _HOST = "127.0.0.1"
 _BACKLOG = 2_048
 _PATIENCE_S = 90.0
 _STOP_PATIENCE_S = 5.0
+_NICE = 10  # what it shows may come late; what the run sends, asks and fetches may not
 
 #: Services that only deployments, schedules and automations need; a run of the command line has none of them.
 _IDLE_SERVICES = (
@@ -35,6 +36,13 @@ _IDLE_SERVICES = (
     "REPOSSESSOR",
     "TRIGGERS",
 )
+
+#: By default every event of a task run is a transaction of its own, which cost more than twice what all our own work
+#: does (docs/architecture.md, "Speed"). Written together, the UI sees them at most a second later.
+_TOGETHER = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "64",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
 
 
 @asynccontextmanager
@@ -56,7 +64,7 @@ async def temporary_server() -> AsyncIterator[str]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "flows.command_line.prefect_server", str(listener.fileno())),
             pass_fds=(listener.fileno(),),
-            env={**idle, "PREFECT_UI_API_URL": f"{url}/api", **os.environ},
+            env={**idle, **_TOGETHER, "PREFECT_UI_API_URL": f"{url}/api", **os.environ},
             stdin=PIPE,
             stdout=DEVNULL,
             stderr=words,
@@ -89,9 +97,7 @@ def _listener() -> socket.socket | None:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
-        if process.stdin is not None:
-            process.stdin.close()
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):  # in order, so that it writes down what it has heard
             process.terminate()
         try:
             async with asyncio.timeout(_STOP_PATIENCE_S):
@@ -126,6 +132,7 @@ def _serve(descriptor: int) -> None:
     import uvicorn  # noqa: PLC0415 - only in the server's own process
 
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    os.nice(_NICE)
     app = "prefect.server.api.server:create_app"
     config = uvicorn.Config(app, factory=True, log_level="error", lifespan="on", backlog=_BACKLOG)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])

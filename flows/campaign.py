@@ -10,7 +10,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from pipelines.options import RunOptions
-from pipelines.run import open_run
+from pipelines.setup import open_run
 from tasks.catalogue import catalogue
 from tasks.generate import generate_all
 from tasks.plan import plan

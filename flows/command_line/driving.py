@@ -21,7 +21,8 @@ from pipelines.batch import Batch
 from pipelines.errors import SetupError
 from pipelines.options import RunOptions
 from pipelines.outcome import INTERRUPTED
-from pipelines.run import check_setup, output_folder, planned_batch
+from pipelines.run import planned_batch
+from pipelines.setup import check_setup, output_folder
 from pipelines.tally import Tally, watched_tally
 
 _DRAIN_S = 10.0

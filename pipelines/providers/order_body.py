@@ -61,7 +61,7 @@ def content_items(prompt: str, images: Sequence[Image], rule: Images) -> list[di
 
 def callback(mode: Mode, profile: Profile, supplies: Supplies) -> dict[str, Any]:
     """The address to call when the job ends, where the provider takes one with the order."""
-    field = mode.callback_field or profile.callback_field
+    field = profile.callback_field_of(mode.name)
     return {} if field is None or supplies.callback_url is None else {field: supplies.callback_url}
 
 

@@ -267,6 +267,10 @@ class Profile(_Data):
         """How long a prompt may be in a mode, counted as `prompt_counted_in` says."""
         return self.mode(mode_name).prompt_most or self.prompt_most
 
+    def callback_field_of(self, mode_name: str) -> str | None:
+        """The field of an order that takes an address to call, or None where the provider never calls."""
+        return next((mode.callback_field for mode in self.modes if mode.name == mode_name), None) or self.callback_field
+
     def clips_of(self, order: Order) -> int:
         """How many clips one order makes, and is charged for."""
         rules = next((mode.parameters for mode in self.modes if mode.name == order.mode), {})

@@ -14,6 +14,7 @@ from pipelines.errors import Problem, ProfileError, SetupError
 from pipelines.providers.plain_yaml import YamlRefused, parse_yaml
 from pipelines.providers.profile import Profile
 from pipelines.providers.profile_layers import Draft, Layers
+from pipelines.suggestion import did_you_mean
 
 FOLDER = "reelbatch.providers"  # beside a batch file, or where a command is given
 _SUFFIXES = (".yaml", ".yml")
@@ -87,7 +88,9 @@ def profile_named(name: str, profiles: Mapping[str, Profile] | None = None) -> P
     try:
         return known[name]
     except KeyError:
-        raise SetupError(f"There is no provider {name!r}. Known providers: {', '.join(sorted(known))}.") from None
+        sellers = sorted(p.name for p in known.values() if any(name in mode.models for mode in p.modes))
+        words = f"It is a model of: {', '.join(sellers)}." if sellers else did_you_mean(name, sorted(known))
+        raise SetupError(f'There is no provider "{name}". {words}') from None
 
 
 @cache

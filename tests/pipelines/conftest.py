@@ -29,7 +29,8 @@ from pipelines.ledger.views import JobRecord, Overview
 from pipelines.options import RunOptions
 from pipelines.providers.profile import Profile
 from pipelines.providers.profile_files import shipped_profiles
-from pipelines.run import Run, open_run
+from pipelines.run import Run
+from pipelines.setup import open_run
 from pipelines.tally import Tally, watched_tally
 
 HOUSE = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ import asyncio, pickle, sys
 from pathlib import Path
 from pipelines.dispatch import dispatch
 from pipelines.generation import generate
-from pipelines.run import open_run
+from pipelines.setup import open_run
 
 async def main():
     batch, options = pickle.loads(Path(sys.argv[1]).read_bytes())

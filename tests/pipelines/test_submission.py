@@ -71,7 +71,7 @@ async def test_s31_a_refused_key_ends_the_run_at_once(studio):
     ended = await studio.make(*(studio.job(f"j{n}", "acedata") for n in range(20)), in_flight=1)
     assert (ended.code, set(ended.statuses.values()), studio.bill()) == (BAD_INPUT, {PLANNED}, [])
     assert studio.sandbox.orders() == before + 1
-    assert ended.heard("Set a valid QINIU_API_KEY")
+    assert "Set a valid QINIU_API_KEY" in ended.reasons[0]
 
 
 async def test_s38_a_wrong_address_ends_the_run(studio):
@@ -79,7 +79,7 @@ async def test_s38_a_wrong_address_ends_the_run(studio):
     studio.sandbox.faults(rule({"status": 404}, "acedata"))
     ended = await studio.make(studio.job("a", provider="acedata"))
     assert (ended.code, ended.statuses) == (BAD_INPUT, {"a": PLANNED})
-    assert ended.heard("Check ACEDATA_BASE_URL")
+    assert "Check ACEDATA_BASE_URL" in ended.reasons[0]
 
 
 async def test_s33_too_many_is_waited_out(studio):
@@ -274,6 +274,16 @@ async def test_an_address_to_call_goes_out_with_the_order(studio):
     """Where a provider takes an address to call, it is told the one that the run was given."""
     await studio.make(studio.job("a", provider="acedata"), callback_url="http://127.0.0.1:9/called")
     assert [line["callback_url"] for line in studio.bill()] == ["http://127.0.0.1:9/called"]
+
+
+async def test_who_cannot_call_back_is_named(studio):
+    """An address for callbacks that a provider of the batch takes no notice of is never silently dropped."""
+    jobs = [studio.job("a", provider="openai"), studio.job("b", provider="acedata")]
+    ended = await studio.make(*jobs, callback_url="http://127.0.0.1:9/called")
+    assert [line for line in ended.said if "cannot call back" in line] == [
+        "openai: these jobs cannot call back; they are asked about, as always."
+    ]
+    assert ended.code == 0
 
 
 async def test_a_stop_before_the_first_byte_sends_nothing(studio):

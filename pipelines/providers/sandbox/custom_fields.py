@@ -40,7 +40,7 @@ def fields_of(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> dict[st
         table[mode.orientation.field] = Field(allowed=tuple(mode.orientation.values.values()))
     if mode.character:
         table |= {"character_url": Field(), "character_start": Field("integer"), "character_end": Field("integer")}
-    callback = mode.callback_field or profile.callback_field
+    callback = profile.callback_field_of(mode.name)
     if callback is not None:
         table[callback] = Field(pattern=r"https?://\S+")
     table |= {rule.field or name: _parameter(rule) for name, rule in mode.parameters.items()}

@@ -130,7 +130,7 @@ def _wish(
         size=size,
         pixels=frame,
         fields=dict(given),
-        callback_url=fields.get(mode.callback_field or profile.callback_field or ""),
+        callback_url=fields.get(profile.callback_field_of(mode.name) or ""),
         remixed_from=remixed_from,
         service=mode.name,
         clips=clips,

@@ -228,10 +228,19 @@ def test_the_operator_may_set_the_address():
     )
 
 
-def test_an_unknown_provider_is_said_with_those_that_exist():
-    """The message lists what may be chosen."""
-    with pytest.raises(SetupError, match=r"'sora'.*acedata, .*openai, qiniu"):
-        profile_named("sora")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sora", r'"sora"\. Known: acedata, .*openai, qiniu'),
+        ("qinu", r'Did you mean "qiniu"\?'),
+        ("kling", r'Did you mean "acedata-kling"\?'),
+        ("kling-v2-1", r"It is a model of: qiniu\."),
+    ],
+)
+def test_an_unknown_provider_is_said_with_what_may_be_meant(name, words):
+    """The message names the nearest provider, or who has a model of that name, or all that may be chosen."""
+    with pytest.raises(SetupError, match=words):
+        profile_named(name)
 
 
 def test_an_unknown_mode_is_a_bug():

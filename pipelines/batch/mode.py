@@ -48,6 +48,7 @@ def free_names(profile: Profile) -> frozenset[str]:
     """The parameters whose value never decides a mode: what one mode takes, the others take as well."""
     rules = [item for mode in profile.modes for item in mode.parameters.items()]
     bound = {name for name, rule in rules if rule.allowed or rule.only or rule.type == "boolean"}
+    bound.update(other for _, rule in rules for other, values in rule.needs.items() if values)
     fixed = {name for mode in profile.modes for name in mode.fixed}
     return frozenset(name for name, _ in rules) - bound - fixed
 
@@ -208,10 +209,33 @@ def _parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
                 fitting.refuse(name, refused.what, refused.fix)
         elif rule.required and rule.default is None:
             fitting.refuse(name, f"{fitting.label} needs it.", f"Give a column {name}.")
+    _check_company(
+        fitting,
+        {name: found.get(mode.parameters[name].field or name, ANY) for name in given if name in mode.parameters},
+    )
     for name, value in given.items():
         if name not in mode.parameters and not _is_fixed(mode, name, value) and name not in fitting.wish.spoken:
             _refuse_parameter(fitting, name, value)
     return tuple(found.items())
+
+
+def _check_company(fitting: Fitting, values: Mapping[str, Any]) -> None:
+    """Refuse a parameter without the others that it needs, or beside one that it does not go with.
+
+    Args:
+        fitting: the row in its mode.
+        values: what the row gives, by name; a parameter that says no is as good as none.
+    """
+    said = {name: str(value) for name, value in values.items() if value is not False}
+    for name in said:
+        rule = fitting.mode.parameters[name]
+        for other, wanted in rule.needs.items():
+            if other not in said or (wanted and said[other] not in wanted):
+                what = f"needs {other} to say {' or '.join(wanted)}." if wanted else f"needs {other} as well."
+                fitting.refuse(name, what, f"Give {other} in a column, or leave {name} empty.")
+        for other in rule.excludes:
+            if other in said:
+                fitting.refuse(name, f"does not go with {other}.", f"Leave {name} or {other} empty.")
 
 
 def _refuse_parameter(fitting: Fitting, name: str, value: str) -> None:

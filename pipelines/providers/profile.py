@@ -99,6 +99,8 @@ class Parameter(_Data):
     only: dict[str, tuple[str, ...]] = {}  # a value that only these models take
     models: tuple[str, ...] = ()  # the models that take it at all; empty: every one of the mode
     required: bool = False  # a row must give it
+    needs: dict[str, tuple[str, ...]] = {}  # other parameters that go with it, and what they must say; empty: anything
+    excludes: tuple[str, ...] = ()  # other parameters that do not go with it
     default: Any = None  # sent where a row says nothing; None: nothing is sent
     multiplies_price: bool = False  # it is the number of clips that one order makes
 

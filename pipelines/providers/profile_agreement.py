@@ -199,6 +199,9 @@ def _parameter(rule: Parameter, mode: Mode) -> Iterator[Finding]:
             yield ("only", value), _not_among(value, rule.allowed)
         yield from _known_models(("only", value), models, mode)
     yield from _known_models(("models",), rule.models, mode)
+    for key, others in (("needs", tuple(rule.needs)), ("excludes", rule.excludes)):
+        unknown = [other for other in others if other not in mode.parameters]
+        yield from (((key, other), _not_among(other, sorted(mode.parameters))) for other in unknown)
     if rule.multiplies_price and rule.type != "integer":
         yield ("multiplies_price",), "needs `type: integer`."
 

@@ -120,6 +120,8 @@ def parameter(rule: Parameter) -> str:
     words += _only(rule.only)
     words += [f"of {' and '.join(rule.models)} only"] if rule.models else []
     words += ["required"] if rule.required else []
+    words += [" ".join(["needs", other, " or ".join(values)]).rstrip() for other, values in rule.needs.items()]
+    words += [f"not with {' or '.join(rule.excludes)}"] if rule.excludes else []
     words += [f"default {rule.default}"] if rule.default is not None else []
     words += ["multiplies the price"] if rule.multiplies_price else []
     words += [f"sent as {rule.field}"] if rule.field else []

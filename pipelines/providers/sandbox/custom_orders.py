@@ -201,6 +201,19 @@ def _check_models(mode: Mode, model: str, seconds: int, size: str, fields: Mappi
             continue
         if model not in (rule.models or (model,)) or model not in rule.only.get(str(fields[field]), (model,)):
             raise wrong_field(field, f"{model} does not take it")
+        if fields[field] is not False:
+            _check_company(mode, field, rule, fields)
+
+
+def _check_company(mode: Mode, field: str, rule: Parameter, fields: Mapping[str, Any]) -> None:
+    """What a parameter needs beside it, and what it does not go with."""
+    values = {name: fields.get(other.field or name) for name, other in mode.parameters.items()}
+    for name, wanted in rule.needs.items():
+        if values[name] in (None, False) or (wanted and str(values[name]) not in wanted):
+            raise wrong_field(field, f"it needs {name} {' or '.join(wanted)}".rstrip())
+    for name in rule.excludes:
+        if values[name] not in (None, False):
+            raise wrong_field(field, f"it does not go with {name}")
 
 
 def _frame(mode: Mode, size: str, fields: Mapping[str, Any]) -> tuple[int, int]:

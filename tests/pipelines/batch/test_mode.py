@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.batch.fitting import Wish
-from pipelines.batch.mode import best_fit
+from pipelines.batch.fitting import ANY, Wish
+from pipelines.batch.mode import best_fit, free_names
 from pipelines.providers.profile import Parameter
 from pipelines.providers.profile_files import shipped_profiles
 
@@ -224,3 +224,41 @@ def test_a_required_parameter_must_be_given(lab):
 
     assert [(p.column, p.fix) for p in fit().problems] == [("action", "Give a column action.")]
     assert fit(default="go").problems == ()
+
+
+COMPANY = {
+    "quality": Parameter(allowed=("std", "pro")),
+    "sound": Parameter(type="boolean", field="with_sound", needs={"quality": ("pro",)}),
+    "shots": Parameter(type="json", needs={"cut": ()}, excludes=("sound",)),
+    "cut": Parameter(),
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "problems"),
+    [
+        ({"quality": "pro", "sound": "yes"}, []),
+        ({"quality": "PRO", "sound": "yes"}, []),
+        ({"sound": "no"}, []),
+        ({"quality": "std", "sound": "no", "shots": "[]", "cut": "hard"}, []),
+        ({"shots": ANY, "cut": ANY}, []),
+        ({"sound": "yes"}, [("sound", "needs quality to say pro.")]),
+        ({"quality": "std", "sound": "yes"}, [("sound", "needs quality to say pro.")]),
+        ({"shots": "[]"}, [("shots", "needs cut as well.")]),
+        ({"shots": ANY}, [("shots", "needs cut as well.")]),
+        ({"quality": "pro", "sound": "yes", "shots": "[]", "cut": "hard"}, [("shots", "does not go with sound.")]),
+    ],
+)
+def test_parameters_keep_the_company_that_they_need(lab, given, problems):
+    """A vendor that takes one parameter only beside another would refuse the order; one that says no asks for nothing."""
+    mode = lab.modes[0].model_copy(update={"parameters": COMPANY})
+    fit = best_fit(lab.model_copy(update={"modes": (mode,)}), Wish(given=tuple(given.items())))
+    assert [(problem.column, problem.what) for problem in fit.problems] == problems
+
+
+def test_a_value_that_another_parameter_needs_is_never_free(lab):
+    """Rows that differ in it only are looked at one by one."""
+    mode = lab.modes[0].model_copy(
+        update={"parameters": {"sound": Parameter(needs={"mood": ("calm",)}), "mood": Parameter(), "seed": Parameter()}}
+    )
+    assert free_names(lab.model_copy(update={"modes": (mode,)})) == {"sound", "seed"}

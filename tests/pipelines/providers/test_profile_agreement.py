@@ -99,6 +99,8 @@ def test_what_the_others_change_agrees_with_itself():
         ("modes/0/parameters/mood/default", "sad", "modes.0.parameters.mood.default", "sad is not among"),
         ("modes/0/parameters/mood/only", {"sad": ["fox-1"]}, "modes.0.parameters.mood.only.sad", "sad is not among"),
         ("modes/0/parameters/mood/models", ["fox-7"], "modes.0.parameters.mood.models", "fox-7 is not among"),
+        ("modes/0/parameters/mood/needs", {"sea": []}, "modes.0.parameters.mood.needs.sea", "sea is not among"),
+        ("modes/0/parameters/mood/excludes", ["sea"], "modes.0.parameters.mood.excludes.sea", "sea is not among"),
         ("modes/0/parameters/seed/allowed", ["1"], "modes.0.parameters.seed.allowed.0", "'1' is no integer"),
         ("modes/0/parameters/seed", {"type": "integer", "least": 9, "most": 1}, "modes.0.parameters.seed.most", "less"),
         ("modes/0/parameters/mood/multiplies_price", True, "modes.0.parameters.mood.multiplies_price", "integer"),

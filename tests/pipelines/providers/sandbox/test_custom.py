@@ -51,6 +51,7 @@ STUDIO = {
                 "noise": {"type": "number", "most": 1, "field": "noiseLevel"},
                 "tags": {"type": "list"},
                 "camera": {"type": "json"},
+                "glow": {"type": "boolean", "needs": {"style": ["oil"], "tags": []}, "excludes": ["camera"]},
             },
             "remix": {"path": "/jobs/{id}/again"},
         },
@@ -199,6 +200,10 @@ def test_the_mode_is_found_by_what_was_sent(custom):
         ({"noise": 0.5}, "noise"),
         ({"noiseLevel": 1.5}, "noiseLevel"),
         ({"tags": [1]}, "tags[0]"),
+        ({"glow": True, "tags": ["a"]}, "glow"),
+        ({"glow": True, "tags": ["a"], "style": "ink", "engine": "clay-2"}, "glow"),
+        ({"glow": True, "style": "oil", "engine": "clay-2"}, "glow"),
+        ({"glow": True, "tags": ["a"], "style": "oil", "engine": "clay-2", "camera": {}}, "glow"),
         ({"notify": "mailto:me"}, "notify"),
         ({"kind": "i2v"}, "frames"),
         ({"kind": "i2v", "frames": [{"image": "https://example.com/a.png"}]}, "frames[0].type"),
@@ -218,6 +223,9 @@ def test_good_parameters_pass(custom):
     """All of a mode's own parameters together."""
     more = {"style": "oil", "noiseLevel": 0.25, "tags": ["a", "b"], "camera": {"pan": [1, 2]}, "engine": "clay-2"}
     assert custom.post("/studio/v1/jobs", json={**ORDER, **more}).status_code == 200
+    for change in ({"glow": False}, {"glow": True, "camera": None}):
+        order = {name: value for name, value in {**ORDER, **more, **change}.items() if value is not None}
+        assert custom.post("/studio/v1/jobs", json=order).status_code == 200
 
 
 def test_only_what_the_profile_supports_is_there(custom):

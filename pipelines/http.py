@@ -331,7 +331,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
 def _guarded_transport(context: ssl.SSLContext, trusted: frozenset[Origin]) -> httpx.AsyncHTTPTransport:
     transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
     # httpx has no argument for the network backend; tests/pipelines/test_http.py fails if this stops working.
-    transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001
+    transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001 - httpx has no public way to a network backend
         ssl_context=context,
         max_connections=100,
         max_keepalive_connections=8,

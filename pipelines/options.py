@@ -40,7 +40,7 @@ class RunOptions(BaseModel):
     )
     profiles: tuple[Path, ...] = Field((), description="Further profiles of providers, as YAML files.")
     fallback: tuple[str, ...] = Field((), description="Providers to turn to when a row is surely refused, in order.")
-    rehearse: bool = Field(False, description="Send everything to the embedded sandbox; nothing is paid.")  # noqa: FBT003
+    rehearse: bool = Field(False, description="Send everything to the embedded sandbox; nothing is paid.")  # noqa: FBT003 - pydantic has defaults first
     faults: str = Field("none", description="Rehearsal only: a fault script of the sandbox.")
     speed: float = Field(60.0, gt=0, description="Rehearsal only: how much faster than life the sandbox works.")
     latency: str | None = Field(None, description="Rehearsal only: how long a job takes, such as 1 or uniform:2-5.")

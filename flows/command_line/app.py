@@ -47,7 +47,7 @@ for module in (demo, init, plan, run, status, ls, sandbox, providers, doctor):
 
 def main() -> None:
     """Run the command line and leave with its exit code. No traceback without --debug."""
-    from pipelines.errors import ReelbatchError  # noqa: PLC0415 - `--help` does without it
+    from pipelines.errors import ReelbatchError  # `--help` does without it
 
     try:
         app(prog_name="reelbatch")

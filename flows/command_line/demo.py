@@ -18,11 +18,11 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Rehearse the bundled example batch: real files, real HTTP, nothing paid. No key is needed."""
-    from importlib.resources import as_file, files  # noqa: PLC0415
+    from importlib.resources import as_file, files
 
-    from flows.command_line.driving import drive  # noqa: PLC0415
-    from pipelines.batch import read_batch  # noqa: PLC0415
-    from pipelines.options import RunOptions  # noqa: PLC0415
+    from flows.command_line.driving import drive
+    from pipelines.batch import read_batch
+    from pipelines.options import RunOptions
 
     with as_file(files("pipelines.batch").joinpath("samples", "demo.csv")) as path:
         code = drive(read_batch(path), RunOptions(out=out, rehearse=True, speed=speed), as_json=as_json)

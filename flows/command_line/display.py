@@ -40,7 +40,7 @@ def _plain(tally: Tally) -> Iterator[Callable[[str], None]]:
     last_at, last = 0.0, ""
 
     def show(words: str) -> None:
-        print(words, file=sys.stderr, flush=True)  # noqa: T201
+        print(words, file=sys.stderr, flush=True)  # noqa: T201 - the plain display is lines on standard error
 
     def changed(tally: Tally) -> None:
         nonlocal last_at, last
@@ -57,8 +57,8 @@ def _plain(tally: Tally) -> Iterator[Callable[[str], None]]:
 
 
 def _live(tally: Tally) -> Iterator[Callable[[str], None]]:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
     console = Console(stderr=True)
     columns = (SpinnerColumn(), BarColumn(bar_width=30), TextColumn("{task.description}"))

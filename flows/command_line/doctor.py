@@ -20,13 +20,13 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Check the environment: pins, Prefect's server, ports, disk, keys, clock. Exit code 2 if a run would fail."""
-    import asyncio  # noqa: PLC0415
-    import os  # noqa: PLC0415
-    from dataclasses import asdict  # noqa: PLC0415
+    import asyncio
+    import os
+    from dataclasses import asdict
 
-    from flows.command_line.tables import finding_table  # noqa: PLC0415
-    from pipelines.checkup import Health, examine  # noqa: PLC0415
-    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415
+    from flows.command_line.tables import finding_table
+    from pipelines.checkup import Health, examine
+    from pipelines.providers.profile_files import find_profiles
 
     known = find_profiles(profile or ())
     show_warnings(known.notes)

@@ -56,7 +56,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
         with _terminal_log():
             asyncio.run(_drive(batch, options, tally, as_json=as_json))
     except BaseException as error:
-        from prefect.exceptions import TerminationSignal  # noqa: PLC0415 - loaded by now
+        from prefect.exceptions import TerminationSignal  # loaded by now
 
         if not isinstance(error, KeyboardInterrupt | asyncio.CancelledError | TerminationSignal):
             raise
@@ -89,7 +89,7 @@ async def _drive(batch: Batch, options: RunOptions, tally: Tally, *, as_json: bo
     with display(tally, plain=as_json) as show:
         show("Starting Prefect ...")
         async with _prefect_api(show):
-            from flows.campaign import campaign  # noqa: PLC0415 - takes its time, while the server comes up
+            from flows.campaign import campaign  # takes its time, while the server comes up
 
             state: Any = await campaign(batch.path, options, return_state=True)
         if tally.exit_code is None:
@@ -102,8 +102,8 @@ async def _drive(batch: Batch, options: RunOptions, tally: Tally, *, as_json: bo
 @asynccontextmanager
 async def _prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
     """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts."""
-    from prefect.client.orchestration import get_client  # noqa: PLC0415 - Prefect reads its settings at import
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
+    from prefect.client.orchestration import get_client  # Prefect reads its settings at import
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     if url := PREFECT_API_URL.value():
         async with get_client() as client:
@@ -125,8 +125,8 @@ async def _prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
 
 async def _send_what_is_left() -> None:
     """Task runs are told to the server behind our back; it may only go when it has heard of all of them."""
-    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - loaded by now
-    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415 - as above
+    from prefect.events.worker import EventsWorker  # loaded by now
+    from prefect.logging.handlers import APILogHandler
 
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it warns that there is something left to send
     for rest in (EventsWorker.drain_all(timeout=_DRAIN_S, at_exit=False), APILogHandler.aflush()):

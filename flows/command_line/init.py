@@ -18,8 +18,8 @@ def command(
     ),
 ) -> None:
     """Write a commented sample batch."""
-    from pipelines.batch import sample_text  # noqa: PLC0415
-    from pipelines.errors import SetupError  # noqa: PLC0415
+    from pipelines.batch import sample_text
+    from pipelines.errors import SetupError
 
     text = sample_text(file.suffix)
     try:

@@ -20,13 +20,13 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """List the jobs of a run, one a line."""
-    from flows.command_line.tables import job_table  # noqa: PLC0415
-    from pipelines.catalogue.compilation import manifest_rows  # noqa: PLC0415
-    from pipelines.catalogue.row import exact_values, own_names  # noqa: PLC0415
-    from pipelines.errors import SetupError  # noqa: PLC0415
-    from pipelines.job import JobStatus  # noqa: PLC0415
-    from pipelines.ledger import views  # noqa: PLC0415
-    from pipelines.ledger.ledger import LedgerReader, ledger_in  # noqa: PLC0415
+    from flows.command_line.tables import job_table
+    from pipelines.catalogue.compilation import manifest_rows
+    from pipelines.catalogue.row import exact_values, own_names
+    from pipelines.errors import SetupError
+    from pipelines.job import JobStatus
+    from pipelines.ledger import views
+    from pipelines.ledger.ledger import LedgerReader, ledger_in
 
     if wanted is not None and wanted not in set(JobStatus):
         raise SetupError(f"There is no status {wanted!r}. Known: {', '.join(JobStatus)}.")

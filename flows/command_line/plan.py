@@ -18,11 +18,11 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
-    from flows.command_line.tables import plan_table  # noqa: PLC0415
-    from pipelines.batch import read_batch  # noqa: PLC0415
-    from pipelines.money.estimate import estimate  # noqa: PLC0415
-    from pipelines.money.plan_hash import plan_hash  # noqa: PLC0415
-    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415
+    from flows.command_line.tables import plan_table
+    from pipelines.batch import read_batch
+    from pipelines.money.estimate import estimate
+    from pipelines.money.plan_hash import plan_hash
+    from pipelines.providers.profile_files import find_profiles
 
     known = find_profiles(profile or (), beside=batch)
     elsewhere = known.elsewhere(os.environ)

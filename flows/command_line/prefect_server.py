@@ -114,7 +114,7 @@ async def _answers(process: asyncio.subprocess.Process, url: str) -> bool:
             async with asyncio.timeout(_PATIENCE_S):
                 while process.returncode is None:
                     with suppress(TransportError):
-                        if (await http.ask("GET", url, headers={}, deadline_s=2)).status == 200:  # noqa: PLR2004
+                        if (await http.ask("GET", url, headers={}, deadline_s=2)).status == 200:  # noqa: PLR2004 - HTTP
                             return True
                     await asyncio.sleep(0.05)
         except TimeoutError:
@@ -129,7 +129,7 @@ def _leave_with_parent() -> None:
 
 
 def _serve(descriptor: int) -> None:
-    import uvicorn  # noqa: PLC0415 - only in the server's own process
+    import uvicorn  # only in the server's own process
 
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.nice(_NICE)

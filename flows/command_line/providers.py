@@ -18,10 +18,10 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Show the providers: what they take, what they cost, and whether they are retired."""
-    import os  # noqa: PLC0415
+    import os
 
-    from flows.command_line.profile_card import profile_card, provider_table  # noqa: PLC0415
-    from pipelines.providers.profile_files import find_profiles, profile_named  # noqa: PLC0415
+    from flows.command_line.profile_card import profile_card, provider_table
+    from pipelines.providers.profile_files import find_profiles, profile_named
 
     known = find_profiles(profile or ())
     show_warnings(known.notes)

@@ -45,14 +45,14 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Make every video of a batch file, and catalogue them. The same command again resumes and pays for nothing twice."""
-    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic import ValidationError
 
-    from flows.command_line.driving import drive  # noqa: PLC0415
-    from pipelines.batch import read_batch  # noqa: PLC0415
-    from pipelines.errors import SetupError  # noqa: PLC0415
-    from pipelines.money.plan_hash import check_plan  # noqa: PLC0415
-    from pipelines.options import RunOptions  # noqa: PLC0415
-    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415
+    from flows.command_line.driving import drive
+    from pipelines.batch import read_batch
+    from pipelines.errors import SetupError
+    from pipelines.money.plan_hash import check_plan
+    from pipelines.options import RunOptions
+    from pipelines.providers.profile_files import find_profiles
 
     given = {
         "out": out,

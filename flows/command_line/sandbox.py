@@ -27,13 +27,13 @@ def command(
     seed: Annotated[int, typer.Option("--seed", help="Makes every draw repeatable.")] = 0,
 ) -> None:
     """Serve the simulator of every provider's contract on this machine. Any non-empty key will do; nothing is paid."""
-    from pydantic import ValidationError  # noqa: PLC0415
+    from pydantic import ValidationError
 
-    from pipelines.errors import SetupError  # noqa: PLC0415
-    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415
-    from pipelines.providers.sandbox.dialects import DIALECTS  # noqa: PLC0415
-    from pipelines.providers.sandbox.options import SandboxOptions  # noqa: PLC0415
-    from pipelines.providers.sandbox.server import SandboxAddress, serve  # noqa: PLC0415
+    from pipelines.errors import SetupError
+    from pipelines.providers.profile_files import find_profiles
+    from pipelines.providers.sandbox.dialects import DIALECTS
+    from pipelines.providers.sandbox.options import SandboxOptions
+    from pipelines.providers.sandbox.server import SandboxAddress, serve
 
     known = find_profiles(profile or ())
     show_warnings(known.notes)

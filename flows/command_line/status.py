@@ -12,9 +12,9 @@ NAME = "status"
 
 def command(folder: OutputFolder, as_json: AsJson = False) -> None:
     """Show where everything stands: counts, money, and what needs a person. Works while a run is going on."""
-    from flows.command_line.tables import status_table  # noqa: PLC0415
-    from pipelines.ledger import views  # noqa: PLC0415
-    from pipelines.ledger.ledger import LedgerReader, ledger_in  # noqa: PLC0415
+    from flows.command_line.tables import status_table
+    from pipelines.ledger import views
+    from pipelines.ledger.ledger import LedgerReader, ledger_in
 
     reader = LedgerReader(ledger_in(folder))
     overview = replace(reader.read(views.overview), running=reader.is_being_written())

@@ -196,9 +196,9 @@ def near_miss(key: str) -> str | None:
     for name in (*CANONICAL, *_ALIASES):
         if len(name) < 4:  # noqa: PLR2004 - see the docstring
             continue
-        slips = 2 if len(name) > 6 else 1  # noqa: PLR2004
+        slips = 2 if len(name) > 6 else 1  # noqa: PLR2004 - a long name has room for two
         same_length = len(key) == len(name)
-        if same_length and len(name) < 6 and sorted(key) != sorted(name):  # noqa: PLR2004
+        if same_length and len(name) < 6 and sorted(key) != sorted(name):  # noqa: PLR2004 - nor is a short one
             continue
         if abs(len(key) - len(name)) <= slips and _distance(key, name) <= slips:
             return _ALL[name]

@@ -129,7 +129,7 @@ def _read_with_jinja(text: str) -> Template:
 @lru_cache(maxsize=1)
 def _environment() -> Any:
     from jinja2 import StrictUndefined  # noqa: PLC0415 - as above
-    from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415
+    from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415 - as above
 
     environment = SandboxedEnvironment(
         undefined=StrictUndefined,

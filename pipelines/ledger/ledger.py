@@ -210,4 +210,4 @@ def _check_version(connection: Connection, path: Path) -> None:
 def cry_out(job_id: str, provider_job_id: str, error: LedgerError | DiskFull) -> None:
     """Last resort: the id of a paid job could not be written down, so a person must keep it."""
     record = json.dumps({"job": job_id, "provider_job_id": provider_job_id})
-    print(f"PAID, AND NOT RECORDED ({error}). Keep this line: {record}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"PAID, AND NOT RECORDED ({error}). Keep this line: {record}", file=sys.stderr, flush=True)  # noqa: T201 - the log may be gone with the disk

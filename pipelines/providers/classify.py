@@ -58,7 +58,7 @@ def kind_of(status: int, code: str | None, message: str | None, profile: Profile
         return kinds[status]
     if any(word in f"{code} {message}".lower() for word in _MODERATION):
         return "moderation"
-    if status == 403:  # noqa: PLR2004
+    if status == 403:  # noqa: PLR2004 - the table of HTTP is better known than any name
         return "forbidden"
     if status in (404, 405) and _means_the_address(code, message or ""):
         return "address"

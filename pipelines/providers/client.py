@@ -216,7 +216,7 @@ def account_of(base_url: str, key: str) -> str:
 
 
 def _is_fine(answer: Answer) -> bool:
-    return 200 <= answer.status < 300  # noqa: PLR2004
+    return 200 <= answer.status < 300  # noqa: PLR2004 - HTTP
 
 
 def _readable(answer: Answer, profile: Profile) -> Mapping[str, Any]:

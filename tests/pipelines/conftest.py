@@ -143,7 +143,7 @@ class Studio:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Wait until something holds; the test's own time limit ends it."""
-        while not condition():  # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in another process
             await asyncio.sleep(0.01)
 
     def ending(self, run: Run) -> Ending:

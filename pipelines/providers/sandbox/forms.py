@@ -54,7 +54,7 @@ def any_fields(visit: Visit) -> dict[str, Any]:
     """
     if not is_form(visit):
         return json_fields(visit)
-    from email import message_from_bytes, policy  # noqa: PLC0415  # only for forms, which are rare
+    from email import message_from_bytes, policy  # noqa: PLC0415 - only for forms, which are rare
 
     head = f"Content-Type: {visit.header(b'content-type')}\r\n\r\n".encode("latin-1")
     message = message_from_bytes(head + visit.body, policy=policy.HTTP)

@@ -58,7 +58,7 @@ def make(purchase: Purchase, kind: str, light: bool) -> bytes:  # noqa: FBT001  
 
     A light clip shows a blank picture; the job's id at its end keeps its bytes unlike any other's.
     """
-    from pipelines.providers.sandbox import render  # noqa: PLC0415  # it loads FFmpeg
+    from pipelines.providers.sandbox import render  # noqa: PLC0415 - it loads FFmpeg
 
     caption = _caption(purchase)
     if kind != "mp4":

@@ -115,7 +115,7 @@ class OpenAIVideos:
     def _own(self, visit: Visit) -> Purchase:
         identifier = visit.named["id"]
         purchase = self.desk.bill.find(identifier, self.dialect.contract, None) or self._by_alias(visit, identifier)
-        if purchase is None or (purchase.account != visit.account and self.dialect.foreign == 404):  # noqa: PLR2004
+        if purchase is None or (purchase.account != visit.account and self.dialect.foreign == 404):  # noqa: PLR2004 - HTTP
             raise RefusalError(404, f"Video with id '{identifier}' not found.", field="video_id")
         if purchase.account != visit.account:
             raise RefusalError(self.dialect.foreign, "This video belongs to another user.", field="video_id")

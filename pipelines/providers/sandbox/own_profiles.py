@@ -20,8 +20,8 @@ def profiles_in(files: Sequence[Path]) -> tuple[Profile, ...]:
     """
     if not files:
         return ()
-    from pipelines.errors import ProfileError  # noqa: PLC0415  # only for those who have profiles
-    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415
+    from pipelines.errors import ProfileError  # noqa: PLC0415 - only for those who have profiles
+    from pipelines.providers.profile_files import find_profiles  # noqa: PLC0415 - as above
 
     try:
         found = find_profiles(files)

@@ -55,7 +55,7 @@ def planes_of(caption: Caption) -> Planes:
 
 def still_of(caption: Caption) -> Image:
     """The same picture in colour, for thumbnails."""
-    from PIL import Image  # noqa: PLC0415  # start-up must not wait for it
+    from PIL import Image  # noqa: PLC0415 - start-up must not wait for it
 
     planes, half = planes_of(caption), (caption.width // 2, caption.height // 2)
     full = (caption.width, caption.height)
@@ -87,7 +87,7 @@ def _pieces(text: str, font: Any, width: float) -> Iterator[tuple[str, float]]:
 
 
 def _grey(caption: Caption) -> Image:
-    from PIL import ImageDraw  # noqa: PLC0415
+    from PIL import ImageDraw  # noqa: PLC0415 - as above
 
     size = (caption.width, caption.height)
     darkest, _, _ = _tint(caption.id)
@@ -123,14 +123,14 @@ def _tint(identifier: str) -> tuple[int, tuple[int, int], tuple[int, int]]:
 
 @cache
 def _ground(size: tuple[int, int], darkest: int) -> Image:
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415 - as above
 
     return Image.linear_gradient("L").resize(size).point([darkest + value // 4 for value in range(256)])
 
 
 @cache
 def _ramp(size: tuple[int, int], *, across: bool) -> Image:
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415 - as above
 
     ramp = Image.linear_gradient("L")
     return (ramp.rotate(90) if across else ramp).resize(size)
@@ -144,7 +144,7 @@ def _slope(size: tuple[int, int], ends: tuple[int, int], *, across: bool) -> byt
 
 @cache
 def _font(size: int) -> FreeTypeFont | ImageFont:
-    from PIL import ImageFont  # noqa: PLC0415
+    from PIL import ImageFont  # noqa: PLC0415 - as above
 
     for name in FONTS:
         try:

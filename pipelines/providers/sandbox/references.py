@@ -105,7 +105,7 @@ def _decoded(text: str, name: str) -> bytes:
 
 
 def _measured(data: bytes, name: str) -> tuple[int, int]:
-    from PIL import Image  # noqa: PLC0415  # start-up must not wait for it
+    from PIL import Image  # noqa: PLC0415 - start-up must not wait for it
 
     try:
         with Image.open(io.BytesIO(data)) as image:

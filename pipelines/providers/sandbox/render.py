@@ -62,7 +62,7 @@ _templates_are_made = Lock()  # two threads that want the same first template wa
 
 def clip(caption: Caption, seconds: float) -> bytes:
     """The MP4 file of one job: the same bytes for the same caption and length, whenever it is made."""
-    import av  # noqa: PLC0415  # start-up must not wait for it
+    import av  # noqa: PLC0415 - start-up must not wait for it
 
     template = _ready_template(caption.width, caption.height, seconds)
     own = _length_prefixed(_first_frame(caption))
@@ -113,7 +113,7 @@ def _ready_template(width: int, height: int, seconds: float) -> _Template:
 
 @cache
 def _template(width: int, height: int, seconds: float) -> _Template:
-    import av  # noqa: PLC0415
+    import av  # noqa: PLC0415 - as above
 
     file, rate = io.BytesIO(), frame_rate(seconds)
     with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as output:
@@ -150,7 +150,7 @@ def _template(width: int, height: int, seconds: float) -> _Template:
 
 
 def _encoder(width: int, height: int) -> VideoCodecContext:
-    import av  # noqa: PLC0415
+    import av  # noqa: PLC0415 - as above
 
     encoder: Any = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
@@ -162,7 +162,7 @@ def _encoder(width: int, height: int) -> VideoCodecContext:
 
 
 def _frame(planes: Planes, width: int, height: int, rate: int) -> VideoFrame:
-    import av  # noqa: PLC0415
+    import av  # noqa: PLC0415 - as above
 
     frame = av.VideoFrame(width, height, "yuv420p")
     for plane, data, across in zip(
@@ -179,7 +179,7 @@ def _frame(planes: Planes, width: int, height: int, rate: int) -> VideoFrame:
 
 
 def _tone(seconds: float) -> Iterator[Any]:
-    import av  # noqa: PLC0415
+    import av  # noqa: PLC0415 - as above
 
     total = round(seconds * SAMPLE_RATE)
     step = 2 * math.pi * TONE_HERTZ / SAMPLE_RATE

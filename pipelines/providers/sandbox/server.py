@@ -76,8 +76,8 @@ def application(desk: Desk) -> ASGIApp:
 def _apis(desk: Desk) -> Iterator[tuple[str, str, bool, Row]]:
     """What the vendors serve: prefix, contract, whether a key is needed, and the row."""
     if desk.profiles:
-        from pipelines.providers.sandbox.custom import served_profiles  # noqa: PLC0415  # only for those who have any
-        from pipelines.providers.sandbox.custom_ace import served_services  # noqa: PLC0415
+        from pipelines.providers.sandbox.custom import served_profiles  # noqa: PLC0415 - only for those who have any
+        from pipelines.providers.sandbox.custom_ace import served_services  # noqa: PLC0415 - as above
 
         yield from served_profiles(desk)
         yield from served_services(desk)

@@ -24,7 +24,7 @@ def test_v19_seconds_that_are_not_whole_are_refused(text):
 
 @pytest.mark.parametrize(
     ("written", "size"),
-    [("1280x720", "1280x720"), ("1280 X 720", "1280x720"), ("1280×720", "1280x720"), ("Small", "small")],  # noqa: RUF001
+    [("1280x720", "1280x720"), ("1280 X 720", "1280x720"), ("1280×720", "1280x720"), ("Small", "small")],  # noqa: RUF001 - the sign is what is tested
 )
 def test_sizes_are_brought_into_one_form(written, size):
     """A size is compared as the provider spells it."""

@@ -193,7 +193,7 @@ def test_in_a_browser_it_filters_sorts_plays_and_asks_nobody(tmp_path, make_row,
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri())
 
-    ids = lambda: page.eval_on_selector_all(".card:not([hidden]) .id", "all => all.map(one => one.textContent)")  # noqa: E731
+    ids = lambda: page.eval_on_selector_all(".card:not([hidden]) .id", "all => all.map(one => one.textContent)")  # noqa: E731 - asked twice, next to where
     assert ids() == ["fox", "bee"]
     page.select_option("#order", "amount")
     assert ids() == ["bee", "fox"]

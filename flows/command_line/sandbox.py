@@ -25,6 +25,37 @@ def command(
     ] = None,
     profile: ProfileFiles = None,
     seed: Annotated[int, typer.Option("--seed", help="Makes every draw repeatable.")] = 0,
+    renders: Annotated[
+        str, typer.Option("--renders", help="Clips: full, or light (blank, and made in no time).")
+    ] = "full",
+    in_flight_cap: Annotated[
+        int | None,
+        typer.Option("--in-flight-cap", help="Limits: unfinished jobs of one key, over all services of a vendor."),
+    ] = None,
+    submit_rate: Annotated[
+        float | None, typer.Option("--submit-rate", help="Limits: orders a second of one key with a vendor.")
+    ] = None,
+    status_rate: Annotated[
+        float | None, typer.Option("--status-rate", help="Limits: status queries a second of one key with a vendor.")
+    ] = None,
+    link_lifetime: Annotated[
+        float | None, typer.Option("--link-lifetime", help="Limits: seconds that a finished file can be had.")
+    ] = None,
+    ace_accepts: Annotated[
+        str, typer.Option("--ace-accepts", help="Ace: its answer to an order, as task_id, success or nested.")
+    ] = "task_id",
+    ace_shapes: Annotated[
+        str, typer.Option("--ace-shapes", help="Ace: results as in its specification (spec) or its tests (fixture).")
+    ] = "spec",
+    poll_after_ms: Annotated[
+        int | None, typer.Option("--poll-after-ms", help="OpenAI: milliseconds until it wants to be asked again.")
+    ] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option("--webhook-url", help="OpenAI: where its webhooks go, on this machine.")
+    ] = None,
+    webhook_secret: Annotated[
+        str | None, typer.Option("--webhook-secret", help="OpenAI: what they are signed with, such as whsec_....")
+    ] = None,
 ) -> None:
     """Serve the simulator of every provider's contract on this machine. Any non-empty key will do; nothing is paid."""
     from pydantic import ValidationError
@@ -32,19 +63,34 @@ def command(
     from pipelines.errors import SetupError
     from pipelines.providers.profile_files import find_profiles
     from pipelines.providers.sandbox.dialects import DIALECTS
-    from pipelines.providers.sandbox.options import SandboxOptions
+    from pipelines.providers.sandbox.options import SandboxOptions, first_problem
     from pipelines.providers.sandbox.server import SandboxAddress, serve
 
     known = find_profiles(profile or ())
     show_warnings(known.notes)
-    own = tuple(known.files.values())
+    given = {
+        "port": port,
+        "speed": speed,
+        "latency": latency,
+        "faults": faults,
+        "bill": bill,
+        "seed": seed,
+        "renders": renders,
+        "in_flight_cap": in_flight_cap,
+        "submit_rate": submit_rate,
+        "status_rate": status_rate,
+        "link_lifetime": link_lifetime,
+        "ace_accepts": ace_accepts,
+        "ace_shapes": ace_shapes,
+        "poll_after_ms": poll_after_ms,
+        "webhook_url": webhook_url,
+        "webhook_secret": webhook_secret,
+        "profile": tuple(known.files.values()),
+    }
     try:
-        options = SandboxOptions(
-            port=port, speed=speed, latency=latency, faults=faults, bill=bill, seed=seed, profile=own
-        )
+        options = SandboxOptions.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise SetupError(f"--{first['loc'][0]}: {first['msg']}.") from None
+        raise SetupError(first_problem(error)) from None
 
     def ready(address: SandboxAddress) -> None:
         say(f"The sandbox listens on {address.url}. Point any client at it; any key will do:")

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from pydantic import ValidationError
 
-from pipelines.providers.sandbox.options import SandboxOptions
+from pipelines.providers.sandbox.options import SandboxOptions, first_problem
 from pipelines.providers.sandbox.server import SandboxAddress, serve
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     try:
         serve(SandboxOptions.model_validate(given), _announce, until_stdin_closes=until_stdin_closes)
     except ValidationError as error:
-        parser.error("; ".join(f"--{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+        parser.error(first_problem(error))
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

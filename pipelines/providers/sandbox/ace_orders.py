@@ -12,7 +12,6 @@ from pipelines.providers.sandbox.desk import Wish
 from pipelines.providers.sandbox.fields import Field, read_fields
 from pipelines.providers.sandbox.pixels import pixels
 from pipelines.providers.sandbox.postman import check_address
-from pipelines.providers.sandbox.refusals import wrong_field
 from pipelines.providers.sandbox.render import FRAMES_PER_SECOND
 from pipelines.providers.sandbox.rules import Rule, check_rules
 
@@ -20,7 +19,9 @@ TEXT = Field()
 WHOLE = Field("integer")
 FLAG = Field("boolean")
 URL = Field("image", kinds=("url",))  # whatever it points to: none is fetched
-URLS = Field("list", least=1)  # of them
+URLS = Field("list", least=1, each=URL)
+#: An older README and the vendor's own tool take the image itself as well [A1 A5].
+IMAGES = Field("list", least=1, each=Field("image", kinds=("url", "data_url")))
 CALLBACK = {"callback_url": TEXT, "callback_secret": TEXT}  # the secret: by one revision of the documents [A8]
 COMMON = {**CALLBACK, "async": FLAG}
 AUTOMATIC_SECONDS = 5  # of a clip whose length is left to the model
@@ -99,9 +100,6 @@ def check_fields(service: Service, fields: dict[str, Any]) -> None:
         RefusalError: they do not fit; the message names the field.
     """
     read_fields(service.fields, fields, form=False)
-    for name, value in fields.items():
-        if isinstance(value, list) and not service.fields[name].inside:
-            _check_texts(name, value)
     if "callback_url" in fields:
         check_address("callback_url", fields["callback_url"])
     for place, item in enumerate(fields.get("content", ())):
@@ -134,10 +132,3 @@ def _seconds(service: Service, values: Mapping[str, Any], earlier: Purchase | No
 def _prompt(values: Mapping[str, Any]) -> str:
     texts = (item["text"] for item in values.get("content", ()) if item["type"] == "text")
     return str(values.get("prompt") or " ".join(texts))
-
-
-def _check_texts(name: str, texts: list[Any]) -> None:
-    """A list of plain values holds text, and one of `_urls` holds addresses."""
-    beginnings = ("https://", "http://", "data:image/") if name.endswith("_urls") else ("",)
-    if not all(isinstance(text, str) and text.startswith(beginnings) for text in texts):
-        raise wrong_field(name, f"expected a list of {'URLs' if name.endswith('_urls') else 'strings'}")

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipelines.providers.sandbox import ace_shapes as shapes
-from pipelines.providers.sandbox.ace_orders import CALLBACK, COMMON, FLAG, TEXT, URL, URLS, WHOLE, Service, choice
+from pipelines.providers.sandbox.ace_orders import (
+    CALLBACK,
+    COMMON,
+    FLAG,
+    IMAGES,
+    TEXT,
+    URL,
+    URLS,
+    WHOLE,
+    Service,
+    choice,
+)
 from pipelines.providers.sandbox.ace_shapes import Shape, flat, listed, single
 from pipelines.providers.sandbox.fields import Field
 from pipelines.providers.sandbox.rules import Rule
 
+NEEDED_URL = replace(URL, required=True)
 VEO = Service(
     name="veo",
     fields={
@@ -17,7 +31,7 @@ VEO = Service(
         "prompt": TEXT,
         "aspect_ratio": choice("16:9", "9:16"),
         "resolution": choice("4k", "1080p", "gif"),
-        "image_urls": Field("list", least=1, most=3),
+        "image_urls": replace(IMAGES, most=3),
         "video_id": TEXT,
         "translation": FLAG,
     },
@@ -53,13 +67,15 @@ KLING = Service(
         "cfg_scale": Field("number", least=0, most=1),
         "generate_audio": FLAG,
         "camera_control": Field("object", inside={"type": TEXT, "config": Field("object")}),
-        "image_list": Field("list", least=1, inside={"image_url": URL, "type": choice("first_frame", "end_frame")}),
+        "image_list": Field(
+            "list", least=1, inside={"image_url": NEEDED_URL, "type": choice("first_frame", "end_frame")}
+        ),
         "video_list": Field(
             "list",
             least=1,
             most=1,
             inside={
-                "video_url": URL,
+                "video_url": NEEDED_URL,
                 "refer_type": choice("base", "feature"),
                 "keep_original_sound": choice("yes", "no"),
             },
@@ -172,7 +188,7 @@ HAILUO = Service(
     fixture=Shape(listed, shapes.hailuo, key="status", done="completed"),
     ndjson=True,
 )
-_MEDIUM = Field("object", inside={"url": Field("image", kinds=("url",), required=True)})
+_MEDIUM = Field("object", inside={"url": NEEDED_URL})
 _ROLES = {
     "image_url": ("first_frame", "last_frame", "reference_image"),
     "audio_url": ("reference_audio",),
@@ -244,7 +260,7 @@ HAPPYHORSE = Service(
         "ratio": choice("16:9", "9:16", "1:1", "4:3", "3:4"),
         "seed": Field("integer", least=0, most=2_147_483_647),
         "image_url": URL,
-        "image_urls": URLS,
+        "image_urls": IMAGES,
         "video_url": URL,
         "watermark": FLAG,
         "audio_setting": choice("auto", "origin"),
@@ -278,7 +294,7 @@ MAESTRO = Service(
         "aspect": choice("9:16", "16:9", "1:1"),
         "quality": choice("draft", "standard", "premium"),
         "file_urls": URLS,
-        "langs": Field("list", least=1),
+        "langs": Field("list", least=1, each=TEXT),
         "scenario": TEXT,
         "style": TEXT,
         "voice": TEXT,

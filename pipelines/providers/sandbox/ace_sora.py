@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.providers.sandbox import ace_shapes
-from pipelines.providers.sandbox.ace_orders import COMMON, TEXT, WHOLE, FindClip, Service, check_fields
+from pipelines.providers.sandbox.ace_orders import COMMON, IMAGES, TEXT, URL, WHOLE, FindClip, Service, check_fields
 from pipelines.providers.sandbox.ace_shapes import Shape, listed
 from pipelines.providers.sandbox.desk import Wish
 from pipelines.providers.sandbox.fields import Field
+from pipelines.providers.sandbox.references import check_pixels
 from pipelines.providers.sandbox.refusals import RefusalError, wrong_field
 from pipelines.providers.sandbox.rules import Rule
 
@@ -62,7 +63,10 @@ def _second(fields: dict[str, Any], model: str) -> Wish:
     seconds = fields.get("seconds", fields.get("duration", 4))
     size = fields.get("size", "720x1280")
     width, _, height = size.partition("x")
-    return _wish(fields, model, seconds, size, (int(width), int(height)), None)
+    pixels = (int(width), int(height))
+    for image in fields.get("image_urls", ())[:1]:  # only the first is used [A1]
+        check_pixels(image, pixels, "image_urls[0]")
+    return _wish(fields, model, seconds, size, pixels, None)
 
 
 def _wish(
@@ -94,8 +98,8 @@ SORA = Service(
         "seconds": WHOLE,
         "size": TEXT,
         "orientation": Field(allowed=("landscape", "portrait")),
-        "image_urls": Field("list"),
-        "character_url": TEXT,
+        "image_urls": IMAGES,
+        "character_url": URL,
         "character_start": WHOLE,
         "character_end": WHOLE,
     },

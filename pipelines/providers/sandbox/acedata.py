@@ -18,7 +18,7 @@ from pipelines.providers.sandbox.forms import json_fields
 from pipelines.providers.sandbox.life import share_done
 from pipelines.providers.sandbox.links import expiry
 from pipelines.providers.sandbox.postman import ACE_LADDER, Callback
-from pipelines.providers.sandbox.refusals import RefusalError, unknown_field, wrong_field
+from pipelines.providers.sandbox.refusals import RefusalError, ace_error, unknown_field, wrong_field
 from pipelines.providers.sandbox.wire import Answer, Row, Visit
 
 #: The share of its time until which a task shows no response at all; later it says only that it was accepted.
@@ -63,7 +63,7 @@ class AceData:
             return Answer.of(self._accepted(purchase))
         if not purchase.succeeds:
             code, message, status = ERRORS.get(purchase.outcome, OTHERWISE)
-            raise RefusalError(status, message, code=code)
+            raise RefusalError(status, message, code=code, form=visit.effect.form)
         return self._held(visit, finished())
 
     async def tasks(self, visit: Visit) -> Answer:
@@ -71,7 +71,7 @@ class AceData:
         fields = json_fields(visit)
         action = fields.get("action", "retrieve")
         keys = {"retrieve": "id", "retrieve_batch": "ids"}
-        if action not in keys:
+        if not isinstance(action, str) or action not in keys:
             raise wrong_field("action", f"{action!r} is not one of {', '.join(keys)}")
         for name in fields:
             if name not in ("action", keys[action]):
@@ -177,7 +177,7 @@ class AceData:
         shown = Shown(purchase, request, visit.base, expires)
         if not purchase.succeeds:
             code, message, _ = ERRORS.get(purchase.outcome, OTHERWISE)
-            return {"success": False, **common, "error": {"code": code, "message": message}} | shape.failure(shown)
+            return ace_error(code, message, visit.effect.form) | common | shape.failure(shown)
         return {"success": True, **common} | shape.document(shown, shape.done)
 
     def _unfinished(self, shown: Shown, effect: Effect, now: float) -> dict[str, Any] | None:

@@ -7,11 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import yaml
-
 from pipelines.providers.sandbox.bill import Purchase
 from pipelines.providers.sandbox.desk import Desk
-from pipelines.providers.sandbox.faults import Faults, rules_from
+from pipelines.providers.sandbox.faults import Faults, rules_in
 from pipelines.providers.sandbox.life import stage_of
 from pipelines.providers.sandbox.refusals import RefusalError
 from pipelines.providers.sandbox.wire import Answer, Visit
@@ -35,9 +33,9 @@ class Admin:
         """`GET` shows the rules and how often each struck; `POST` replaces them by a list or `{"script": name}`."""
         if visit.method == "POST":
             try:
-                rules = rules_from(yaml.safe_load(visit.body))
+                rules = rules_in(visit.body)
                 self.desk.faults = Faults(rules, self.desk.options.seed, self.desk.contracts)
-            except (ValueError, yaml.YAMLError) as error:
+            except ValueError as error:
                 raise RefusalError(400, str(error)) from None
         faults = self.desk.faults
         rows = [

@@ -117,11 +117,14 @@ class Bill:
             return
         data = file.read_bytes()
         for line in _whole_lines(data):
-            if line.pop("event") == "deleted":
-                self.deleted.add(line["id"])
-            else:
-                del line["at"]
-                self._know(Purchase(**line))
+            try:
+                if line.pop("event") == "deleted":
+                    self.deleted.add(line["id"])
+                else:
+                    del line["at"]
+                    self._know(Purchase(**line))
+            except (AttributeError, KeyError, TypeError):  # somebody else's file: nothing is added to it
+                raise ValueError(f"{file} is no bill of a sandbox") from None
         if data and not data.endswith(b"\n"):
             with file.open("ab") as end:  # a torn line must not swallow the next one
                 end.write(b"\n")

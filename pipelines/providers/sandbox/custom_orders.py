@@ -211,8 +211,8 @@ def _check_company(mode: Mode, field: str, rule: Parameter, fields: Mapping[str,
     for name, wanted in rule.needs.items():
         if values[name] in (None, False) or (wanted and str(values[name]) not in wanted):
             raise wrong_field(field, f"it needs {name} {' or '.join(wanted)}".rstrip())
-    for name in rule.excludes:
-        if values[name] not in (None, False):
+    for name, unwanted in rule.excludes.items():
+        if values[name] not in (None, False) and (not unwanted or str(values[name]) in unwanted):
             raise wrong_field(field, f"it does not go with {name}")
 
 

@@ -57,7 +57,7 @@ class Desk:
         self.contracts = (*CONTRACTS, *(profile.name for profile in self.profiles))
         self.bill = Bill(options.bill)
         self.faults = Faults(rules_named(options.faults), options.seed, self.contracts)
-        self.limits = Limits(options.in_flight_cap, options.submit_rate)
+        self.limits = Limits(options.in_flight_cap, options.submit_rate, options.status_rate)
         self.tally = Tally()
         self.kiln = Kiln(light=options.renders == "light")
         self.postman = Postman(self.tally, options.speed)
@@ -65,7 +65,7 @@ class Desk:
         self._lifetimes = {**LIFETIMES, **lifetimes_of(self.profiles)}
         self._latency = Latency.parse(options.latency) if options.latency is not None else None
         for purchase in self.bill.purchases.values():
-            self.limits.started(purchase.account, purchase.finished)
+            self.limits.started(purchase.account, purchase.finished, purchase.contract)
 
     def sell(self, visit: Visit, wish: Wish) -> Purchase:
         """Sells what was wished for. Once this returns, the provider owes the clip and the client owes the price.
@@ -102,7 +102,7 @@ class Desk:
             clips=wish.clips,
         )
         self.bill.add(purchase)
-        self.limits.started(purchase.account, purchase.finished)
+        self.limits.started(purchase.account, purchase.finished, purchase.contract)
         return purchase
 
     async def call_back(self, purchase: Purchase, callback: Callback) -> None:

@@ -20,6 +20,7 @@ from pipelines.providers.sandbox.refusals import RefusalError
 from pipelines.providers.sandbox.wire import Answer, Handler, Visit
 
 OK = 200
+BODILESS = (204, 304)  # they end with their headers (RFC 9110, 6.4.1)
 MOST_BODY = 64 * 2**20
 TRICKLE = 0.05  # seconds between two pieces of a slow download
 TRICKLE_PIECES = 20
@@ -103,6 +104,8 @@ class Door:
         fault = visit.effect
         if fault.status is not None:
             raise RefusalError(fault.status, fault.message, code=fault.code, form=fault.form)
+        if self.route == "status":
+            self.desk.limits.admit_query(visit.account, visit.now, self.contract)
         return await self.handler(visit)
 
     def _account(self, visit: Visit) -> str:
@@ -162,10 +165,11 @@ def garbled(answer: Answer, fault: Effect) -> Answer:
 
 async def deliver(answer: Answer, file_fault: str | None, scope: Scope, receive: Receive, send: Send) -> None:
     """Sends an answer; a download may break off, end early, or take its time."""
-    body = answer.body
+    body = b"" if answer.status in BODILESS else answer.body
     if file_fault == "short":  # a whole answer with half a file: only the file itself can tell
         body = body[: len(body) // 2]
-    headers = [*answer.headers, (b"content-length", str(len(body)).encode())]
+    length = () if answer.status in BODILESS else ((b"content-length", str(len(body)).encode()),)
+    headers = [*answer.headers, *length]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if file_fault == "cut":
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})

@@ -15,7 +15,9 @@ SQUARE = (*WIDE, "1:1")
 FIVE = (*SQUARE, "3:4", "4:3")
 FLAG = Field("boolean")
 SEED = Field("integer", least=0)
-URLS = Field("list", least=1)
+URL = Field("image", kinds=("url",))
+URLS = Field("list", least=1, each=URL)
+OBJECTS = Field("list", least=1, each=Field("object"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,11 @@ _BGM = Field("boolean", required=True)
 _FULL_HD = Field(allowed=("1080p",))
 _VIDU_PROMPT = Field(most=2_000)  # of a model that can go without one
 _SHAPED = Field(allowed=FIVE, required=True)
-_REFERENCES = Field("list", least=1, most=7)
-_SUBJECT = {"id": Field(required=True), "images": Field("list", least=1, most=3, required=True), "voice_id": Field()}
+_REFERENCES = replace(URLS, most=7)
+_SUBJECT = {"id": Field(required=True), "images": replace(URLS, most=3, required=True), "voice_id": Field()}
 _CFG = Field("number", least=0, most=1)
 _KLING_TEXT = {"negative_prompt": Field(), "aspect_ratio": Field(allowed=SQUARE), "cfg_scale": _CFG}
-_SHOTS = {"generate_audio": FLAG, "shot_type": Field(), "multi_prompt": Field("list", needs=("shot_type",))}
+_SHOTS = {"generate_audio": FLAG, "shot_type": Field(), "multi_prompt": replace(OBJECTS, needs=("shot_type",))}
 _SEEDANCE = {
     **_prompt(2_500),
     "resolution": Field(allowed=("480p", "720p")),
@@ -175,13 +177,13 @@ KLING = (
             **_images("end_image_url"),
             negative_prompt=Field(),
             generate_audio=FLAG,
-            voice_ids=Field("list"),
+            voice_ids=Field("list", each=Field()),
         ),
         _KLING_DEFAULTS,
     ),
     _of(
         r"fal-ai/kling-video/(v3|o3)/(pro|standard|4k)/text-to-video",
-        _kling(**_KLING_TEXT, **_SHOTS, elements=Field("list")),
+        _kling(**_KLING_TEXT, **_SHOTS, elements=OBJECTS),
         _KLING_DEFAULTS,
     ),
     _of(
@@ -193,7 +195,7 @@ KLING = (
             **_SHOTS,
             negative_prompt=Field(),
             cfg_scale=_CFG,
-            elements=Field("list"),
+            elements=OBJECTS,
         ),
         _KLING_DEFAULTS,
     ),
@@ -227,9 +229,9 @@ SEEDANCE = (
         r"bytedance/seedance-2\.0/(fast/)?reference-to-video",
         {
             **_SEEDANCE,
-            "image_urls": Field("list", least=1, most=9),
-            "video_urls": Field("list", least=1, most=3),
-            "audio_urls": Field("list", least=1, most=3),
+            "image_urls": replace(URLS, most=9),
+            "video_urls": replace(URLS, most=3),
+            "audio_urls": replace(URLS, most=3),
         },
         {"duration": "auto"},
         Rule(needs_one=("image_urls", "video_urls")),

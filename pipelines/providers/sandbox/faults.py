@@ -9,18 +9,24 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Route = Literal["submit", "status", "download", "callback"]
 #: What a rule may be about, besides the names of profiles that the operator added.
 CONTRACTS = ("acedata", "openai", "qiniu", "litellm", "vllm-omni", "sglang", "new-api")
 
 
+#: A header as HTTP can carry it (RFC 9110, 5.1 and 5.5).
+HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+HeaderValue = Annotated[str, Field(pattern=r"^([!-~\xa0-\xff]([ -~\xa0-\xff]*[!-~\xa0-\xff])?)?$")]
+Status = Annotated[int, Field(ge=200, le=599)]
+
+
 class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Match(_Data):
@@ -36,31 +42,41 @@ class Match(_Data):
 class Effect(_Data):
     """What happens to a request that a rule is about."""
 
-    status: int | None = None  # refused with this status in the vendor's envelope; nothing is stored
+    status: Status | None = None  # refused with this status in the vendor's envelope; nothing is stored
     code: str | None = None  # the error code in that envelope, where the usual one of the status is not meant
     message: str = "Something went wrong on purpose."
-    retry_after: float | None = None  # seconds, as a header
+    retry_after: float | None = Field(default=None, ge=0, le=1e9)  # seconds, as a header
     retry_after_as: Literal["seconds", "date", "milliseconds"] = "seconds"  # how that header says it
-    headers: dict[str, str] = {}  # of any answer, such as x-should-retry; they replace those of the same name
-    form: Literal["full", "bare", "string", "null", "x402", "detail"] = "full"  # how complete, or in whose words, it is
+    #: of any answer, such as x-should-retry; they replace those of the same name
+    headers: dict[HeaderName, HeaderValue] = {}
+    #: how complete the envelope is, or in whose words
+    form: Literal["full", "bare", "string", "null", "x402", "detail"] = "full"
+    #: the first four also of the error that a failed Ace task shows: bare is without `success`
     cut: Literal["before", "after"] | None = None  # the connection breaks before, or after, the request is worked off
     delay: float = Field(default=0.0, ge=0)  # seconds that the finished answer waits
     body: Literal["truncated", "malformed", "html", "empty"] | None = None  # what becomes of the answer's JSON
-    success_status: int | None = None  # of an answer that went through, such as 202
+    success_status: Status | None = None  # of an answer that went through, such as 202
     word: str | None = None  # the status word in an answer about an unfinished job
     stamped: bool = False  # an unfinished Ace task already shows `finished_at`
     hiccup: Literal["string", "null"] | None = None  # an unfinished Ace task says `success: false` with such an error
+    quiet: bool = False  # a finished request of Qiniu's queue only says COMPLETED: the rest is at `response_url`
+    failure_status: Status | None = None  # with which `response_url` tells that a request failed, instead of 422
     instant: bool = False  # an order is finished when it is accepted; Ace's answer to it is the result
     callback: Literal["early", "twice", "never", "forged"] | None = None  # early: before the order is answered;
     #: forged: another one, about a job that does not exist, comes first. `delay` makes a callback late.
-    signature: Literal["wrong_key", "stale", "rotated"] | None = (
-        None  # of a webhook; rotated: an old one and the right one
-    )
+    signature: Literal["wrong_key", "stale", "rotated"] | None = None  # of a webhook; rotated: an old and a right one
     progress: Literal["absent", "stuck", "ahead"] | None = None  # of an unfinished job: none, always 0, or already 100
     outcome: Literal["generation_failed", "moderation_blocked", "no_videos", "cancelled"] | None = None
     #: what comes of an accepted order
     file: Literal["expired", "gone", "cut", "short", "html", "trickle", "whole", "redirect"] | None = None
     #: what becomes of a download; redirect: it is at another host
+
+    @field_validator("headers")
+    @classmethod
+    def _the_length_is_not_a_lie(cls, headers: dict[str, str]) -> dict[str, str]:
+        if framing := {"content-length", "transfer-encoding"} & {name.lower() for name in headers}:
+            raise ValueError(f"{framing.pop()} says where the answer ends; `file` and `body` break it off")
+        return headers
 
 
 class Rule(_Data):
@@ -90,13 +106,16 @@ def rules_named(name: str) -> Rules:
     """A shipped script, or the rules in a YAML or JSON file (JSON is YAML).
 
     Raises:
-        ValueError: there is neither; the message lists the names.
+        ValueError: there is neither, and the message lists the names; or what the file says is no script.
     """
     if name == "none":
         return Rules()
     path = Path(name)
-    if path.is_file():
-        return rules_from(yaml.safe_load(path.read_text("utf-8")))
+    try:
+        if path.is_file():
+            return rules_in(path.read_text("utf-8"))
+    except OSError as error:
+        raise ValueError(f"{name!r} cannot be read ({error.strerror})") from None
     try:
         return shipped_scripts()[name]
     except KeyError:
@@ -104,13 +123,35 @@ def rules_named(name: str) -> Rules:
         raise ValueError(f"There is no fault script {name!r} and no such file. Known scripts: {known}.") from None
 
 
+def rules_in(text: str | bytes) -> Rules:
+    """Rules from a text in YAML or JSON.
+
+    Raises:
+        ValueError: it is neither, or no script.
+    """
+    try:
+        return rules_from(yaml.safe_load(text))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"this is not YAML ({' '.join(str(error).split())})") from None
+
+
 def rules_from(document: Any) -> Rules:
-    """Rules from a list, or from an object with `rules` or with the name of a `script`."""
+    """Rules from a list, or from an object with `rules` or with the name of a `script`.
+
+    Raises:
+        ValueError: they are none; the message says where.
+    """
     if isinstance(document, list):
         document = {"rules": document}
     if isinstance(document, dict) and set(document) == {"script"}:
         return rules_named(str(document["script"]))
-    return Rules.model_validate_json(json.dumps(document))
+    try:
+        return Rules.model_validate_json(json.dumps(document))
+    except TypeError as error:  # YAML knows dates and bytes
+        raise ValueError(str(error)) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 class Faults:

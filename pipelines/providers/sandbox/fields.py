@@ -138,7 +138,7 @@ def _check_limits(name: str, spec: Field, value: Any) -> None:
     if spec.pattern is not None and re.fullmatch(spec.pattern, value) is None:
         raise wrong_field(name, f"{value!r} does not match {spec.pattern}")
     measure = value if spec.type in ("integer", "number") else len(value) if spec.type in ("string", "list") else 0
-    if not math.isfinite(measure):
+    if isinstance(measure, float) and not math.isfinite(measure):
         raise wrong_field(name, "expected a finite number")
     if (spec.least is not None and measure < spec.least) or (spec.most is not None and measure > spec.most):
         raise _out_of_bounds(name, spec, measure)
@@ -148,7 +148,7 @@ def _out_of_bounds(name: str, spec: Field, measure: float) -> RefusalError:
     unit = {"string": " characters", "list": " items"}.get(spec.type, "")
     bounds = [f"at least {spec.least:g}"] if spec.least is not None else []
     bounds += [f"at most {spec.most:g}"] if spec.most is not None else []
-    return wrong_field(name, f"expected {' and '.join(bounds)}{unit}, got {measure:g}")
+    return wrong_field(name, f"expected {' and '.join(bounds)}{unit}, got {measure}")
 
 
 def _article(kind: str) -> str:

@@ -12,7 +12,7 @@ from pipelines.providers.sandbox.refusals import RefusalError
 from pipelines.providers.sandbox.wire import Answer, Header, Visit
 
 HTML = b"<!doctype html><html><head><title>Sign in</title></head><body><h1>Welcome</h1></body></html>"
-_RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")  # a number that no file reaches is no range
 
 
 def file_answer(visit: Visit, data: bytes, kind: bytes) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -33,12 +34,24 @@ def json_fields(visit: Visit) -> dict[str, Any]:
     if not visit.header(b"content-type").startswith("application/json"):
         raise RefusalError(400, "The content type must be application/json.", field="content-type")
     try:
-        fields = json.loads(visit.body)
+        fields = json.loads(visit.body, parse_constant=finite, parse_float=finite)
     except (ValueError, RecursionError):
         raise RefusalError(400, "The body is not valid JSON.") from None
     if not isinstance(fields, dict):
         raise RefusalError(400, "The body must be a JSON object.")
     return fields
+
+
+def finite(text: str) -> float:
+    """A number of JSON, which has neither NaN nor Infinity, nor room for 1e400 (RFC 8259, 6).
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
 
 
 def is_form(visit: Visit) -> bool:

@@ -130,6 +130,7 @@ _FIRST_AND_LAST = {
 _IMAGE_LIST = {
     "image_list": Field(
         "list",
+        least=1,
         inside={
             "image": Field("image", kinds=_KLING_IMAGE.kinds, required=True),
             "type": Field(allowed=("first_frame", "end_frame")),
@@ -139,6 +140,7 @@ _IMAGE_LIST = {
 _VIDEO_LIST = {
     "video_list": Field(
         "list",
+        least=1,
         most=1,
         inside={
             "video_url": Field(pattern=r"https?://\S+", required=True),
@@ -154,6 +156,7 @@ _SHOTS = {
     "shot_type": Field(allowed=("customize",)),
     "multi_prompt": Field(
         "list",
+        least=1,
         inside={
             "index": Field("integer", least=0, required=True),
             "prompt": Field(least=1, required=True),

@@ -91,12 +91,15 @@ def _picture(model: Model, fields: Mapping[str, Any]) -> tuple[str, tuple[int, i
 
 def _seconds(model: Model, fields: Mapping[str, Any]) -> float:
     """Frames decide where they are given [V2 G1]."""
-    seconds: float = int(fields.get("seconds", model.seconds))
-    if "num_frames" in fields:
-        seconds = fields["num_frames"] / fields.get("fps", DEFAULT_FPS)
-    if seconds > MOST_SECONDS:
-        raise wrong_field("num_frames" if "num_frames" in fields else "seconds", f"at most {MOST_SECONDS} seconds")
-    return seconds
+    if "num_frames" not in fields:
+        seconds = int(fields.get("seconds", model.seconds))
+        if seconds > MOST_SECONDS:
+            raise wrong_field("seconds", f"at most {MOST_SECONDS} seconds")
+        return seconds
+    frames, rate = fields["num_frames"], fields.get("fps", DEFAULT_FPS)
+    if frames > MOST_SECONDS * rate:  # before they are divided: JSON has integers that no float can hold
+        raise wrong_field("num_frames", f"at most {MOST_SECONDS} seconds")
+    return max(float(frames / rate), 1 / DEFAULT_FPS)  # no clip is shorter than one of its own frames
 
 
 def _no_such_model(dialect: Dialect, name: Any) -> RefusalError:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipelines.providers.sandbox.faults import rules_named
 from pipelines.providers.sandbox.latency import Latency
 
 
 class SandboxOptions(BaseModel):
-    """How a sandbox behaves. Every field is also an option of `python -m pipelines.providers.sandbox`."""
+    """How a sandbox behaves. Every field is also an option of `reelbatch sandbox` and of the module itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     port: int = Field(default=0, ge=0, le=65535, description="port on loopback; 0 takes a free one")
     bill: Path | None = Field(default=None, description="file of the bill; without one it is kept in memory only")
@@ -29,8 +30,15 @@ class SandboxOptions(BaseModel):
     )
     faults: str = Field(default="none", description="name of a fault script, or a YAML or JSON file of rules")
     seed: int = Field(default=0, description="makes every draw repeatable")
-    in_flight_cap: int | None = Field(default=None, ge=1, description="unfinished jobs an account may have")
-    submit_rate: float | None = Field(default=None, gt=0, description="orders a second that an account may place")
+    in_flight_cap: int | None = Field(
+        default=None, ge=1, description="unfinished jobs that one key may have with a vendor, over all its services"
+    )
+    submit_rate: float | None = Field(
+        default=None, gt=0, description="orders a second that one key may place with a vendor"
+    )
+    status_rate: float | None = Field(
+        default=None, gt=0, description="status queries a second that one key may make of a vendor"
+    )
     link_lifetime: float | None = Field(default=None, gt=0, description="seconds a file can be had, for all contracts")
     poll_after_ms: int | None = Field(
         default=None,
@@ -63,8 +71,21 @@ class SandboxOptions(BaseModel):
             Latency.parse(spec)
         return spec
 
+    @field_validator("faults")
+    @classmethod
+    def _faults_can_be_read(cls, name: str) -> str:
+        rules_named(name)
+        return name
+
     def arguments(self) -> list[str]:
         """These options as arguments of the command."""
         given = self.model_dump(mode="json", exclude_defaults=True).items()
         each = ((name, part) for name, value in given for part in (value if isinstance(value, list) else [value]))
         return [part for name, value in each for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with the first option that cannot be so, in one line that names it as it is typed."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]).replace("_", "-")
+    return f"--{name}: {first['msg'].removeprefix('Value error, ').removesuffix('.')}."

@@ -113,7 +113,7 @@ def forged(document: Any) -> Any:
 
 
 def check_address(field: str, url: str) -> None:
-    """Whether a callback could be posted there.
+    """Looks whether a field holds an address on the web; nobody is asked there.
 
     Raises:
         RefusalError: it is no http or https address.

@@ -16,12 +16,13 @@ from pipelines.providers.sandbox.life import ENDS, Stage, share_done, stage_of
 from pipelines.providers.sandbox.links import expiry, qiniu_link
 from pipelines.providers.sandbox.pixels import SHORTER_SIDES, pixels
 from pipelines.providers.sandbox.postman import QUEUE_LADDER, Callback, check_address
-from pipelines.providers.sandbox.refusals import RefusalError, detail, wrong_field
+from pipelines.providers.sandbox.refusals import RefusalError, detail
 from pipelines.providers.sandbox.rules import check_rules
 from pipelines.providers.sandbox.wire import Answer, Row, Visit
 
 SERVICE = "queue"  # on the bill
 ACCEPTED = 202
+UNPROCESSABLE = 422
 LONGEST_QUEUE = 3
 AUTOMATIC_SECONDS = 5
 #: The share of its time after which a job is no longer waiting.
@@ -74,7 +75,10 @@ class QiniuQueue:
                 document["queue_position"] = int(LONGEST_QUEUE * (1 - share_done(purchase, visit.now) / STARTS))
             document |= {"metrics": {}, "status": visit.effect.word or document["status"]}
             return Answer.of(document, ACCEPTED)
-        document |= {"metrics": {"inference_time": purchase.latency_s}, "detail": None}
+        document["metrics"] = {"inference_time": purchase.latency_s}
+        if visit.effect.quiet:
+            return Answer.of(document)
+        document["detail"] = None
         if purchase.succeeds:
             return Answer.of({**document, "result": await self._result(visit, purchase)})
         return Answer.of({**document, "detail": failure(purchase)})
@@ -85,7 +89,7 @@ class QiniuQueue:
         if visit.now < purchase.finished:
             return Answer.of({"detail": "Request is still in progress"}, 400)
         if not purchase.succeeds:
-            return Answer.of({"detail": failure(purchase)}, 422)
+            return Answer.of({"detail": failure(purchase)}, visit.effect.failure_status or UNPROCESSABLE)
         return Answer.of(await self._result(visit, purchase))
 
     def _own(self, family: str, visit: Visit) -> Purchase:
@@ -131,7 +135,6 @@ def order(path: str, fields: dict[str, Any], webhook: Any) -> Wish:
     given = {name: value for name, value in fields.items() if value is not None}  # null is as good as nothing [Q6]
     read_fields(model.fields, given, form=False)
     check_rules(model.rules, given, model.defaults)
-    _check_lists(given)
     if webhook is not None:
         check_address("fal_webhook", webhook)
     values = {"aspect_ratio": "16:9", **model.defaults, **given}
@@ -181,12 +184,6 @@ def failure(purchase: Purchase) -> dict[str, Any]:
     """What went wrong."""
     kind = "content_policy_violation" if purchase.outcome == "moderation_blocked" else "unknown_error"
     return detail(MESSAGES.get(purchase.outcome, "未知错误"), kind)
-
-
-def _check_lists(given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if name.endswith(("_urls", "video_list")) and not all(isinstance(u, str) and "://" in u for u in value):
-            raise wrong_field(name, "expected a list of URLs")
 
 
 def _fineness(path: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pipelines.providers.sandbox.forms import IMAGE_TYPES, Upload
+from pipelines.providers.sandbox.postman import check_address
 from pipelines.providers.sandbox.refusals import wrong_field
 
 #: file: a part of a form; object: `{"image_url"}` or `{"file_id"}`; url_object: only the first of these;
@@ -35,6 +36,8 @@ def check_kind(reference: Any, kinds: Sequence[Kind], name: str) -> None:
     if kind not in kinds and not (kind == "url_object" and "object" in kinds):
         alternatives = " or ".join(WANTED[known] for known in kinds)
         raise wrong_field(name, f"expected {alternatives}, got {_described(reference)}")
+    if kind == "url":
+        check_address(name, reference)
     if isinstance(reference, dict):
         _check_object(reference, name)
     pixels_of(reference, name)
@@ -96,8 +99,8 @@ def _check_object(reference: dict[str, Any], name: str) -> None:
 def _decoded(text: str, name: str) -> bytes:
     if text.startswith("data:"):
         head, _, text = text.partition(",")
-        if not head.endswith(";base64"):
-            raise wrong_field(name, "this is not a Base64 data URL")
+        if not (head.startswith("data:image/") and head.endswith(";base64")):
+            raise wrong_field(name, "this is not a Base64 data URL of an image")
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:

@@ -102,16 +102,17 @@ class RefusalError(Exception):
         return {"detail": detail(self.message, self.code or "value_error", self.field)}
 
     def _ace(self) -> dict[str, Any]:
-        """With `success` as in the guides [A1], without as in the OpenAPI examples [A2], a bare string or null [A4]."""
         if self.form == "x402":  # a challenge to pay another way [A4]
             return {"x402Version": 1, "error": self.message, "accepts": [{"scheme": "exact", "network": "base"}]}
         code = self.code or ACE_CODES.get(self.status, "api_error")
-        errors: dict[str, Any] = {"string": self.message, "null": None}
-        error = errors.get(self.form, {"code": code, "message": self.message})
-        envelope = {"success": False, "error": error, "trace_id": str(uuid4())}
-        if self.form == "bare":
-            del envelope["success"]
-        return envelope
+        return {**ace_error(code, self.message, self.form), "trace_id": str(uuid4())}
+
+
+def ace_error(code: str, message: str, form: str) -> dict[str, Any]:
+    """With `success` as in the guides [A1], without as in the OpenAPI examples [A2], a bare string or null [A4]."""
+    errors: dict[str, Any] = {"string": message, "null": None}
+    told = {"error": errors.get(form, {"code": code, "message": message})}
+    return told if form == "bare" else {"success": False, **told}
 
 
 def request_id(contract: str) -> tuple[Header, ...]:

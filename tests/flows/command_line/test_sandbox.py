@@ -8,7 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+from pipelines.providers.sandbox.faults import Effect, rules_in, shipped_scripts
+from pipelines.providers.sandbox.options import SandboxOptions
+
+DOCS = Path(__file__).parents[3] / "docs"
+EXAMPLES = DOCS / "examples"
+PAGE = (DOCS / "sandbox.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -56,14 +61,67 @@ def test_it_plays_profiles_of_ones_own(start_reelbatch, run_here, ended, write_b
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(["--faults", "unheard-of"], "storm"), (["--latency", "soon"], "uniform:2-5"), (["--speed", "0"], "--speed")],
+    [
+        (["--faults", "unheard-of"], "--faults: There is no fault script 'unheard-of' and no such file. Known"),
+        (["--latency", "soon"], "--latency: latency 'soon' is none of: 1, uniform:2-5"),
+        (["--speed", 0], "--speed"),
+        (["--in-flight-cap", 0], "--in-flight-cap"),
+        (["--submit-rate", 0], "--submit-rate"),
+        (["--status-rate", "inf"], "--status-rate"),
+        (["--link-lifetime", -1], "--link-lifetime"),
+        (["--ace-accepts", "maybe"], "'task_id', 'success' or 'nested'"),
+        (["--ace-shapes", "round"], "'spec' or 'fixture'"),
+        (["--poll-after-ms", 0], "--poll-after-ms"),
+        (["--renders", "heavy"], "'full' or 'light'"),
+        (["--webhook-url", "http://127.0.0.1:9/x"], "webhook-secret"),
+        (["--webhook-url", "https://example.com", "--webhook-secret", "whsec_QUFB"], "on this machine"),
+    ],
 )
 def test_wrong_options_are_explained(cli, arguments, word):
-    """What the sandbox cannot be told is one error, exit code 2."""
+    """What the sandbox cannot be told is one error in one line, exit code 2."""
     ended = cli("sandbox", "--port", 0, *arguments)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("error: ")
     assert word in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_a_bill_that_is_none_is_named(cli, tmp_path):
+    """A file of somebody else is not taken for a bill, nor added to."""
+    (tmp_path / "other.jsonl").write_text("{}\n")
+    ended = cli("sandbox", "--port", 0, "--bill", tmp_path / "other.jsonl")
+    assert (ended.code, "other.jsonl is no bill" in ended.err) == (2, True)
+
+
+def test_all_that_a_sandbox_can_be_told_is_an_option_and_on_its_page(cli):
+    """Whatever the simulator can do, the command can ask for; docs/sandbox.md names each option and each fault."""
+    options = {f"--{name.replace('_', '-')}" for name in SandboxOptions.model_fields}
+    offered = set(re.findall(r"^  (--[a-z-]+)", cli("sandbox", "--help").out, re.MULTILINE))
+    assert offered == options
+    rows = " ".join(line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `"))
+    named = set(re.findall(r"`(\S+)`", rows))
+    assert options | set(Effect.model_fields) <= named
+    assert set(shipped_scripts()) <= set(re.findall(r"`([a-z-]+)`", PAGE))
+
+
+def test_the_rules_of_the_page_can_be_played():
+    """The example of docs/sandbox.md is a script."""
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    assert len(rules_in(example).rules) == 5
+
+
+def test_limits_and_shapes_reach_the_server(start_reelbatch, ended):
+    """What is asked for on the command line is how the sandbox behaves."""
+    options = ["--latency", 60, "--in-flight-cap", 1, "--status-rate", 0.01, "--ace-accepts", "nested"]
+    process = start_reelbatch("sandbox", "--port", 0, *options)
+    url = re.search(r"http://\S+:\d+", process.stderr.readline()).group()
+    with httpx.Client(base_url=url, headers={"authorization": "Bearer k"}, trust_env=False) as client:
+        orders = [client.post("/sora/videos", json={"prompt": "a fox", "async": True}) for _ in range(2)]
+        task = orders[0].json()["data"]["task_id"]
+        asked = [client.post("/sora/tasks", json={"id": task}) for _ in range(2)]
+    assert [answer.status_code for answer in (*orders, *asked)] == [200, 429, 200, 429]
+    process.send_signal(signal.SIGINT)
+    assert ended(process).code == 0
 
 
 def test_a_port_that_is_taken_is_named(cli, idle_provider):

@@ -93,6 +93,34 @@ def test_a_running_task_may_say_it_failed_and_go_on(running, hiccup, error):
     assert running("sora")["response"] is None
 
 
+@pytest.mark.parametrize("service", ["sora", "kling"])
+@pytest.mark.parametrize(
+    ("form", "shown"),
+    [
+        ("full", {"success": False, "error": {"code": "api_error", "message": "fetch failed"}}),
+        ("bare", {"error": {"code": "api_error", "message": "fetch failed"}}),
+        ("string", {"success": False, "error": "fetch failed"}),
+        ("null", {"success": False, "error": None}),
+    ],
+)
+def test_a_failed_task_shows_its_error_in_every_form(client, faults, finished_task, service, form, shown):
+    """With `success`, without it, as a bare string, and as null: as refusals may look, so may the end of a task."""
+    faults(rule("submit", {"outcome": "generation_failed"}), rule("status", {"form": form}))
+    order = {"sora": ORDER, "kling": KLING}[service]
+    task = finished_task(client, client.post(f"/{service}/videos", json=order).json()["task_id"], service)
+    response = task["response"]
+    assert {name: response[name] for name in ("success", "error") if name in response} == shown
+    assert response["task_id"] == task["id"]
+    assert response.get("state") == {"sora": None, "kling": "failed"}[service]
+
+
+def test_a_held_order_fails_in_every_form_too(client, faults):
+    """Whoever holds the line may get the error without `success`."""
+    faults(rule("submit", {"outcome": "generation_failed", "form": "bare"}))
+    answer = client.post("/sora/videos", json={**ORDER, "async": False})
+    assert (answer.status_code, set(answer.json())) == (500, {"error", "trace_id"})
+
+
 def test_a_running_task_may_already_have_an_end(running):
     """`finished_at` may be set while the word still says that it runs."""
     task = running("kling", stamped=True, word="processing")

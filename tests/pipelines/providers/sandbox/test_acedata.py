@@ -1,15 +1,25 @@
 from __future__ import annotations
 
+import base64
+import io
 import json
 import time
 
 import av
 import httpx
 import pytest
+from PIL import Image
 
 V1 = {"prompt": "a lighthouse", "model": "sora-2", "async": True}
 V2 = {**V1, "version": "2.0", "duration": 4, "size": "1280x720"}
 CHARACTER = {"character_url": "https://example.com/c.mp4", "character_start": 1, "character_end": 3}
+
+
+def picture(width, height):
+    """A picture as a data URL."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height)).save(file, "PNG", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def test_a_blocking_order_holds_the_line_until_it_is_done(start):
@@ -95,6 +105,12 @@ def test_the_file_has_the_pixels_and_length_of_the_order(client, finished_task, 
         ({**V1, "async": "true"}, "async"),
         ({**V1, "image_urls": "https://example.com/a.png"}, "image_urls"),
         ({**V1, "image_urls": [1]}, "image_urls"),
+        ({**V1, "image_urls": []}, "image_urls"),
+        ({**V1, "image_urls": ["data:image/png;base64,AAAA"]}, "image_urls"),
+        ({**V1, "image_urls": ["data:text/plain;base64,AAAA"]}, "image_urls"),
+        ({**V1, "image_urls": ["https://"]}, "image_urls"),
+        ({**V1, **CHARACTER, "character_url": "nonsense"}, "character_url"),
+        ({**V2, "image_urls": [picture(8, 8)]}, "image_urls"),
         ({**V1, **CHARACTER, "character_end": 5}, "character_end"),
         ({**V1, "character_url": "https://example.com/c.mp4"}, "character_start"),
         ({**V1, "prompt": ""}, "prompt"),
@@ -125,6 +141,8 @@ def test_each_version_refuses_what_it_does_not_take(client, bill, order, named):
         {**V1, **CHARACTER},
         {**V1, "image_urls": ["https://example.com/a.png", "https://example.com/b.png"]},
         {**V2, "image_urls": ["https://example.com/a.png"]},
+        {**V1, "image_urls": [picture(8, 8)]},
+        {**V2, "image_urls": [picture(1280, 720), picture(8, 8)]},
     ],
 )
 def test_each_version_takes_what_it_documents(client, order):

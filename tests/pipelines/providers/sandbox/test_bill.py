@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from pipelines.providers.sandbox.bill import Bill, Purchase
 
 
@@ -60,3 +62,13 @@ def test_nobody_sees_what_another_account_bought():
     assert bill.find("id-1", "openai", "a") is not None
     assert bill.find("id-1", "openai", "b") is None
     assert bill.find("id-1", "qiniu", "a") is None
+
+
+@pytest.mark.parametrize("line", ["{}", "[1]", '{"event": "bought", "at": "", "id": "x"}', '"x"'])
+def test_a_file_that_is_no_bill_is_left_alone(tmp_path, line):
+    """Somebody else's JSON lines are an error that names the file, and nothing is added to it."""
+    file = tmp_path / "other.jsonl"
+    file.write_text(line)
+    with pytest.raises(ValueError, match=r"other\.jsonl"):
+        Bill(file)
+    assert file.read_text() == line

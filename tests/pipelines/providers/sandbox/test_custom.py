@@ -51,7 +51,7 @@ STUDIO = {
                 "noise": {"type": "number", "most": 1, "field": "noiseLevel"},
                 "tags": {"type": "list"},
                 "camera": {"type": "json"},
-                "glow": {"type": "boolean", "needs": {"style": ["oil"], "tags": []}, "excludes": ["camera"]},
+                "glow": {"type": "boolean", "needs": {"style": ["oil"], "tags": []}, "excludes": {"camera": []}},
             },
             "remix": {"path": "/jobs/{id}/again"},
         },

@@ -6,7 +6,6 @@ from collections import Counter
 
 import httpx
 import pytest
-from pydantic import ValidationError
 
 from pipelines.providers.sandbox.faults import NOTHING, Faults, rules_from, rules_named, shipped_scripts
 
@@ -37,8 +36,30 @@ def test_an_unknown_script_is_an_error_that_names_the_known_ones():
     """A typing mistake never runs without faults."""
     with pytest.raises(ValueError, match="expired-links"):
         rules_named("expired")
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValueError, match=r"rules\.0\.do\.statuss"):
         rules_from([rule("status", {"statuss": 502})])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rules: [", "not YAML"),
+        ("[" * 2_000, "not YAML"),
+        ("[{match: {route: nowhere}, do: {}}]", r"rules\.0\.match\.route"),
+        ("[{match: {route: submit}, do: {status: 99}}]", r"do\.status"),
+        ("[{match: {route: submit}, do: {retry_after: .inf}}]", r"JSON|retry_after"),
+        ('[{match: {route: submit}, do: {headers: {x: "a\\r\\nb"}}}]', r"headers"),
+        ("[{match: {route: submit}, do: {headers: {Content-Length: '5'}}}]", "content-length"),
+        ("[{match: {route: submit}, do: {message: 2026-11-21}}]", "date"),
+    ],
+)
+def test_a_file_that_is_no_script_is_an_error_in_one_line(tmp_path, text, said):
+    """What cannot be read as rules is said with its place, and never breaks off the program."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=said) as wrong:
+        rules_named(str(file))
+    assert "\n" not in str(wrong.value)
 
 
 def test_nth_can_count_by_job():
@@ -187,6 +208,15 @@ def test_a_broken_off_download_can_be_resumed(client, faults, finished):
     assert 0 < len(got) < len(whole)
     assert rest.status_code == 206
     assert bytes(got) + rest.content == whole
+
+
+@pytest.mark.parametrize("do", [{"status": 204}, {"status": 304}, {"success_status": 204}])
+def test_an_answer_may_have_no_body(client, faults, do):
+    """A status that goes without a body has none."""
+    faults(rule("submit", do))
+    answer = client.post("/v1/videos", json=ORDER)
+    assert (answer.status_code, answer.content) == (next(iter(do.values())), b"")
+    assert client.get("/v1/videos").status_code == 200
 
 
 def test_struck_rules_are_counted(client, faults):

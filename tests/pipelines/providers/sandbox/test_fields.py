@@ -53,6 +53,8 @@ def test_a_form_says_the_same_in_text():
         ({"count": 10}, "count"),
         ({"share": float("nan")}, "share"),
         ({"share": False}, "share"),
+        ({"count": 10**400}, "count"),
+        ({"share": 10**400}, "share"),
         ({"flag": 1}, "flag"),
         ({"thing": {}}, "thing.name"),
         ({"thing": {"name": "a", "b": 1}}, "thing.b"),

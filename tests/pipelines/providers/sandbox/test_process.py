@@ -94,7 +94,7 @@ def test_wrong_options_are_explained(arguments):
 async def test_one_that_cannot_start_is_an_error():
     """Starting fails loudly, not by waiting."""
     with pytest.raises(SetupError):
-        async with running_sandbox(SandboxOptions(faults="unheard-of")):
+        async with running_sandbox(SandboxOptions(bill=Path("/no/such/folder/bill"))):
             pass
 
 

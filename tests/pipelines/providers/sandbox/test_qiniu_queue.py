@@ -11,6 +11,9 @@ import pytest
 QUEUE = "/qiniu/queue"
 IMAGE = "https://example.com/first.png"
 KLING = "fal-ai/kling-video/v2.5-turbo/pro/text-to-video"
+KLING_3 = "fal-ai/kling-video/v3/pro/image-to-video"
+VIDU_SUBJECTS = "fal-ai/vidu/q2/reference-to-video"
+SEEDANCE_REFERENCES = "bytedance/seedance-2.0/reference-to-video"
 VIDU = "fal-ai/vidu/q3/text-to-video/pro"
 SEEDANCE = "bytedance/seedance-2.0/fast/text-to-video"
 VEO = "fal-ai/veo3.1/fast/image-to-video"
@@ -160,7 +163,16 @@ def test_seedance_tells_its_seed(client, submitted, ended):
             {**VIDU_ORDER, "reference_image_urls": [IMAGE] * 8},
             "reference_image_urls",
         ),
-        ("fal-ai/vidu/q2/reference-to-video", {**VIDU_ORDER, "reference_image_urls": [1]}, "reference_image_urls"),
+        ("fal-ai/vidu/q2/reference-to-video", {**VIDU_ORDER, "reference_image_urls": [1]}, "reference_image_urls[0]"),
+        (VIDU_SUBJECTS, {**VIDU_ORDER, "subjects": [{"id": "host", "images": [1]}]}, "subjects[0].images[0]"),
+        (VIDU_SUBJECTS, {**VIDU_ORDER, "subjects": [{"id": "host", "images": ["host"]}]}, "subjects[0].images[0]"),
+        (KLING_3, {"start_image_url": IMAGE, "shot_type": "customize", "multi_prompt": [None]}, "multi_prompt[0]"),
+        (KLING_3, {"start_image_url": IMAGE, "elements": [None]}, "elements[0]"),
+        (KLING_3, {"start_image_url": IMAGE, "elements": []}, "elements"),
+        (KLING_3, {"start_image_url": "https://"}, "start_image_url"),
+        (KLING.replace("text", "image"), {**PROMPT, "image_url": "data:image/png;base64,AAAA"}, "image_url"),
+        ("fal-ai/kling-video/o3/pro/reference-to-video", {**PROMPT, "video_list": ["fox"]}, "video_list[0]"),
+        (SEEDANCE_REFERENCES, {**PROMPT, "image_urls": [IMAGE], "audio_urls": [None]}, "audio_urls[0]"),
         (SEEDANCE, {**PROMPT, "duration": 5}, "duration"),
         (SEEDANCE, {**PROMPT, "duration": "3"}, "duration"),
         (SEEDANCE, {**PROMPT, "resolution": "1080p"}, "resolution"),
@@ -224,6 +236,23 @@ def test_a_failure_is_completed_too(client, faults, submitted, ended, bill):
     assert (response.status_code, response.json()["detail"]) == (422, status["detail"])
     assert "moderation" in status["detail"]["msg"]
     assert not bill()[-1]["charged"]
+
+
+@pytest.mark.parametrize("status", [422, 200])
+def test_only_the_address_of_the_result_may_tell_how_it_ended(client, faults, submitted, ended, status):
+    """By two faults the status says no more than COMPLETED, and a failure is told where the file would be, at 422 or 200."""
+    job = submitted(KLING, PROMPT)
+    faults(
+        {"match": {"route": "submit"}, "do": {"outcome": "generation_failed"}},
+        {"match": {"route": "status", "contract": "qiniu"}, "do": {"quiet": True, "failure_status": status}},
+    )
+    failed = submitted(KLING, PROMPT)
+    for request in (job, failed):
+        silent = ended(client, request)
+        assert (silent["status"], {"result", "detail"} & set(silent)) == ("COMPLETED", set())
+    assert client.get(job["response_url"]).json()["video"]["url"].startswith("http")
+    told = client.get(failed["response_url"])
+    assert (told.status_code, set(told.json()), told.json()["detail"]["type"]) == (status, {"detail"}, "unknown_error")
 
 
 def test_nothing_may_come_of_it(client, faults, submitted, ended):

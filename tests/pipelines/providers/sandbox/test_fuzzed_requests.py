@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+URL = "https://example.com/a.png"
+CALL = "http://127.0.0.1:9/c"
+ACE = {"callback_url": CALL, "callback_secret": "s", "async": True, "prompt": "a fox"}
+#: By address: an order, or a query, with as many fields as go together.
+BODIES = {
+    "/sora/videos": ACE
+    | {"model": "sora-2", "version": "1.0", "duration": 15, "size": "small", "orientation": "portrait"}
+    | {"image_urls": [URL], "character_url": URL, "character_start": 1, "character_end": 2},
+    "/sora/tasks": {"id": "a", "action": "retrieve"},
+    "/kling/tasks": {"ids": ["a"], "action": "retrieve_batch"},
+    "/veo/videos": ACE | {"action": "image2video", "model": "veo3", "aspect_ratio": "16:9", "image_urls": [URL]},
+    "/kling/videos": ACE
+    | {"action": "text2video", "model": "kling-v3-omni", "mode": "std", "duration": 5, "generate_audio": False}
+    | {"image_list": [{"image_url": URL, "type": "first_frame"}], "timeout": 1, "aspect_ratio": "1:1"}
+    | {"video_list": [{"video_url": URL, "refer_type": "base"}]},
+    "/acedata/kling/videos": ACE
+    | {"action": "image2video", "start_image_url": URL, "end_image_url": URL, "cfg_scale": 0.5}
+    | {"camera_control": {"type": "simple", "config": {"zoom": 1}}},
+    "/luma/videos": ACE | {"aspect_ratio": "1:1", "loop": True, "timeout": 1, "start_image_url": URL},
+    "/wan/videos": ACE
+    | {"action": "image2video", "model": "wan2.6-i2v", "duration": 5, "resolution": "480P", "size": "832x480"}
+    | {"image_url": URL, "audio": True, "shot_type": "single", "reference_video_urls": [URL]},
+    "/hailuo/videos": ACE | {"action": "generate", "model": "minimax-i2v", "first_image_url": URL},
+    "/seedance/videos": {"model": "doubao-seedance-2-0-260128", "async": True, "ratio": "16:9", "frames": 29, "seed": 1}
+    | {"content": [{"type": "text", "text": "a fox"}, {"type": "image_url", "image_url": {"url": URL}}]},
+    "/happyhorse/videos": ACE | {"action": "image_to_video", "duration": 3, "seed": 1, "image_urls": [URL]},
+    "/maestro/videos": {"prompt": "a fox", "duration": 3, "aspect": "1:1", "file_urls": [URL], "langs": ["en", "de"]},
+    "/v1/videos": {"prompt": "a fox", "model": "sora-2", "seconds": "4", "size": "1280x720", "input_reference": URL},
+    "/openai/v1/videos": {"prompt": "a fox", "model": "sora-2", "input_reference": {"image_url": URL}},
+    "/litellm/v1/videos": {"prompt": "a fox", "model": "kling-v2-6", "seconds": "8", "size": "1280x720"},
+    "/sglang/v1/videos": {"prompt": "a fox", "seconds": 4, "size": "640x480", "seed": 1, "fps": 24, "num_frames": 24},
+    "/qiniu/v1/videos": {"prompt": "a fox", "model": "kling-v3-omni", "seconds": "5", "size": "1280x720"}
+    | {"image_list": [{"image": URL, "type": "first_frame"}], "cfg_scale": 0.5, "watermark_info": {"on": True}}
+    | {"multi_shot": True, "multi_prompt": [{"index": 1, "prompt": "a fox", "duration": "3"}]},
+    "/v1/videos/generations": {
+        "model": "veo-3",
+        "instances": [{"prompt": "a fox", "image": {"bytesBase64Encoded": "AAAA", "mimeType": "image/png"}}],
+        "parameters": {"aspectRatio": "16:9", "durationSeconds": 8, "sampleCount": 2, "seed": 1},
+        "callback_url": CALL,
+    },
+    "/queue/fal-ai/vidu/q2/reference-to-video": {"prompt": "a fox", "aspect_ratio": "16:9", "bgm": False, "duration": 5}
+    | {"subjects": [{"id": "host", "images": [URL], "voice_id": ""}]},
+    "/queue/fal-ai/kling-video/v3/pro/image-to-video": {"prompt": "a fox", "callback_url": CALL, "start_image_url": URL}
+    | {"shot_type": "customize", "multi_prompt": [{"prompt": "a fox"}], "elements": [{}], "cfg_scale": 0.5},
+    "/queue/bytedance/seedance-2.0/reference-to-video": {"prompt": "a fox", "image_urls": [URL], "duration": "5"}
+    | {"aspect_ratio": "auto", "seed": 1, "generate_audio": True},
+    "/_sandbox/faults": [
+        {
+            "match": {"route": "callback", "contract": "openai", "nth": [1], "per": "job", "probability": 0.5},
+            "do": {"status": 500, "retry_after": 1, "headers": {"a": "b"}, "delay": 0, "form": "bare"},
+        }
+    ],
+}
+DEEP = json.loads("[" * 200 + "]" * 200)
+ODD = (
+    *(None, True, -1, 0.5, 10**400, float("nan"), "", "x", "\ud800", "²", "data:,", "http://[::1"),
+    *([], {}, [None], [{}], [{"type": []}], {"image_url": []}, DEEP),
+)
+RAW = (
+    *(b"", b"[]", b"null", b'"x"', b"NaN", b"\xff\xfe", b"{", b'{"a": 1e400}', b'{"a": ' + b"9" * 5_000 + b"}"),
+    *(b"[" * 20_000 + b"]" * 20_000, b'{"prompt": "a", "prompt": []}', b'{"id": "a", "id": {}, "action": []}'),
+)
+QUERIES = (
+    "limit=",
+    "limit=-1",
+    "limit=%C2%B2",
+    "limit=" + "9" * 30,
+    "order=x",
+    "after=%00",
+    "variant=%ff",
+    "%",
+    "a=b;c",
+)
+
+
+def places(document, *path):
+    """Every place in a document below the top."""
+    if path:
+        yield path
+    parts = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for name, part in parts:
+        yield from places(part, *path, name)
+
+
+def replaced(document, path, value):
+    changed = node = copy.deepcopy(document)
+    for step in path[:-1]:
+        node = node[step]
+    node[path[-1]] = value
+    return changed
+
+
+@pytest.fixture
+def post(client):
+    """Posts a body, and looks whether the answer is one that a vendor gives: strict JSON, and no server error."""
+
+    def send(address, body, kind="application/json"):
+        answer = client.post(address, content=body, headers={"content-type": kind})
+        assert answer.status_code < 500, (address, body[:300], answer.text)
+        json.loads(answer.content, parse_constant=pytest.fail)
+        return answer
+
+    yield send
+    client.post("/_sandbox/faults", json=[]).raise_for_status()
+
+
+@pytest.mark.parametrize("address", BODIES)
+def test_every_field_may_hold_anything(post, address):
+    """Whatever JSON stands in whatever field, at any depth, the answer is the vendor's own, and never a broken server."""
+    for path in places(BODIES[address]):
+        for value in ODD:
+            post(address, json.dumps(replaced(BODIES[address], path, value)).encode())
+
+
+@pytest.mark.parametrize("address", BODIES)
+def test_every_body_may_be_anything(post, address):
+    """A body that is empty, no object, too deep, no JSON or no form is refused."""
+    for body in RAW:
+        for kind in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
+            answer = post(address, body, kind)
+            assert answer.status_code == 400 or address.startswith("/_sandbox"), (body[:100], answer.text)
+
+
+def test_numbers_that_json_does_not_have_are_refused(post):
+    """NaN, Infinity and 1e400 are no JSON, wherever they stand."""
+    for number in (b"NaN", b"Infinity", b"-Infinity", b"1e400"):
+        body = b'{"action": "text2video", "prompt": "a", "camera_control": {"config": {"zoom": ' + number + b"}}}"
+        assert "JSON" in post("/kling/videos", body).json()["error"]["message"]
+
+
+def test_every_parameter_and_header_may_hold_anything(client, finished):
+    """Odd queries, ranges and signatures are refused or ignored."""
+    video = client.post("/v1/videos", json={"prompt": "a fox", "seconds": "4"}).json()["id"]
+    link = finished(client, f"/v1/videos/{video}")["task_result"]["videos"][0]["url"].partition("?")[0]
+    content = f"/v1/videos/{video}/content"
+    answers = [
+        client.get(f"{path}?{query}") for query in QUERIES for path in ("/v1/videos", content, "/sglang/v1/videos")
+    ]
+    answers += [
+        client.get(f"{link}?{time}&token=%ff&sig=x") for time in ("e=x", "e=" + "9" * 5_000, "se=0", "se=%C2%B2")
+    ]
+    answers += [
+        client.get(content, headers={"range": f"bytes={n}"}) for n in ("x", "-", "9-1", "9" * 5_000 + "-", "-0")
+    ]
+    answers += [client.post("/queue/fal-ai/x", params={"fal_webhook": url}, json={}) for url in ("", "x", "http://[")]
+    assert {answer.status_code for answer in answers} <= {200, 206, 400, 403, 404, 416}

@@ -70,6 +70,20 @@ class Origin:
             host = host.encode("idna").decode("ascii")  # folds look-alikes too: a host in circled digits is a number
         return cls(scheme, host.rstrip("."), port)
 
+    def __str__(self) -> str:
+        """As it stands in a URL, without the port that goes without saying."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _DEFAULT_PORTS.get(self.scheme) else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+
+def same_origin(url: str, other: str) -> bool:
+    """Whether the same server answers for both. A URL that cannot be read is nobody's."""
+    try:
+        return Origin.of(url) == Origin.of(other)
+    except ValueError:
+        return False
+
 
 def is_public(address: str) -> bool:
     """Whether an IP address is public unicast and no disguise of a private one.
@@ -116,6 +130,18 @@ def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
     if _is_number(origin.host) and not is_public(origin.host):
         return "it leads to a private or reserved address"
     return None
+
+
+def base_refusal(url: str) -> str | None:
+    """Why an address cannot be what paths are put behind, or None. It is not repeated: it may have a secret in it."""
+    if any(character.isspace() or not character.isprintable() for character in url):
+        return "it has a space in it"
+    if "?" in url or "#" in url:
+        return "paths are put behind it, so it can have no ? or #"
+    try:
+        return refusal(url, frozenset({Origin.of(url)}))
+    except ValueError:
+        return "it has no host, or a port that cannot be"
 
 
 def is_own(url: str) -> bool:

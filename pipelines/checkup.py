@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pipelines.addresses import Origin
+from pipelines.credentials import key_refusal
 from pipelines.errors import TransportError
 from pipelines.http import Http
 from pipelines.ledger.database import journal_mode
@@ -157,7 +158,10 @@ def _key(profile: Profile, environment: Mapping[str, str]) -> Finding:
     name = f"key of {profile.name}"
     base_url, own = profile.base_url_from(environment)
     where = f", address {base_url}" if own else ""
-    if profile.key_from(environment):
+    key = profile.key_from(environment)
+    if reason := key_refusal(key or ""):
+        return Finding(name, Health.BAD, f"set{where}, but {reason}")
+    if key:
         return Finding(name, Health.OK, f"set{where}")
     return Finding(name, Health.NOTE, f"not set ({' or '.join(profile.key_names)}){where}; a rehearsal needs none")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from yaml import YAMLError
 
-from pipelines.addresses import Origin, is_own, refusal
+from pipelines.addresses import base_refusal, is_own
 from pipelines.batch import Batch
 from pipelines.errors import KeyMissing, SetupError
 from pipelines.job import Job
@@ -35,6 +35,7 @@ class Account:
     base_url: str
     key: str = field(repr=False)
     trusted: bool  # the operator set the address, or chose a profile of a server of their own
+    elsewhere: bool = False  # the operator set the address: what the vendor says of its own service does not hold
     name: str | None = None  # a fixed one, where address and key say nothing
 
 
@@ -43,7 +44,7 @@ def accounts_of(batch: Batch, options: RunOptions) -> list[Account]:
 
     Raises:
         KeyMissing: a provider has none; the message names them all.
-        SetupError: an address is none.
+        SetupError: an address is none, or a key cannot be one.
     """
     accounts, missing = [], []
     for profile in profiles_of(batch).values():
@@ -81,7 +82,7 @@ def accounts_to_collect(
         say: told about jobs that cannot be brought home in this run, and what to do.
 
     Raises:
-        SetupError: an address is none.
+        SetupError: an address is none, or a key cannot be one.
     """
     named = {account.profile.name for account in accounts}
     found = []
@@ -103,19 +104,22 @@ def _account(profile: Profile, options: RunOptions) -> Account | None:
     key = _REHEARSAL_KEY if options.rehearse else profile.key_from(os.environ)
     if key is None and profile.needs_key:
         return None
-    if reason := _no_address(base_url):
-        raise SetupError(f"{profile.base_url_names[0]} is no address to send to: {reason}.")
-    return Account(profile, base_url, key or "", trusted=was_set or is_own(base_url))
+    if reason := key_refusal(key or ""):
+        whose = next((name for name in profile.key_names if os.environ.get(name, "").strip()), profile.key_names[0])
+        raise SetupError(f"{whose} holds no key: {reason}. Set it again, and run the same command again.")
+    if reason := base_refusal(base_url):
+        whose = profile.base_url_set_by(os.environ) or f"base_url of {profile.name}"
+        raise SetupError(f"{whose} is no address to send to: {reason}.")
+    return Account(profile, base_url, key or "", trusted=was_set or is_own(base_url), elsewhere=was_set)
 
 
-def _no_address(base_url: str) -> str | None:
-    """Why nobody can be reached under a base URL. Its text is not repeated: somebody may have put a secret into it."""
-    if any(character.isspace() for character in base_url):
-        return "it has a space in it"
-    try:
-        return refusal(base_url, frozenset({Origin.of(base_url)}))
-    except ValueError:
-        return "it has no host, as https://api.example.com has one"
+def key_refusal(key: str) -> str | None:
+    """Why a key cannot be sent, or None. It is not repeated, nor is a part of it."""
+    if any(character.isspace() for character in key):
+        return "it has a space or a line break in it, as if two had been pasted"
+    if not (key.isascii() and key.isprintable()):
+        return "it has characters in it that no key has, as if copied from a formatted page"
+    return None
 
 
 async def rehearsed(

@@ -7,6 +7,7 @@ ReelbatchError
 │   ├── ProfileError         (whoever wrote the profile of a provider)
 │   ├── KeyMissing
 │   ├── KeyRefused
+│   ├── Unsendable
 │   ├── FundsExhausted
 │   ├── LedgerError
 │   │   └── LedgerOwned
@@ -84,9 +85,13 @@ class SetupError(ReelbatchError):
 class ProfileError(SetupError):
     """A profile of a provider has problems. Nothing was sent."""
 
+    MOST_SAID: ClassVar[int] = 20
+
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in problems))
+        more = len(problems) - self.MOST_SAID
+        said = [str(problem) for problem in problems[: self.MOST_SAID]]
+        super().__init__("\n".join([*said, *([f"There are {more:,} more problems."] if more > 0 else [])]))
 
 
 class KeyMissing(SetupError):
@@ -95,6 +100,10 @@ class KeyMissing(SetupError):
 
 class KeyRefused(SetupError):
     """The provider refuses the API key. Put a valid key in <PROVIDER>_API_KEY and run the same command again."""
+
+
+class Unsendable(SetupError):
+    """A request cannot be sent as it is: look at the key and the address. Nothing was sent."""
 
 
 class FundsExhausted(SetupError):

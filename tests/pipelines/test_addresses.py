@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.addresses import Origin, is_own, is_public, refusal, without_query
+from pipelines.addresses import Origin, is_own, is_public, refusal, same_origin, without_query
 
 TRUSTED = frozenset({Origin("http", "127.0.0.1", 8080)})
 
@@ -130,6 +130,39 @@ def test_an_origin_is_the_same_in_every_spelling():
 
     for url in ("https://bücher.example/a", "HTTPS://BÜCHER.example:443", "https://xn--bcher-kva.example./"):
         assert Origin.of(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.example:443/v1?key=secret", "https://a.example"),
+        ("http://a.example:8080/v1", "http://a.example:8080"),
+        ("https://u:secret@a.example/", "https://a.example"),
+        ("http://[::1]:8/x", "http://[::1]:8"),
+    ],
+)
+def test_k04_an_origin_is_shown_as_in_a_link(url, shown):
+    """Scheme, host and an unusual port, and nothing that is secret."""
+    assert str(Origin.of(url)) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://api/v1/x", True),
+        ("https://API:443", True),
+        ("http://api/v1", False),
+        ("https://api:444/v1", False),
+        ("https://api@cdn/v1", False),
+        ("https://api:x/", False),
+        ("/v1", False),
+        ("", False),
+    ],
+)
+def test_the_same_server_is_told_by_scheme_host_and_port(url, same):
+    """A link that cannot be read is nobody's."""
+    assert same_origin(url, "https://api/v1") is same
+    assert same_origin("https://api/v1", url) is same
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,18 @@ def test_sister_services_share_the_key_and_may_have_their_own(account_at, monkey
     assert (account_at("acedata-veo").key, account_at("acedata-kling").key) == ("veo", "all")
 
 
-@pytest.mark.parametrize("address", ["localhost", "http://a b/v1", "http://[::1", "http://user:secret@x/v1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "localhost",
+        "http://a b/v1",
+        "http://[::1",
+        "http://user:secret@x/v1",
+        "http://x/v1?api-version=secret",
+        "http://x/v1#secret",
+        "http://x:99999/v1",
+    ],
+)
 def test_what_is_no_address_is_refused_without_repeating_it(account_at, monkeypatch, address):
     """The message names the variable, and never what somebody may have pasted into it."""
     monkeypatch.setenv("QINIU_API_KEY", "k")
@@ -75,6 +86,35 @@ def test_what_is_no_address_is_refused_without_repeating_it(account_at, monkeypa
         account_at("qiniu")
     assert address not in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_the_variable_that_is_to_blame_is_named(account_at, monkeypatch):
+    """Where several may hold an address, the message names the one that does."""
+    monkeypatch.setenv("ACEDATA_API_KEY", "k")
+    monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", "http://x/v1?a=b")
+    with pytest.raises(SetupError, match=r"^ACEDATACLOUD_API_BASE_URL is no address") as refused:
+        account_at("acedata-veo")
+    assert "ACEDATA_VEO_BASE_URL" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["sk-old\nsk-CANARY", "sk-old sk-CANARY", "\ufeffsk-CANARY", "sk-CANARY\x7f", "sk-CANARYé", "sk-\u2013CANARY"],
+)
+def test_k04_what_cannot_be_sent_as_a_key_is_refused_without_repeating_it(account_at, monkeypatch, key):
+    """Two keys in one variable, or one with a typographer's dash, would only be found out at the first byte of an order."""
+    monkeypatch.setenv("ACEDATA_API_KEY", "  ")
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", key)
+    with pytest.raises(SetupError, match="ACEDATACLOUD_API_TOKEN") as refused:
+        account_at("acedata")
+    assert "CANARY" not in str(refused.value)
+    assert "sk-" not in str(refused.value)
+
+
+def test_the_ends_of_a_key_do_not_count(account_at, monkeypatch):
+    """A file that a key was read from may end with a line break."""
+    monkeypatch.setenv("QINIU_API_KEY", " sk-0~!\r\n")
+    assert account_at("qiniu").key == "sk-0~!"
 
 
 def test_a_rehearsal_needs_no_key(account_at):

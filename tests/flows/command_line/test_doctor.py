@@ -48,6 +48,13 @@ def test_it_sees_what_is_wrong(findings, prefect_api, monkeypatch):
     assert "0.151" in found["fastapi"]["words"]
 
 
+def test_k04_it_sees_a_key_that_cannot_be_sent(findings, prefect_api):
+    """Two keys in one variable are found before a run, and are not shown."""
+    found, code = findings(PREFECT_API_URL=prefect_api, QINIU_API_KEY="sk-CANARY-1\nsk-CANARY-2")
+    assert (found["key of qiniu"]["health"], code) == ("bad", 2)
+    assert "CANARY" not in str(found)
+
+
 def test_it_asks_the_providers(findings, prefect_api, provider):
     """`--live` asks each provider that has a key whether it answers, without sending the key."""
     environment = provider.environment() | {"QINIU_BASE_URL": "http://127.0.0.1:9/v1"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from flows.command_line.tables import console, plain_table
+from pipelines.addresses import base_refusal
 from pipelines.providers import profile_words as words
 from pipelines.providers.profile import Mode, Price, Profile
 
@@ -73,10 +74,12 @@ def profile_card(profile: Profile, file: Path | None, environment: Mapping[str, 
 
 def _whole(profile: Profile, file: Path | None, environment: Mapping[str, str]) -> Iterator[Line]:
     """What holds for every mode."""
-    address, own = profile.base_url_from(environment)
+    address, _ = profile.base_url_from(environment)
+    own, unfit = profile.base_url_set_by(environment), base_refusal(address)
     yield "profile", str(file) if file else "shipped"
     yield "speaks", ", ".join(words.contracts(profile))
-    yield "address", f"{address}, set by {' or '.join(profile.base_url_names)}" if own else address
+    shown = address if unfit is None else f"not usable ({unfit})"  # it may have a secret in it
+    yield "address", f"{shown}, set by {own}" if own else shown
     if not own:
         yield "", f"another one: {' or '.join(profile.base_url_names)}"
     is_set = "set" if profile.key_from(environment) else "not set"

@@ -1,12 +1,13 @@
 """YAML text becomes plain data that knows its lines. Strict, so that a profile means what it seems to say.
 
 Only what looks like a number is one, and only `true` and `false` are truth values (YAML 1.2): `on` stays a word, and
-`16:9` does not become 969. Anchors, aliases, merge keys, tags and doubled keys are refused.
+`16:9` does not become 969. Anchors, aliases, merge keys, tags, doubled keys and control characters are refused.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fal
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}")
 _MOST_DEPTH = 32
+_CONTROLS = frozenset({"Cc", "Cf", "Cs"})  # control, format (it can turn a line around), half of a pair
+_HARMLESS = frozenset("\n\t\u200c\u200d")  # the last two join letters and pictures
 
 
 class YamlRefused(ValueError):
@@ -96,6 +99,7 @@ def _mapping(node: yaml.MappingNode, place: Place, lines: dict[Place, int]) -> d
     for name, value in node.value:
         if not isinstance(name, yaml.ScalarNode) or name.value == "<<":
             raise YamlRefused("has a key that is not a name", name.start_mark)
+        _refuse_controls(name)
         if name.value in found:
             raise YamlRefused(f'has the key "{name.value[:40]}" twice in one mapping', name.start_mark)
         lines[*place, name.value] = name.start_mark.line + 1
@@ -103,7 +107,15 @@ def _mapping(node: yaml.MappingNode, place: Place, lines: dict[Place, int]) -> d
     return found
 
 
+def _refuse_controls(node: Any) -> None:
+    """What is read here is shown on terminals and sent to servers: no character of it may be an order to either."""
+    for character in node.value:
+        if unicodedata.category(character) in _CONTROLS and character not in _HARMLESS:
+            raise YamlRefused(f"has the control character U+{ord(character):04X} in a text", node.start_mark)
+
+
 def _scalar(node: Any) -> str | int | float | bool | None:
+    _refuse_controls(node)
     text: str = node.value
     if node.style in ("'", '"', "|", ">"):
         return text

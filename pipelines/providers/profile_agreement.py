@@ -6,18 +6,19 @@ pydantic checks each value by itself; here stands what holds between values. Eve
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails
 
-if TYPE_CHECKING:
-    from pipelines.providers.profile import Images, Mode, Parameter, Price, Profile, Remix, Seconds, Size
+from pipelines.providers.profile_findings import Finding, Place, not_among, unknown_models, within
+from pipelines.providers.profile_parameters import parameter_findings
+from pipelines.providers.profile_paths import addressing, remix_addressing
+from pipelines.providers.profile_request import clashes, clashes_of_all
 
-Place = tuple[str | int, ...]  # keys and indexes, from the top of the file
-Finding = tuple[Place, str]
+if TYPE_CHECKING:
+    from pipelines.providers.profile import Images, Mode, Price, Profile, Seconds, Size
 
 _PATH = re.compile(r"[\w-]+(\[\])?(\.[\w-]+(\[\])?)*")
 _PIXELS = re.compile(r"[1-9]\d*x[1-9]\d*")
@@ -41,46 +42,33 @@ def check_agreement(profile: Profile) -> None:
 
 def disagreements(profile: Profile) -> list[Finding]:
     """What contradicts something else in a profile, and where."""
-    found = [*_address(profile), *_addressing(profile), *_reading(profile), *_models(profile)]
+    found = [*addressing(profile), *_asking(profile), *_reading(profile), *_models(profile), *clashes_of_all(profile)]
+    found += _not_offered(profile)
     names: set[str] = set()
     for index, mode in enumerate(profile.modes):
         place: Place = ("modes", index)
         if mode.name in names:
             found.append(((*place, "name"), f'"{mode.name}" is the name of another mode too.'))
         names.add(mode.name)
-        found += [((*place, *inner), words) for inner, words in _mode(mode, profile)]
+        found += within(place, _mode(mode, profile))
     for index, price in enumerate(profile.prices):
-        found += [(("prices", index, *inner), words) for inner, words in _price(price, profile)]
+        found += within(("prices", index), _price(price, profile))
     return found
 
 
-def _address(profile: Profile) -> Iterator[Finding]:
-    try:
-        parts = urlsplit(profile.base_url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        usable = False
-    if not usable:
-        yield ("base_url",), "is no address. Write for example https://api.example.com/v1."
-
-
-def _addressing(profile: Profile) -> Iterator[Finding]:
-    for name, path in profile.paths.items():
-        if not path.startswith("/"):
-            yield ("paths", name), f'"{path}" does not begin with a slash.'
-        asks_by_id = name in ("content", "delete") or (name == "status" and profile.contract != "acedata")
-        if asks_by_id and "{id}" not in path:
-            yield ("paths", name), f'"{path}" does not say where the id goes. Put {{id}} into it.'
+def _asking(profile: Profile) -> Iterator[Finding]:
     spoken = {profile.contract, *(mode.contract for mode in profile.modes if mode.contract is not None)}
     if profile.limits.batch_query > 1 and spoken != {"acedata"}:
         yield ("limits", "batch_query"), "is for the contract acedata only: no other one asks about many jobs at once."
 
 
 def _reading(profile: Profile) -> Iterator[Finding]:
-    for word in (*profile.words, *profile.refusals):
-        if word != word.strip().lower():
-            where = "words" if word in profile.words else "refusals"
-            yield (where, word), "would never be found: words are compared in small letters."
+    for name, words in (("words", profile.words), ("refusals", profile.refusals), ("errors", profile.errors)):
+        for word in words:
+            if not word.strip():
+                yield (name, word), "is empty, so it would fit everything or nothing."
+            elif name != "errors" and word != word.strip().lower():
+                yield (name, word), "would never be found: words are compared in small letters."
     for name in ("id_path", "status_path"):
         path = getattr(profile, name)
         if path is not None and not _PATH.fullmatch(path):
@@ -101,33 +89,35 @@ def _no_path(path: str) -> str:
 def _models(profile: Profile) -> Iterator[Finding]:
     known = {model for mode in profile.modes for model in mode.models}
     if profile.default_model not in known:
-        yield ("default_model",), _not_among(profile.default_model, sorted(known))
+        yield ("default_model",), not_among(profile.default_model, sorted(known))
     for model in profile.retired_models:
         if model not in known:
-            yield ("retired_models", model), _not_among(model, sorted(known))
+            yield ("retired_models", model), not_among(model, sorted(known))
+
+
+def _not_offered(profile: Profile) -> Iterator[Finding]:
+    for mode in profile.modes:
+        for name in (*mode.fixed, *mode.parameters):
+            if name in profile.not_offered:
+                yield ("not_offered", name), f"is in `fixed` or `parameters` of the mode {mode.name}: it has an effect."
 
 
 def _mode(mode: Mode, profile: Profile) -> Iterator[Finding]:
     if mode.default_model is not None and mode.default_model not in mode.models:
-        yield ("default_model",), _not_among(mode.default_model, mode.models)
+        yield ("default_model",), not_among(mode.default_model, mode.models)
     if mode.seconds is not None:
-        yield from _within("seconds", _seconds(mode.seconds, mode))
+        yield from within(("seconds",), _seconds(mode.seconds, mode))
     if mode.size is not None:
-        yield from _within("size", _size(mode.size, mode, open_models=profile.open_models))
+        yield from within(("size",), _size(mode.size, mode, open_models=profile.open_models))
     if mode.orientation is not None and mode.orientation.default not in mode.orientation.values:
-        yield ("orientation", "default"), _not_among(mode.orientation.default, mode.orientation.values)
-    yield from _within("images", _images(mode.images, mode, profile))
+        yield ("orientation", "default"), not_among(mode.orientation.default, mode.orientation.values)
+    yield from within(("images",), _images(mode.images, mode, profile))
+    yield from clashes(mode, profile)
     for name, parameter in mode.parameters.items():
-        if name in mode.fixed:
-            yield ("parameters", name), "is in `fixed` too, so no row could change it."
-        yield from ((("parameters", name, *inner), words) for inner, words in _parameter(parameter, mode))
+        yield from within(("parameters", name), parameter_findings(parameter, mode))
     if mode.remix is not None:
-        yield from _within("remix", _remix(mode.remix, mode.contract or profile.contract))
+        yield from within(("remix",), remix_addressing(mode.remix, mode.contract or profile.contract))
     yield from _results(mode.results)
-
-
-def _within(name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    return (((name, *inner), words) for inner, words in findings)
 
 
 def _seconds(rule: Seconds, mode: Mode) -> Iterator[Finding]:
@@ -136,24 +126,30 @@ def _seconds(rule: Seconds, mode: Mode) -> Iterator[Finding]:
     elif rule.least is not None and rule.most is not None and rule.least > rule.most:
         yield ("most",), f"{rule.most} is less than `least`, {rule.least}."
     elif not rule.takes(rule.default):
-        yield ("default",), _not_among(rule.default, rule.wording())
+        yield ("default",), not_among(rule.default, rule.wording())
     for length, models in rule.only.items():
         if not rule.takes(length):
-            yield ("only", str(length)), _not_among(length, rule.wording())
-        yield from _known_models(("only", str(length)), models, mode)
+            yield ("only", str(length)), not_among(length, rule.wording())
+        yield from unknown_models(("only", str(length)), models, mode)
     if rule.suffix and rule.type != "string":
         yield ("suffix",), "needs `type: string`."
+    elif any(character.isnumeric() or character in ".," for character in rule.suffix):
+        yield ("suffix",), f'"{rule.suffix}" would make another number of it.'
 
 
 def _size(rule: Size, mode: Mode, *, open_models: bool) -> Iterator[Finding]:
     if rule.default not in rule.allowed and not (rule.any_pixels and _PIXELS.fullmatch(rule.default)):
-        yield ("default",), _not_among(rule.default, rule.allowed)
+        yield ("default",), not_among(rule.default, rule.allowed)
+    if rule.within is not None and not rule.any_pixels:
+        yield ("within",), "needs `any_pixels: true`: else only what is `allowed` is made."
+    elif rule.within is not None and min(map(int, rule.within.split("x"))) < rule.least_side:
+        yield ("within",), f"{rule.within} is smaller than `least_side`, {rule.least_side}."
     for name, table in (("only", rule.only), ("doubtful", rule.doubtful)):
         for size, models in table.items():
             if size not in rule.allowed:
-                yield (name, size), _not_among(size, rule.allowed)
+                yield (name, size), not_among(size, rule.allowed)
             if not open_models:
-                yield from _known_models((name, size), models, mode)
+                yield from unknown_models((name, size), models, mode)
 
 
 def _images(rule: Images, mode: Mode, profile: Profile) -> Iterator[Finding]:
@@ -163,15 +159,22 @@ def _images(rule: Images, mode: Mode, profile: Profile) -> Iterator[Finding]:
         yield ("forms",), "is empty. Give at least one: url, data_url, base64 or file."
     if rule.most and mode.prompt_style == "text":
         yield from _style(rule)
+    for form in rule.doubtful:
+        if form not in rule.forms:
+            yield ("doubtful",), not_among(form, rule.forms)
     if "file" in rule.forms and profile.encoding == "json":
         yield ("forms",), "has `file`, which needs `encoding: auto` or `encoding: multipart`."
     if rule.must_match_size and mode.size is None:
         yield ("must_match_size",), "needs a `size` to match."
     if rule.most and (mode.contract or profile.contract) == "veo":
-        if rule.forms != ("base64",):
-            yield ("forms",), "the contract veo sends images as they are. Write [base64]."
-        if rule.most > _VEO_IMAGES:
-            yield ("most",), "the contract veo takes a first and a last frame, and no more images."
+        yield from _veo_images(rule)
+
+
+def _veo_images(rule: Images) -> Iterator[Finding]:
+    if rule.forms != ("base64",):
+        yield ("forms",), "the contract veo sends images as they are. Write [base64]."
+    if rule.most > _VEO_IMAGES:
+        yield ("most",), "the contract veo takes a first and a last frame, and no more images."
 
 
 def _style(rule: Images) -> Iterator[Finding]:
@@ -186,52 +189,16 @@ def _style(rule: Images) -> Iterator[Finding]:
         yield ("forms",), f"has `file`, which sends one image, but up to {rule.most} are taken."
 
 
-def _parameter(rule: Parameter, mode: Mode) -> Iterator[Finding]:
-    if rule.least is not None and rule.most is not None and rule.least > rule.most:
-        yield ("most",), f"{rule.most:g} is less than `least`, {rule.least:g}."
-    if rule.allowed and rule.default is not None and rule.default not in rule.allowed:
-        yield ("default",), _not_among(rule.default, rule.allowed)
-    for index, value in enumerate(rule.allowed):
-        if isinstance(value, str) is not (rule.type in ("string", "list")):
-            yield ("allowed", index), f"{value!r} is no {rule.type}."
-    for value, models in rule.only.items():
-        if rule.allowed and value not in map(str, rule.allowed):
-            yield ("only", value), _not_among(value, rule.allowed)
-        yield from _known_models(("only", value), models, mode)
-    yield from _known_models(("models",), rule.models, mode)
-    for key, others in (("needs", tuple(rule.needs)), ("excludes", rule.excludes)):
-        unknown = [other for other in others if other not in mode.parameters]
-        yield from (((key, other), _not_among(other, sorted(mode.parameters))) for other in unknown)
-    if rule.multiplies_price and rule.type != "integer":
-        yield ("multiplies_price",), "needs `type: integer`."
-
-
-def _remix(rule: Remix, contract: str) -> Iterator[Finding]:
-    if rule.path is not None and "{id}" not in rule.path and rule.field is None:
-        yield ("path",), f'"{rule.path}" does not name the other clip. Put {{id}} into it, or give a `field`.'
-    elif rule.path is None and rule.field is None and contract != "openai":
-        yield ("field",), f"is missing: the contract {contract} names the other clip in a field."
-
-
 def _price(price: Price, profile: Profile) -> Iterator[Finding]:
     modes = {mode.name: mode for mode in profile.modes}
     if price.mode is not None and price.mode not in modes:
-        yield ("mode",), _not_among(price.mode, modes)
+        yield ("mode",), not_among(price.mode, modes)
         return
     concerned = [modes[price.mode]] if price.mode is not None else list(modes.values())
     models = {model for mode in concerned for model in mode.models}
     if price.model != "*" and price.model not in models and not profile.open_models:
-        yield ("model",), _not_among(price.model, sorted(models))
+        yield ("model",), not_among(price.model, sorted(models))
     fields = {rule.field or name for mode in concerned for name, rule in mode.parameters.items()}
     for name in price.parameters:
         if name not in fields:
-            yield ("parameters", name), _not_among(name, sorted(fields))
-
-
-def _known_models(place: Place, models: Iterable[str], mode: Mode) -> Iterator[Finding]:
-    return ((place, _not_among(model, mode.models)) for model in models if model not in mode.models)
-
-
-def _not_among(value: Any, allowed: Collection[Any] | Mapping[Any, Any]) -> str:
-    known = ", ".join(map(str, allowed))
-    return f"{value} is not among what there is: {known}." if known else f"{value} is not there, nor is any other."
+            yield ("parameters", name), not_among(name, sorted(fields))

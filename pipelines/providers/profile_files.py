@@ -164,7 +164,8 @@ def _short(path: Path) -> str:
 
 def _notes(layers: Layers, found: Mapping[str, tuple[Profile, Draft]]) -> Iterator[str]:
     """What a user might not expect of files that lie somewhere: a name taken over, a key that goes elsewhere."""
-    shipped = shipped_profiles()
+    shipped = [*shipped_profiles().values()]
+    every = [*shipped, *(profile for profile, draft in found.values() if draft.path is not None)]
     for name, (profile, draft) in found.items():
         if draft.path is None:
             continue
@@ -172,8 +173,9 @@ def _notes(layers: Layers, found: Mapping[str, tuple[Profile, Draft]]) -> Iterat
         if behind is not None:
             whose = "the shipped profile" if behind.path is None else behind.file
             yield f"{draft.file} replaces {whose} of the name {name}; it sends to {profile.base_url}."
-        for other in shipped.values():
-            shared = [variable for variable in profile.key_names if variable in other.key_names]
-            if shared and other.name != name and Origin.of(profile.base_url) != Origin.of(other.base_url):
-                yield f"{draft.file} sends the key in {shared[0]} to {profile.base_url}; it is meant for {other.name}."
-                break
+        here = Origin.of(profile.base_url)
+        for variable in profile.key_names:
+            others = shipped if variable == profile.own_key_name else every
+            owners = {each.name for each in others if variable in each.key_names and Origin.of(each.base_url) != here}
+            if whose := ", ".join(sorted(owners - {name})):
+                yield f"{draft.file} sends the key in {variable} to {profile.base_url}; it is meant for {whose}."

@@ -15,8 +15,8 @@ from pipelines.providers.profile import Profile
 from pipelines.providers.profile_problems import EXTENDS, problems_of, shown, where
 from pipelines.suggestion import did_you_mean
 
-#: Says who somebody is: another name has another key, under a variable of its own.
-_OF_THE_NAME = frozenset({"key_env", "base_url_env", "sandbox"})
+#: Says who somebody is: a name is never taken over, and another one has another key, under a variable of its own.
+_OF_THE_NAME = frozenset({"name", "key_env", "base_url_env", "sandbox"})
 #: Is said about one server: who gives another address speaks of another server.
 _OF_THE_ADDRESS = frozenset({"prices", "retired_on", "retired_models", "notes"})
 
@@ -110,10 +110,14 @@ class Layers:
         return chain
 
     def _base_of(self, draft: Draft, name: object) -> Draft | None:
-        """The draft that another one names. Its own name means the one that it stands before."""
+        """The draft that another one names. Its own name means the one that it stands before.
+
+        A shipped one builds upon shipped ones only: a file that takes the name of one speaks for nobody else.
+        """
         if name == draft.name:
             return self.behind(draft)
-        return next(iter(self._by_name.get(name, [])), None) if isinstance(name, str) and name else None
+        named = self._by_name.get(name, []) if isinstance(name, str) and name else []
+        return next((base for base in named if base.path is None or draft.path is not None), None)
 
     def _astray(self, draft: Draft, name: object, chain: Sequence[Draft]) -> tuple[str, str]:
         if len(chain) > 1:

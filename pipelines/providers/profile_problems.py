@@ -26,6 +26,7 @@ _WORDS = {
     "int_parsing": ("is not a whole number.", ""),
     "int_from_float": ("is not a whole number.", ""),
     "float_type": ("is not a number.", ""),
+    "finite_number": ("is not a number.", ""),
     "float_parsing": ("is not a number.", ""),
     "decimal_type": ("is not a number.", ""),
     "decimal_parsing": ("is not a number.", ""),
@@ -38,6 +39,14 @@ _WORDS = {
     "model_type": ("is not a mapping.", "Write `name: value` lines below it."),
     "tuple_type": ("is not a list.", "Write [a, b], or one item a line after a dash."),
     "too_short": ("is empty.", "Give at least one."),
+}
+#: What a text of a certain form takes, by its field.
+_PATTERNS = {
+    "name": "It takes small letters, digits and single dashes, beginning with a letter.",
+    "currency": "It takes three capital letters, such as USD.",
+    "key_env": "It takes the name of a variable: letters, digits and underscores.",
+    "base_url_env": "It takes the name of a variable: letters, digits and underscores.",
+    "service": "It takes letters, digits, dots and dashes.",
 }
 
 
@@ -93,7 +102,8 @@ def _words(details: ErrorDetails, place: Place) -> tuple[str, str]:
     if kind == "value_error":
         return printable(str(context["error"]), _LONGEST), ""
     if kind == "string_pattern_mismatch":
-        return f"{value} does not fit.", "It takes small letters, digits and single dashes, beginning with a letter."
+        field = next((part for part in reversed(place) if isinstance(part, str)), "")
+        return f"{value} does not fit.", _PATTERNS.get(field, "")
     if kind in _WORDS:
         what, fix = _WORDS[kind]
         return (what if kind in ("missing", "too_short") else f"{value} {what}"), fix

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.providers.profile import Images, Mode, Parameter, Price, Profile
+from pipelines.providers.profile import Images, Mode, Parameter, Price, Profile, Size
+from pipelines.providers.profile_findings import in_full
 
 _FORMS = {"url": "by address", "data_url": "a local file", "base64": "a local file", "file": "a local file"}
 _UNITS = {"characters": "characters", "bytes": "bytes", "utf16": "UTF-16 units"}
 _FEW = 3
 _PER = {"second": "s", "clip": "clip"}
 _TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "yes or no", "list": "list"}
+_SHAPES = {"object": "a JSON object", "list": "a JSON list", "objects": "a JSON list of objects"}
 
 
 def contracts(profile: Profile) -> list[str]:
@@ -60,8 +62,16 @@ def sizes(mode: Mode) -> str:
     rule = mode.size
     if rule is None:
         return "decided by the provider"
-    listed = _with_default(rule.allowed, rule.default) + (", or any WIDTHxHEIGHT" if rule.any_pixels else "")
+    listed = ", or ".join(filter(None, [_with_default(rule.allowed, rule.default), any_pixels(rule)]))
     return "; ".join([listed, *_only(rule.only), *_only(rule.doubtful, " surely")])
+
+
+def any_pixels(rule: Size) -> str:
+    """`any WIDTHxHEIGHT up to 1920x1080`, or nothing where there are only the sizes that are listed."""
+    if not rule.any_pixels:
+        return ""
+    least = f" from {rule.least_side} pixels" if rule.least_side > 1 else ""
+    return f"any WIDTHxHEIGHT{least}" + (f" up to {rule.within}" if rule.within else "")
 
 
 def shapes(mode: Mode) -> str:
@@ -81,6 +91,10 @@ def images(rule: Images) -> str:
     else:
         count = f"{rule.least} to {rule.most}" if rule.least else f"up to {rule.most}"
     words = [f"{count}, {' or '.join(dict.fromkeys(_FORMS[form] for form in rule.forms))}"]
+    if rule.assumed:
+        words.append("how many is a limit of ours")
+    if rule.doubtful:
+        words.append(f"{' or '.join(dict.fromkeys(_FORMS[form] for form in rule.doubtful))} is doubtful")
     if rule.roles:
         words.append(f"as {', '.join(rule.roles)}")
     if rule.ignored_beyond is not None:
@@ -110,18 +124,19 @@ def fixed(values: Mapping[str, Any]) -> str:
 
 def parameter(rule: Parameter) -> str:
     """What one further column takes."""
-    words = [", ".join(map(str, rule.allowed)) or _TYPES.get(rule.type, "JSON")]
-    unit = " characters" if rule.type == "string" else ""
-    low, high = (None if end is None else f"{end:g}" for end in (rule.least, rule.most))
+    words = [", ".join(map(str, rule.allowed)) or _TYPES.get(rule.type) or _SHAPES.get(rule.shape or "", "JSON")]
+    unit = {"string": " characters", "list": " items", "json": " items"}.get(rule.type, "")
+    low, high = (None if end is None else in_full(end) for end in (rule.least, rule.most))
     if low is not None or high is not None:
         words.append(
             f"{low} to {high}{unit}" if low and high else f"at least {low}{unit}" if low else f"at most {high}{unit}"
         )
+    words += [f"with {' and '.join(rule.keys)}"] if rule.keys else []
     words += _only(rule.only)
     words += [f"of {' and '.join(rule.models)} only"] if rule.models else []
     words += ["required"] if rule.required else []
     words += [" ".join(["needs", other, " or ".join(values)]).rstrip() for other, values in rule.needs.items()]
-    words += [f"not with {' or '.join(rule.excludes)}"] if rule.excludes else []
+    words += [" ".join(["not with", other, " or ".join(said)]).rstrip() for other, said in rule.excludes.items()]
     words += [f"default {rule.default}"] if rule.default is not None else []
     words += ["multiplies the price"] if rule.multiplies_price else []
     words += [f"sent as {rule.field}"] if rule.field else []

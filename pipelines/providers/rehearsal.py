@@ -29,6 +29,8 @@ _NOT_SPOKEN = frozenset(
         "retired_models",
         "sandbox",
         "notes",
+        "wants_https",
+        "not_offered",
     }
 )
 

@@ -118,3 +118,30 @@ def test_an_unknown_one(cli):
     ended = cli("providers", "nobody")
     assert (ended.code, ended.out) == (2, "")
     assert all(name in ended.err for name in NAMES)
+
+
+@pytest.mark.parametrize("address", ["https://me:sesame@fox.example/v1", "https://fox.example/v1?key=sesame"])
+def test_a_secret_in_an_address_is_never_shown(cli, monkeypatch, fox, address):
+    """Neither that of a variable, which the card calls unusable, nor that of a profile, which is refused."""
+    monkeypatch.setenv("QINIU_BASE_URL", address)
+    card = cli("providers", "qiniu").out
+    assert "not usable" in card
+    assert "set by QINIU_BASE_URL" in card
+    fox.write_text(FOX.replace("https://render.lumafox.example/v1", address), "utf-8")
+    ended = cli("providers")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error: reelbatch.providers/lumafox.yaml, line 5, base_url: is no address: ")
+    assert "sesame" not in card + ended.err
+
+
+@pytest.mark.parametrize(
+    "address", ["https://fox.example:99999", "https://foo..example", f"https://{'x' * 64}.example"]
+)
+@pytest.mark.parametrize("command", [["providers"], ["doctor"], ["sandbox", "--port", "0"], ["plan", "none.csv"]])
+def test_an_address_without_a_host_is_no_bug(cli, fox, command, address):
+    """It is a mistake in a file, said with its line by each command, also where the key is another provider's."""
+    own = FOX.replace("https://render.lumafox.example/v1", address) + "key_env: [OPENAI_API_KEY]\n"
+    fox.write_text(own, "utf-8")
+    ended = cli(*command)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error: reelbatch.providers/lumafox.yaml, line 5, base_url: is no address")

@@ -78,3 +78,28 @@ def test_a_bottomless_text_is_refused():
     """Nesting without end is an error like any other, and no crash."""
     with pytest.raises(YamlRefused):
         parse_yaml("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('a: 1\ntitle: "F\\e[31m"', "U+001B in a text"),
+        ('a: 1\n"b\\u0007": 1', "U+0007 in a text"),
+        ('a: 1\nnotes: ["x\\r"]', "U+000D in a text"),
+        ('a: 1\nb: "\\u202Etxt"', "U+202E in a text"),
+        ('a: 1\nb: "\\x9b31m"', "U+009B in a text"),
+    ],
+)
+def test_no_text_gives_orders_to_a_terminal(text, words):
+    """A control character is refused wherever it hides, with its line; it is never repeated."""
+    with pytest.raises(YamlRefused) as refused:
+        parse_yaml(text)
+    assert words in str(refused.value)
+    assert str(refused.value).isprintable()
+    assert refused.value.line == 2
+
+
+def test_what_only_shapes_a_text_is_text():
+    """Lines of a note, and what joins letters and pictures, are no orders."""
+    text = 'notes: |\n  one\n  two\ntitle: "\u0646\u0645\u06cc\u200c\u0634\u0648\u062f \U0001f469\u200d\U0001f680 a\u00a0b"\n'
+    assert parse_yaml(text).value["notes"] == "one\ntwo\n"

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import get_args
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipelines.addresses import Origin, is_own
 from pipelines.batch.columns import canonical_name
 from pipelines.batch.fitting import Wish
 from pipelines.batch.mode import best_fit
 from pipelines.errors import SetupError
+from pipelines.providers import profile as profile_module
 from pipelines.providers.client import CONTRACTS
-from pipelines.providers.profile import Profile
+from pipelines.providers.profile import Dialect, Profile
 from pipelines.providers.profile_files import profile_named, shipped_profiles
+from pipelines.providers.sandbox.dialects import DIALECTS
 
 NAMES = sorted(shipped_profiles())
 SISTERS = ("hailuo", "happyhorse", "kling", "luma", "maestro", "seedance", "veo", "wan")
@@ -119,6 +122,11 @@ def test_what_is_closed_is_marked():
         ("openai", None, {"model": "sora-2-pro", "size": "1920x1080"}, "0.70"),
         ("openai", None, {"model": "sora-2-pro"}, "0.30"),
         ("openai", None, {"model": "another"}, None),
+        *(
+            (name, None, {"model": "sora-2-pro"} | ({"size": size} if size else {}), amount)
+            for name in ("litellm", "new-api")
+            for size, amount in [("1792x1024", "0.50"), ("1024x1792", "0.50"), ("1920x1080", "0.70"), (None, "0.30")]
+        ),
         ("qiniu", "veo", {"model": "veo-3.0-generate-preview"}, "0.40"),
         ("qiniu", "kling-v3", {"model": "kling-v3"}, "0.10"),
         ("acedata-kling", "extend", {"model": "kling-v1", "seconds": None}, "0.20"),
@@ -254,3 +262,30 @@ def test_a_misspelt_field_is_refused():
     data = profile_named("qiniu").model_dump() | {"bils_failures": "no"}
     with pytest.raises(ValidationError, match="bils_failures"):
         Profile.model_validate(data)
+
+
+def test_only_true_and_false_are_truth_values():
+    """No field takes yes, off or 1 for one: a profile means what it seems to say."""
+    models = [each for each in vars(profile_module).values() if isinstance(each, type) and issubclass(each, BaseModel)]
+    fields = [
+        (model, name) for model in models for name, field in model.model_fields.items() if field.annotation is bool
+    ]
+    assert (Profile, "needs_key") in fields
+    for model, name in fields:
+        for value in ("yes", "off", 1, 0):
+            with pytest.raises(ValidationError) as refused:
+                model.model_validate({name: value})
+            assert (name,) in {each["loc"] for each in refused.value.errors() if each["type"] == "bool_type"}, name
+
+
+def test_a_day_is_text():
+    """A number is never taken for the seconds since 1970."""
+    for value in (20260101, 0, "1767225600", "2026-01-01T00:00:00"):
+        with pytest.raises(ValidationError) as refused:
+            Profile.model_validate({"retired_on": value})
+        assert ("retired_on",) in {each["loc"] for each in refused.value.errors()}
+
+
+def test_who_plays_a_provider_is_somebody_whom_the_sandbox_has():
+    """A profile may name each part of the sandbox, and nobody else: a rehearsal would call an address without a server."""
+    assert set(get_args(Dialect)) == {"acedata", *(each.name for each in DIALECTS)} - {"either"}

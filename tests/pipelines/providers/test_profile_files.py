@@ -117,6 +117,46 @@ def test_a_key_that_is_meant_for_another_is_said(here, write):
     assert "sends the key in OPENAI_API_KEY to https://api.lumafox.example/v1" in note
 
 
+def test_each_key_that_goes_elsewhere_is_said(here, write):
+    """Every variable counts, not only the first; and whose it is, be that a shipped profile or one of the user's own."""
+    write(LUMAFOX + "key_env: [OPENAI_API_KEY, ACEDATA_VEO_API_KEY, OWLET_API_KEY]\n")
+    write(LUMAFOX.replace("lumafox", "owlet"), "owlet.yaml")
+    assert find_profiles().notes == tuple(
+        f"{FOLDER}/lumafox.yaml sends the key in {variable} to https://api.lumafox.example/v1; it is meant for {owner}."
+        for variable, owner in (
+            ("OPENAI_API_KEY", "openai"),
+            ("ACEDATA_VEO_API_KEY", "acedata-veo"),
+            ("OWLET_API_KEY", "owlet"),
+        )
+    )
+
+
+def test_a_key_that_stays_on_its_host_is_no_news(here, write):
+    """Two accounts at one address may share a key, and a provider's own key is its own."""
+    write(LUMAFOX)
+    write(LUMAFOX.replace("name: lumafox", "name: owlet") + "key_env: [LUMAFOX_API_KEY]\n", "owlet.yaml")
+    assert find_profiles().notes == ()
+
+
+def test_a_file_of_a_shipped_name_leaves_its_sisters_as_they_are(here, write):
+    """What somebody writes about `openai` is no word about the gateways that are shipped."""
+    write("extends: openai\nname: openai\non_server_error: rejected\npaths: {submit: /my/orders}\n", "openai.yaml")
+    found = find_profiles()
+    assert found.profiles["openai"].on_server_error == "rejected"
+    for name in ("litellm", "new-api"):
+        assert found.profiles[name] == shipped_profiles()[name]
+
+
+def test_a_thousand_problems_are_not_a_thousand_lines(here, write):
+    """The first twenty, and how many more there are; each of them can be had from the error."""
+    write(LUMAFOX + "".join(f"key_{number}: x\n" for number in range(1_000)))
+    with pytest.raises(ProfileError) as refused:
+        find_profiles()
+    assert len(refused.value.problems) == 1_000
+    *first, last = str(refused.value).splitlines()
+    assert (len(first), last) == (20, "There are 980 more problems.")
+
+
 def test_every_problem_of_every_file_comes_at_once(here, write):
     """Each is said in one line with file, line, place in the file, what is wrong and what is allowed."""
     write(LUMAFOX.replace("contract: openai", "contract: opnai").replace("default: 4", "defalt: 4"))

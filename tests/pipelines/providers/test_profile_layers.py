@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipelines.providers.plain_yaml import parse_yaml
@@ -95,6 +97,38 @@ def test_a_difference_may_build_upon_a_difference():
     }
     profile = made("c", **texts)
     assert (profile.prompt_most, profile.limits.in_flight, profile.limits.submit_per_minute) == (3, 2, 6)
+
+
+def test_a_file_that_takes_a_shipped_name_changes_no_other_shipped_profile():
+    """A gateway that is shipped stays what it is, whatever somebody writes about the profile that it builds upon."""
+    own = "extends: lumafox\nname: lumafox\non_server_error: rejected\nerrors: {timeout: row}\n"
+    drafts = [("base", BASE, None), ("gateway", "extends: lumafox\nname: gateway\n", None)]
+    drafts += [("own", own, Path("own.yaml")), ("mine", "extends: lumafox\nname: mine\n", Path("mine.yaml"))]
+    layers = Layers([Draft(n, path, 9 if path is None else 1, parse_yaml(text)) for n, text, path in drafts])
+    found = {name: profile for name, (profile, _) in layers.profiles().items()}
+    assert layers.problems == []
+    assert (found["gateway"].on_server_error, found["gateway"].errors.get("timeout")) == ("in_doubt", None)
+    assert (found["lumafox"].on_server_error, found["mine"].on_server_error) == ("rejected", "rejected")
+
+
+def test_a_file_that_takes_a_shipped_name_breaks_no_other_shipped_profile():
+    """Nobody is told of a mistake in a file that they do not have."""
+    modes = "modes: [{name: v, models: [fox-1], images: {most: 1, style: url, forms: [url, file]}}]\n"
+    drafts = [
+        Draft("base.yaml", None, 9, parse_yaml(BASE + "encoding: auto\n")),
+        Draft("gateway.yaml", None, 9, parse_yaml("extends: lumafox\nname: gateway\n" + modes)),
+        Draft("own.yaml", Path("own.yaml"), 1, parse_yaml(BASE + "encoding: json\n")),
+    ]
+    layers = Layers(drafts)
+    assert (set(layers.profiles()), layers.problems) == ({"lumafox", "gateway"}, [])
+
+
+@pytest.mark.parametrize("text", ["extends: lumafox\n", "extends: lumafox\nname:\n", "extends: lumafox\nname: null\n"])
+def test_a_name_is_never_taken_over(text):
+    """A file without a name would be a second provider of its base's name, under no name of its own."""
+    (problem,) = said(base=BASE, own=text)
+    assert problem.startswith("own.yaml, ")
+    assert "name: is missing." in problem
 
 
 @pytest.mark.parametrize(

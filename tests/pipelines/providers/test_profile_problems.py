@@ -24,6 +24,15 @@ def test_the_lines_used_here_are_a_profile():
 
 
 @pytest.mark.parametrize(
+    "seconds", ["{allowed: [4, -400], default: 4}", "{allowed: [4], default: 0}", "{least: 0, most: 4, default: 4}"]
+)
+def test_a_clip_lasts_a_second_or_more(seconds):
+    """A length below nothing would be a price below nothing, which every budget lets through."""
+    problems = said(f"{HEAD}modes: [{{name: video, models: [m], seconds: {seconds}}}]\n")
+    assert any("greater than or equal to 1" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
     ("line", "problem"),
     [
         ("base_ulr: x", 'base_ulr: is not a field here. Did you mean "base_url"?'),
@@ -35,6 +44,30 @@ def test_the_lines_used_here_are_a_profile():
         ("limits: {in_flight: 2.5}", "limits.in_flight: 2.5 is not a whole number."),
         ("limits: {in_flight: 0}", "limits.in_flight: 0 does not fit: input should be greater than or equal to 1."),
         ("limits: {in_flght: 2}", 'limits.in_flght: is not a field here. Did you mean "in_flight"?'),
+        ("retired_on: 20260101", "retired_on: 20260101 is not a date. Write for example 2026-11-21."),
+        ("retired_on: 2026-02-30", 'retired_on: "2026-02-30" is not a date. Write for example 2026-11-21.'),
+        ("needs_key: yes", 'needs_key: "yes" is neither true nor false.'),
+        ("open_models: 1", "open_models: 1 is neither true nor false."),
+        ("repeats_id: off", 'repeats_id: "off" is neither true nor false.'),
+        ("timing: {otherwise: -4}", "timing.otherwise: -4 does not fit: input should be greater than 0."),
+        ("timing: {deadline_hours: -1}", "timing.deadline_hours: -1 does not fit: input should be greater than 0."),
+        ("timing: {otherwise: inf}", 'timing.otherwise: "inf" is not a number.'),
+        (
+            "prices: [{currency: usd}]",
+            'prices[0].currency: "usd" does not fit. It takes three capital letters, such as USD.',
+        ),
+        (
+            "prices: [{amount: 1e30}]",
+            'prices[0].amount: "1e30" does not fit: input should be less than or equal to 1000000.',
+        ),
+        (
+            'key_env: [""]',
+            'key_env[0]: "" does not fit. It takes the name of a variable: letters, digits and underscores.',
+        ),
+        (
+            "sandbox: nosuch",
+            'sandbox: "nosuch" is not allowed. Allowed: acedata, litellm, new-api, openai, qiniu, sglang, vllm-omni.',
+        ),
         ("retired_on: soon", 'retired_on: "soon" is not a date. Write for example 2026-11-21.'),
         ("words: {ready: done}", 'words.ready: "done" is not allowed. Allowed: running, succeeded, failed, cancelled.'),
         ("paths: {sbmit: /x}", 'paths.sbmit: "sbmit" is not allowed. Allowed: submit, status, content, list, delete.'),
@@ -83,6 +116,6 @@ def test_a_value_of_no_allowed_kind_is_one_problem():
 
 def test_what_a_message_shows_is_short_and_on_one_line():
     """A file from somewhere cannot fill the terminal, or play tricks on it."""
-    (problem,) = said(f'{HEAD}contract_: "{"x" * 500}"\nneeds_key: "a\\nb\\e[31m{"y" * 500}"\n{MODES}')[1:]
+    (problem,) = said(f'{HEAD}contract_: "{"x" * 500}"\nneeds_key: "a\\nb{"y" * 500}"\n{MODES}')[1:]
     assert len(problem) < 150
     assert problem.isprintable()

@@ -52,6 +52,10 @@ def test_lengths(rule, said):
         (None, "decided by the provider"),
         (Size(allowed=("a", "b"), default="b"), "a, b (default)"),
         (Size(allowed=("1x1",), default="1x1", any_pixels=True), "1x1 (default), or any WIDTHxHEIGHT"),
+        (
+            Size(allowed=("1x1",), default="1x1", any_pixels=True, least_side=64, within="1920x1080"),
+            "1x1 (default), or any WIDTHxHEIGHT from 64 pixels up to 1920x1080",
+        ),
         (Size(allowed=("a", "b"), default="a", only={"b": ("p",)}), "a (default), b; b by p only"),
         (Size(allowed=("a", "b"), default="a", doubtful={"b": ("p",)}), "a (default), b; b surely by p only"),
     ],
@@ -79,6 +83,11 @@ def test_shapes():
         ({"most": 9, "ignored_beyond": 1}, "up to 9, by address; only the first is looked at"),
         ({"most": 9, "ignored_beyond": 3}, "up to 9, by address; only the first 3 are looked at"),
         ({"most": 2, "roles": ("first", "last")}, "up to 2, by address; as first, last"),
+        ({"most": 2, "assumed": True}, "up to 2, by address; how many is a limit of ours"),
+        (
+            {"most": 1, "forms": ("url", "data_url"), "doubtful": ("data_url",)},
+            "up to 1, by address or a local file; a local file is doubtful",
+        ),
         ({"most": 1, "must_match_size": True}, "up to 1, by address; pixels equal to the size"),
     ],
 )
@@ -100,6 +109,11 @@ def test_images(rule, said):
         ({"type": "boolean", "models": ("p",), "required": True}, "yes or no; of p only; required"),
         ({"type": "integer", "default": 1, "multiplies_price": True}, "whole number; default 1; multiplies the price"),
         ({"field": "negativePrompt"}, "text; sent as negativePrompt"),
+        ({"type": "integer", "least": 0, "most": 4294967295}, "whole number; 0 to 4294967295"),
+        ({"type": "list", "least": 1, "most": 3}, "list; 1 to 3 items"),
+        ({"type": "json", "shape": "objects", "keys": ("a", "b")}, "a JSON list of objects; with a and b"),
+        ({"needs": {"mode": ("pro",), "cut": ()}}, "text; needs mode pro; needs cut"),
+        ({"excludes": {"mode": ("4k",), "cut": ()}}, "text; not with mode 4k; not with cut"),
     ],
 )
 def test_parameters(rule, said):

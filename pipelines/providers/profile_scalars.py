@@ -1,0 +1,28 @@
+"""The single values that a profile is made of, each with its bounds."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+LONGEST_S = 3_600  # no clip of these services is longer; a bound keeps prices in range
+_YEAR_H = 366 * 24.0
+
+
+def _day(value: Any) -> Any:
+    """Text such as 2026-11-21 only: pydantic takes a number for the seconds since 1970."""
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)):
+        return value
+    raise PydanticCustomError("date_parsing", "is not a date")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+Length = Annotated[int, Field(ge=1, le=LONGEST_S)]  # of a clip, in seconds
+Wait = Annotated[float, Field(gt=0, le=_YEAR_H * 3_600)]  # of waiting
+Hours = Annotated[float, Field(gt=0, le=_YEAR_H)]
+Variable = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]  # of the environment
+Address = Annotated[str, AfterValidator(lambda url: url.strip().rstrip("/"))]  # whether it is one is seen later

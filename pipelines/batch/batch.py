@@ -21,6 +21,7 @@ from pipelines.batch.retired import warn_of_retired
 from pipelines.batch.settings import Budget, Limits, Settings
 from pipelines.batch.source import read_source
 from pipelines.batch.twins import warn_of_twins
+from pipelines.batch.vendor_words import contrary_keys, vendor_keys
 from pipelines.batch.yaml_document import read_yaml
 from pipelines.errors import Problem
 from pipelines.job import Job
@@ -147,8 +148,9 @@ def _columns(
     for place, name in enumerate(document.header):
         if not name and any(row[place] and str(row[place]).strip() for row in document.rows):
             report.problem(where, f"column {place + 1} has cells and no name.", "Name it.")
-    first = parameter_keys(providers_of(document, profiles, provider))
-    then = parameter_keys(fallbacks_of(document, profiles, fallback))
+    providers = providers_of(document, profiles, provider)
+    first = parameter_keys(providers) | contrary_keys(providers)
+    then = parameter_keys(fallbacks_of(document, profiles, fallback)) | vendor_keys(providers)
     return recognise(every, where, report, first, then | ({PRESET} if document.kind == "yaml" else set()))
 
 

@@ -130,6 +130,12 @@ def canonical_name(name: str) -> str | None:
     return _ALL.get(normalised(name))
 
 
+@lru_cache(maxsize=4096)
+def plain_meaning(key: str) -> str | None:
+    """The canonical name behind a header in its plainest spelling, or None."""
+    return next((meaning for name, meaning in _ALL.items() if parameter_key(name) == key), None)
+
+
 def recognise(
     names: Iterable[str],
     where: str,

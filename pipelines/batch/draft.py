@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipelines.batch.findings import Finding
 from pipelines.batch.layers import Values
@@ -24,6 +24,10 @@ class Draft:
     profile: Profile | None  # None: no provider, or none that is known
     problems: list[Finding]
     warnings: list[Finding]
+    called: dict[str, str] = field(default_factory=dict)  # columns of ours, and those that were read as them
+    image_fields: tuple[
+        str, ...
+    ] = ()  # names that the provider's requests have for its images, as far as it uses these
 
     @property
     def base(self) -> str | None:

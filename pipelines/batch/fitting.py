@@ -28,6 +28,7 @@ class Wish:
     orientation: str | None = None
     images: int = 0
     local_images: int = 0  # those of them that are sent along, and not opened by the provider
+    image_fields: tuple[str, ...] = ()  # names that the provider's requests have for them, as far as the row uses these
     character: bool = False
     remix: bool = False
     silent: bool = False  # there is no prompt
@@ -92,8 +93,17 @@ class Fitting:
         return [mode for mode in modes if self.model in mode.models] or list(modes)
 
     def others(self, able: list[Mode]) -> str:
-        """A sentence that names the modes that can, if there are any."""
-        return f"{self.profile.name} {listed([mode.name for mode in able], 5)} can." if able else ""
+        """A sentence that names the modes that can, and what else they want of the row, if there are any."""
+        return f"{self.profile.name} {listed([self._with_terms(mode) for mode in able], 5)} can." if able else ""
+
+    def _with_terms(self, mode: Mode) -> str:
+        """A mode, and in brackets what of the row it would not take."""
+        wish, terms = self.wish, []
+        if self.model not in mode.models and not self.unlisted:
+            terms.append(f"model {listed(mode.models, 3)}")
+        if wish.seconds is not None and mode.seconds and not mode.seconds.takes(wish.seconds):
+            terms.append(f"{', '.join(mode.seconds.wording())} s")
+        return f"{mode.name} ({'; '.join(terms)})" if terms else mode.name
 
     def alternatives(self, here: tuple[str, ...], kin: dict[str, tuple[str, ...]]) -> str:
         """A sentence that names what is allowed here, and in the modes beside."""

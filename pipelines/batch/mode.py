@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
-from pipelines.batch.columns import parameter_key
 from pipelines.batch.excerpt import listed
-from pipelines.batch.fitting import ANY, OTHER_FAMILY, OTHER_MODEL, Fit, Fitting, Wish
-from pipelines.batch.parameters import ParameterRefused, check_model, parameter_value
+from pipelines.batch.fitting import OTHER_FAMILY, OTHER_MODEL, Fit, Fitting, Wish
+from pipelines.batch.images import check_images
+from pipelines.batch.own_parameters import fit_parameters, is_fixed
 from pipelines.batch.picture import fit_picture
 from pipelines.providers.profile import Mode, Profile
 
@@ -22,12 +21,14 @@ NO_PROMPT = "Write what the video shows, or remove the row."
 
 def best_fit(profile: Profile, wish: Wish) -> Fit:
     """The first mode that takes everything the row gives; where none does, the nearest one with its problems."""
-    return min((fit_in(profile, mode, wish) for mode in chosen_modes(profile, wish)), key=_misfit)
+    fits = (fit_in(profile, mode, wish) for mode in chosen_modes(profile, wish))
+    return min(fits, key=partial(_misfit, profile, wish))
 
 
-def _misfit(fit: Fit) -> tuple[int, bool]:
+def _misfit(profile: Profile, wish: Wish, fit: Fit) -> tuple[int, bool, int]:
     """How far a row is from a mode; one that would drop some of its images is taken only where no other fits as well."""
-    return fit.distance, any(warning.column == "image_url" for warning in fit.warnings)
+    drops_images = any(warning.column == "image_url" for warning in fit.warnings)
+    return fit.distance, drops_images, max(0, wish.images - profile.mode(fit.mode).images.most)
 
 
 def chosen_modes(profile: Profile, wish: Wish) -> tuple[Mode, ...]:
@@ -39,16 +40,12 @@ def chosen_modes(profile: Profile, wish: Wish) -> tuple[Mode, ...]:
     return tuple(mode for mode in profile.modes if _is_chosen(mode, given)) or profile.modes
 
 
-def selecting_names(profile: Profile) -> Mapping[str, str]:
-    """What own columns may mean to this profile: fixed keys and parameters of its modes, by their plainest spelling."""
-    return {parameter_key(name): name for mode in profile.modes for name in (*mode.fixed, *mode.parameters)}
-
-
 def free_names(profile: Profile) -> frozenset[str]:
     """The parameters whose value never decides a mode: what one mode takes, the others take as well."""
     rules = [item for mode in profile.modes for item in mode.parameters.items()]
     bound = {name for name, rule in rules if rule.allowed or rule.only or rule.type == "boolean"}
-    bound.update(other for _, rule in rules for other, values in rule.needs.items() if values)
+    company = (item for _, rule in rules for item in (*rule.needs.items(), *rule.excludes.items()))
+    bound.update(other for other, values in company if values)
     fixed = {name for mode in profile.modes for name in mode.fixed}
     return frozenset(name for name, _ in rules) - bound - fixed
 
@@ -61,20 +58,7 @@ def priced_fields(profile: Profile) -> frozenset[str]:
 
 
 def _is_chosen(mode: Mode, given: list[tuple[str, str]]) -> bool:
-    return all(_is_fixed(mode, name, value) if name in mode.fixed else name in mode.parameters for name, value in given)
-
-
-def _is_fixed(mode: Mode, name: str, value: str) -> bool:
-    """Whether a value is the one that the mode always sends."""
-    if name not in mode.fixed:
-        return False
-    if value in {str(mode.fixed[name]), mode.name}:
-        return True
-    try:
-        # A spreadsheet makes 2 of "2.0".
-        return Decimal(str(mode.fixed[name])) == Decimal(value.lower().removeprefix("v"))
-    except InvalidOperation:
-        return False
+    return all(is_fixed(mode, name, value) if name in mode.fixed else name in mode.parameters for name, value in given)
 
 
 def fit_in(profile: Profile, mode: Mode, wish: Wish) -> Fit:
@@ -90,10 +74,10 @@ def fit_in(profile: Profile, mode: Mode, wish: Wish) -> Fit:
     else:
         seconds = _seconds(fitting)
         size, orientation = fit_picture(fitting)
-        _check_images(fitting)
+        check_images(fitting)
         _check_character(fitting)
         _check_remix(fitting)
-        parameters = _parameters(fitting)
+        parameters = fit_parameters(fitting)
     return Fit(
         mode=mode.name,
         model=fitting.model,
@@ -111,13 +95,18 @@ def _check_model(fitting: Fitting) -> None:
     profile, mode, model = fitting.profile, fitting.mode, fitting.model
     if model in mode.models:
         return
-    every = tuple(dict.fromkeys(name for other in profile.modes for name in other.models))
-    if profile.open_models and model not in every:
+    if profile.open_models and all(model not in other.models for other in profile.modes):
         what = f'{fitting.label} does not list the model "{model}". It is sent as it is.'
         fitting.warn("model", what, f"Listed: {listed(mode.models)}.")
-    else:
-        fix = f"Allowed: {listed(every)}."
-        fitting.refuse("model", f'{profile.name} has no model "{model}".', fix, OTHER_FAMILY)
+        return
+    chosen = chosen_modes(profile, fitting.wish)
+    who = profile.name
+    if len(chosen) < len(profile.modes):
+        who = f"{profile.name} {listed([other.name for other in chosen], 5)}"
+    every = list(dict.fromkeys(name for other in chosen for name in other.models))
+    if model in every:
+        who, every = fitting.label, list(mode.models)
+    fitting.refuse("model", f'{who} has no model "{model}".', f"Allowed: {listed(every)}.", OTHER_FAMILY)
 
 
 def _seconds(fitting: Fitting) -> int | None:
@@ -143,36 +132,6 @@ def _seconds(fitting: Fitting) -> int | None:
     return seconds
 
 
-def _check_images(fitting: Fitting) -> None:
-    rule, asked = fitting.mode.images, fitting.wish.images
-    if asked > rule.most:
-        takes = f"at most {rule.most} image{'s' if rule.most > 1 else ''}" if rule.most else "no image"
-        fitting.refuse("image_url", f"{fitting.label} takes {takes}.", f"Remove {asked - rule.most} of the {asked}.")
-        return
-    if asked < rule.least:
-        needs = f"{rule.least} image{'s' if rule.least > 1 else ''}"
-        fitting.refuse("image_url", f"{fitting.label} needs {needs}.", "Give the address of one, or another model.")
-    elif rule.ignored_beyond is not None and asked > rule.ignored_beyond:
-        several = [mode for mode in fitting.kin() if mode.images.most > 1 and mode.images.ignored_beyond is None]
-        what = f"{fitting.label} looks at {rule.ignored_beyond} of {asked} images only."
-        fitting.warn("image_url", what, fitting.others(several))
-    _check_forms(fitting)
-
-
-def _check_forms(fitting: Fitting) -> None:
-    """A provider may open addresses, take the pictures themselves, or both."""
-    forms, wish = fitting.mode.images.forms, fitting.wish
-    if wish.images > wish.local_images and "url" not in forms:
-        what = f"{fitting.label} opens no addresses of pictures."
-        fitting.refuse("image_url", what, "Name a file on this machine: it is sent along.")
-    if wish.local_images and forms == ("url",):
-        what = f"{fitting.label} takes addresses of pictures only."
-        fitting.refuse("image_url", what, "Put the picture on a public https:// address.")
-    elif wish.local_images and wish.images > 1 and forms[-1] == "file":
-        what = f"{fitting.label} takes one picture when it is sent along as a file."
-        fitting.refuse("image_url", what, f"Remove {wish.images - 1} of the {wish.images}.")
-
-
 def _check_character(fitting: Fitting) -> None:
     if fitting.wish.character and not fitting.mode.character:
         fix = fitting.others([mode for mode in fitting.profile.modes if mode.character])
@@ -189,61 +148,7 @@ def _refuse_all_but_the_prompt(fitting: Fitting) -> None:
     """What a remix cannot take would be left out of the request in silence."""
     wish, mode = fitting.wish, fitting.mode
     given = {"image_url": wish.images > 0, "character_url": wish.character}
-    given |= {name: name not in wish.spoken and not _is_fixed(mode, name, value) for name, value in wish.given}
+    given |= {name: name not in wish.spoken and not is_fixed(mode, name, value) for name, value in wish.given}
     for column in (name for name, is_given in given.items() if is_given):
         what = f"is not taken by {fitting.label} for a remix, which is made of its prompt alone."
         fitting.refuse(column, what, "Leave it empty.")
-
-
-def _parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
-    """The provider's own parameters among the row's own columns; what this mode cannot take is refused."""
-    mode, given = fitting.mode, dict(fitting.wish.given)
-    found: dict[str, Any] = {}
-    for name, rule in mode.parameters.items():
-        if name in given:
-            try:
-                check_model(rule, fitting.model)
-                if given[name] != ANY:
-                    found[rule.field or name] = parameter_value(rule, given[name], fitting.model)
-            except ParameterRefused as refused:
-                fitting.refuse(name, refused.what, refused.fix)
-        elif rule.required and rule.default is None:
-            fitting.refuse(name, f"{fitting.label} needs it.", f"Give a column {name}.")
-    _check_company(
-        fitting,
-        {name: found.get(mode.parameters[name].field or name, ANY) for name in given if name in mode.parameters},
-    )
-    for name, value in given.items():
-        if name not in mode.parameters and not _is_fixed(mode, name, value) and name not in fitting.wish.spoken:
-            _refuse_parameter(fitting, name, value)
-    return tuple(found.items())
-
-
-def _check_company(fitting: Fitting, values: Mapping[str, Any]) -> None:
-    """Refuse a parameter without the others that it needs, or beside one that it does not go with.
-
-    Args:
-        fitting: the row in its mode.
-        values: what the row gives, by name; a parameter that says no is as good as none.
-    """
-    said = {name: str(value) for name, value in values.items() if value is not False}
-    for name in said:
-        rule = fitting.mode.parameters[name]
-        for other, wanted in rule.needs.items():
-            if other not in said or (wanted and said[other] not in wanted):
-                what = f"needs {other} to say {' or '.join(wanted)}." if wanted else f"needs {other} as well."
-                fitting.refuse(name, what, f"Give {other} in a column, or leave {name} empty.")
-        for other in rule.excludes:
-            if other in said:
-                fitting.refuse(name, f"does not go with {other}.", f"Leave {name} or {other} empty.")
-
-
-def _refuse_parameter(fitting: Fitting, name: str, value: str) -> None:
-    modes = fitting.profile.modes
-    allowed = [f"{mode.fixed[name]} ({mode.name})" for mode in modes if name in mode.fixed]
-    if allowed:
-        fitting.refuse(name, f'{fitting.profile.name} has no {name} "{value}".', f"Allowed: {listed(allowed, 10)}.")
-    else:
-        able = fitting.others([mode for mode in modes if name in mode.parameters])
-        fix = f"{able} A column of your own needs another name."
-        fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.batch.columns import WELL_KNOWN, Column, parameter_key, variable_name
+from pipelines.batch.columns import WELL_KNOWN, Column, near_miss, normalised, parameter_key, variable_name
 from pipelines.batch.draft import Draft
 from pipelines.batch.fitting import ANY, Fit, Wish
-from pipelines.batch.mode import best_fit, fit_in, free_names, priced_fields, selecting_names
+from pipelines.batch.mode import best_fit, fit_in, free_names, priced_fields
 from pipelines.batch.parameters import ParameterRefused, parameter_value
-from pipelines.batch.pictures import misfits
+from pipelines.batch.pictures import misfits, plain_addresses
 from pipelines.batch.prompt import too_long
 from pipelines.batch.template import TemplateRefused, fill, is_template, names_in
+from pipelines.batch.vendor_words import selecting_names, vendor_keys
 from pipelines.job import Order
 from pipelines.money.price import Quote, quote
 from pipelines.providers.profile import Mode, Profile
@@ -63,6 +64,7 @@ class Orders:
             orientation=row.orientation if "orientation" not in dropped else None,
             images=len(row.image_url) if "image_url" not in dropped else 0,
             local_images=sum(picture.is_local for picture in pictures) if "image_url" not in dropped else 0,
+            image_fields=draft.image_fields if profile is draft.profile and "image_url" not in dropped else (),
             character=row.character_url is not None and "character_url" not in dropped,
             remix=row.remix_of is not None,
             silent=not row.prompt and not any(problem.column == "prompt" for problem in draft.problems),
@@ -115,11 +117,14 @@ class Orders:
         if pictures and not any(problem.column == "image_url" for problem in draft.problems):
             draft.problems += misfits(pictures, fit.size, mode, profile)
         character = (None, None, None) if inherits else (row.character_url, row.character_start, row.character_end)
+        if profile.wants_https:
+            draft.warnings += plain_addresses({"image_url": row.image_url, "character_url": (row.character_url or "",)})
         # The values were checked one by one; checking them again would double the time for 100,000 rows.
         return Order.model_construct(
             _fields_set=_ORDER_FIELDS,
             provider=profile.name,
             mode=fit.mode,
+            fixed=mode.fixed,
             model=fit.model,
             prompt=self._prompt(draft, profile, fit),
             seconds=fit.seconds,
@@ -189,11 +194,16 @@ class Orders:
     def _meaning(self, profile: Profile) -> _Meaning:
         if profile.name not in self._meanings:
             names = selecting_names(profile)
+            known = {*names, *vendor_keys([profile])}
             keys = [(written, parameter_key(written)) for written in self._own]
             self._meanings[profile.name] = _Meaning(
                 given=tuple((written, names[key]) for written, key in keys if key in names),
                 instead=frozenset(name for name in _without_a_rule(profile) if name in names),
-                idle=tuple(written for written, key in keys if key in self._parameters and key not in names),
+                idle=tuple(
+                    written
+                    for written, key in keys
+                    if key not in known and (key in self._parameters or near_miss(normalised(written)))
+                ),
                 free=free_names(profile),
                 priced=priced_fields(profile),
             )

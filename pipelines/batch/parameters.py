@@ -11,11 +11,17 @@ from typing import Any
 
 from pipelines.batch.excerpt import excerpt
 from pipelines.providers.profile import Parameter
+from pipelines.providers.profile_findings import in_full
 
 _YES = frozenset({"true", "yes", "y", "1", "on"})
 _NO = frozenset({"false", "no", "n", "0", "off"})
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?")
 _MOST = 10**15
+_SHAPES = {
+    "object": ("a JSON object", "{%s}"),
+    "list": ("a JSON list", "[{%s}]"),
+    "objects": ("a JSON list of objects", "[{%s}]"),
+}
 
 
 class ParameterRefused(ValueError):
@@ -39,7 +45,10 @@ def parameter_value(rule: Parameter, text: str, model: str) -> Any:
     """
     value = _READERS[rule.type](text)
     if rule.type == "list":
+        _check_count(rule, value)
         return [_checked(rule, item, item, model) for item in value]
+    if rule.type == "json":
+        _check_shape(rule, value, text)
     return _checked(rule, value, text, model)
 
 
@@ -66,6 +75,29 @@ def _checked(rule: Parameter, value: Any, text: str, model: str) -> Any:
     return value
 
 
+def _check_shape(rule: Parameter, value: Any, text: str) -> None:
+    """JSON of another shape would be refused only when it is sent."""
+    if rule.shape is None:
+        return
+    items = value if isinstance(value, list) else [value]
+    is_list, of_objects = isinstance(value, list), all(isinstance(item, dict) for item in items)
+    if is_list is (rule.shape == "object") or not (of_objects or rule.shape == "list"):
+        what, example = _SHAPES[rule.shape]
+        keys = ", ".join(f'"{key}": ...' for key in rule.keys) or '"name": ...'
+        raise ParameterRefused(f"{excerpt(text, 40)} is not {what}.", f"Write for example {example % keys}.")
+    for item in items:
+        missing = [key for key in rule.keys if key not in item]
+        if missing:
+            raise ParameterRefused(f"{excerpt(text, 40)} has no {missing[0]}.", f"It takes {' and '.join(rule.keys)}.")
+    if is_list:
+        _check_count(rule, value)
+
+
+def _check_count(rule: Parameter, items: list[Any]) -> None:
+    if not _within(rule, len(items)):
+        raise ParameterRefused(f"has {len(items)} items.", f"It takes {_bounds(rule)}.")
+
+
 def _spelt_as_allowed(rule: Parameter, text: str) -> str:
     """The allowed value that differs in case only, if there is one."""
     return next((str(one) for one in rule.allowed if str(one).casefold() == text.casefold()), text)
@@ -74,15 +106,21 @@ def _spelt_as_allowed(rule: Parameter, text: str) -> str:
 def _check_range(rule: Parameter, value: Any, text: str) -> None:
     if rule.type == "string":
         if rule.most is not None and len(value) > rule.most:
-            raise ParameterRefused(f"has {len(value)} characters.", f"It takes at most {rule.most:g}.")
-        return
-    if rule.type in ("integer", "number"):
-        low = -math.inf if rule.least is None else rule.least
-        high = math.inf if rule.most is None else rule.most
-        if not low <= value <= high:
-            ends = [f"at least {rule.least:g}"] if rule.least is not None else []
-            ends += [f"at most {rule.most:g}"] if rule.most is not None else []
-            raise ParameterRefused(f"{excerpt(text, 40)} is out of range.", f"It takes {' and '.join(ends)}.")
+            raise ParameterRefused(f"has {len(value)} characters.", f"It takes at most {in_full(rule.most)}.")
+    elif rule.type in ("integer", "number") and not _within(rule, value):
+        raise ParameterRefused(f"{excerpt(text, 40)} is out of range.", f"It takes {_bounds(rule)}.")
+
+
+def _within(rule: Parameter, number: float) -> bool:
+    low = -math.inf if rule.least is None else rule.least
+    high = math.inf if rule.most is None else rule.most
+    return low <= number <= high
+
+
+def _bounds(rule: Parameter) -> str:
+    ends = [f"at least {in_full(rule.least)}"] if rule.least is not None else []
+    ends += [f"at most {in_full(rule.most)}"] if rule.most is not None else []
+    return " and ".join(ends)
 
 
 def _integer(text: str) -> int:

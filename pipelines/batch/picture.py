@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.batch.fitting import OTHER_MODEL, Fitting
 from pipelines.providers.profile import Size
+from pipelines.providers.profile_words import any_pixels
 from pipelines.shape import has_shape, pixels_of, ratio_of, shape_named, shape_of
 
 
@@ -74,14 +75,15 @@ def _default_size(fitting: Fitting, rule: Size) -> str | None:
 def _check_size(fitting: Fitting, rule: Size, size: str) -> None:
     only, doubtful, model = rule.only.get(size, ()), rule.doubtful.get(size, ()), fitting.model
     if size not in rule.allowed:
-        if rule.any_pixels and pixels_of(size):
+        pixels = pixels_of(size)
+        if pixels and rule.makes(*pixels):
             return
-        if fitting.profile.open_models and pixels_of(size):
+        if fitting.profile.open_models and pixels:
             fitting.warn("size", f"{fitting.label} does not list {size}. It is sent as it is.")
         else:
-            kin = {mode.name: mode.size.allowed for mode in fitting.kin() if mode.size}
+            kin = {mode.name: _wording(mode.size) for mode in fitting.kin() if mode.size}
             what = f'{fitting.label} does not take the size "{size}".'
-            fitting.refuse("size", what, fitting.alternatives(rule.allowed, kin))
+            fitting.refuse("size", what, fitting.alternatives(_wording(rule), kin))
     elif only and model not in only and not fitting.unlisted:
         rest = [one for one in rule.allowed if model in rule.only.get(one, (model,))]
         fix = f"Allowed: {', '.join(rest)}; or model {' or '.join(only)}."
@@ -89,3 +91,8 @@ def _check_size(fitting: Fitting, rule: Size, size: str) -> None:
     elif doubtful and model not in doubtful and model in fitting.mode.models:
         what = f"the vendor's documents disagree whether {model} makes {size}."
         fitting.warn("size", what, f"{' or '.join(doubtful)} surely does.")
+
+
+def _wording(rule: Size) -> tuple[str, ...]:
+    """The sizes as a message names them."""
+    return (*rule.allowed, *filter(None, [any_pixels(rule)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,10 +104,22 @@ def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: 
     ]
 
 
+def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    """The addresses without encryption, where the provider wants it: it may not open them.
+
+    Args:
+        references: what a row names, by column.
+    """
+    for column, names in references.items():
+        if any(name[:7].lower() == "http://" for name in names):
+            what = "is an http:// address, and the provider says that it opens https:// only."
+            yield Finding(column, what, "Give the https:// address.")
+
+
 def _remedy(pixels: tuple[int, int], wanted: tuple[int, int], mode: Mode) -> str:
     assert mode.size is not None  # it has one to compare with
     fitting = next((size for size in mode.size.allowed if pixels_of(size) == pixels), None)
-    if fitting is None and mode.size.any_pixels:
+    if fitting is None and mode.size.makes(*pixels):
         fitting = _times(pixels)
     return f"Give the size {fitting}." if fitting else f"Make the picture {_times(wanted)}."
 

@@ -14,16 +14,18 @@ from pipelines.batch.excerpt import excerpt
 from pipelines.batch.fallback import Fallbacks, check_entries
 from pipelines.batch.family import Child, Family
 from pipelines.batch.filename import filename_problem, with_ending, with_take
-from pipelines.batch.findings import Report
+from pipelines.batch.findings import Finding, Report
 from pipelines.batch.identity import derived_id, id_problem, matrix_suffix
 from pipelines.batch.layers import Layers
 from pipelines.batch.mode import NO_PROMPT
 from pipelines.batch.orders import Orders
 from pipelines.batch.pictures import Pictures
-from pipelines.batch.provider import cells_of, provider_named, structured_keys
+from pipelines.batch.provider import cells_of, provider_named, providers_of, structured_keys
 from pipelines.batch.remix import remix_fit
 from pipelines.batch.row import Row, fallback_names, read_row
 from pipelines.batch.template import TemplateRefused, fill, is_template
+from pipelines.batch.translation import Translator
+from pipelines.batch.vendor_words import list_keys
 from pipelines.job import Choice, Job, Order
 from pipelines.providers.profile import Profile
 from pipelines.suggestion import did_you_mean
@@ -47,12 +49,14 @@ class Planner:
 
     def __init__(self, document: Document, columns: Mapping[str, Column], around: Surroundings, report: Report) -> None:
         self._document, self._report, self._around = document, report, around
-        self._layers = Layers(document, columns, structured_keys(around.profiles.values()))
+        lists = list_keys(providers_of(document, around.profiles, around.provider))
+        self._layers = Layers(document, columns, structured_keys(around.profiles.values()) | lists)
         self._written = {column.name: written for written, column in columns.items()}
         asked = around.provider or self._layers.default_provider or document.settings.provider
         self._provider = asked if isinstance(asked, str) else None
         self._orders = Orders(columns, around.profiles, around.name)
         self._fallbacks = Fallbacks(self._orders, around.profiles, self._general_fallback())
+        self._translator = Translator(columns)
         self._pictures = Pictures(around.folder)
         self._claims = Claims()
         self._wrong: list[Draft] = []
@@ -79,7 +83,7 @@ class Planner:
             jobs = self._with_children(jobs, children)
         for draft in sorted(self._wrong, key=lambda draft: draft.index):
             for finding in draft.problems:
-                self._report.problem(self._where(draft.index, finding.column), finding.what, finding.fix)
+                self._report.problem(self._place(draft, finding), finding.what, finding.fix)
         self._claims.report(self._document, self._report)
         self._report_homeless()
         return tuple(jobs)
@@ -116,9 +120,12 @@ class Planner:
     def _draft(self, index: int, combination: int | None, suffix: str) -> Draft:
         values, problems = self._layers.of(index, combination)
         row, wrong, warnings = read_row(values.canonical)
-        pictures, unusable = self._pictures.of(row.image_url)
-        draft = Draft(index, values, suffix, row, pictures, None, [*problems, *wrong, *unusable], warnings)
+        draft = Draft(index, values, suffix, row, (), None, [*problems, *wrong], warnings)
         draft.profile = self._profile_of(row, draft)
+        if draft.profile is not None:
+            self._translator.translate(draft, draft.profile)
+        draft.pictures, unusable = self._pictures.of(draft.row.image_url)
+        draft.problems += unusable
         if draft.base is not None:
             for job_id in draft.ids(draft.base):
                 self._claims.take_id(job_id, index)
@@ -176,7 +183,7 @@ class Planner:
             for take, job_id in enumerate(draft.ids(base), start=1):
                 jobs += self._job(job_id, take, draft, order, fallbacks, parent)
         for finding in draft.warnings:
-            self._report.warn(self._where(draft.index, finding.column), finding.what, finding.fix)
+            self._report.warn(self._place(draft, finding), finding.what, finding.fix)
         if draft.problems:
             self._wrong.append(draft)
             return []
@@ -273,6 +280,9 @@ class Planner:
         variables |= self._orders.variables(draft, order, order.provider)
         variables |= {"id": job_id, "take": str(take), "prompt": order.prompt}
         return with_ending(fill(wanted, variables).strip())
+
+    def _place(self, draft: Draft, finding: Finding) -> str:
+        return self._where(draft.index, draft.called.get(finding.column, finding.column))
 
     def _where(self, index: int, column: str) -> str:
         return self._document.where(index, self._written.get(column, column))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pipelines.batch.columns import canonical_name, normalised, parameter_key
 from pipelines.batch.document import Document
-from pipelines.batch.mode import selecting_names
 from pipelines.batch.row import fallback_names
+from pipelines.batch.vendor_words import selecting_names
 from pipelines.providers.profile import Profile
 
 

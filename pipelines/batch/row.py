@@ -166,7 +166,10 @@ def _size(value: Value) -> str:
     text = _plain(value).casefold()
     match = _SIZE.fullmatch(text)
     if match:
-        return f"{int(match.group(1))}x{int(match.group(2))}"
+        width, height = int(match.group(1)), int(match.group(2))
+        if not width or not height:
+            raise _Unfit(f"{excerpt(text, 40)} is no picture.", "Write for example 1280x720.")
+        return f"{width}x{height}"
     if shape_named(text):
         raise _Unfit(f"{excerpt(text, 40)} is an orientation.", 'Put it into a column "orientation".')
     return text

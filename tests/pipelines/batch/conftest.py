@@ -40,7 +40,7 @@ LAB = {
         },
         {
             "name": "film",
-            "contract": "veo",
+            "contract": "fal",
             "models": ["film-1"],
             "prompt_most": 12,
             "prompt_optional": True,

@@ -72,6 +72,67 @@ def test_v22_the_nearest_mode_is_that_with_the_fewest_problems():
     assert [problem.column for problem in fit.problems] == ["size"]
 
 
+@pytest.mark.parametrize(
+    ("provider", "wish", "words"),
+    [
+        (
+            "acedata-kling",
+            Wish(model="kling-v3", given=(("action", "extend"), ("video_id", ANY))),
+            'acedata-kling extend has no model "kling-v3". Allowed: kling-v1, kling-v1-6, kling-v2-5-turbo.',
+        ),
+        (
+            "acedata-veo",
+            Wish(model="veo3", images=1, given=(("action", "ingredients2video"),)),
+            'acedata-veo ingredients has no model "veo3". Allowed: veo31-fast-ingredients.',
+        ),
+        (
+            "acedata-happyhorse",
+            Wish(model="happyhorse-1.1-i2v", given=(("action", "generate"),)),
+            'acedata-happyhorse text has no model "happyhorse-1.1-i2v". Allowed: happyhorse-1.1-t2v, happyhorse-1.0-t2v.',
+        ),
+        (
+            "acedata-kling",
+            Wish(model="kling-v9", given=(("action", "text2video"),)),
+            'acedata-kling text, v3-text, v3-reference, o1-text, o1-reference has no model "kling-v9". Allowed: kling-v1,',
+        ),
+        ("acedata-kling", Wish(model="kling-v9"), 'acedata-kling has no model "kling-v9". Allowed: kling-v1,'),
+    ],
+)
+def test_the_models_that_are_allowed_are_those_of_the_chosen_modes(provider, wish, words):
+    """A message that allows what it has just refused helps nobody."""
+    (problem,) = best_fit(PROFILES[provider], wish).problems
+    assert f"{problem.what} {problem.fix}".startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("provider", "wish", "fix"),
+    [
+        ("acedata", Wish(character=True, seconds=8), "acedata v1 (10, 15, 25 s) can."),
+        (
+            "acedata-kling",
+            Wish(model="kling-v1", given=(("mode", "4k"),)),
+            (
+                "Allowed: std, pro. acedata-kling v3-text (model kling-v3, kling-v3-omni), "
+                "v3-image (model kling-v3, kling-v3-omni) can."
+            ),
+        ),
+    ],
+)
+def test_who_can_is_named_with_what_it_wants(provider, wish, fix):
+    """Another model or another length: without it the next plan would be refused as well."""
+    (problem,) = best_fit(PROFILES[provider], wish).problems
+    assert problem.fix == fix
+
+
+@pytest.mark.parametrize("size", ["4000x4000", "2x2", "1922x1080", "1080x1922", "63x1000"])
+def test_a_size_beyond_the_bounds_of_the_profile_is_refused(size):
+    """Any pixels are not every number of pixels; the bounds hold either way up."""
+    (problem,) = best_fit(PROFILES["qiniu"], Wish(model="kling-v2-6", size=size)).problems
+    assert "any WIDTHxHEIGHT from 64 pixels up to 1920x1080" in problem.fix
+    for fitting in ("1920x1080", "1080x1920", "64x64", "1000x1000"):
+        assert best_fit(PROFILES["qiniu"], Wish(model="kling-v2-6", size=fitting)).problems == ()
+
+
 def test_t15_other_servers_of_the_openai_contract_may_know_more():
     """Unknown models, lengths and sizes in pixels only warn, and are sent as they are."""
     fit = best_fit(PROFILES["openai"], Wish(model="wan-2.6", seconds=16, size="1920x1080"))
@@ -227,9 +288,9 @@ def test_a_required_parameter_must_be_given(lab):
 
 
 COMPANY = {
-    "quality": Parameter(allowed=("std", "pro")),
+    "quality": Parameter(allowed=("std", "pro", "4k")),
     "sound": Parameter(type="boolean", field="with_sound", needs={"quality": ("pro",)}),
-    "shots": Parameter(type="json", needs={"cut": ()}, excludes=("sound",)),
+    "shots": Parameter(type="json", needs={"cut": ()}, excludes={"sound": (), "quality": ("4k",)}),
     "cut": Parameter(),
 }
 
@@ -247,6 +308,8 @@ COMPANY = {
         ({"shots": "[]"}, [("shots", "needs cut as well.")]),
         ({"shots": ANY}, [("shots", "needs cut as well.")]),
         ({"quality": "pro", "sound": "yes", "shots": "[]", "cut": "hard"}, [("shots", "does not go with sound.")]),
+        ({"quality": "pro", "shots": "[]", "cut": "hard"}, []),
+        ({"quality": "4K", "shots": "[]", "cut": "hard"}, [("shots", "does not go with quality 4k.")]),
     ],
 )
 def test_parameters_keep_the_company_that_they_need(lab, given, problems):

@@ -22,6 +22,10 @@ from pipelines.providers.profile import Parameter
         ({"type": "list"}, "a, b;c|d\ne", ["a", "b", "c", "d", "e"]),
         ({"type": "list"}, '["a, b", "c"]', ["a, b", "c"]),
         ({"type": "list", "allowed": ("EN", "DE")}, "en,de", ["EN", "DE"]),
+        ({"type": "list", "most": 2}, "a,b", ["a", "b"]),
+        ({"type": "json", "shape": "object"}, "{}", {}),
+        ({"type": "json", "shape": "list"}, "[1]", [1]),
+        ({"type": "json", "shape": "objects", "keys": ("a",)}, '[{"a": 1}]', [{"a": 1}]),
     ],
 )
 def test_a_cell_becomes_the_value_that_the_request_takes(rule, text, value):
@@ -45,6 +49,17 @@ def test_a_cell_becomes_the_value_that_the_request_takes(rule, text, value):
         ({"type": "json"}, "NaN", "is not JSON"),
         ({"type": "json"}, "[" * 100_000, "is not JSON"),
         ({"type": "list"}, "[1, 2]", "not a list of texts"),
+        ({"type": "list", "most": 2}, "a,b,c", "has 3 items. It takes at most 2."),
+        ({"type": "list", "least": 1}, "[]", "has 0 items. It takes at least 1."),
+        ({"type": "json", "shape": "object"}, "[{}]", "is not a JSON object. Write for example {"),
+        ({"type": "json", "shape": "object"}, '"x"', "is not a JSON object."),
+        ({"type": "json", "shape": "object", "keys": ("a",)}, '{"b": 1}', "has no a. It takes a."),
+        ({"type": "json", "shape": "list"}, '{"a": 1}', "is not a JSON list."),
+        ({"type": "json", "shape": "objects"}, '["x"]', "is not a JSON list of objects."),
+        ({"type": "json", "shape": "objects"}, '{"a": 1}', "is not a JSON list of objects."),
+        ({"type": "json", "shape": "objects", "keys": ("a", "b")}, '[{"a": 1}]', "has no b. It takes a and b."),
+        ({"type": "json", "shape": "objects", "most": 1}, "[{}, {}]", "has 2 items. It takes at most 1."),
+        ({"type": "integer", "least": 0, "most": 4294967295}, "99999999999", "at least 0 and at most 4294967295."),
         ({"type": "list", "allowed": ("en",)}, "en,fr", '"fr" is not allowed. Allowed: en.'),
         ({"allowed": ("a", "b")}, "c", '"c" is not allowed. Allowed: a, b.'),
         ({"most": 3}, "abcd", "has 4 characters. It takes at most 3."),
@@ -130,7 +145,7 @@ def test_a_wrong_value_names_row_and_column(refused):
 def test_what_the_mode_of_a_row_does_not_take_is_refused(refused):
     """It would have no effect, and another mode shows that it is meant as a parameter."""
     (problem,) = refused("prompt,model,seed\na,film-1,5\n")
-    assert 'column "seed": lab film does not take seed. lab clip can.' in problem
+    assert 'column "seed": lab film does not take seed. lab clip (model clip-1, clip-2, clip-0) can.' in problem
 
 
 def test_a_column_that_the_prompt_names_is_a_word_of_the_prompt(plan):

@@ -26,6 +26,13 @@ def test_a_mode_may_take_less_than_its_provider(refused):
     assert "at most 12" in problem
 
 
+def test_the_limit_of_one_protocol_is_not_that_of_another(read, problems):
+    """Qiniu's 2,500 characters are said of /videos only; of Veo no limit is published."""
+    assert read(f"prompt,model\n{'x' * 3_000},veo-3.0-generate-preview\n").jobs
+    (problem,) = problems(f"prompt,model\n{'x' * 3_000},kling-v2-6\n")
+    assert "at most 2,500" in problem or "at most 2500" in problem
+
+
 @pytest.mark.parametrize("text", ["", "  ", "\u200b", "\u3000\ufeff"])
 def test_v12_a_prompt_that_says_nothing_is_refused(refused, text):
     """Blank is blank, whatever it is made of."""

@@ -31,6 +31,12 @@ def test_sizes_are_brought_into_one_form(written, size):
     assert given(size=written)[0].size == size
 
 
+@pytest.mark.parametrize("text", ["0x0", "1280x0"])
+def test_a_size_without_pixels_is_refused(text):
+    """Nobody makes such a picture, not even a server that takes any size."""
+    assert given(size=text)[1] == [f'size: "{text}" is no picture.']
+
+
 def test_an_orientation_in_the_column_of_sizes_is_refused():
     """16:9 does not say how many pixels."""
     assert given(size="16:9")[1] == ['size: "16:9" is an orientation.']

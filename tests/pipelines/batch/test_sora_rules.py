@@ -102,7 +102,9 @@ def test_several_pictures_in_the_version_that_looks_at_one_are_warned_of(read):
 
     assert [job.order.mode for job in batch.jobs] == ["v2", "v1"]
     (warning,) = [str(each) for each in batch.warnings if "image_url" in str(each)]
-    assert 'row 1, column "image_url": acedata v2 looks at 1 of 2 images only. acedata v1 can.' in warning
+    assert (
+        'row 1, column "image_url": acedata v2 looks at 1 of 2 images only. acedata v1 (10, 15, 25 s) can.' in warning
+    )
 
 
 @pytest.mark.parametrize("provider", ["openai", "litellm", "new-api"])

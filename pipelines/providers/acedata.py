@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
+from pipelines.errors import UnusableAnswer
 from pipelines.job import Order, RemoteJob
 from pipelines.providers import answers
 from pipelines.providers.openai_videos import links_at, named_job, results_of
@@ -28,6 +30,9 @@ class AceData:
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
         """POST /{service}/videos; the profile asks for an answer at once, and not after minutes."""
         body = order_body(order, profile, supplies)
+        remix = profile.mode(order.mode).remix if order.remix_of is not None else None
+        if remix is not None and remix.path is not None and supplies.parent_id is not None:
+            return Request("POST", remix.path.replace("{id}", quote(supplies.parent_id, safe="")), body)
         return Request("POST", _path("submit", "/{service}/videos", profile), body)
 
     def status(self, job: RemoteJob, profile: Profile) -> Request:
@@ -45,14 +50,10 @@ class AceData:
 
     def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
         """The terminal rules, in the vendor's order; `success: true` alone never means finished."""
-        del base_url
         response = answers.mapping(answer.get("response"))
-        words = _words(answer, response, profile)
-        links = links_at(response, results_of(job, profile) or _RESULTS)
+        links = links_at(response, results_of(job, profile) or _RESULTS, base_url)
+        phase, word = _phase(answer, response, profile, has_link=bool(links))
         code, message = answers.error_of(response)
-        phase, word = _phase(words, profile), next(iter(words), "")
-        if phase is None:
-            phase = _without_words(answer, response, coded=code is not None, has_link=bool(links))
         return Progress(
             phase,
             word,
@@ -61,14 +62,17 @@ class AceData:
             message,
             completed_at=answers.moment(answer.get("finished_at")),
             unread=phase is Phase.SUCCEEDED and not links and answers.has_link(response),
+            trace_id=answers.identifier(answer.get("trace_id")) or answers.identifier(response.get("trace_id")),
         )
 
     def read_batch(
         self, answer: Mapping[str, Any], jobs: Sequence[RemoteJob], profile: Profile, base_url: str
     ) -> dict[str, Progress]:
-        """One task object an item, each with its own id."""
+        """One task object an item, each with its own id. A task that is not among them is not known."""
         items = answer.get("items")
-        tasks = [answers.mapping(item) for item in items] if isinstance(items, list) else []
+        if not isinstance(items, list):
+            raise UnusableAnswer(f"{profile.name} answers a query about {len(jobs)} jobs without a list of them.")
+        tasks = [answers.mapping(item) for item in items]
         found = {answers.identifier(task.get("id")): task for task in tasks}
         return {job.id: self.read_progress(found[job.id], job, profile, base_url) for job in jobs if job.id in found}
 
@@ -77,26 +81,43 @@ def _path(what: PathName, usual: str, profile: Profile) -> str:
     return profile.paths.get(what, usual).replace("{service}", profile.service)
 
 
-def _words(answer: Mapping[str, Any], response: Mapping[str, Any], profile: Profile) -> list[str]:
-    """The state words under a response, those of its items first; where it has none, the word of the task itself."""
+def _phase(
+    task: Mapping[str, Any], response: Mapping[str, Any], profile: Profile, *, has_link: bool
+) -> tuple[Phase, str]:
+    """The vendor's rules, and the word that decided.
+
+    All of them are about the response. The task's own word, which only some services have, is asked after those by which
+    it has failed, and before those that only say that there is something.
+    """
+    if words := _words(response, profile):
+        return _phase_of(words, profile), words[0]
+    own = "" if profile.status_path else _word(task)
+    if _has_failed(task, response, has_link=has_link):
+        return Phase.FAILED, own
+    if own:
+        return _one_phase(own, profile), own
+    if has_link or (task.get("finished_at") and response.get("success") is True):
+        return Phase.SUCCEEDED, ""
+    return Phase.RUNNING, ""
+
+
+def _words(response: Mapping[str, Any], profile: Profile) -> list[str]:
+    """The state words under a response, those of its items first."""
     if profile.status_path:
         return [word for value in answers.at_path(response, profile.status_path) if (word := answers.word(value))]
     items = [item for item in answers.at_path(response, "data[]") if isinstance(item, dict)]
-    found = [word for item in (*items, response) if (word := _word(item))]
-    return found or [word for word in [_word(answer)] if word]
+    return [word for item in (*items, response) if (word := _word(item))]
 
 
 def _word(item: Mapping[str, Any]) -> str:
     return answers.word(item.get("state")) or answers.word(item.get("status"))
 
 
-def _phase(words: Sequence[str], profile: Profile) -> Phase | None:
-    """What the state words come down to; None where there is no word at all."""
+def _phase_of(words: Sequence[str], profile: Profile) -> Phase:
+    """What several state words come down to."""
     phases = {_one_phase(word, profile) for word in words}
-    for phase in (Phase.FAILED, Phase.CANCELLED, Phase.RUNNING, Phase.SUCCEEDED):
-        if phase in phases:
-            return phase
-    return None
+    order = (Phase.FAILED, Phase.CANCELLED, Phase.RUNNING, Phase.SUCCEEDED)
+    return next(phase for phase in order if phase in phases)
 
 
 def _one_phase(word: str, profile: Profile) -> Phase:
@@ -109,11 +130,12 @@ def _one_phase(word: str, profile: Profile) -> Phase:
     return Phase.SUCCEEDED if word in _SUCCEEDED else Phase.RUNNING
 
 
-def _without_words(answer: Mapping[str, Any], response: Mapping[str, Any], *, coded: bool, has_link: bool) -> Phase:
-    """Rules 4 to 6: a coded error object, then `finished_at` with `success`, then a link."""
+def _has_failed(task: Mapping[str, Any], response: Mapping[str, Any], *, has_link: bool) -> bool:
+    """Rules 4 and 5: an error object with a code is final, and so is any error once the task has finished.
+
+    `success` may be missing beside an error, as in the vendor's other envelopes; but not where there is a clip.
+    """
     success = response.get("success")
-    if success is False and isinstance(response.get("error"), dict) and coded:
-        return Phase.FAILED
-    if answer.get("finished_at") and isinstance(success, bool):
-        return Phase.SUCCEEDED if success else Phase.FAILED
-    return Phase.SUCCEEDED if has_link else Phase.RUNNING
+    if success is None and response.get("error") and not has_link:
+        success = False
+    return success is False and bool(answers.error_code(response) or task.get("finished_at"))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 _EXCERPT = 2_000
 _SECRET_QUERY = re.compile(r"(https?:\\?/\\?/[^\s\"'?]+)\?[^\s\"']+", re.IGNORECASE)
+_HTTP_STATUS = re.compile(r"[1-5]\d\d")
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 _FIRST_LINK = datetime(2020, 1, 1, tzinfo=UTC)  # no link that matters ended before
 _LONGEST_WORD = 60
@@ -88,18 +89,36 @@ def number(value: Any) -> float | None:
     return None
 
 
-def error_of(answer: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def error_of(answer: Mapping[str, Any], known: Container[str] = ()) -> tuple[str | None, str | None]:
     """Code and message of an error, wherever this family of APIs puts them, safe to show and to store.
 
     `error: {code, message}` (all), `error: "text"` (Ace, OpenRouter), top `code` and `message` (Qiniu), `detail: "text"`,
-    `detail: {msg, type}` or a list of such (FastAPI servers, fal). The first that says something counts.
+    `detail: {msg, type}` or a list of such (FastAPI servers, fal). The first that says something counts, and a code that
+    merely repeats an HTTP status says nothing where there is another (vLLM-Omni).
+
+    Args:
+        answer: the whole of it.
+        known: codes that mean something to the caller; of several in one answer the first of these counts.
     """
     error, detail = answer.get("error"), _detail(answer)
     codes = (mapping(error).get("code"), mapping(error).get("type"), answer.get("code"), mapping(detail).get("type"))
     messages = (error, mapping(error).get("message"), answer.get("message"), detail, mapping(detail).get("msg"))
-    code = next((found for value in codes if (found := text(value))), None)
+    code = _telling([found for value in codes if (found := text(value))], known)
     message = next((found for value in messages if (found := text(value))), None)
     return code and printable(code, _LONGEST_WORD), message and printable(message, _LONGEST_MESSAGE)
+
+
+def _telling(codes: Sequence[str], known: Container[str]) -> str | None:
+    """Of several codes for one error the one that says most about it."""
+    for says_enough in (lambda code: code in known, lambda code: not _HTTP_STATUS.fullmatch(code), bool):
+        if (code := next(filter(says_enough, codes), None)) is not None:
+            return code
+    return None
+
+
+def error_code(answer: Mapping[str, Any]) -> str | None:
+    """The `code` of an error object. Unlike a type, or a code beside it, it says that the error is the last word."""
+    return text(mapping(answer.get("error")).get("code"))
 
 
 def _detail(answer: Mapping[str, Any]) -> Any:
@@ -153,7 +172,7 @@ def expiry_of(url: str) -> datetime | None:
 
 
 def has_link(value: Any) -> bool:
-    """Whether there is a link anywhere in a value."""
+    """Whether there is a link anywhere in a value, or a path that may be one."""
     left = [value]
     while left:
         each = left.pop()
@@ -161,17 +180,37 @@ def has_link(value: Any) -> bool:
             left += each.values()
         elif isinstance(each, list):
             left += each
-        elif is_link(each):
+        elif is_link(each) or _is_path(each):
             return True
     return False
 
 
+def link_from(value: Any, base_url: str) -> str | None:
+    """The link that a value is. One without a host, such as `/v1/videos/x/content`, is meant at the API's own."""
+    if not _is_path(value):
+        return value if is_link(value) else None
+    with suppress(ValueError):
+        link = urljoin(base_url, value)
+        return link if is_link(link) else None
+    return None
+
+
+def _is_path(value: Any) -> TypeGuard[str]:
+    if not isinstance(value, str) or not value.startswith("/") or not value.strip("/"):
+        return False
+    return value.isprintable() and not _has_blanks(value)
+
+
 def is_link(value: Any) -> TypeGuard[str]:
     """Whether a value is a link that could lead to a file."""
-    if not isinstance(value, str) or not value.isprintable() or any(c.isspace() for c in value):
+    if not isinstance(value, str) or not value.isprintable() or _has_blanks(value):
         return False
     try:
         parts = urlsplit(value)
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _has_blanks(words: str) -> bool:
+    return any(character.isspace() for character in words)

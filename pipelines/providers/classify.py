@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.addresses import Origin
 from pipelines.http import Answer
 from pipelines.pacing.backoff import retry_after
 from pipelines.providers import answers
@@ -10,6 +14,8 @@ from pipelines.providers.protocol import Accepted, Contract, InDoubt, Rejected, 
 
 #: Only these refuse for certain. Whoever answers with another 4xx (408, 409, 425, 499, ...) may have taken the job.
 _DEFINITE = frozenset({*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451})
+#: What an error is about where nothing can have been begun: the account, the pace, or the order as it was written.
+_NEVER_BEGUN: frozenset[ErrorKind] = frozenset({"key", "funds", "slow_down", "row"})
 _INVALID_URL = "invalid url"
 _MODERATION = ("moderation", "content_policy", "content policy", "safety")
 _OK, _MOVED, _CLIENT, _SERVER = 200, 300, 400, 500
@@ -23,27 +29,27 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
     accepted is `InDoubt`.
     """
     body = answers.parse(answer.body)
-    code, message = answers.error_of(body) if body is not None else (None, None)
+    code, message = answers.error_of(body, profile.errors) if body is not None else (None, None)
     if not answer.complete:
         return _doubt(answer, f"the answer broke off (HTTP {answer.status})")
     said = _surely_refused(message, profile)
     if _OK <= answer.status < _MOVED:
         found = contract.read_job(body, profile) if body is not None else None
-        if found is not None:
-            trace_id = answers.identifier((body or {}).get("trace_id")) or _request_id(answer)
-            return Accepted(found, trace_id, answer.status)
+        if found is not None and not _is_refused_all_the_same(body or {}, profile):
+            return Accepted(found, _trace_id(body, answer), answer.status)
         kind = profile.errors.get(code or "", said)
         if kind not in (None, "server"):
-            return _rejected(kind, answer, code, message)
+            return _rejected(kind, answer, body, profile)
         return _doubt(answer, "the answer names no job")
     if _MOVED <= answer.status < _CLIENT and answer.status != _SEE_OTHER:
-        return _rejected("address", answer, "redirect", "the address answers with a redirect; set the right base URL")
+        words = f"the address answers with a redirect{_to(answer)}; set the right base URL"
+        return _rejected("address", answer, {"code": "redirect", "message": words}, profile)
     if answer.status in _DEFINITE:
-        return _rejected(kind_of(answer.status, code, message, profile), answer, code, message)
+        return _rejected(kind_of(answer.status, code, message, profile), answer, body, profile)
     if answer.status >= _SERVER and said is not None:
-        return _rejected(said, answer, code, message)
+        return _rejected(said, answer, body, profile)
     if answer.status >= _SERVER and profile.on_server_error == "rejected" and code is not None:
-        return _rejected("server", answer, code, message)
+        return _rejected("server", answer, body, profile)
     return _doubt(answer, f"the provider answered HTTP {answer.status}" + (f" ({code})" if code else ""))
 
 
@@ -65,6 +71,14 @@ def kind_of(status: int, code: str | None, message: str | None, profile: Profile
     return "row"
 
 
+def _is_refused_all_the_same(body: Mapping[str, Any], profile: Profile) -> bool:
+    """Whether an answer that names a job says that it was not taken: `success: false`, and a code that leaves no doubt.
+
+    Any other code may be that of a job that was begun. It is asked about like any other, and its provider says how it ended.
+    """
+    return body.get("success") is False and profile.errors.get(answers.error_code(body) or "") in _NEVER_BEGUN
+
+
 def _surely_refused(message: str | None, profile: Profile) -> ErrorKind | None:
     """What words mean that this provider says only where it has taken nothing, also with a server error's status."""
     heard = (message or "").lower()
@@ -77,22 +91,32 @@ def _means_the_address(code: str | None, message: str) -> bool:
     return _INVALID_URL in said or (code is None and "model" not in said)
 
 
-def _rejected(kind: ErrorKind | None, answer: Answer, code: str | None, message: str | None) -> Rejected:
+def _rejected(kind: ErrorKind | None, answer: Answer, body: Mapping[str, Any] | None, profile: Profile) -> Rejected:
+    code, message = answers.error_of(body or {}, profile.errors)
     return Rejected(
         kind or "row",
         code or f"http_{answer.status}",
         answers.printable(message or "the provider gave no reason", 500),
         answer.status,
         retry_after(answer.headers),
+        _trace_id(body, answer),
     )
+
+
+def _to(answer: Answer) -> str:
+    """Whose a redirect's target is, as far as it says. The rest of it may be a secret."""
+    try:
+        return f" to {Origin.of(answer.headers.get('location', ''))}"
+    except ValueError:
+        return ""
 
 
 def _doubt(answer: Answer, reason: str) -> InDoubt:
     return InDoubt(reason, answer.status, answers.excerpt(answer.body))
 
 
-def _request_id(answer: Answer) -> str | None:
-    for name in ("x-request-id", "x-qiniu-request-id"):
-        if found := answers.identifier(answer.headers.get(name)):
-            return found
-    return None
+def _trace_id(body: Mapping[str, Any] | None, answer: Answer) -> str | None:
+    """What the provider's support will ask for: from the body, or from a header."""
+    headers = (answer.headers.get(name) for name in ("x-request-id", "x-qiniu-request-id"))
+    found = (answers.identifier(value) for value in ((body or {}).get("trace_id"), *headers))
+    return next((value for value in found if value is not None), None)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 from pipelines.addresses import Origin, without_query
-from pipelines.errors import KeyRefused, NoAnswer, ProviderUnavailable, SlowDown, UnknownJob, UnusableAnswer
+from pipelines.errors import NoAnswer, UnknownJob, UnusableAnswer
 from pipelines.http import SUBMIT_DEADLINE_S, Answer, Http, form_of
 from pipelines.job import Order, RemoteJob
-from pipelines.pacing.backoff import poll_hint, retry_after
+from pipelines.pacing.backoff import poll_hint
 from pipelines.providers import answers
 from pipelines.providers.acedata import AceData
 from pipelines.providers.classify import classify
@@ -28,11 +29,13 @@ from pipelines.providers.protocol import (
     Link,
     Phase,
     Progress,
+    Rejected,
     Request,
     Supplies,
     Upload,
     Verdict,
 )
+from pipelines.providers.status_answer import readable
 from pipelines.providers.veo_generations import VeoGenerations
 
 CONTRACTS: Mapping[ContractName, Contract] = {
@@ -41,10 +44,16 @@ CONTRACTS: Mapping[ContractName, Contract] = {
     "veo": VeoGenerations(),
     "fal": FalQueue(),
 }
+_ID_PLACES: Mapping[ContractName, tuple[str, ...]] = {
+    "openai": ("id", "task_id"),
+    "acedata": ("id", "task_id"),
+    "veo": ("id", "task_id"),
+    "fal": ("request_id", "id", "task_id"),
+}
 _JSON = "application/json"
 _KEY_SHOWN, _CALLBACK_SHOWN = "(the key)", "(the callback address)"
+_NOT_FOUND = 404
 _LEAST_SECRET = 8  # a shorter key, as for a sandbox, is no secret, and would be found in the middle of a job's id
-_UNAUTHORIZED, _NOT_FOUND, _GONE, _TOO_MANY = 401, 404, 410, 429
 
 
 class Client:
@@ -56,15 +65,26 @@ class Client:
         base_url: without a trailing slash.
         key: the API key; it appears in no message, `repr` or record.
         account: a fixed name for the account, where address and key say nothing (a rehearsal).
+        trusted: the operator set the address, so that files may come from it though it is private.
     """
 
-    def __init__(self, http: Http, profile: Profile, base_url: str, key: str, *, account: str | None = None) -> None:
+    def __init__(
+        self,
+        http: Http,
+        profile: Profile,
+        base_url: str,
+        key: str,
+        *,
+        account: str | None = None,
+        trusted: bool = False,
+    ) -> None:
         self.profile = profile
         self._http = http
         self._base_url = base_url
         self._key = key
         self._secret = key if len(key) >= _LEAST_SECRET else ""
         self.account = account or account_of(base_url, key)
+        self.trusted = frozenset({Origin.of(base_url)}) if trusted else frozenset()
 
     def key_header(self) -> Mapping[str, str]:
         """`Authorization: Bearer`, as every API of these families wants it; nothing for a server that needs no key."""
@@ -75,13 +95,15 @@ class Client:
 
         Raises:
             NotSent: surely nothing reached the provider.
+            Unsendable: nor will it, with this key or address.
         """
-        contract = CONTRACTS[self.profile.contract_of(order.mode)]
+        ordered = RemoteJob("", order.mode, contract=self.profile.contract_of(order.mode))
+        contract = CONTRACTS[self._contract_of(ordered)]
         request = contract.submission(order, self.profile, supplies)
         content_type, content = encoded(request)
         try:
             answer = await self._http.submit(
-                self._url_of(request.path, order.mode),
+                self._url_of(request.path, ordered),
                 headers=self._headers(content_type),
                 content=content,
                 before_first_byte=before_first_byte,
@@ -91,32 +113,35 @@ class Client:
             return InDoubt(f"no answer came back: {error}")
         verdict = classify(self._without_secrets(answer, supplies.callback_url), self.profile, contract)
         if isinstance(verdict, Accepted):
-            return replace(verdict, job=replace(verdict.job, mode=order.mode))
+            return replace(verdict, job=replace(verdict.job, mode=ordered.mode, contract=ordered.contract))
+        if isinstance(verdict, Rejected) and verdict.http_status == _NOT_FOUND and _names_a_clip(order, self.profile):
+            return replace(verdict, kind="row")  # it is the clip that is not there, and not the API
         return verdict
 
     async def check(self, job: RemoteJob) -> Progress:
         """Ask about one job.
 
         Raises:
-            KeyRefused: HTTP 401.
-            UnknownJob: HTTP 404 or 410.
-            SlowDown: HTTP 429.
+            KeyRefused: the key is not, or no longer, taken.
+            UnknownJob: nobody there knows the job.
+            SlowDown: too many queries.
             ProviderUnavailable: any other refusal, server errors first of all; it passes, or the deadline ends it.
             NoAnswer: the network failed.
             UnusableAnswer: no JSON object came back, or one about another job.
         """
-        contract = CONTRACTS[self.profile.contract_of(job.mode)]
+        contract = CONTRACTS[self._contract_of(job)]
         progress = await self._progress(contract, contract.status(job, self.profile), job)
         if progress.result_url is None:
             return progress
-        ended = await self._progress(contract, Request("GET", progress.result_url), job)  # it says elsewhere with what
+        there = Request("GET", progress.result_url)
+        ended = await self._progress(contract, there, job, progress.word)  # it says elsewhere with what
         return progress if ended.phase is Phase.RUNNING else ended
 
     async def check_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Progress]:
         """Ask about many jobs of one protocol in one request; raises as `check` does."""
-        contract = CONTRACTS[self.profile.contract_of(jobs[0].mode)]
+        contract = CONTRACTS[self._contract_of(jobs[0])]
         request = contract.batch_status([job.id for job in jobs], self.profile)
-        body, _ = await self._ask(request, jobs[0].mode)
+        body, _ = await self._ask(request, jobs[0])
         found = contract.read_batch(body, jobs, self.profile, self._base_url)
         return {name: self._clean(progress) for name, progress in found.items()}
 
@@ -130,48 +155,67 @@ class Client:
 
     async def delete(self, job: RemoteJob) -> None:
         """Remove a finished video from the provider's store, where it has such a request; raises as `check` does."""
-        await self._ask(Request("DELETE", path_of("delete", self.profile, job.id)), job.mode)
+        await self._ask(Request("DELETE", path_of("delete", self.profile, job.id)), job)
 
     def content_link(self, job: RemoteJob, variant: str = "video") -> Link:
         """Where the provider itself serves the file of a finished job: `video`, `thumbnail` or `spritesheet`."""
         query = "" if variant == "video" else f"?{urlencode({'variant': variant})}"
-        return Link(self._base_of(job.mode) + path_of("content", self.profile, job.id) + query, needs_key=True)
+        return Link(self._base_of(job) + path_of("content", self.profile, job.id) + query, needs_key=True)
 
-    async def _progress(self, contract: Contract, request: Request, job: RemoteJob) -> Progress:
-        body, headers = await self._ask(request, job.mode)
-        named = {answers.identifier(body.get(name)) for name in ("id", "task_id", "request_id")} - {None}
+    async def _progress(self, contract: Contract, request: Request, job: RemoteJob, word: str = "") -> Progress:
+        """What an answer says. The result of a job that has ended has no status of its own, so it goes by that `word`."""
+        body, headers = await self._ask(request, job, result=bool(word))
+        body = body if not word or body.get("status") else {**body, "status": word}
+        named = _named(body, self._contract_of(job), self.profile)
         if self.profile.repeats_id and named and job.id not in named:
-            raise UnusableAnswer(f"{self.profile.name} answers a query about {job.id} with another job's id.")
-        progress = self._clean(contract.read_progress(body, job, self.profile, self._base_of(job.mode)))
+            raise UnusableAnswer(
+                f"{self.profile.name} answers a query about {job.id} with another job's id. If it is the same job under "
+                "a new name, its profile has to say `repeats_id: false`."
+            )
+        progress = self._clean(contract.read_progress(body, job, self.profile, self._base_of(job)))
         return replace(progress, poll_after_s=poll_hint(headers))
 
-    async def _ask(self, request: Request, mode: str = "") -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    async def _ask(
+        self, request: Request, job: RemoteJob | None = None, *, result: bool = False
+    ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         content = None if request.body is None else json.dumps(request.body).encode()
         headers = self._headers(None if content is None else _JSON)
-        url = self._url_of(request.path, mode)
+        url = self._url_of(request.path, job or RemoteJob(""))
         answer = await self._http.ask(request.method, url, headers=headers, content=content)
-        return _readable(answer if _is_fine(answer) else self._without_secrets(answer), self.profile), answer.headers
+        shown = self._without_secrets(answer)
+        body = readable(shown, self.profile, result=result)
+        if shown.body != answer.body:  # links stay as they are
+            body = answers.mapping(answers.parse(answer.body))
+        return body, answer.headers
 
-    def _base_of(self, mode: str) -> str:
-        """The base URL as the protocol of a mode counts it."""
-        drops = next((each.base_url_drops for each in self.profile.modes if each.name == mode), "")
-        return self._base_url.removesuffix(drops)
+    def _contract_of(self, job: RemoteJob) -> ContractName:
+        """The protocol that a job was ordered in, whatever its mode is called or speaks now."""
+        ordered_in = next((name for name in CONTRACTS if name == job.contract), None)
+        return ordered_in or self.profile.contract_of(job.mode)
 
-    def _url_of(self, path: str, mode: str) -> str:
-        """The address of a request. One that the provider gave is used as it is, but gets our key on its host only.
+    def _base_of(self, job: RemoteJob) -> str:
+        """The base URL as the protocol of a job counts it."""
+        return self._base_url.removesuffix(self.profile.dropped_by(job.mode, self._contract_of(job)))
+
+    def _url_of(self, path: str, about: RemoteJob) -> str:
+        """The address of a request. One that the provider gave is used as it is, and our key goes to no other host.
+
+        A gateway that the operator has set may pass on an address of the vendor: then it is asked at the gateway, whose
+        key the vendor has no business to see.
 
         Raises:
             UnknownJob: it leads to another host, so nobody can be asked about this job.
         """
+        base = self._base_of(about)
         if path.startswith("/"):
-            return self._base_of(mode) + path
-        try:
-            is_ours = Origin.of(path) in {Origin.of(self._base_url), Origin.of(self.profile.base_url)}
-        except ValueError:
-            is_ours = False
-        if not is_ours:
-            raise UnknownJob(f"{self.profile.name} names an address on another host to ask: {without_query(path)}.")
-        return path
+            return base + path
+        with suppress(ValueError):
+            if Origin.of(path) == Origin.of(base):
+                return path
+        vendor = self.profile.base_url.removesuffix(self.profile.dropped_by(about.mode, self._contract_of(about)))
+        if path.startswith(f"{vendor}/"):
+            return base + path.removeprefix(vendor)
+        raise UnknownJob(f"{self.profile.name} names an address on another host to ask: {without_query(path)}.")
 
     def _without_secrets(self, answer: Answer, callback_url: str | None = None) -> Answer:
         """The same answer, should it echo the key or the address to call: what is said about it is shown and stored."""
@@ -183,16 +227,30 @@ class Client:
 
     def _clean(self, progress: Progress) -> Progress:
         """The same for a progress, whose links stay as they are."""
-        if not self._secret or self._secret not in f"{progress.code} {progress.message}":
+        said = (progress.code, progress.message, progress.trace_id)
+        if not self._secret or not any(words and self._secret in words for words in said):
             return progress
-        code, message = (
-            words and words.replace(self._secret, _KEY_SHOWN) for words in (progress.code, progress.message)
-        )
-        return replace(progress, code=code, message=message)
+        code, message, trace_id = (words and words.replace(self._secret, _KEY_SHOWN) for words in said)
+        return replace(progress, code=code, message=message, trace_id=trace_id)
 
     def _headers(self, content_type: str | None) -> dict[str, str]:
         headers = {"accept": "application/json", **self.key_header()}
         return headers if content_type is None else headers | {"content-type": content_type}
+
+
+def _names_a_clip(order: Order, profile: Profile) -> bool:
+    """Whether the path of an order names another clip."""
+    remix = profile.mode(order.mode).remix if order.remix_of is not None else None
+    return remix is not None and remix.field is None
+
+
+def _named(answer: Mapping[str, Any], contract: ContractName, profile: Profile) -> set[str]:
+    """What an answer calls the job that it is about. A `request_id` is that of the HTTP request, but for the queue."""
+    places = _ID_PLACES[contract]
+    if profile.id_path and contract == profile.contract:
+        places = (profile.id_path,)
+    found = (answers.identifier(value) for place in places for value in answers.at_path(answer, place))
+    return {name for name in found if name is not None}
 
 
 def encoded(request: Request) -> tuple[str, bytes]:
@@ -210,31 +268,13 @@ def _form_text(value: Any) -> str:
 
 
 def account_of(base_url: str, key: str) -> str:
-    """A short fingerprint of who pays: the address and the key."""
+    """A short fingerprint of who pays: the first half is of the address alone, the second of address and key."""
     origin = Origin.of(base_url)
-    return hashlib.sha256(f"{origin.host}:{origin.port}\0{key}".encode()).hexdigest()[:16]
+    address = f"{origin.host}:{origin.port}"
+    halves = (hashlib.sha256(text.encode()).hexdigest()[:8] for text in (address, f"{address}\0{key}"))
+    return "".join(halves)
 
 
-def _is_fine(answer: Answer) -> bool:
-    return 200 <= answer.status < 300  # noqa: PLR2004 - HTTP
-
-
-def _readable(answer: Answer, profile: Profile) -> Mapping[str, Any]:
-    """The JSON object of a status answer, or the error that it stands for."""
-    body = answers.parse(answer.body) if answer.complete else None
-    code, message = answers.error_of(body or {})
-    said = answers.printable(f"{code or ''} {message or ''}".strip() or "no reason given", 300)
-    if answer.status == _UNAUTHORIZED:
-        raise KeyRefused(
-            f"{profile.name} refuses the API key on a status query ({said}). Set a valid {profile.key_names[0]} and run "
-            "the same command again: jobs that were accepted are kept."
-        )
-    if answer.status in (_NOT_FOUND, _GONE):
-        raise UnknownJob(f"{profile.name} does not know this job ({said}).")
-    if answer.status == _TOO_MANY:
-        raise SlowDown(f"{profile.name} asks for fewer status queries.", retry_after(answer.headers))
-    if not _is_fine(answer):
-        raise ProviderUnavailable(f"{profile.name} answers a status query with HTTP {answer.status} ({said}).")
-    if body is None:
-        raise UnusableAnswer(f"{profile.name} answers a status query with something that is no JSON object.")
-    return body
+def same_address(account: str, other: str) -> bool:
+    """Whether two accounts are at one address; a key may have been changed."""
+    return account[:8] == other[:8]

@@ -68,12 +68,11 @@ class FalQueue(AskedOneByOne):
 
         The queue calls a failure completed too: what is wrong with it then stands in the place of the file.
         """
-        del base_url
         said = answers.word(answer.get("status"))
         word = said or ("completed" if any(name in answer for name in _RESULT_KEYS) else "")
         phase = Phase(profile.words[word]) if word in profile.words else _WORDS.get(word, Phase.RUNNING)
         code, message = answers.error_of(answer)
-        links = links_at(answer, results_of(job, profile) or _RESULTS) if phase is Phase.SUCCEEDED else ()
+        links = links_at(answer, results_of(job, profile) or _RESULTS, base_url) if phase is Phase.SUCCEEDED else ()
         if phase is Phase.SUCCEEDED and not links and (answer.get("error") or answer.get("detail")):
             phase = Phase.FAILED
         elsewhere = job.result_url if phase is Phase.SUCCEEDED and said and not links else None

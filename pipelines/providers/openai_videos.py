@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from pipelines.addresses import same_origin
 from pipelines.job import Order, RemoteJob
 from pipelines.providers import answers
 from pipelines.providers.order_body import is_form, order_body
@@ -47,7 +48,7 @@ class OpenAIVideos(AskedOneByOne):
         mode = profile.mode(order.mode)
         path = path_of("submit", profile)
         if order.remix_of is not None and mode.remix is not None and supplies.parent_id is not None:
-            path = (mode.remix.path or REMIX_PATH).format(id=quote(supplies.parent_id, safe=""))
+            path = (mode.remix.path or REMIX_PATH).replace("{id}", quote(supplies.parent_id, safe=""))
         return Request("POST", path, body, is_form(body, profile))
 
     def status(self, job: RemoteJob, profile: Profile) -> Request:
@@ -91,13 +92,20 @@ def named_job(answer: Mapping[str, Any], places: Sequence[str]) -> RemoteJob | N
     return RemoteJob(name) if name is not None else None
 
 
-def links_at(answer: Mapping[str, Any], places: Sequence[str]) -> tuple[Link, ...]:
-    """The links under the first of these paths that has any."""
+def links_at(answer: Mapping[str, Any], places: Sequence[str], base_url: str) -> tuple[Link, ...]:
+    """The links under the first of these paths that has any; a mere path such as /v1/videos/x/content is the API's own."""
     for place in places:
-        urls = dict.fromkeys(url for url in answers.at_path(answer, place) if answers.is_link(url))
-        if urls:
-            return tuple(Link(url, expires_at=answers.expiry_of(url)) for url in urls)
+        urls = dict.fromkeys(answers.link_from(value, base_url) for value in answers.at_path(answer, place))
+        links = tuple(_direct(url, base_url) for url in urls if url is not None)
+        if links:
+            return links
     return ()
+
+
+def _direct(url: str, base_url: str) -> Link:
+    """A link of an answer. It needs the key where the API serves it itself, unless its signature lets anybody in."""
+    expires_at = answers.expiry_of(url)
+    return Link(url, needs_key=expires_at is None and same_origin(url, base_url), expires_at=expires_at)
 
 
 def results_of(job: RemoteJob, profile: Profile) -> tuple[str, ...]:
@@ -105,13 +113,14 @@ def results_of(job: RemoteJob, profile: Profile) -> tuple[str, ...]:
     mode: Mode | None = next((mode for mode in profile.modes if mode.name == job.mode), None)
     if mode is not None and mode.results:
         return mode.results
-    return profile.results if profile.contract_of(job.mode) == profile.contract else ()
+    spoken = job.contract or profile.contract_of(job.mode)
+    return profile.results if spoken == profile.contract else ()
 
 
 def _links(answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> tuple[Link, ...]:
     """Direct links where the answer has them, else the content address of servers that serve the file themselves."""
     places = results_of(job, profile)
-    direct = links_at(answer, [place for place in (*places, *RESULTS) if place != "content"])
+    direct = links_at(answer, [place for place in (*places, *RESULTS) if place != "content"], base_url)
     if direct or (places and "content" not in places):
         return direct
     address = base_url + path_of("content", profile, job.id)

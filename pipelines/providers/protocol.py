@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from pipelines.addresses import Origin
 from pipelines.image import Image
 from pipelines.job import Order, RemoteJob
 from pipelines.providers.profile import ErrorKind, Profile
@@ -31,6 +32,7 @@ class Rejected:
     message: str
     http_status: int | None = None  # None: nothing was sent
     retry_after_s: float | None = None
+    trace_id: str | None = None  # what the provider's support will ask for
 
     @property
     def again(self) -> bool:
@@ -83,6 +85,7 @@ class Progress:
     unread: bool = False  # it succeeded and shows links, but none where the profile looks for the files
     seconds: float | None = None  # the length that the provider says it makes, where it says one
     size: str | None = None  # the same for the picture size
+    trace_id: str | None = None  # what the provider's support will ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,11 @@ class Contract(Protocol):
     def read_batch(
         self, answer: Mapping[str, Any], jobs: Sequence[RemoteJob], profile: Profile, base_url: str
     ) -> dict[str, Progress]:
-        """The progress of each of these jobs that the answer to a batch query names, by its id."""
+        """The progress of each of these jobs that the answer to a batch query names, by its id.
+
+        Raises:
+            UnusableAnswer: it is no answer about many jobs, so that it says nothing about those it does not name.
+        """
 
 
 class AskedOneByOne:
@@ -164,6 +171,9 @@ class Provider(Protocol):
 
     profile: Profile
     account: str  # fingerprint of address and key; tells accounts apart without naming the key
+    trusted: frozenset[
+        Origin
+    ]  # its own, if the operator set its address: files may come from there though it is private
 
     async def submit(self, order: Order, supplies: Supplies, before_first_byte: BeforeFirstByte) -> Verdict:
         """Send one paid submission, once."""

@@ -58,11 +58,10 @@ class VeoGenerations(AskedOneByOne):
 
     def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
         """`status` decides. Completed with nothing but filtered clips is a failure by moderation."""
-        del base_url
         word = answers.word(answer.get("status"))
         phase = Phase(profile.words[word]) if word in profile.words else _WORDS.get(word, Phase.RUNNING)
         code, message = answers.error_of(answer)
-        links = links_at(answer, results_of(job, profile) or _RESULTS) if phase is Phase.SUCCEEDED else ()
+        links = links_at(answer, results_of(job, profile) or _RESULTS, base_url) if phase is Phase.SUCCEEDED else ()
         if phase is Phase.SUCCEEDED and not links and _filtered(answer):
             phase, code = Phase.FAILED, "moderation_blocked"
             message = f"{_filtered(answer):g} of its clips were filtered by moderation, and none is left"

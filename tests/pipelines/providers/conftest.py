@@ -12,7 +12,6 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from pipelines.addresses import Origin
 from pipelines.http import Http
 from pipelines.job import Order
 from pipelines.providers.client import Client
@@ -98,8 +97,8 @@ def office(quick_sandbox: SandboxAddress) -> Iterator[httpx.Client]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def connections(quick_sandbox: SandboxAddress) -> AsyncIterator[Http]:
-    async with Http([Origin.of(quick_sandbox.url)]) as http:
+async def connections() -> AsyncIterator[Http]:
+    async with Http() as http:
         yield http
 
 

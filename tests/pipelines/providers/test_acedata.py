@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.errors import UnusableAnswer
 from pipelines.job import RemoteJob
 from pipelines.providers.acedata import AceData
 from pipelines.providers.profile_files import profile_named, shipped_profiles
@@ -64,6 +65,30 @@ def test_the_action_is_always_sent():
     assert many == Request("POST", "/sora/tasks", {"ids": ["a", "b"], "action": "retrieve_batch"})
 
 
+CODED, TYPED = {"code": "forbidden", "message": "m"}, {"message": "m", "type": "y"}
+#: Errors under a response, what the task itself says beside them, and what comes of it.
+ERRORS = [
+    ("4 a type is no code", {"success": False, "error": TYPED}, {}, RUN),
+    ("4 nor is a code beside the error", {"success": False, "error": {"message": "m"}, "code": 200}, {}, RUN),
+    ("4 without success", {"error": CODED}, {}, BAD),
+    ("4 without success, finished", {"error": CODED}, {"finished_at": 1.0}, BAD),
+    ("4 success null", {"success": None, "error": CODED}, {}, BAD),
+    ("4 a warning beside a success", {"success": True, "error": CODED}, {}, RUN),
+    ("4 a warning beside a clip", {"error": CODED, "data": [{"video_url": URL}]}, {}, OK),
+    ("5 an error without success, finished", {"error": "m"}, {"finished_at": 1.0}, BAD),
+    ("5 the same, not finished", {"error": "m"}, {}, RUN),
+    ("5 a typed error, finished", {"success": False, "error": TYPED}, {"finished_at": 1.0}, BAD),
+    ("null though finished", None, {"finished_at": 1.0}, RUN),
+    ("4 before the task's own end", {"success": False, "error": CODED}, {"status": "finished"}, BAD),
+    ("4 before the task's own running", {"success": False, "error": CODED}, {"status": "processing"}, BAD),
+    ("5 before the task's own", {"success": False}, {"status": "processing", "finished_at": 1.0}, BAD),
+    ("1 before 4", {"state": "processing", "success": False, "error": CODED}, {"status": "failed"}, RUN),
+    ("the task's own failure", {"success": True}, {"status": "failed", "finished_at": 1.0}, BAD),
+    ("T9 a hiccup of a task that runs", {"success": False, "error": "m"}, {"status": "processing"}, RUN),
+    ("the task's own running, with a link", {"data": [{"video_url": URL}]}, {"status": "processing"}, RUN),
+]
+
+
 @pytest.mark.parametrize(
     ("response", "task", "phase"),
     [
@@ -90,6 +115,7 @@ def test_the_action_is_always_sent():
         ({"success": False, "error": "m"}, {"finished_at": 1760105730.1}, BAD),
         ({"success": True, "data": [{"video_url": URL}]}, {"finished_at": 1760105730.1}, OK),
         ({"data": [{"video_url": URL}]}, {}, OK),
+        *[row[1:] for row in ERRORS],
     ],
     ids=[
         "null",
@@ -115,10 +141,14 @@ def test_the_action_is_always_sent():
         "5 finished and false",
         "5 finished and true",
         "6 link alone",
+        *[row[0] for row in ERRORS],
     ],
 )
 def test_t8_t9_the_terminal_rules(response, task, phase):
-    """The vendor's rules of what has ended, in their order; a success without a link has none to show."""
+    """The vendor's rules of what has ended, in their order; a success without a link has none to show.
+
+    They are about the response: what the task itself says counts where the response does not say that it has failed.
+    """
     progress = _progress(response, **task)
     assert progress.phase is phase
     assert bool(progress.links) is (phase is OK and URL in str(response))
@@ -356,6 +386,17 @@ def test_maestro_remixes_by_the_earlier_job(order_of):
     assert again == Request("POST", "/maestro/videos", body | {"action": "remix", "ref_task_id": "t-1"})
 
 
+def test_a_remix_goes_to_a_path_of_its_own_where_the_profile_has_one(order_of):
+    """The other clip may be named by the path, percent-encoded, instead of by a field."""
+    profile = profile_named("acedata-maestro")
+    remix = profile.modes[0].remix.model_copy(update={"path": "/films/{id}/again", "field": None})
+    own = profile.model_copy(update={"modes": (profile.modes[0].model_copy(update={"remix": remix}),)})
+    given = {"model": "maestro", "seconds": 30, "size": None, "orientation": "portrait"}
+    order = order_of(profile.name, remix_of="parent", **given)
+    assert CONTRACT.submission(order, own, Supplies(parent_id="t/1")).path == "/films/t%2F1/again"
+    assert CONTRACT.submission(order_of(profile.name, **given), own, Supplies()).path == "/maestro/videos"
+
+
 def test_t5_the_address_to_call_goes_along(order_of):
     """With an address to call, the answer is still asked for at once, and polling goes on."""
     order = order_of("acedata", "v2")
@@ -394,14 +435,35 @@ def test_t4_a_finished_task_says_when_and_its_link_until_when():
     assert progress.links[0].expires_at == datetime(2025, 10, 16, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("task", "response", "trace_id"),
+    [
+        ({"trace_id": "a"}, {"trace_id": "b"}, "a"),
+        ({}, {"trace_id": "b"}, "b"),
+        ({"trace_id": {}}, None, None),
+        ({}, {"error": {"trace_id": "c"}}, None),
+    ],
+)
+def test_a_task_carries_its_trace_id(task, response, trace_id):
+    """What the vendor's support asks for stands beside the response or in it."""
+    assert _progress(response, **task).trace_id == trace_id
+
+
 def test_a_batch_answer_is_sorted_by_id():
     """Each task of a batch answer speaks for itself; what has no id speaks for nobody."""
     items = [{"id": "a", "response": {"data": [{"state": "failed"}]}}, {"id": "b"}, {"response": {}}, None, 7]
     jobs = [RemoteJob(name, "v2") for name in "abc"]
     found = CONTRACT.read_batch({"items": items, "count": 5}, jobs, PROFILE, "https://api")
     assert {name: progress.phase for name, progress in found.items()} == {"a": BAD, "b": RUN}
-    for nonsense in ({}, {"items": None}, {"items": {"a": 1}}, {"items": "x"}):
-        assert CONTRACT.read_batch(nonsense, jobs, PROFILE, "https://api") == {}
+    assert CONTRACT.read_batch({"items": []}, jobs, PROFILE, "https://api") == {}
+
+
+@pytest.mark.parametrize("answer", [{}, {"items": None}, {"items": {"a": 1}}, {"items": "x"}, {"success": True}])
+def test_an_answer_without_a_list_says_nothing_of_any_job(answer):
+    """It is a query that failed, and not the news that none of the jobs is known."""
+    with pytest.raises(UnusableAnswer, match="2 jobs without a list") as caught:
+        CONTRACT.read_batch(answer, [RemoteJob("a", "v2"), RemoteJob("b", "v2")], PROFILE, "https://api")
+    assert type(caught.value) is UnusableAnswer
 
 
 def test_each_job_of_a_batch_answer_is_read_as_its_mode_says():

@@ -78,6 +78,11 @@ def test_w16_times_come_in_every_form(value, moment):
         ({"error": {"code": "c", "message": "m"}}, ("c", "m")),
         ({"error": {"code": 7, "message": "m", "type": "t"}}, ("7", "m")),
         ({"error": {"code": None, "message": "m", "type": "t"}}, ("t", "m")),
+        ({"error": {"code": 429, "message": "m", "type": "t"}}, ("t", "m")),
+        ({"error": {"code": "403", "message": "m", "type": "t"}}, ("t", "m")),
+        ({"error": {"code": 500, "message": "m"}}, ("500", "m")),
+        ({"error": {"code": 500, "message": "m"}, "code": "c"}, ("c", "m")),
+        ({"error": {"code": 1102, "message": "m", "type": "t"}}, ("1102", "m")),
         ({"error": {"message": "only"}}, (None, "only")),
         ({"error": "text"}, (None, "text")),
         ({"error": None}, (None, None)),
@@ -98,6 +103,39 @@ def test_w16_times_come_in_every_form(value, moment):
 def test_errors_are_found_wherever_they_are(answer, found):
     """Code and message, in every envelope that this family of APIs uses."""
     assert answers.error_of(answer) == found
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ({"code": "other", "type": "known"}, "known"),
+        ({"code": 429, "type": "known"}, "known"),
+        ({"code": "known", "type": "known too"}, "known"),
+        ({"code": "other", "type": "another"}, "other"),
+        ({"code": "429", "type": None}, "429"),
+    ],
+)
+def test_of_several_codes_the_one_that_means_something_counts(error, code):
+    """Servers differ in which of code and type is the telling one; what the profile knows wins."""
+    assert answers.error_of({"error": error}, {"known": "row", "known too": "row"})[0] == code
+
+
+@pytest.mark.parametrize(
+    ("value", "link"),
+    [
+        (_LINK, _LINK),
+        ("/v1/x", "https://api:8/v1/x"),
+        ("//cdn/x", "https://cdn/x"),
+        ("x/y", None),
+        ("//", None),
+        ("//[", None),
+        ("/x\ty", None),
+        (["/x"], None),
+    ],
+)
+def test_a_path_is_a_link_to_where_it_was_said(value, link):
+    """What begins with a slash is completed by the address of the API; anything else is a link, or none."""
+    assert answers.link_from(value, "https://api:8/v1") == link
 
 
 @pytest.mark.parametrize(
@@ -166,6 +204,8 @@ def test_t09_no_link_breaks_the_expiry(address, query):
         ({"a": [{"b": [None, 1, _LINK]}]}, True),
         ({_LINK: "x"}, False),
         ({"a": ["ftp://a.b/c", "https://", "see https://a.b", True, {}]}, False),
+        ({"a": ["/v1/x"]}, True),
+        ({"a": ["a/b", "/a b", "/"]}, False),
         (None, False),
     ],
 )

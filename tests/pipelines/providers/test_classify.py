@@ -47,6 +47,14 @@ ROWS = [
     ("litellm's long id", OPENAI, 200, {"id": "video_" + "bGl0/+==" * 40}, "id video_" + "bGl0/+==" * 40),
     ("S17 an id and an error", ACE, 200, _error("api_error", task_id="t", success=False), "id t"),
     ("S17 an id and a failure", OPENAI, 200, {"id": "v", "status": "failed", **_error("x")}, "id v"),
+    ("S17 the same of a known code", OPENAI, 200, {"id": "v", **_error("insufficient_quota")}, "id v"),
+    ("S17 an id and no success", ACE, 200, {"task_id": "t", **_error("used_up")}, "id t"),
+    ("S17 an id and moderation", ACE, 200, {"task_id": "t", "success": False, **_error("forbidden")}, "id t"),
+    ("S17 an id and a failure of Ace", ACE, 200, {"task_id": "t", "success": False, **_error("task_failed")}, "id t"),
+    ("S17 an id and a hiccup", ACE, 200, {"task_id": "t", "success": False, "error": "used_up"}, "id t"),
+    ("S17 an id and a type", ACE, 200, {"task_id": "t", "success": False, "error": {"type": "used_up"}}, "id t"),
+    ("S17 an id, but not begun", ACE, 200, {"task_id": "t", "success": False, **_error("used_up")}, "funds"),
+    ("S17 the same, nested", ACE, 200, {"data": {"task_id": "t"}, "success": False, **_error("no_token")}, "key"),
     ("S43 another size is echoed", OPENAI, 200, {"id": "v", "size": "1x1", "seconds": "99"}, "id v"),
     # 1.5, row by row
     ("malformed", ACE, 400, _error("bad_request"), "row"),
@@ -72,6 +80,8 @@ ROWS = [
     ("S14 upstream", ACE, 502, _error("upstream_error"), DOUBT),
     ("S14 timeout", ACE, 504, _error("timeout"), DOUBT),
     ("S16 business failure at 200", ACE, 200, {"success": False, **_error("task_failed")}, DOUBT),
+    ("S16 no such task at 200", ACE, 200, {"success": False, **_error("task_not_found")}, DOUBT),
+    ("no such task", ACE, 404, _error("task_not_found"), "row"),
     ("S16 fetch failed", ACE, 200, {"success": False, **_error("api_error", "fetch failed")}, DOUBT),
     ("S16 refused at 200", ACE, 200, {"success": False, **_error("used_up")}, "funds"),
     ("S16 moderated at 200", ACE, 200, {"success": False, **_error("forbidden")}, "moderation"),
@@ -84,6 +94,10 @@ ROWS = [
     ("openai's 401", OPENAI, 401, _error("invalid_api_key"), "key"),
     ("new-api's quota", OPENAI, 403, _error("insufficient_user_quota"), "funds"),
     ("openai's quota is no rate", OPENAI, 429, _error("insufficient_quota"), "funds"),
+    ("vllm-omni's quota", OPENAI, 429, {"error": {"code": 429, "type": "insufficient_quota", "message": "m"}}, "funds"),
+    ("new-api's quota, as a type", OPENAI, 403, {"error": {"code": 403, "type": "insufficient_user_quota"}}, "funds"),
+    ("moderation, as a type", OPENAI, 400, {"error": {"code": "400", "type": "moderation_blocked"}}, "moderation"),
+    ("a number that repeats the status", OPENAI, 429, {"error": {"code": 429, "message": "m"}}, "slow_down"),
     ("an unknown model", OPENAI, 404, _error("model_not_found"), "row"),
     ("a model in words", QINIU, 404, {"message": "no available channels for model sora-9"}, "row"),
     ("fastapi, wrong path", OPENAI, 404, {"detail": "Not Found"}, "address"),
@@ -306,6 +320,23 @@ def test_t05_an_answer_cut_at_every_byte_is_in_doubt_until_it_is_whole():
     assert isinstance(_verdict(OPENAI, 200, whole), Accepted)
 
 
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [
+        ("https://evil.example:8443/v1/videos?key=SECRET", "with a redirect to https://evil.example:8443;"),
+        ("http://u:SECRET@evil.example/SECRET", "with a redirect to http://evil.example;"),
+        ("/elsewhere?SECRET", "with a redirect;"),
+        ("http://[SECRET", "with a redirect;"),
+        ("", "with a redirect;"),
+    ],
+)
+def test_s38_a_redirect_says_whom_it_leads_to_and_no_more(location, named):
+    """Who set the address needs to know where it would have gone; the rest of the link may be a secret."""
+    verdict = _verdict("openai", 307, b"", headers={"location": location})
+    assert named in verdict.message
+    assert "SECRET" not in verdict.message
+
+
 def test_s33_the_hint_travels_with_the_refusal():
     """A 429 carries the wait that it asks for."""
     verdict = _verdict(OPENAI, 429, b"", headers={"retry-after": "17"})
@@ -324,6 +355,40 @@ def test_s33_the_hint_travels_with_the_refusal():
 def test_the_trace_id_is_kept_for_support(body, headers, trace_id):
     """What the vendor's support will ask for is remembered, from the body or a header."""
     assert _verdict(ACE, 200, body, headers=headers).trace_id == trace_id
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("used_up", "funds"),
+        ("insufficient_balance", "funds"),
+        ("rate_limited", "slow_down"),
+        ("too_many_requests", "slow_down"),
+        ("invalid_token", "key"),
+        ("disabled", "key"),
+        ("bad_request", "row"),
+    ],
+)
+def test_t8_a_refusal_that_names_a_task_is_a_refusal(code, kind):
+    """`success: false` and a code by which nothing can have been begun: the account or the order is at fault, not a job."""
+    verdict = _verdict(ACE, 200, {"success": False, "task_id": "t", **_error(code)})
+    assert (type(verdict), verdict.kind, verdict.http_status) == (Rejected, kind, 200)
+
+
+@pytest.mark.parametrize("code", ["task_failed", "task_not_found", "api_error", "timeout", "forbidden", "no_such_code"])
+def test_t8_a_failure_that_names_a_task_is_asked_about(code):
+    """Any other failure may be that of a job that was begun, so the provider says how it ended; without an id it is doubt."""
+    body = {"success": False, **_error(code)}
+    assert isinstance(_verdict(ACE, 200, {"task_id": "t", **body}), Accepted)
+    if code != "forbidden":
+        assert isinstance(_verdict(ACE, 200, body), InDoubt)
+
+
+def test_the_trace_id_of_a_refusal_is_kept():
+    """Support asks for it whether an order was taken or not."""
+    assert _verdict(ACE, 400, _error("bad_request")).trace_id == "t-1"
+    assert _verdict(OPENAI, 400, _error(None, trace_id=None), headers={"x-request-id": "r"}).trace_id == "r"
+    assert _verdict(OPENAI, 307, b"").trace_id is None
 
 
 def test_a_server_error_rejects_only_where_the_profile_proves_it():

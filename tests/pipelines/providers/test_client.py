@@ -7,19 +7,22 @@ from urllib.parse import unquote
 
 import pytest
 
+from pipelines.addresses import Origin
 from pipelines.errors import (
     KeyRefused,
     LedgerError,
     NoAnswer,
     NotSent,
+    ProviderError,
     ProviderUnavailable,
     SlowDown,
     UnknownJob,
+    Unsendable,
     UnusableAnswer,
 )
 from pipelines.http import Http
 from pipelines.job import RemoteJob
-from pipelines.providers.client import Client, account_of
+from pipelines.providers.client import Client, account_of, same_address
 from pipelines.providers.profile_files import profile_named
 from pipelines.providers.protocol import Accepted, InDoubt, Phase, Rejected, Supplies
 
@@ -35,7 +38,7 @@ async def test_a_submission_is_one_post_with_the_key(peer, client_of, order_of):
     """What goes out is one JSON POST to the documented path, with the key as a bearer."""
     peer.answers(200, {"id": "v-1", "status": "queued"})
     verdict = await client_of("qiniu").submit(order_of(prompt="猫 🎬"), Supplies(), _nothing)
-    assert verdict == Accepted(RemoteJob("v-1", "video"), None, 200)
+    assert verdict == Accepted(RemoteJob("v-1", "video", contract="openai"), None, 200)
     [(line, headers, body)] = peer.requests
     assert line == "POST /v1/videos HTTP/1.1"
     assert headers["authorization"] == f"bearer {KEY}"
@@ -102,8 +105,14 @@ async def test_s38_a_redirect_is_not_followed(peer, client_of, order_of):
         (200, b"", {}, UnusableAnswer),
         (200, b'{"status": "compl', {"content_length": "90"}, UnusableAnswer),
         (200, {"id": "another", "status": "completed"}, {}, UnusableAnswer),
+        (400, {"error": {"code": "invalid_api_key"}}, {}, KeyRefused),
+        (200, {"error": {"code": "invalid_api_key"}}, {}, KeyRefused),
+        (200, {"error": {"message": f"no {KEY}"}}, {}, ProviderUnavailable),
     ],
-    ids=["W05", "W03", "W04", "S33", "T29", "400", "redirect", "500", "503", "W06 html", "W06 empty", "cut", "W13"],
+    ids=[
+        *["W05", "W03", "W04", "S33", "T29", "400", "redirect", "500", "503", "W06 html", "W06 empty", "cut", "W13"],
+        *["W05 as 400", "W05 as 200", "an error and no job"],
+    ],
 )
 async def test_a_status_query_that_fails_is_translated(peer, client_of, status, body, headers, error):
     """Each refusal of a free query has its own error, none fails the job, and none holds the key."""
@@ -143,12 +152,64 @@ async def test_t21_a_gateway_that_codes_its_ids_anew_is_still_believed(peer, cli
         await client_of("new-api").check(JOB)
 
 
+@pytest.mark.parametrize(
+    ("id_path", "body", "ours"),
+    [
+        ("job.id", {"request_id": "req-2", "job": {"id": "v-1"}}, True),
+        ("job.id", {"id": "another", "job": {"id": "v-1"}}, True),
+        ("job.id", {"id": "another", "status": "queued"}, True),
+        ("job.id", {"id": "v-1", "job": {"id": "another"}}, False),
+        ("jobs[].id", {"jobs": [{"id": "w"}, {"id": "v-1"}]}, True),
+        (None, {"request_id": "req-2", "status": "queued"}, True),
+        (None, {"id": "another", "request_id": "v-1"}, False),
+    ],
+)
+async def test_w13_an_answer_names_its_job_where_the_profile_says(peer, order_of, id_path, body, ours):
+    """Where the place of the id is known no other counts; and the number of an HTTP request is no job's name."""
+    peer.answers(200, body)
+    profile = profile_named("openai").model_copy(update={"id_path": id_path})
+    async with Http() as http:
+        asking = Client(http, profile, peer.url, KEY).check(JOB)
+        if ours:
+            assert (await asking).phase is Phase.RUNNING
+        else:
+            with pytest.raises(UnusableAnswer, match="repeats_id"):
+                await asking
+
+
+async def test_w13_the_queue_calls_a_job_a_request(peer, client_of):
+    """There, and only there, a `request_id` is the name of the job, and another one is another job's."""
+    peer.answers(200, {"request_id": "another", "status": "IN_PROGRESS"})
+    with pytest.raises(UnusableAnswer, match="another job's id"):
+        await client_of("qiniu").check(_at(peer))
+
+
 async def test_many_jobs_are_asked_about_in_one_request(peer, client_of):
     """Where the contract can, one query names many, and the answer is told apart by id."""
     peer.answers(200, {"items": [{"id": "a", "response": {"data": [{"state": "failed"}]}}, {"id": "b"}], "count": 2})
     found = await client_of("acedata").check_many([RemoteJob(name, "v2") for name in "abc"])
     assert {name: progress.phase for name, progress in found.items()} == {"a": Phase.FAILED, "b": Phase.RUNNING}
     assert json.loads(peer.requests[0][2]) == {"ids": ["a", "b", "c"], "action": "retrieve_batch"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, {"success": False, "error": {"code": "rate_limited"}}, SlowDown),
+        (200, {"success": False, "error": {"code": "invalid_token"}}, KeyRefused),
+        (400, {"error": {"code": "token_mismatched"}}, KeyRefused),
+        (200, {"success": False, "error": {"code": "api_error"}}, ProviderUnavailable),
+        (200, {"success": False, "error": "a hiccup"}, ProviderUnavailable),
+        (200, {"success": True}, UnusableAnswer),
+        (200, {"count": 0}, UnusableAnswer),
+    ],
+)
+async def test_t8_an_error_about_many_jobs_says_nothing_of_any(peer, client_of, status, body, error):
+    """One that comes at HTTP 200 is the query's as well: none of the jobs is unknown for it."""
+    peer.answers(status, body)
+    with pytest.raises(error) as caught:
+        await client_of("acedata").check_many([RemoteJob(name, "v2") for name in "abc"])
+    assert type(caught.value) is error
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
@@ -179,7 +240,28 @@ def test_an_account_is_an_address_and_a_key():
     same = account_of("https://api/v1", "k")
     assert same == account_of("https://api:443/v2", "k")
     assert len({same, account_of("https://api/v1", "l"), account_of("https://b/v1", "k")}) == 3
+    assert same_address(same, account_of("https://api/v1", "l"))
+    assert not same_address(same, account_of("https://b/v1", "k"))
     assert Client(None, profile_named("qiniu"), "https://api/v1", KEY, account="rehearsal").account == "rehearsal"
+
+
+def test_only_a_trusted_address_may_be_private():
+    """What the operator set is trusted, and nothing besides: links of this provider may lead there."""
+    url = "http://10.0.0.7:8000/v1"
+    assert Client(None, profile_named("openai"), url, KEY, trusted=True).trusted == {Origin.of(url)}
+    assert Client(None, profile_named("openai"), url, KEY).trusted == frozenset()
+
+
+async def test_s02_k04_a_key_that_cannot_be_sent_is_no_doubt_and_in_no_message(peer, order_of):
+    """Nothing was sent, and nothing will be: that is for the operator, who is told without the key."""
+    async with Http() as http:
+        client = Client(http, profile_named("openai"), peer.url, f"sk-old\n{KEY}")
+        with pytest.raises(Unsendable) as refused:
+            await client.submit(order_of("openai"), Supplies(), _nothing)
+        with pytest.raises(NoAnswer) as unheard:
+            await client.check(JOB)
+    assert peer.requests == []
+    assert not any(KEY in str(error.value) or "sk-old" in str(error.value) for error in (refused, unheard))
 
 
 async def _said(client, order, supplies=None):
@@ -252,6 +334,20 @@ async def test_t26_one_account_speaks_three_protocols(peer, client_of, order_of,
     assert all(headers["authorization"] == f"bearer {KEY}" for _, headers, _ in peer.requests)
 
 
+async def test_t26_a_job_is_asked_about_in_the_protocol_of_its_order(peer, client_of):
+    """Whatever its mode is called or speaks by now, as the job itself remembers."""
+    host = peer.url.removesuffix("/v1")
+    renamed = RemoteJob("r-1", "a-name-of-old", f"{host}/queue/r-1/status", f"{host}/queue/r-1", contract="fal")
+    peer.answers(200, {"status": "COMPLETED", "result": {"video": {"url": "https://cdn/v.mp4"}}})
+    assert [link.url for link in (await client_of("qiniu").check(renamed)).links] == ["https://cdn/v.mp4"]
+    peer.answers(200, {"id": "chatvideo-1", "status": "Initializing"})
+    await client_of("qiniu").check(RemoteJob("chatvideo-1", "video", contract="veo"))
+    assert [line.split()[1] for line, _, _ in peer.requests] == [
+        "/queue/r-1/status",
+        "/v1/videos/generations/chatvideo-1",
+    ]
+
+
 @pytest.mark.parametrize(
     ("base", "path"),
     [
@@ -300,6 +396,37 @@ async def test_t27_a_result_that_is_elsewhere_is_asked_for_there(peer, client_of
     assert [line.split()[1] for line, _, _ in peer.requests] == paths[: len(answers)]
 
 
+WHY = {"detail": {"loc": ["body"], "msg": "the prompt was refused", "type": "content_policy_violation"}}
+
+
+@pytest.mark.parametrize(("status", "body"), [(422, WHY), (200, WHY), (422, {"detail": [WHY["detail"]]})])
+async def test_t27_a_failure_that_is_told_at_the_result_is_heard_there(peer, client_of, status, body):
+    """The queue calls a failure completed, and says only in the place of the result what went wrong."""
+    peer.answers(200, {"status": "COMPLETED"})
+    peer.answers(status, body)
+    progress = await client_of("qiniu").check(_at(peer))
+    told = (progress.phase, progress.word, progress.code, progress.message)
+    assert told == (Phase.FAILED, "completed", "content_policy_violation", "the prompt was refused")
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 408, 425, 429, 500, 503])
+async def test_t27_a_result_that_cannot_be_had_now_ends_no_job(peer, client_of, status):
+    """A refusal that is about the query, or about the moment, is asked again."""
+    peer.answers(200, {"status": "COMPLETED"})
+    peer.answers(status, {"detail": "Request is still in progress"})
+    with pytest.raises(ProviderError) as caught:
+        await client_of("qiniu").check(_at(peer))
+    assert caught.value.passes
+
+
+async def test_w11_links_at_the_result_that_the_profile_does_not_mean_are_noticed(peer, client_of):
+    """A result that shows a clip where nobody looks is paid for, and no empty one."""
+    peer.answers(200, {"status": "COMPLETED"})
+    peer.answers(200, {"film": {"url": "https://cdn/v.mp4"}})
+    progress = await client_of("qiniu").check(_at(peer))
+    assert (progress.phase, progress.links, progress.unread) == (Phase.SUCCEEDED, (), True)
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -320,6 +447,16 @@ async def test_t20_the_key_goes_to_the_apis_own_host_only(peer, client_of, addre
     with pytest.raises(UnknownJob, match="another host"):
         await client_of("qiniu").check(job)
     assert len(peer.requests) == 1
+
+
+async def test_t20_what_a_gateway_passes_on_is_asked_at_the_gateway(peer, client_of):
+    """An address of the vendor is reached where the operator said: the gateway's key is not for the vendor."""
+    vendor = "https://api.qnaigc.com/queue/r-1"
+    peer.answers(200, {"status": "COMPLETED"})
+    peer.answers(200, {"video": {"url": "https://cdn/v.mp4"}})
+    job = replace(QUEUED, status_url=f"{vendor}/status", result_url=vendor)
+    assert (await client_of("qiniu").check(job)).phase is Phase.SUCCEEDED
+    assert [line for line, _, _ in peer.requests] == ["GET /queue/r-1/status HTTP/1.1", "GET /queue/r-1 HTTP/1.1"]
 
 
 async def test_a_server_that_needs_no_key_gets_none(peer, order_of):

@@ -23,6 +23,7 @@ from pipelines.errors import (
 from pipelines.providers.profile import Profile
 from pipelines.providers.profile_files import shipped_profiles
 from pipelines.providers.protocol import InDoubt, Phase, Rejected
+from pipelines.providers.sandbox.fal_models import model_at
 from tests.pipelines.providers.contract_cases import CLIP, cases_of, pixels_of
 from tests.pipelines.providers.desk import contract_in_the_sandbox
 
@@ -101,6 +102,26 @@ async def test_every_mode_works(desk, case):
     else:
         _, media = await desk.made(client, order)
         check(media, order)
+
+
+def queue_paths():
+    """The models of Qiniu's queue, as its cookbook names their paths (2.3 of the facts)."""
+    kinds, variants = ("text-to-video", "image-to-video", "reference-to-video"), ("", "/pro", "/turbo")
+    vidu = [f"vidu/{q}/{kind}{variant}" for q in ("q1", "q2", "q3") for kind in kinds for variant in variants]
+    grades = ("pro/", "standard/", "4k/", "")
+    versions = ("v2.5-turbo", "v2.6", "v3", "o1", "o3")
+    kling = [f"kling-video/{version}/{grade}{kind}" for version in versions for grade in grades for kind in kinds]
+    veo = [f"veo3.1/fast/{kind}" for kind in (*kinds, "first-last-frame-to-video")]
+    seedance = [f"bytedance/seedance-2.0/{fast}{kind}" for fast in ("", "fast/") for kind in kinds]
+    unmade = {f"fal-ai/vidu/q1/image-to-video{variant}" for variant in variants[1:]}  # q1 comes in one variant
+    return {*(f"fal-ai/{path}" for path in (*vidu, *kling, *veo)), *seedance} - unmade
+
+
+async def test_every_model_of_the_queue_can_be_ordered():
+    """What the sandbox serves of the documented paths has a mode, and no mode has a model that it does not serve."""
+    qiniu = PROFILES["qiniu"]
+    offered = {model for mode in qiniu.modes if mode.contract == "fal" for model in mode.models}
+    assert offered == {path for path in queue_paths() if model_at(path) is not None}
 
 
 def usual_order(desk, provider, contract=None):
@@ -269,7 +290,7 @@ async def test_every_refusal_is_understood(desk, name, contract, refusal):
 QUERIES = [
     ({"status": 401}, KeyRefused),
     ({"status": 403}, ProviderUnavailable),
-    ({"status": 404}, UnknownJob),
+    ({"status": 404, "code": "task_not_found"}, UnknownJob),
     ({"status": 410}, UnknownJob),
     ({"status": 429}, SlowDown),
     ({"status": 500}, ProviderUnavailable),

@@ -118,6 +118,15 @@ def test_a_remix_goes_to_the_other_clip(order_of, provider, name, path):
     assert request == Request("POST", path, {"prompt": "a cat"})
 
 
+def test_a_remix_path_is_no_format_string(order_of):
+    """Only {id} is filled in: whatever else stands in braces is neither looked up nor run."""
+    profile = profile_named("openai")
+    remix = profile.modes[0].remix.model_copy(update={"path": "/v/{id}/{id.__class__}/{x}"})
+    odd = profile.model_copy(update={"modes": (profile.modes[0].model_copy(update={"remix": remix}),)})
+    request = CONTRACT.submission(order_of("openai", remix_of="parent"), odd, Supplies(parent_id="v 1"))
+    assert request.path == "/v/v%201/{id.__class__}/{x}"
+
+
 def test_a_providers_own_parameters_go_along(order_of):
     """What the profile lets through is sent under its own name."""
     request = CONTRACT.submission(order_of("qiniu", extra={"mode": "pro"}), profile_named("qiniu"), Supplies())
@@ -216,12 +225,57 @@ def test_t20_a_content_address_is_the_servers_own(provider, url):
     assert (link.url, link.needs_key) == (url, True)
 
 
-def test_t20_a_direct_link_never_gets_the_key():
-    """Where an answer has a link of its own, it is opened without."""
-    video = {"url": "https://cdn/v.mp4"}
+@pytest.mark.parametrize(
+    ("url", "needs_key"),
+    [
+        ("https://cdn/v.mp4", False),
+        ("https://cdn.api/v1/videos/v/content", False),
+        ("http://api/v1/videos/v/content", False),
+        ("https://api:8443/v1/videos/v/content", False),
+        ("https://api@cdn/v.mp4", False),
+        ("https://api:port/v.mp4", False),
+        ("https://api/v1/videos/v/content", True),
+        ("https://API:443/v1/videos/v/content?variant=video", True),
+        ("https://api/v.mp4?e=1767058636&token=t", False),
+    ],
+)
+def test_t20_a_direct_link_gets_the_key_at_the_apis_own_origin_only(url, needs_key):
+    """What the API serves itself it serves with the key; not if the link is signed, and nobody else gets to see it."""
     for provider in ("qiniu", "openai"):
-        [link] = _progress({"id": "v", "status": "completed", "task_result": {"videos": [video]}}, provider).links
-        assert (link.url, link.needs_key) == ("https://cdn/v.mp4", False)
+        answer = {"id": "v", "status": "completed", "task_result": {"videos": [{"url": url}]}}
+        [link] = _progress(answer, provider).links
+        assert (link.url, link.needs_key) == (url, needs_key)
+
+
+@pytest.mark.parametrize(
+    ("url", "whole", "needs_key"),
+    [
+        ("/v1/videos/v/content", "https://api/v1/videos/v/content", True),
+        ("/files/v.mp4?e=1767058636&token=t", "https://api/files/v.mp4?e=1767058636&token=t", False),
+        ("//cdn/v.mp4", "https://cdn/v.mp4", False),
+        ("//api/v.mp4", "https://api/v.mp4", True),
+    ],
+)
+def test_a_link_without_a_host_is_meant_at_the_apis_own(url, whole, needs_key):
+    """OpenRouter and its like give mere paths; they are fetched from where the answer came from."""
+    answer = {"id": "v", "status": "completed", "task_result": {"videos": [{"url": url}]}}
+    [link] = _progress(answer, "qiniu").links
+    assert (link.url, link.needs_key) == (whole, needs_key)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "/", "//", "//[::1", "/a b", "/a\r\nx: y", "v.mp4", "outputs/v.mp4", "file:///etc/x"]
+)
+def test_what_leads_nowhere_is_no_link(url):
+    """A name, an empty address or one with a line break in it is not fetched; a bare slash is the API, and no clip."""
+    answer = {"id": "v", "status": "completed", "task_result": {"videos": [{"url": url}]}}
+    assert _progress(answer, "qiniu").links == ()
+
+
+def test_t27_a_path_that_the_profile_does_not_mean_parks_the_job():
+    """A clip that was paid for is not given up as long as the answer shows where it may be."""
+    assert _progress({"id": "v", "status": "completed", "url": "/v1/videos/v/content"}, "qiniu").unread
+    assert not _progress({"id": "v", "status": "completed", "url": "v.mp4"}, "qiniu").unread
 
 
 @pytest.mark.parametrize(

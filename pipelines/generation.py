@@ -21,7 +21,7 @@ from pipelines.ledger import endings
 from pipelines.ledger.standing import ACCEPTED, Standing
 from pipelines.providers.protocol import Phase, Progress
 from pipelines.run import Run
-from pipelines.submission import claim, send, turn_from_closed
+from pipelines.submission import claim, send, shut, turn_from_closed
 from pipelines.watch import EMPTY_RESULT, DeadlinePassed, Stopped, Waiting
 
 log = logging.getLogger("reelbatch")
@@ -111,7 +111,10 @@ async def _wait(job: Job, lane: Lane, run: Run) -> Progress | None:
     except Stopped:
         return None
     except KeyRefused as error:
-        run.end(error)
+        lane.misconfigured = True
+        lane.watch.close()
+        if lane.closed is None:
+            shut(lane, run, error)
         return None
     except (DeadlinePassed, UnknownJob) as error:
         code, message = "deadline", str(error).rstrip(".")
@@ -123,6 +126,8 @@ async def _wait(job: Job, lane: Lane, run: Run) -> Progress | None:
         run.move(job, run.standing[job.id].but(JobStatus.PARKED))
         run.tally.say(f"{job.id}: parked: {message}. The next run asks again; it costs nothing.")
         return None
+    if progress.trace_id is not None:
+        await run.ledger.write(endings.traced, job.id, progress.trace_id)
     if progress.phase is Phase.SUCCEEDED:
         return progress
     status = JobStatus.CANCELLED if progress.phase is Phase.CANCELLED else JobStatus.FAILED

@@ -96,7 +96,12 @@ async def _fetch(job: Job, number: int, progress: Progress, lane: Lane, run: Run
         try:
             return await bring_home(
                 run.http,
-                Source(link.url, lane.provider.key_header() if link.needs_key else None, link.expires_at),
+                Source(
+                    link.url,
+                    lane.provider.key_header() if link.needs_key else None,
+                    link.expires_at,
+                    lane.provider.trusted,
+                ),
                 folder=run.folder / "videos",
                 filename=_numbered(job.filename, number),
                 attempt=_attempt(job, run),
@@ -157,9 +162,9 @@ async def _expired(job: Job, error: LinkExpired, lane: Lane, run: Run) -> None:
 
 
 def _expiry(progress: Progress, job: Job, lane: Lane) -> datetime | None:
-    """When the first link ends: as the link says, or as the vendor's documents say."""
+    """When the first link ends: as the link says, or as the vendor's documents say of its own service."""
     known = [link.expires_at for link in progress.links if link.expires_at is not None]
-    hours = lane.provider.profile.timing_of(job.order).link_lifetime_hours
+    hours = lane.provider.profile.timing_of(job.order).link_lifetime_hours if lane.vendor_links else None
     if known or hours is None:
         return min(known, default=None)
     return (progress.completed_at or datetime.now(UTC)) + timedelta(hours=hours)

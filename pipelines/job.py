@@ -71,6 +71,7 @@ class Order(BaseModel):
 
     provider: str
     mode: str = ""  # the rule set of the profile that the row fits, such as acedata's "v2"; decides the protocol too
+    fixed: dict[str, Any] = Field(default_factory=dict)  # what the mode always sends, as it was when this was planned
     model: str
     prompt: str
     seconds: int | None = None  # None: the provider decides
@@ -86,9 +87,10 @@ class Order(BaseModel):
     def fingerprint(self) -> str:
         """SHA-256 of the canonical JSON of this order, the same on every machine and in every run.
 
-        What is not given does not count, so that a field which a later version adds leaves old fingerprints as they are.
+        What is not given does not count, so that a field which a later version adds leaves old fingerprints as they are;
+        nor does what a profile calls its mode, so that nobody buys again because of a new name.
         """
-        given = self.model_dump(mode="json", exclude_defaults=True)
+        given = self.model_dump(mode="json", exclude_defaults=True, exclude={"mode"})
         canonical = json.dumps(given, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -102,9 +104,10 @@ class RemoteJob:
     """A job as its provider knows it: all that is needed to ask about it again, in any run."""
 
     id: str
-    mode: str = ""  # of the profile; decides the protocol, since one provider may speak several
+    mode: str = ""  # of the profile
     status_url: str | None = None  # where the provider said to ask; None: the contract's path
     result_url: str | None = None  # where the provider said that the result will be
+    contract: str | None = None  # the protocol that it was ordered in; None: that of the mode
 
 
 class Choice(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.errors import ReelbatchError
@@ -30,6 +31,9 @@ class Pace:
     poll_every_s: float | None = None  # a fixed rhythm of status queries; None: learned
     time_scale: float = 1.0  # how much faster than life this run goes (a rehearsal)
     patience_s: float = 600.0  # how long a provider that cannot be reached is waited for
+    vendor_links: bool = (
+        True  # links live as long as the vendor says; at another address only as long as an answer says
+    )
     vendor_limits: bool = True  # the vendor's own service; its rates say nothing of a server that the operator chose
 
     def submissions_per_second(self, limits: Limits) -> float:
@@ -43,6 +47,23 @@ class Pace:
         return limits.status_per_second * self.time_scale if self.vendor_limits else _UNLIMITED
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one account may have and ask at once, over all the providers that are paid from it."""
+
+    in_flight: InFlight
+    query_rate: RateLimit
+
+    @classmethod
+    def of(cls, pace: Pace, limits: Sequence[Limits], stop: asyncio.Event) -> Allowance:
+        """The least that any of these providers allows."""
+        queries = min(pace.queries_per_second(each) for each in limits)
+        return cls(
+            InFlight(pace.in_flight or min(each.in_flight for each in limits)),
+            RateLimit(queries, burst=max(1.0, queries), time_scale=pace.time_scale, stop=stop),
+        )
+
+
 class Lane:
     """One provider account in one run.
 
@@ -50,20 +71,23 @@ class Lane:
         provider: whom the jobs of this lane go to.
         pace: how fast.
         stop: set when the run ends.
+        allowance: shared with other lanes of the same account; None: it has its own.
     """
 
-    def __init__(self, provider: Provider, pace: Pace, stop: asyncio.Event) -> None:
+    def __init__(self, provider: Provider, pace: Pace, stop: asyncio.Event, allowance: Allowance | None = None) -> None:
         limits = provider.profile.limits
         scale = pace.time_scale
+        allowance = allowance or Allowance.of(pace, [limits], stop)
         self.provider = provider
-        self.in_flight = InFlight(pace.in_flight or limits.in_flight)
-        submissions, queries = pace.submissions_per_second(limits), pace.queries_per_second(limits)
+        self.in_flight = allowance.in_flight
+        submissions = pace.submissions_per_second(limits)
         self.submit_rate = RateLimit(submissions, burst=max(1.0, submissions / 10), time_scale=scale, stop=stop)
-        query_rate = RateLimit(queries, burst=max(1.0, queries), time_scale=scale, stop=stop)
-        self.watch = Watch(provider, query_rate, every_s=pace.poll_every_s, time_scale=scale, stop=stop)
+        self.watch = Watch(provider, allowance.query_rate, every_s=pace.poll_every_s, time_scale=scale, stop=stop)
         self.doubt = DoubtBreaker()
         self.outage = Outage(pace.patience_s)
         self.closed: ReelbatchError | None = None  # why nothing more is submitted here
+        self.vendor_links = pace.vendor_links
+        self.misconfigured = False  # by its operator, who must know: then no row turns to a fallback, dearer perhaps
         self._scale = scale
         self._stop = stop
         self._knocking = asyncio.Lock()
@@ -77,6 +101,11 @@ class Lane:
     def workers(self) -> int:
         """How many jobs of this lane are in hand at once."""
         return self.in_flight.most + _SPARE_WORKERS
+
+    @property
+    def turns_away(self) -> bool:
+        """Whether rows that were to be sent here are for their fallbacks."""
+        return self.closed is not None and not self.misconfigured
 
     def expected_s(self, order: Order) -> float:
         """How long such a job usually takes here, in seconds of this run's clock."""

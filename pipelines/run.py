@@ -144,7 +144,8 @@ class Run:
         turn = self.turn_of(job)
         if turn is not Turn.GO:
             return turn is Turn.SKIP
-        shut = self.lanes[job.order.provider].closed is not None and job.turn() is None
+        lane = self.lanes[job.order.provider]
+        shut = lane.closed is not None and not (lane.turns_away and job.turn() is not None)
         return self.closed is None and not shut
 
     def turn_of(self, job: Job) -> Turn:
@@ -152,8 +153,9 @@ class Run:
         return Turn.GO if job.parent is None else turn_of(self.status_of(job.parent))
 
     def reasons(self) -> tuple[ReelbatchError, ...]:
-        """Why this run did less than everything, if it did. A lane that shut is none if nothing is left to be sent."""
-        lanes = [lane.closed for lane in self.lanes.values()] if self.tally.counts[JobStatus.PLANNED] else []
+        """Why this run did less than everything, if it did. A lane that shut is none if nothing is left to be done."""
+        unsent = bool(self.tally.counts[JobStatus.PLANNED])
+        lanes = [lane.closed for lane in self.lanes.values() if unsent or lane.watch.over]
         every = (self.failure, self.closed, self.left_out, *lanes)
         return tuple(reason for reason in every if reason is not None)
 

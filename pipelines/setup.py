@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from pipelines.batch import Batch
 from pipelines.credentials import Account, accounts_of, accounts_to_collect, rehearsed, sandbox_options
 from pipelines.errors import ReelbatchError, SetupError
 from pipelines.http import Http
-from pipelines.lane import Lane, Pace
+from pipelines.lane import Allowance, Lane, Pace
 from pipelines.ledger import enrolment, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.database import ledger_path
@@ -73,8 +74,7 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
         accounts += accounts_to_collect(waiting, accounts, batch.profiles, options, say=tally.say)
         if options.rehearse:
             accounts = await rehearsed(stack, accounts, folder, options)
-        trusted = [Origin.of(account.base_url) for account in accounts if account.trusted]
-        http = await stack.enter_async_context(Http(trusted))
+        http = await stack.enter_async_context(Http())
         stop = asyncio.Event()
         run = Run(
             batch=batch,
@@ -82,7 +82,7 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
             folder=folder,
             ledger=ledger,
             http=http,
-            lanes={a.profile.name: Lane(_client(http, a), _pace(batch, options, a), stop) for a in accounts},
+            lanes=_lanes(batch, options, accounts, http, stop),
             budget=_budget(batch, options),
             standing=standing,
             orphans=orphans,
@@ -118,8 +118,26 @@ async def _current(run: Run) -> AsyncIterator[None]:
         run.tally.reasons = tuple(str(reason) for reason in run.reasons())
 
 
+def _lanes(
+    batch: Batch, options: RunOptions, accounts: Iterable[Account], http: Http, stop: asyncio.Event
+) -> dict[str, Lane]:
+    """A lane for each provider; those of one account share what it may have at once."""
+    groups: dict[object, list[Account]] = defaultdict(list)
+    for account in accounts:
+        shared = account.profile.limits.shared
+        groups[(shared, Origin.of(account.base_url), account.key) if shared else account.profile.name].append(account)
+    lanes: dict[str, Lane] = {}
+    for group in groups.values():
+        pace = _pace(batch, options, group[0])
+        allowance = Allowance.of(pace, [account.profile.limits for account in group], stop)
+        for account in group:
+            own = _pace(batch, options, account)
+            lanes[account.profile.name] = Lane(_client(http, account), own, stop, allowance)
+    return lanes
+
+
 def _client(http: Http, account: Account) -> Client:
-    return Client(http, account.profile, account.base_url, account.key, account=account.name)
+    return Client(http, account.profile, account.base_url, account.key, account=account.name, trusted=account.trusted)
 
 
 def _pace(batch: Batch, options: RunOptions, account: Account) -> Pace:
@@ -132,6 +150,7 @@ def _pace(batch: Batch, options: RunOptions, account: Account) -> Pace:
         poll_every_s=options.poll_every or (float(limits.poll_every) if limits.poll_every else None),
         time_scale=options.speed if options.rehearse else 1.0,
         patience_s=options.wait_for_provider,
+        vendor_links=options.rehearse or not account.elsewhere,
         vendor_limits=options.rehearse or not account.trusted,
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 from pipelines.errors import (
     BudgetReached,
@@ -23,6 +24,7 @@ from pipelines.errors import (
     ProviderUnavailable,
     ReelbatchError,
     SetupError,
+    Unsendable,
     UnusableAnswer,
 )
 from pipelines.image import IMAGE_UNUSABLE, is_local, load
@@ -32,6 +34,7 @@ from pipelines.ledger import attempts, fallback
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.ledger import cry_out
 from pipelines.ledger.standing import Standing
+from pipelines.providers.client import same_address
 from pipelines.providers.protocol import Accepted, InDoubt, Rejected, Supplies, Verdict
 from pipelines.run import Run
 
@@ -39,6 +42,9 @@ from pipelines.run import Run
 async def claim(job: Job, lane: Lane, run: Run) -> Claim | None:
     """Reserve the job and its price. None: nothing may be sent now, or the job stands elsewhere already."""
     if not _is_to_be_sent(job, run):
+        return None
+    if (moved := _parent_moved(job, lane, run)) is not None:
+        run.leave_out(moved)
         return None
     if _open(lane, run):
         await lane.clearance()
@@ -50,7 +56,10 @@ async def claim(job: Job, lane: Lane, run: Run) -> Claim | None:
         run.leave_out(error)
         return None
     except BudgetReached as error:
-        run.close(error)
+        if job.turned:  # its fallback is the dear one; other rows may still fit
+            run.leave_out(error)
+        else:
+            run.close(error)
         return None
     if isinstance(claimed, Standing):
         run.move(job, claimed)
@@ -78,11 +87,15 @@ async def send(job: Job, claimed: Claim, lane: Lane, run: Run) -> None:
     """Send, classify, and write the verdict down. Runs to its end whatever happens around it."""
     try:
         verdict = await _verdict(job, claimed, lane, run)
-    except NotSent as error:
+    except (NotSent, Unsendable) as error:
         await run.ledger.write(attempts.not_sent, claimed, str(error))
         _give_back(job, run)
         if _open(lane, run):
-            _away(lane, run, str(error))
+            if isinstance(error, Unsendable):  # no row would fare better
+                lane.misconfigured = True
+                shut(lane, run, error)
+            else:
+                _away(lane, run, str(error))
         return
     try:
         await _record(job, claimed, verdict, lane, run)
@@ -97,6 +110,7 @@ async def _verdict(job: Job, claimed: Claim, lane: Lane, run: Run) -> Verdict:
 
     Raises:
         NotSent: surely nothing reached the provider.
+        Unsendable: nor will it, before the operator has mended something.
     """
 
     async def before_first_byte() -> None:
@@ -126,6 +140,19 @@ def _made_elsewhere(job: Job, run: Run) -> str | None:
     return f"it is a remix of {job.parent}, which was made at {there}"
 
 
+def _parent_moved(job: Job, lane: Lane, run: Run) -> SetupError | None:
+    """Why a remix has to wait: its parent is at another address than the one that is set now."""
+    there = None if job.parent is None else run.standing[job.parent].account
+    if there is None or run.job(str(job.parent)).order.provider != job.order.provider:
+        return None
+    if same_address(there, lane.provider.account):
+        return None
+    name = lane.provider.profile.base_url_names[0]
+    return SetupError(
+        f"{job.id} remixes {job.parent}, which was made at another address of {lane.name}. Set {name} back."
+    )
+
+
 async def _supplies(job: Job, run: Run) -> Supplies:
     """What the order needs beside its own words.
 
@@ -153,7 +180,7 @@ async def _record(job: Job, claimed: Claim, verdict: Verdict, lane: Lane, run: R
         run.move(job, Standing(JobStatus.IN_DOUBT))
         run.tally.say(f"{job.id}: in doubt, it may have been paid ({verdict.reason}). It is not sent again by itself.")
         if lane.doubt.open and lane.closed is None:
-            _shut(lane, run, ProviderUnavailable(f"{lane.name}: too many submissions end in doubt; no more are sent."))
+            shut(lane, run, ProviderUnavailable(f"{lane.name}: too many submissions end in doubt; no more are sent."))
 
 
 async def _accepted(job: Job, claimed: Claim, verdict: Accepted, lane: Lane, run: Run) -> None:
@@ -161,7 +188,7 @@ async def _accepted(job: Job, claimed: Claim, verdict: Accepted, lane: Lane, run
     if owner is not None:
         run.move(job, Standing(JobStatus.IN_DOUBT))
         words = f"{lane.name} gave {job.id} the id of {owner}: it, or a proxy, replays answers. No more are sent."
-        _shut(lane, run, UnusableAnswer(words))
+        shut(lane, run, UnusableAnswer(words))
         return
     lane.submit_rate.succeeded()
     run.move(job, Standing(JobStatus.WAITING, verdict.job, datetime.now(UTC), lane.provider.account))
@@ -169,29 +196,33 @@ async def _accepted(job: Job, claimed: Claim, verdict: Accepted, lane: Lane, run
 
 async def _rejected(job: Job, claimed: Claim, verdict: Rejected, lane: Lane, run: Run) -> None:
     """Surely not bought: the same again later, the next fallback, or the end of the job."""
-    code, message, http_status = verdict.code, verdict.message, verdict.http_status
+    code, message = verdict.code, verdict.message
+    why: dict[str, Any] = {
+        "code": code,
+        "message": message,
+        "http_status": verdict.http_status,
+        "trace_id": verdict.trace_id,
+    }
     # A picture that cannot be sent here cannot be sent anywhere.
     turned = None if verdict.again or verdict.code == IMAGE_UNUSABLE else job.turn()
     if turned is not None:
-        await run.ledger.write(fallback.refused, claimed, turned, code=code, message=message, http_status=http_status)
+        await run.ledger.write(fallback.refused, claimed, turned, **why)
         _give_back(job, run)
         _turned(turned, f"{lane.name} did not take it: {message} ({code}).", run)
         return
-    await run.ledger.write(
-        attempts.rejected, claimed, code=code, message=message, http_status=http_status, again=verdict.again
-    )
+    await run.ledger.write(attempts.rejected, claimed, **why, again=verdict.again)
     _give_back(job, run, JobStatus.PLANNED if verdict.again else JobStatus.REJECTED)
     if verdict.again:
         _heed(verdict, lane, run)
     else:
-        who = "not sent" if http_status is None else f"rejected by {lane.name}"
+        who = "not sent" if verdict.http_status is None else f"rejected by {lane.name}"
         run.tally.say(f"{job.id}: {who}: {message} ({code})")
 
 
 async def turn_from_closed(job: Job, lane: Lane, run: Run) -> None:
     """Turn a job that surely was not sent to its next fallback, if its provider takes nothing more in this run."""
     turned = job.turn()
-    if turned is None or lane.closed is None or run.closed is not None or run.stop.is_set():
+    if turned is None or not lane.turns_away or run.closed is not None or run.stop.is_set():
         return
     if not _is_to_be_sent(job, run):
         return
@@ -216,25 +247,20 @@ def _heed(verdict: Rejected, lane: Lane, run: Run) -> None:
         hold = lane.submit_rate.slow_down(verdict.retry_after_s)
         run.tally.say(f"{name} asks for fewer submissions; none for {hold:.0f} s, then slower.")
     elif verdict.kind == "key":
-        run.end(
-            KeyRefused(
-                f"{name} refuses the API key: {said}. Nothing more was sent. Set a valid {profile.key_names[0]} and run "
-                "the same command again."
-            )
-        )
+        words = f"{name} refuses the API key: {said}. No more is sent there."
+        lane.misconfigured = True
+        shut(lane, run, KeyRefused(f"{words} Set a valid {profile.key_names[0]} and run the same command again."))
     elif verdict.kind == "funds":
-        _shut(
+        shut(
             lane, run, FundsExhausted(f"{name} has no balance left: {said}. Top it up and run the same command again.")
         )
     elif verdict.kind == "forbidden":
         words = f"{name} forbids this and says no more about why: {said}. No more is sent there; the rows stay planned."
-        _shut(lane, run, SetupError(words))
+        shut(lane, run, SetupError(words))
     elif verdict.kind == "address":
-        run.end(
-            SetupError(
-                f"{name} does not answer at this address as expected: {said}. Check {profile.base_url_names[0]}."
-            )
-        )
+        words = f"{name} does not answer at this address as expected: {said}. No more is sent there."
+        lane.misconfigured = True
+        shut(lane, run, SetupError(f"{words} Check {profile.base_url_names[0]}."))
     else:
         lane.submit_rate.slow_down(verdict.retry_after_s)
         _away(lane, run, said)
@@ -248,10 +274,11 @@ def _away(lane: Lane, run: Run, reason: str) -> None:
         run.tally.say(f"{lane.name} cannot be reached ({reason}). Its rows wait; nothing is lost.")
     if lane.outage.too_long and lane.closed is None:
         waited = f"{lane.outage.lasts_s:.0f} s"
-        _shut(lane, run, ProviderUnavailable(f"{lane.name} could not be reached for {waited}. Its rows stay planned."))
+        shut(lane, run, ProviderUnavailable(f"{lane.name} could not be reached for {waited}. Its rows stay planned."))
 
 
-def _shut(lane: Lane, run: Run, reason: ReelbatchError) -> None:
+def shut(lane: Lane, run: Run, reason: ReelbatchError) -> None:
+    """Send nothing more to this provider in this run. What it has already made is still brought home."""
     lane.closed = reason
     run.tally.say(str(reason))
 

@@ -36,7 +36,7 @@ class DeadlinePassed(Exception):
 
 
 class Stopped(Exception):
-    """The run ends; the job goes on at the provider and is picked up by the next run."""
+    """Nobody asks any more in this run; the job goes on at the provider and is picked up by the next run."""
 
 
 @dataclass(slots=True)
@@ -54,6 +54,7 @@ class Waiting:
     due_s: float = 0.0  # the age at which it was to be asked about last
     empty_since_s: float = 0.0  # the age since which it is said to be completed without a video; 0: it is not
     not_before_s: float = 0.0  # the age before which the provider asked not to be asked
+    alone: bool = False  # an answer about many did not know it, so it is asked about by itself
 
     def age(self) -> float:
         """Seconds since it was accepted."""
@@ -90,12 +91,23 @@ class Watch:
         self._batch: dict[RemoteJob, asyncio.Future[Progress]] = {}
         self._batch_task: asyncio.Task[None] | None = None
         self._unknown_words: set[str] = set()
+        self._closed = False
         self.requests = 0
 
     def wake_all(self) -> None:
         """Ring everybody, so that they see that the run is stopping."""
         for kind in self._kinds.values():
             self._ring(kind)
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is asked any more: the run ends, or the provider no longer takes the key."""
+        return self._closed or self._stop.is_set()
+
+    def close(self) -> None:
+        """Ask no more in this run; whoever waits hears `Stopped`."""
+        self._closed = True
+        self.wake_all()
 
     async def ended(self, waiting: Waiting, seen: Callable[[Progress], None] | None = None) -> Progress:
         """Return when the provider says that the job has ended, with a link if it succeeded.
@@ -150,7 +162,7 @@ class Watch:
 
     async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
         """Sleep until the job is due. News about its kind moves the time."""
-        while not self._stop.is_set():
+        while not self.over:
             if kind.scout is None and kind.durations.want_a_scout:
                 kind.scout = waiting
             age = waiting.age()
@@ -171,7 +183,7 @@ class Watch:
         return max(due, hinted)
 
     async def _nap(self, kind: _Kind, seconds: float) -> None:
-        if self._stop.is_set():
+        if self.over:
             return
         loop = asyncio.get_running_loop()
         bell: asyncio.Future[None] = loop.create_future()
@@ -205,7 +217,8 @@ class Watch:
         """One answer, or None after a fault that passes; the pause that it needs has been slept."""
         try:
             waiting.asked += 1
-            progress = await self._one_of_many(waiting) if self._batches else await self._one(waiting)
+            alone = waiting.alone or not self._batches
+            progress = await self._one(waiting) if alone else await self._one_of_many(waiting)
         except SlowDown as error:
             hold = self._rate.slow_down(error.retry_after_s)
             log.warning("%s Nothing is asked for %.0f s.", error, hold)
@@ -213,6 +226,9 @@ class Watch:
         except KeyRefused:
             raise
         except UnknownJob as error:
+            if not alone:  # it is asked about by itself, at once
+                waiting.alone = True
+                return None
             if waiting.age() > _SETTLE_S / self._scale:
                 raise
             await self._pause(waiting, error)
@@ -222,7 +238,7 @@ class Watch:
                 log.warning("%s: %d queries in a row failed: %s", waiting.job.id, waiting.faults + 1, error)
             await self._pause(waiting, error)
             return None
-        waiting.faults = 0
+        waiting.faults, waiting.alone = 0, False
         self._rate.succeeded()
         return progress
 
@@ -245,7 +261,7 @@ class Watch:
     async def _slot(self) -> None:
         """Wait for the right to ask; nobody asks any more once the run ends."""
         await self._rate.slot()
-        if self._stop.is_set():
+        if self.over:
             raise Stopped
 
     async def _one_of_many(self, waiting: Waiting) -> Progress:
@@ -261,7 +277,7 @@ class Watch:
         try:
             while self._batch:
                 await self._rate.slot()
-                if self._stop.is_set():
+                if self.over:
                     _tell(self._batch.values(), Stopped())
                     self._batch.clear()
                     return

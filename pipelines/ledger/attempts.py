@@ -228,6 +228,7 @@ def accepted(
         account=row.account,
         provider_job_id=remote.id,
         mode=remote.mode,
+        contract=remote.contract,
         status_url=remote.status_url,
         result_url=remote.result_url,
         trace_id=trace_id,
@@ -257,7 +258,14 @@ def _owner_of(connection: Connection, claimed: Claim, provider_job_id: str) -> s
 
 
 def rejected(
-    connection: Connection, claimed: Claim, *, code: str, message: str, http_status: int | None, again: bool
+    connection: Connection,
+    claimed: Claim,
+    *,
+    code: str,
+    message: str,
+    http_status: int | None,
+    again: bool,
+    trace_id: str | None = None,
 ) -> bool:
     """The provider surely refused. Returns whether the attempt was still open.
 
@@ -268,6 +276,7 @@ def rejected(
         message: the provider's words, for a person.
         http_status: of the answer, if there was one.
         again: the fault is not the row's (rate limit, key, balance): the job is planned again.
+        trace_id: what the provider's support will ask for; kept with a refusal that is the job's end, and in the history.
     """
     values = {"ended_at": utc_text(), "http_status": http_status}
     row = advance(connection, Which("id", claimed.attempt_id), _OPEN, AttemptState.REJECTED, None, **values)
@@ -281,9 +290,11 @@ def rejected(
             "error_code": code,
             "error_message": message,
             "failed_stage": "submit",
+            "trace_id": trace_id,
         }
     change_job(connection, row.job_id, **outcome)
-    note(connection, "rejected", row.job_id, code=code, message=message, http_status=http_status)
+    traced = {} if trace_id is None else {"trace_id": trace_id}
+    note(connection, "rejected", row.job_id, code=code, message=message, http_status=http_status, **traced)
     return True
 
 

@@ -7,13 +7,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, String, bindparam, update
 
 from pipelines.job import AttemptState, Billed, JobStatus
 from pipelines.ledger.accounts import Pot
 from pipelines.ledger.attempts import Which, advance
 from pipelines.ledger.history import note, utc_text
+from pipelines.ledger.schema import job
 from pipelines.ledger.standing import ACCEPTED, UNFINISHED, change_job
+
+_TRACE = (
+    update(job)
+    .where(job.c.id == bindparam("_id"), job.c.trace_id.is_(None))
+    .values(trace_id=bindparam("found", type_=String))
+)
+
+
+def traced(connection: Connection, job_id: str, trace_id: str) -> None:
+    """Keep what the provider's support will ask for, if nothing was kept of it with the acceptance."""
+    connection.execute(_TRACE, {"_id": job_id, "found": trace_id})
 
 
 def ready(

@@ -105,14 +105,15 @@ def _chunks(rows: list[_Columns]) -> Iterable[list[_Columns]]:
 
 
 def _changed(connection: Connection, planned: Job, status: str, path: Path) -> Problem:
-    """A bought row that asks for something else now, and in what; a mode may differ since its profile was edited."""
+    """A bought row that asks for something else now, and in what; what a mode fixes is its profile's."""
     plan = connection.execute(select(job.c.plan).where(job.c.id == planned.id)).scalar_one()
     now, bought = planned.order, Job.model_validate_json(plan).order
-    names = [name for name in Order.model_fields if getattr(now, name) != getattr(bought, name)]
-    profile = f", and the profile of {now.provider}: its mode was {bought.mode!r}" if names == ["mode"] else ""
+    names = [name for name in Order.model_fields if name != "fixed" and getattr(now, name) != getattr(bought, name)]
+    of_profile = not set(names) - {"mode"}
+    profile = f", and the profile of {now.provider}: its mode was {bought.mode!r}" if of_profile else ""
     return Problem(
         f"{path.name}, row {planned.row}",
         f"job {planned.id!r} is {status.replace('_', ' ')} already, and this row now asks for something else: "
-        f"{', '.join(names)}.",
+        f"{', '.join(names) or 'fixed'}.",
         f"Give the row a new id to buy it anew, or restore what it said{profile}.",
     )

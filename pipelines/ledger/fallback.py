@@ -16,7 +16,14 @@ _CHANGED = {"order", "cost_estimated", "currency", "turned"}
 
 
 def refused(
-    connection: Connection, claimed: Claim, turned_job: Job, *, code: str, message: str, http_status: int | None
+    connection: Connection,
+    claimed: Claim,
+    turned_job: Job,
+    *,
+    code: str,
+    message: str,
+    http_status: int | None,
+    trace_id: str | None = None,
 ) -> bool:
     """The provider surely refused, and the job turns to its next fallback: both, or neither.
 
@@ -27,11 +34,13 @@ def refused(
         code: the provider's error code.
         message: the provider's words, for a person.
         http_status: of the answer, if there was one.
+        trace_id: what the provider's support will ask for.
 
     Returns:
         Whether the attempt was still open; otherwise nothing is changed.
     """
-    if not rejected(connection, claimed, code=code, message=message, http_status=http_status, again=False):
+    why: Any = {"code": code, "message": message, "http_status": http_status, "trace_id": trace_id}
+    if not rejected(connection, claimed, again=False, **why):
         return False
     return turned(connection, turned_job, code=code, reason=message)
 
@@ -55,6 +64,7 @@ def turned(connection: Connection, job: Job, *, code: str, reason: str) -> bool:
         status=JobStatus.PLANNED,
         turned=job.turned,
         sent_as=json.dumps(job.model_dump(mode="json", include=_CHANGED)),
+        trace_id=None,
         error_code=None,
         error_message=None,
         failed_stage=None,

@@ -49,7 +49,8 @@ job = Table(
     Column("in_batch", Boolean, nullable=False),  # False: no longer in the file; still brought home
     Column("account", String),  # fingerprint of address and key that the job was sent with
     Column("provider_job_id", String),
-    Column("mode", String),  # of the profile, as it was sent; decides the protocol in which the provider is asked
+    Column("mode", String),  # of the profile, as it was sent
+    Column("contract", String),  # the protocol in which it was ordered, and is asked about
     Column("status_url", Text),  # where the provider said to ask about it
     Column("result_url", Text),  # where the provider said that its result will be
     Column("turned", Integer, nullable=False),  # how many of its fallbacks it has turned to

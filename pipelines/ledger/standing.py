@@ -45,6 +45,7 @@ STANDING = (
     job.c.status,
     job.c.provider_job_id,
     job.c.mode,
+    job.c.contract,
     job.c.status_url,
     job.c.result_url,
     job.c.submitted_at,
@@ -67,11 +68,15 @@ def standing_from(row: Any) -> Standing:
     known = row.provider_job_id is not None
     return Standing(
         JobStatus(row.status),
-        RemoteJob(row.provider_job_id, row.mode or "", row.status_url, row.result_url) if known else None,
+        _remote(row) if known else None,
         datetime.fromisoformat(row.submitted_at) if row.submitted_at else None,
         row.account,
         datetime.fromisoformat(row.url_expires_at) if row.url_expires_at else None,
     )
+
+
+def _remote(row: Any) -> RemoteJob:
+    return RemoteJob(row.provider_job_id, row.mode or "", row.status_url, row.result_url, row.contract)
 
 
 def standing_of(connection: Connection, job_id: str) -> Standing:

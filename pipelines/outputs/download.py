@@ -38,6 +38,7 @@ class Source:
     url: str = field(repr=False)  # signed: a secret
     key_header: Mapping[str, str] | None = field(default=None, repr=False)  # only for files served by the API itself
     expires_at: datetime | None = None
+    trusted: frozenset[Origin] = frozenset()  # the API's own, if the operator set its address: it may be private
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,9 @@ async def _download(
         async with asyncio.timeout(limits.deadline_s):
             for _ in range(2):
                 headers = {"range": f"bytes={part.size}-", "if-range": sidecar.etag or ""} if part.size else {}
-                async with http.fetch(source.url, headers=headers, key_header=source.key_header) as incoming:
+                async with http.fetch(
+                    source.url, headers=headers, key_header=source.key_header, trusted=source.trusted
+                ) as incoming:
                     reply = understand(
                         incoming.status,
                         incoming.headers,

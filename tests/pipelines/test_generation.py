@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import socket
 from decimal import Decimal
 
@@ -101,6 +102,15 @@ async def test_t30_a_job_that_its_server_forgot_is_parked_and_never_ordered_agai
     studio.sandbox.faults()
     assert (await studio.make(job)).statuses == {"a": DONE}
     assert studio.bought() == [("qiniu", "a")]
+
+
+@pytest.mark.parametrize("effect", [{}, {"outcome": "generation_failed"}], ids=["done", "failed"])
+async def test_what_support_asks_for_is_kept_when_a_job_ends(studio, effect):
+    """An acceptance may be without a trace id; then it is in the answer about the task, and in the manifest."""
+    studio.sandbox.faults(first(effect, "acedata"))
+    await studio.make(studio.job("a", provider="acedata"))
+    (row,) = manifest_rows(studio.records().values())
+    assert row.trace_id
 
 
 # ---------------------------------------------------------------------------------------------------------- fallbacks
@@ -220,6 +230,15 @@ async def test_a_budget_stop_turns_nobody(studio):
     ended = await studio.make(studio.job("a"), dear, budget=Decimal("2.00"))
     assert (ended.code, ended.statuses) == (BUDGET, {"a": DONE, "b": PLANNED})
     assert studio.bought() == [("qiniu", "a")]
+
+
+async def test_a_fallback_that_is_too_dear_stops_only_its_own_row(studio):
+    """What no longer covers the dear fallback of one row may still cover all the others."""
+    studio.sandbox.faults(first({"status": 400}))
+    dear = studio.job("a", "acedata")
+    dear = dear.model_copy(update={"fallbacks": (dear.fallbacks[0].model_copy(update={"cost_estimated": Decimal(9)}),)})
+    ended = await studio.make(dear, studio.job("b"), studio.job("c"), budget=Decimal("1.30"), in_flight=1)
+    assert (ended.code, ended.statuses) == (BUDGET, {"a": PLANNED, "b": DONE, "c": DONE})
 
 
 async def test_a_budget_stop_turns_nobody_who_is_under_way(studio):
@@ -430,6 +449,28 @@ async def test_a_chain_goes_on_where_an_interrupted_run_left_it(studio):
     studio.sandbox.faults()
     assert set((await studio.make(*jobs)).statuses.values()) == {DONE}
     assert len(studio.bill()) == 5
+
+
+async def test_a_remix_of_an_unknown_clip_is_the_rows_fault(studio):
+    """Only the row that names the clip is refused; the address is right, and everybody else is made."""
+    lost = studio.choice("openai", "a", remix_of="video_0123456789abcdef0123")
+    jobs = [studio.job("a", provider="openai").model_copy(update=dict(lost)), studio.job("b", provider="openai")]
+    studio.sandbox.faults(first({"status": 404, "form": "detail", "message": "Video not found"}, "openai"))
+    ended = await studio.make(*jobs, in_flight=1)
+    assert (ended.code, ended.statuses) == (SOME_FAILED, {"a": REJECTED, "b": DONE})
+
+
+async def test_a_remix_waits_while_its_parent_is_at_another_address(studio, monkeypatch):
+    """A clip is known where it was made: at a server that is set since, its id may mean another clip, or none."""
+    jobs = [studio.job("a"), studio.job("b", parent="a")]
+    await studio.make(*jobs, only=("a",))
+    here = os.environ["QINIU_BASE_URL"]
+    monkeypatch.setenv("QINIU_BASE_URL", here.replace("127.0.0.1", "localhost"))
+    ended = await studio.make(*jobs)
+    assert (ended.code, ended.statuses) == (UNFINISHED, {"a": DONE, "b": PLANNED})
+    assert "b remixes a, which was made at another address of qiniu. Set QINIU_BASE_URL back." in ended.reasons[0]
+    monkeypatch.setenv("QINIU_BASE_URL", here)
+    assert (await studio.make(*jobs)).statuses == {"a": DONE, "b": DONE}
 
 
 async def test_a_limit_counts_from_the_parents(studio):

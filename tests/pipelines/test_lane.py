@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipelines.job import Order
-from pipelines.lane import Lane, Pace
+from pipelines.lane import Allowance, Lane, Pace
 from pipelines.providers.profile_files import profile_named
 
 
@@ -105,3 +105,16 @@ async def test_i11_a_stop_frees_those_who_wait_to_knock(lane_of):
     await asyncio.sleep(0.01)
     stop.set()
     await asyncio.wait_for(waiting, 5)
+
+
+def test_an_account_allows_the_least_of_what_its_providers_do():
+    """Providers that are paid from one account share its places and its queries: together, not each for itself."""
+    strict, loose = (profile_named("acedata").limits.model_copy(update={"in_flight": n}) for n in (3, 8))
+    allowance = Allowance.of(Pace(), [loose, strict], asyncio.Event())
+    lanes = [
+        Lane(SimpleNamespace(profile=profile_named(name)), Pace(), asyncio.Event(), allowance)
+        for name in ("acedata", "acedata-veo")
+    ]
+    assert lanes[0].in_flight is lanes[1].in_flight
+    assert (allowance.in_flight.most, allowance.query_rate.per_second) == (3, 1)
+    assert lanes[0].submit_rate is not lanes[1].submit_rate

@@ -26,6 +26,7 @@ from pipelines.ledger import attempts
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.standing import Standing
 from pipelines.outcome import BAD_INPUT, BUDGET, SOME_FAILED, UNFINISHED
+from pipelines.providers.client import Client
 from pipelines.submission import claim, send, turn_from_closed
 
 DONE, IN_DOUBT, PLANNED, REJECTED = JobStatus.DONE, JobStatus.IN_DOUBT, JobStatus.PLANNED, JobStatus.REJECTED
@@ -41,7 +42,7 @@ def rule(effect, contract="qiniu", **match):
     [
         ({"status": 400}, REJECTED, None, None, SOME_FAILED),
         ({"status": 400, "code": "moderation_blocked"}, REJECTED, None, None, SOME_FAILED),
-        ({"status": 401}, PLANNED, None, KeyRefused, BAD_INPUT),
+        ({"status": 401}, PLANNED, KeyRefused, None, BAD_INPUT),
         ({"status": 402}, PLANNED, FundsExhausted, None, BUDGET),
         ({"status": 502}, IN_DOUBT, None, None, UNFINISHED),
         ({"cut": "before"}, IN_DOUBT, None, None, UNFINISHED),
@@ -64,8 +65,8 @@ async def test_what_an_answer_does(studio, effect, status, closed, failure, code
     assert studio.ending(run).code == code
 
 
-async def test_s31_a_refused_key_ends_the_run_at_once(studio):
-    """One refused key is enough: nothing more is sent with it, to this provider or another, and no row is hurt."""
+async def test_s31_a_refused_key_is_sent_no_more(studio):
+    """One refused key is enough: nothing more is sent with it, no row is hurt, and none turns to a dearer fallback."""
     studio.sandbox.faults(rule({"status": 401}))
     before = studio.sandbox.orders()
     ended = await studio.make(*(studio.job(f"j{n}", "acedata") for n in range(20)), in_flight=1)
@@ -74,7 +75,28 @@ async def test_s31_a_refused_key_ends_the_run_at_once(studio):
     assert "Set a valid QINIU_API_KEY" in ended.reasons[0]
 
 
-async def test_s38_a_wrong_address_ends_the_run(studio):
+async def test_s02_what_cannot_be_sent_is_for_the_operator(studio):
+    """A key that no request can carry hurts no row and leaves none in doubt; a fallback, dearer perhaps, is no way out."""
+    async with studio.opened(studio.job("a", "acedata"), studio.job("b", "acedata")) as run:
+        lane = run.lanes["qiniu"]
+        lane.provider = Client(run.http, lane.provider.profile, studio.sandbox.url, "sk-CANARY\nsk-CANARY")
+        await studio.work(run)
+    ended = studio.ending(run)
+    assert (ended.code, set(ended.statuses.values()), studio.bill()) == (BAD_INPUT, {PLANNED}, [])
+    assert set(studio.attempts()) == {"not_sent"}
+    assert ended.heard("cannot be sent")
+    assert not ended.heard("CANARY")
+
+
+async def test_what_one_provider_refuses_keeps_no_other_from_working(studio):
+    """Behind a refused key the clips of other providers are made and brought home: they are paid, and their links end."""
+    studio.sandbox.faults(rule({"status": 401}))
+    ended = await studio.make(studio.job("a"), studio.job("b", provider="acedata"), studio.job("c", provider="acedata"))
+    assert (ended.code, ended.statuses) == (UNFINISHED, {"a": PLANNED, "b": DONE, "c": DONE})
+    assert "Set a valid QINIU_API_KEY" in ended.reasons[0]
+
+
+async def test_s38_a_wrong_address_is_sent_no_more(studio):
     """Who finds nothing at the address has set it wrongly: that is the operator's matter, not the row's."""
     studio.sandbox.faults(rule({"status": 404}, "acedata"))
     ended = await studio.make(studio.job("a", provider="acedata"))

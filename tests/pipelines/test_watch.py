@@ -268,6 +268,23 @@ async def test_a_job_that_a_batch_answer_leaves_out_is_unknown(batching, provide
     assert results[1:] == [DONE, DONE]
 
 
+async def test_t30_no_job_is_lost_on_the_word_of_an_answer_about_many(batching, provider):
+    """Jobs that an answer about many does not know, or refuses with all the others, are asked about one by one first."""
+    together = provider.check_many
+
+    async def forgetful(jobs):
+        await together(jobs)
+        raise UnknownJob("404")
+
+    provider.check_many = forgetful
+    provider.script["gone"] = [None]
+    tasks = [_ended(batching, _waiting(name, age=1000)) for name in ("gone", "a", "b")]
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(results[0], UnknownJob)
+    assert results[1:] == [DONE, DONE]
+    assert sorted(map(len, provider.batches)) == [1, 1, 1, 3]
+
+
 @pytest.mark.parametrize(
     "fault", [NoAnswer("reset"), SlowDown("429", 0.001), ValueError("a bug")], ids=["W02", "S33", "bug"]
 )

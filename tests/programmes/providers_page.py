@@ -32,6 +32,13 @@ PLAIN = {
     "float": "number",
     "Decimal": "amount",
     "bool": "true or false",
+    "StrictBool": "true or false",
+    "Length": "whole number",
+    "Wait": "number",
+    "Hours": "number",
+    "Day": "date",
+    "Variable": "text",
+    "Address": "text",
     "Any": "anything",
 }
 
@@ -161,8 +168,8 @@ def _takes(node: ast.expr) -> str:
 
 def _named(name: str) -> str:
     alias = getattr(profile_module, name, None)
-    if name in PLAIN or name == "date":
-        return PLAIN.get(name, name)
+    if name in PLAIN:
+        return PLAIN[name]
     return f"*{name}*" if inspect.isclass(alias) else ", ".join(f"`{value}`" for value in alias.__args__)
 
 

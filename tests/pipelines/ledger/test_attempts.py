@@ -104,7 +104,7 @@ async def test_what_is_sending_never_becomes_not_sent(ledger, enrol, send, make_
 
 async def test_t26_a_job_is_known_as_its_provider_told(ledger, enrol, send, make_job):
     """The protocol and the addresses of an accepted job are kept with its id, for any later run that asks about it."""
-    remote = RemoteJob("qvideo-1", "kling", "https://x/status/1", "https://x/result/1")
+    remote = RemoteJob("qvideo-1", "kling", "https://x/status/1", "https://x/result/1", "fal")
     await enrol(ledger, make_job())
     await ledger.write(attempts.accepted, await send(ledger, make_job()), remote, None)
     assert (await ledger.write(attempts.standing_of, "a")).remote == remote
@@ -142,6 +142,16 @@ async def test_s30_a_rejection_costs_nothing(sending, pots, rows, again, status)
     assert await pots(ledger) == (0, 0, 0)
     [job] = await rows(ledger, "job")
     assert (job["status"], job["billed"]) == (status, "no")
+
+
+@pytest.mark.parametrize(("again", "kept"), [(False, "t-9"), (True, None)])
+async def test_s30_a_refusal_keeps_what_support_asks_for(sending, rows, again, kept):
+    """The history has the trace id of every refusal; the job has it where the refusal is its end."""
+    ledger, claimed = sending
+    why = {"code": "bad", "message": "no", "http_status": 400, "trace_id": "t-9"}
+    await ledger.write(attempts.rejected, claimed, **why, again=again)
+    assert [job["trace_id"] for job in await rows(ledger, "job")] == [kept]
+    assert ["t-9" in event["detail"] for event in await rows(ledger, "event") if event["kind"] == "rejected"] == [True]
 
 
 async def test_s11_a_doubt_counts_as_uncertain_and_is_kept(ledger, enrol, send, make_job, pots, rows):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipelines.job import Billed, JobStatus
+from pipelines.job import Billed, JobStatus, RemoteJob
 from pipelines.ledger import attempts, endings
 
 OUTPUT = {"path": "videos/a.mp4", "bytes": 3, "sha256": "00"}
@@ -101,6 +101,15 @@ async def test_a_job_that_was_never_accepted_has_no_ending(ledger, enrol, make_j
     await ledger.write(endings.parked, "a", **PARK)
     assert (await ledger.write(attempts.standing_of, "a")).status is JobStatus.PLANNED
     assert await rows(ledger, "account") == []
+
+
+async def test_a_later_trace_id_fills_a_gap_only(ledger, enrol, send, make_job, rows):
+    """What support asks for is kept when the job ends, unless the acceptance has said it already."""
+    await enrol(ledger, make_job())
+    await ledger.write(attempts.accepted, await send(ledger, make_job()), RemoteJob("p-1", "video"), None)
+    for trace_id in ("at the end", "later still"):
+        await ledger.write(endings.traced, "a", trace_id)
+    assert (await _only_job(ledger, rows))["trace_id"] == "at the end"
 
 
 async def test_any_words_of_a_provider_can_be_kept(waiting, rows):

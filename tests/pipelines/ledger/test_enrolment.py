@@ -73,11 +73,12 @@ async def test_an_edited_row_that_was_bought_is_refused(ledger, enrol, make_job,
     ("edit", "what", "fix"),
     [
         ({"prompt": "a dog", "seconds": 12}, "something else: prompt, seconds.", "restore what it said."),
-        ({"mode": "clips"}, "something else: mode.", "and the profile of qiniu: its mode was 'video'."),
+        ({"mode": "v3", "fixed": {"v": 3}}, "something else: mode.", "and the profile of qiniu: its mode was 'video'."),
+        ({"fixed": {"v": 3}}, "something else: fixed.", "and the profile of qiniu: its mode was 'video'."),
     ],
 )
 async def test_what_a_bought_row_asks_for_now_is_named(ledger, enrol, make_job, accept, edit, what, fix):
-    """The error says which parts differ; a mode alone may have been renamed in the profile, with the row untouched."""
+    """The error says which parts differ; what a mode always sends is the profile's, with the row untouched."""
     job = make_job()
     await enrol(ledger, job)
     await accept(ledger, job, "p-1")
@@ -86,6 +87,15 @@ async def test_what_a_bought_row_asks_for_now_is_named(ledger, enrol, make_job, 
     [problem] = caught.value.problems
     assert problem.what.endswith(what)
     assert problem.fix.endswith(fix)
+
+
+async def test_a_mode_may_be_renamed(ledger, enrol, make_job, accept, rows):
+    """What a profile calls its mode is no part of what was bought, so that no new name buys a row again."""
+    job = make_job()
+    await enrol(ledger, job)
+    await accept(ledger, job, "p-1")
+    await enrol(ledger, job.model_copy(update={"order": job.order.model_copy(update={"mode": "clips"})}), sha="s2")
+    assert [(row["status"], row["provider_job_id"]) for row in await rows(ledger, "job")] == [("waiting", "p-1")]
 
 
 async def test_every_edited_row_is_named_at_once(ledger, enrol, make_job, accept):

@@ -53,6 +53,14 @@ async def test_refusal_and_turn_are_one_step(ledger, enrol, send, job, rows, pot
     assert kinds["turned"]["provider"] == "acedata"
 
 
+async def test_a_turned_job_has_no_trace_of_the_first(ledger, enrol, send, job, rows):
+    """What the first provider's support would ask for is in the history, and not beside an order of the second."""
+    await enrol(ledger, job)
+    await ledger.write(fallback.refused, await send(ledger, job), job.turn(), **NO, trace_id="t-9")
+    assert [row["trace_id"] for row in await rows(ledger, "job")] == [None]
+    assert ["t-9" in row["detail"] for row in await rows(ledger, "event") if row["kind"] == "rejected"] == [True]
+
+
 async def test_a_refusal_turns_once(ledger, enrol, send, job, rows):
     """A refusal that is told twice turns the job to its next fallback, not to the one after that."""
     await enrol(ledger, job)

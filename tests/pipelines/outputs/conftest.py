@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from pipelines.addresses import Origin
 from pipelines.http import Http
 from tests.pipelines.outputs.clips import make_clip
 from tests.pipelines.outputs.fault_server import FileServer
@@ -45,8 +44,8 @@ async def server() -> AsyncIterator[FileServer]:
 
 
 @pytest_asyncio.fixture
-async def http(server: FileServer) -> AsyncIterator[Http]:
-    async with Http([Origin.of(server.url())]) as connections:
+async def http() -> AsyncIterator[Http]:
+    async with Http() as connections:
         yield connections
 
 

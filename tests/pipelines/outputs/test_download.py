@@ -8,6 +8,7 @@ import stat
 
 import pytest
 
+from pipelines.addresses import Origin
 from pipelines.errors import (
     AddressRefused,
     DiskFull,
@@ -31,7 +32,7 @@ def bring(http, server, videos):
     """One call of `bring_home`, with what differs."""
 
     def call(filename="a.mp4", attempt="t1", path="/clip.mp4?signature=secret", **limits):
-        source = Source(server.url(path))
+        source = Source(server.url(path), trusted=frozenset({Origin.of(server.url())}))
         return bring_home(
             http, source, folder=videos, filename=filename, attempt=attempt, limits=DownloadLimits(**limits)
         )

@@ -20,9 +20,10 @@ from pipelines.lane import Lane
 from pipelines.ledger import endings
 from pipelines.ledger.standing import ACCEPTED, Standing
 from pipelines.providers.protocol import Phase, Progress
+from pipelines.queries import Stopped
 from pipelines.run import Run
 from pipelines.submission import claim, send, shut, turn_from_closed
-from pipelines.watch import EMPTY_RESULT, DeadlinePassed, Stopped, Waiting
+from pipelines.watch import EMPTY_RESULT, DeadlinePassed, Waiting
 
 log = logging.getLogger("reelbatch")
 

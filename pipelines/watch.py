@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 from pipelines.errors import KeyRefused, ProviderError, SlowDown, TransportError, UnknownJob
@@ -19,6 +19,7 @@ from pipelines.pacing.backoff import delay
 from pipelines.pacing.poll_schedule import Durations, next_poll
 from pipelines.pacing.rate import RateLimit
 from pipelines.providers.protocol import Phase, Progress, Provider
+from pipelines.queries import Queries, Stopped
 
 log = logging.getLogger("reelbatch.watch")
 
@@ -26,17 +27,13 @@ log = logging.getLogger("reelbatch.watch")
 EMPTY_RESULT = "empty_result"
 _SETTLE_S = 600.0  # an id may take this long to be known everywhere, and a result to show its link
 _EMPTY = "the provider says completed and shows no video; often its moderation has taken it away"
-_UNREAD = "the provider says completed, and none of its links stands where `results` in its profile says"
+_UNREAD = "the provider says completed, and there is no file where `results` in its profile says; correct the profile"
 _WARN_AFTER = 20
 _TOO_LATE = 1.25  # times the age at which it was due: an answer that late says nothing of how long jobs take
 
 
 class DeadlinePassed(Exception):
     """The job has not ended in time. It is parked, never failed."""
-
-
-class Stopped(Exception):
-    """Nobody asks any more in this run; the job goes on at the provider and is picked up by the next run."""
 
 
 @dataclass(slots=True)
@@ -88,11 +85,14 @@ class Watch:
         self._scale = time_scale
         self._stop = stop
         self._kinds: dict[Hashable, _Kind] = defaultdict(_Kind)
-        self._batch: dict[RemoteJob, asyncio.Future[Progress]] = {}
-        self._batch_task: asyncio.Task[None] | None = None
         self._unknown_words: set[str] = set()
         self._closed = False
-        self.requests = 0
+        self._queries = Queries(provider, rate, over=lambda: self.over)
+
+    @property
+    def requests(self) -> int:
+        """How many status queries were sent."""
+        return self._queries.sent
 
     def wake_all(self) -> None:
         """Ring everybody, so that they see that the run is stopping."""
@@ -217,8 +217,8 @@ class Watch:
         """One answer, or None after a fault that passes; the pause that it needs has been slept."""
         try:
             waiting.asked += 1
-            alone = waiting.alone or not self._batches
-            progress = await self._one(waiting) if alone else await self._one_of_many(waiting)
+            alone = waiting.alone or not self._queries.know_many
+            progress = await self._queries.about(waiting.job, alone=alone)
         except SlowDown as error:
             hold = self._rate.slow_down(error.retry_after_s)
             log.warning("%s Nothing is asked for %.0f s.", error, hold)
@@ -249,75 +249,15 @@ class Watch:
         waiting.faults += 1
         await self._nap(self._kinds[waiting.kind], seconds)
 
-    @property
-    def _batches(self) -> bool:
-        return self._provider.profile.limits.batch_query > 1
-
-    async def _one(self, waiting: Waiting) -> Progress:
-        await self._slot()
-        self.requests += 1
-        return await self._provider.check(waiting.job)
-
-    async def _slot(self) -> None:
-        """Wait for the right to ask; nobody asks any more once the run ends."""
-        await self._rate.slot()
-        if self.over:
-            raise Stopped
-
-    async def _one_of_many(self, waiting: Waiting) -> Progress:
-        """Join the next batch query; it leaves as soon as the rate allows."""
-        answer: asyncio.Future[Progress] = asyncio.get_running_loop().create_future()
-        self._batch[waiting.job] = answer
-        if self._batch_task is None:
-            self._batch_task = asyncio.create_task(self._send_batches())
-        return await answer
-
-    async def _send_batches(self) -> None:
-        most = self._provider.profile.limits.batch_query
-        try:
-            while self._batch:
-                await self._rate.slot()
-                if self.over:
-                    _tell(self._batch.values(), Stopped())
-                    self._batch.clear()
-                    return
-                asked = {job: self._batch.pop(job) for job in list(self._batch)[:most]}
-                self.requests += 1
-                await self._send_batch(asked)
-        finally:
-            self._batch_task = None
-
-    async def _send_batch(self, asked: dict[RemoteJob, asyncio.Future[Progress]]) -> None:
-        try:
-            if len(asked) == 1:
-                job = next(iter(asked))
-                found = {job.id: await self._provider.check(job)}
-            else:
-                found = await self._provider.check_many(list(asked))
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-            _tell(asked.values(), error)
-            return
-        for job, answer in asked.items():
-            if answer.done():
-                continue
-            if job.id in found:
-                answer.set_result(found[job.id])
-            else:
-                answer.set_exception(UnknownJob(f"the provider's answer leaves {job.id} out"))
-
     def _notice_word(self, progress: Progress) -> None:
+        name, path = self._provider.profile.name, self._provider.profile.status_path
+        if path is not None and not progress.word and path not in self._unknown_words:
+            self._unknown_words.add(path)
+            log.warning("%s says nothing at %s, where its profile looks for the status: taken as running.", name, path)
         known = {"", "queued", "pending", "processing", "in_progress", "running", *self._provider.profile.words}
         if progress.word not in known and progress.word not in self._unknown_words:
             self._unknown_words.add(progress.word)
-            log.warning(
-                "%s says %r, an unknown word: taken as still running.", self._provider.profile.name, progress.word
-            )
-
-
-def _tell(waiters: Iterable[asyncio.Future[Progress]], error: Exception) -> None:
-    for answer in waiters:
-        if not answer.done():
-            answer.set_exception(error)
+            log.warning("%s says %r, an unknown word: taken as still running.", name, progress.word)
 
 
 def _ring_one(bell: asyncio.Future[None]) -> None:

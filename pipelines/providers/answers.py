@@ -102,7 +102,7 @@ def error_of(answer: Mapping[str, Any], known: Container[str] = ()) -> tuple[str
     """
     error, detail = answer.get("error"), _detail(answer)
     codes = (mapping(error).get("code"), mapping(error).get("type"), answer.get("code"), mapping(detail).get("type"))
-    messages = (error, mapping(error).get("message"), answer.get("message"), detail, mapping(detail).get("msg"))
+    messages = (error, mapping(error).get("message"), answer.get("message"), detail, _complaint(mapping(detail)))
     code = _telling([found for value in codes if (found := text(value))], known)
     message = next((found for value in messages if (found := text(value))), None)
     return code and printable(code, _LONGEST_WORD), message and printable(message, _LONGEST_MESSAGE)
@@ -125,6 +125,14 @@ def _detail(answer: Mapping[str, Any]) -> Any:
     """What FastAPI says went wrong; of a list of complaints the first."""
     detail = answer.get("detail")
     return next(iter(detail), None) if isinstance(detail, list) else detail
+
+
+def _complaint(detail: Mapping[str, Any]) -> str | None:
+    """FastAPI's words for one complaint, behind the field that they are about: `seconds: field required`."""
+    words, place = text(detail.get("msg")), detail.get("loc")
+    steps = [str(step) for step in place if isinstance(step, str | int)] if isinstance(place, list) else []
+    field = ".".join(steps[1:] if steps[:1] == ["body"] else steps)
+    return f"{field}: {words}" if words and field else words
 
 
 def excerpt(body: bytes) -> str:
@@ -169,6 +177,12 @@ def expiry_of(url: str) -> datetime | None:
         if start is not None and lasts.isdecimal() and len(lasts) < 9:  # noqa: PLR2004 - seven days is the most
             ends.append(start + timedelta(seconds=int(lasts)))
     return min((end for end in ends if end is not None and end > _FIRST_LINK), default=None)
+
+
+def is_elsewhere(answer: Mapping[str, Any], places: Sequence[str]) -> bool:
+    """Whether an answer has no such place at all as any of these paths begins with: an empty one is another matter."""
+    firsts = [place.split(".", maxsplit=1)[0].removesuffix("[]") for place in places]
+    return bool(firsts) and not any(first in answer or not first for first in firsts)
 
 
 def has_link(value: Any) -> bool:

@@ -16,7 +16,8 @@ from pipelines.providers.protocol import Accepted, Contract, InDoubt, Rejected, 
 _DEFINITE = frozenset({*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451})
 #: What an error is about where nothing can have been begun: the account, the pace, or the order as it was written.
 _NEVER_BEGUN: frozenset[ErrorKind] = frozenset({"key", "funds", "slow_down", "row"})
-_INVALID_URL = "invalid url"
+_INVALID_URL, _NOT_FOUND = "invalid url", "not_found"
+_ORDERED = ("model", "video", "image", "file", "character")  # what an order may name, and a server may not have
 _MODERATION = ("moderation", "content_policy", "content policy", "safety")
 _OK, _MOVED, _CLIENT, _SERVER = 200, 300, 400, 500
 _SEE_OTHER = 303  # not "send it there", but "it is done, and the answer is there"
@@ -86,9 +87,13 @@ def _surely_refused(message: str | None, profile: Profile) -> ErrorKind | None:
 
 
 def _means_the_address(code: str | None, message: str) -> bool:
-    """Whether a 404 is about the path: FastAPI says {"detail": "Not Found"}, OpenAI and its like "Invalid URL"."""
+    """Whether a 404 is about the path: FastAPI says {"detail": "Not Found"}, OpenAI and its like "Invalid URL".
+
+    What an order names may be missing too, a model first of all; then the words say so.
+    """
     said = message.lower()
-    return _INVALID_URL in said or (code is None and "model" not in said)
+    is_plain = (code or _NOT_FOUND).lower().removesuffix("_error") == _NOT_FOUND
+    return _INVALID_URL in said or (is_plain and not any(thing in said for thing in _ORDERED))
 
 
 def _rejected(kind: ErrorKind | None, answer: Answer, body: Mapping[str, Any] | None, profile: Profile) -> Rejected:

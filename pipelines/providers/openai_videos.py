@@ -76,8 +76,13 @@ class OpenAIVideos(AskedOneByOne):
             completed_at=answers.moment(answer.get("completed_at")),
             seconds=next((n for name in ("seconds", "duration") if (n := answers.number(answer.get(name)))), None),
             size=answers.text(answer.get("size")),
-            unread=phase is Phase.SUCCEEDED and not links and answers.has_link(answer),
+            unread=phase is Phase.SUCCEEDED and not links and _is_unread(answer, job, profile),
         )
+
+
+def _is_unread(answer: Mapping[str, Any], job: RemoteJob, profile: Profile) -> bool:
+    """Whether a finished job may well have files, and the profile only looks in the wrong place."""
+    return answers.has_link(answer) or answers.is_elsewhere(answer, results_of(job, profile))
 
 
 def path_of(what: PathName, profile: Profile, provider_job_id: str = "") -> str:

@@ -575,7 +575,7 @@ async def test_a_clip_that_the_profile_does_not_find_comes_home_when_it_is_mende
     job = studio.job("a", provider="acedata")
     ended = await studio.make(job)
     assert (ended.code, ended.statuses) == (UNFINISHED, {"a": JobStatus.PARKED})
-    assert ended.heard("none of its links stands where `results` in its profile says. The next run asks again")
+    assert ended.heard("there is no file where `results` in its profile says; correct the profile. The next run asks again")
     studio.profiles["acedata"] = right
     assert (await studio.make(job)).statuses == {"a": DONE}
     assert len(studio.bill()) == 1

@@ -12,7 +12,8 @@ from pipelines.job import RemoteJob
 from pipelines.pacing.rate import RateLimit
 from pipelines.providers.profile_files import profile_named
 from pipelines.providers.protocol import Link, Phase, Progress
-from pipelines.watch import DeadlinePassed, Stopped, Waiting, Watch
+from pipelines.queries import Stopped
+from pipelines.watch import DeadlinePassed, Waiting, Watch
 
 SCALE = 10_000  # six hundred seconds of patience become 60 ms
 RUNNING = Progress(Phase.RUNNING, "in_progress")
@@ -142,6 +143,16 @@ async def test_w07_an_unknown_word_means_running_and_is_said_once(watch, provide
     ]
 
 
+async def test_a_status_path_that_leads_nowhere_is_said_once(watch, provider, caplog):
+    """Who wrote the wrong path into a profile hears of it at the first answer, and not after the deadline."""
+    provider.profile = provider.profile.model_copy(update={"status_path": "job.state"})
+    provider.script["a"] = [Progress(Phase.RUNNING, "")] * 3 + [DONE]
+    await _ended(watch, _waiting("a"))
+    assert [r.getMessage() for r in caplog.records] == [
+        "qiniu says nothing at job.state, where its profile looks for the status: taken as running."
+    ]
+
+
 async def test_w08_a_status_that_goes_backwards_is_believed(watch, provider):
     """Running, queued, running: only the end ends it."""
     provider.script["a"] = [RUNNING, Progress(Phase.RUNNING, "queued"), RUNNING, DONE]
@@ -189,7 +200,7 @@ async def test_t27_completed_without_a_link_for_long_has_failed(watch, provider)
 async def test_w11_links_that_the_profile_does_not_mean_park(watch, provider):
     """A success whose links all stand where nobody looks is never failed: the clip is paid, and the profile is wrong."""
     provider.script["a"] = [EMPTY, UNREAD]
-    with pytest.raises(DeadlinePassed, match="none of its links stands where `results`"):
+    with pytest.raises(DeadlinePassed, match="there is no file where `results`"):
         await _ended(watch, _waiting())
     assert provider.asked["a"] > 2
 
@@ -233,6 +244,17 @@ async def test_i11_a_stop_ends_all_waiting_at_once(provider, stop):
     results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
     assert [type(result) for result in results] == [Stopped] * 3
     assert provider.asked == {"fault": 1}
+
+
+async def test_a_watch_that_is_closed_asks_nobody_any_more(provider, stop):
+    """When one job hears that the key is refused, those who sleep leave at once; other watches go on."""
+    closed, other = (Watch(provider, RateLimit(1000), every_s=60, time_scale=1, stop=stop) for _ in range(2))
+    asleep = asyncio.create_task(closed.ended(_waiting("sleeps")))
+    await asyncio.sleep(0.02)
+    closed.close()
+    with pytest.raises(Stopped):
+        await asyncio.wait_for(asleep, 3)
+    assert (closed.over, other.over, provider.asked) == (True, False, {})
 
 
 async def test_i11_a_stop_during_a_request_ends_after_its_answer(provider, stop):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.batch import read_batch
 from pipelines.batch.identity import derived_id, id_problem, matrix_suffix, slug
 
 
@@ -50,3 +51,34 @@ def test_suffixes_of_a_matrix_tell_values_apart():
     assert matrix_suffix(["a b"]) != matrix_suffix(["a-b"])
     assert matrix_suffix(["猫"]) != matrix_suffix(["犬"])
     assert len(matrix_suffix(["x" * 50, "y" * 50, "z" * 50])) < 60
+
+
+ROWS = """prompt,provider,model,seconds,size,image_url,version
+A red kite over a lake,qiniu,,,,,
+A red kite over a lake,openai,sora-2-pro,12,1792x1024,,
+A red kite over a lake,acedata,,,,,
+A red kite over a lake,acedata,sora-2-pro,25,large,,1.0
+A red kite over a lake,qiniu,kling-v2-6,10,,https://images.example.com/a-1280x720.jpg,
+A red kite over a lake,qiniu,veo-3.0-generate-preview,,,,
+A red kite over a lake,acedata-kling,kling-v2-6,,,,
+A red kite over a lake,vllm-omni,,,,,
+A red kite over a lake,qiniu,fal-ai/vidu/q1/text-to-video,,,,
+"""
+HASHES = [
+    "dd662a1784",
+    "392b38d72f",
+    "602a477bca",
+    "9f7b5b3dc5",
+    "0861d87404",
+    "d5dd43e017",
+    "5bc6b71c0b",
+    "5cbe799700",
+    "28454ac5c9",
+]
+
+
+def test_an_upgrade_buys_no_row_again(tmp_path):
+    """A row that gives no id is known by what it buys: who changes these hashes makes everybody pay twice."""
+    path = tmp_path / "kites.csv"
+    path.write_text(ROWS, "utf-8")
+    assert [job.id for job in read_batch(path).jobs] == [f"a-red-kite-over-a-{each}" for each in HASHES]

@@ -275,7 +275,9 @@ def test_what_leads_nowhere_is_no_link(url):
 def test_t27_a_path_that_the_profile_does_not_mean_parks_the_job():
     """A clip that was paid for is not given up as long as the answer shows where it may be."""
     assert _progress({"id": "v", "status": "completed", "url": "/v1/videos/v/content"}, "qiniu").unread
-    assert not _progress({"id": "v", "status": "completed", "url": "v.mp4"}, "qiniu").unread
+    assert _progress({"id": "v", "status": "completed", "url": "v.mp4"}, "qiniu").unread
+    assert not _progress({"id": "v", "status": "completed", "task_result": {"videos": []}}, "qiniu").unread
+    assert not _progress({"id": "v", "status": "completed", "task_result": None}, "qiniu").unread
 
 
 @pytest.mark.parametrize(

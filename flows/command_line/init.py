@@ -21,7 +21,7 @@ def command(
     from pipelines.batch import sample_text
     from pipelines.errors import SetupError
 
-    text = sample_text(file.suffix)
+    text = sample_text(file.suffix, str(file))
     try:
         with file.open("x", encoding="utf-8") as target:
             target.write(text)

@@ -20,6 +20,7 @@ def command(
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
     from flows.command_line.tables import plan_table
     from pipelines.batch import read_batch
+    from pipelines.money.coverage import budget_currency, shortfall
     from pipelines.money.estimate import estimate
     from pipelines.money.plan_hash import plan_hash
     from pipelines.providers.profile_files import find_profiles
@@ -29,7 +30,9 @@ def command(
     planned = read_batch(
         batch, provider=provider, fallback=fallback or (), profiles=known.profiles, elsewhere=elsewhere
     )
-    warnings = (*known.notes, *planned.warnings)
+    jobs, budget = planned.jobs, planned.budget
+    short = () if budget.max is None else shortfall(jobs, budget.max, budget_currency(jobs, budget.currency))
+    warnings = (*known.notes, *planned.warnings, *short)
     show_warnings(warnings)
     estimated = estimate(planned.jobs, planned.profiles)
     if as_json:
@@ -38,6 +41,7 @@ def command(
                 "name": planned.name,
                 "plan": plan_hash(planned.jobs),
                 "source_sha256": planned.source_sha256,
+                "own_columns": planned.kept,
                 "jobs": [job.model_dump(mode="json") for job in planned.jobs],
                 "estimate": estimated.model_dump(mode="json"),
                 "warnings": [str(warning) for warning in warnings],

@@ -10,8 +10,19 @@ money spent.
 from __future__ import annotations
 
 from pipelines.batch.batch import Batch, OutputPlace, Table, read_batch
+from pipelines.batch.lookalikes import own_columns_words
 from pipelines.batch.sample import sample_text
 from pipelines.batch.settings import Budget, Limits
 from pipelines.batch.source import BATCH_SUFFIXES
 
-__all__ = ["BATCH_SUFFIXES", "Batch", "Budget", "Limits", "OutputPlace", "Table", "read_batch", "sample_text"]
+__all__ = [
+    "BATCH_SUFFIXES",
+    "Batch",
+    "Budget",
+    "Limits",
+    "OutputPlace",
+    "Table",
+    "own_columns_words",
+    "read_batch",
+    "sample_text",
+]

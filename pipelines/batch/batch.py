@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipelines.batch.columns import Column, recognise
+from pipelines.batch.columns import Column, parameter_key, recognise
 from pipelines.batch.csv_rows import read_csv
-from pipelines.batch.document import Document, Value
+from pipelines.batch.document import Dialect, Document, Value
 from pipelines.batch.excerpt import excerpt
 from pipelines.batch.findings import Report
 from pipelines.batch.jsonl_rows import read_jsonl
 from pipelines.batch.layers import FORBIDDEN, PRESET
+from pipelines.batch.lookalikes import warn_of_lookalikes
 from pipelines.batch.planning import Planner, Surroundings
-from pipelines.batch.provider import fallbacks_of, parameter_keys, provider_named, providers_of
+from pipelines.batch.provider import cells_of, fallbacks_of, parameter_keys, provider_named, providers_of
 from pipelines.batch.retired import warn_of_retired
 from pipelines.batch.settings import Budget, Limits, Settings
 from pipelines.batch.source import read_source
+from pipelines.batch.template import names_in
 from pipelines.batch.twins import warn_of_twins
 from pipelines.batch.vendor_words import contrary_keys, vendor_keys
 from pipelines.batch.yaml_document import read_yaml
@@ -44,6 +46,7 @@ class Table:
 
     header: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]  # None: the row does not have the column; a tuple: a list in YAML or JSON
+    dialect: Dialect  # of the file, where it is a CSV file
 
     def texts(self, index: int) -> tuple[str, ...]:
         """One row as text, as a CSV file can hold it."""
@@ -59,6 +62,7 @@ class Batch:
     source_sha256: str  # of the very bytes that were parsed
     jobs: tuple[Job, ...]  # in the order of the file; disabled ones too
     columns: tuple[str, ...]  # the user's own columns, in order
+    kept: tuple[str, ...]  # those of them that mean nothing to any provider of the batch
     table: Table
     limits: Limits
     budget: Budget
@@ -97,7 +101,7 @@ def read_batch(
     document = read(source, report)
     for note in document.notes:
         report.warn(document.file, f"{note}.")
-    columns = _columns(document, known, provider, fallback, report)
+    columns, understood = _columns(document, known, provider, fallback, report)
     sure = _is_known(provider, "--provider", known, report)
     sure &= _is_known(document.settings.provider, f'{document.file}, "provider"', known, report)
     if not sure or all(column.name != "prompt" for column in columns.values()):
@@ -112,13 +116,15 @@ def read_batch(
     report.stop_if_wrong()
     warn_of_twins(jobs, document, report)
     warn_of_retired(jobs, known, elsewhere, document.file, report)
+    own = planner.own_columns()
     return Batch(
         name=name,
         path=path,
         source_sha256=source.sha256,
         jobs=jobs,
-        columns=planner.own_columns(),
-        table=Table(document.header, document.rows),
+        columns=own,
+        kept=tuple(name for name in own if parameter_key(name) not in understood),
+        table=Table(document.header, document.rows, document.dialect),
         limits=document.settings.limits,
         budget=document.settings.budget,
         output=_output(document.settings, path),
@@ -135,8 +141,8 @@ def plain_name(stem: str) -> str:
 
 def _columns(
     document: Document, profiles: Mapping[str, Profile], provider: str | None, fallback: Sequence[str], report: Report
-) -> dict[str, Column]:
-    """What each column means, those of defaults, presets and matrix included."""
+) -> tuple[dict[str, Column], frozenset[str]]:
+    """What each column means, those of defaults, presets and matrix included, and which others providers understand."""
     layers = (document.defaults, *document.presets.values(), *document.combinations)
     every = dict.fromkeys((*document.header, *(name for layer in layers for name in layer)))
     where = f"{document.file}, line 1" if document.kind == "csv" else document.file
@@ -151,7 +157,16 @@ def _columns(
     providers = providers_of(document, profiles, provider)
     first = parameter_keys(providers) | contrary_keys(providers)
     then = parameter_keys(fallbacks_of(document, profiles, fallback)) | vendor_keys(providers)
-    return recognise(every, where, report, first, then | ({PRESET} if document.kind == "yaml" else set()))
+    then |= {PRESET} if document.kind == "yaml" else set()
+    columns = recognise(every, where, report, first, then)
+    warn_of_lookalikes(columns.values(), first | then, lambda: _spoken(document), where, report)
+    return columns, first | then
+
+
+def _spoken(document: Document) -> frozenset[str]:
+    """The variables that the templates of a document name."""
+    texts = (*cells_of(document, "prompt"), *cells_of(document, "filename"), document.settings.output.filename or "")
+    return frozenset().union(*map(names_in, texts))
 
 
 def _is_known(name: str | None, where: str, profiles: Mapping[str, Profile], report: Report) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipelines.batch.document import Document
-from pipelines.batch.excerpt import excerpt, listed
+from pipelines.batch.document import Document, rows_named
+from pipelines.batch.excerpt import excerpt
 from pipelines.batch.filename import collision_key
 from pipelines.batch.findings import Report
 
@@ -57,12 +57,12 @@ class Claims:
     def report(self, document: Document, report: Report) -> None:
         """Report every id and file that is used twice, naming all rows."""
         for key, rows in self._ids.again.items():
-            what = f"the id {excerpt(key)} is used {len(rows)} times: {_rows(document, rows)}."
+            what = f"the id {excerpt(key)} is used {len(rows)} times: {rows_named(document, rows)}."
             report.problem(document.file, what, "Give each its own id (upper and lower case are the same).")
         for key, rows in self._files.again.items():
             if key.removesuffix(".mp4") in self._ids.again:
                 continue  # said already
-            what = f"{len(rows)} videos would be written to {excerpt(key)}: {_rows(document, rows)}."
+            what = f"{len(rows)} videos would be written to {excerpt(key)}: {rows_named(document, rows)}."
             report.problem(document.file, what, "Put {{ id }} or a column that differs into the filename.")
         files = self._files.first
         for key, index in files.items():
@@ -73,9 +73,3 @@ class Claims:
             if clash:
                 what = f"{excerpt(clash)} would be a file and a folder."
                 report.problem(document.where(index, "filename"), what, "Rename one of them.")
-
-
-def _rows(document: Document, indexes: list[int]) -> str:
-    word = {"csv": "rows", "yaml": "jobs", "jsonl": "lines"}[document.kind]
-    numbers = [document.lines[index] if document.kind == "jsonl" else index + 1 for index in indexes]
-    return f"{word} {listed([str(number) for number in numbers])}"

@@ -6,12 +6,13 @@ A header that is nearly one of ours is refused: a misspelt column must not buy a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from pipelines.batch.excerpt import excerpt, listed
 from pipelines.batch.findings import Report
+from pipelines.suggestion import edit_distance
 
 #: The columns that reelbatch understands, in the order in which it shows them.
 CANONICAL = (
@@ -136,6 +137,11 @@ def plain_meaning(key: str) -> str | None:
     return next((meaning for name, meaning in _ALL.items() if parameter_key(name) == key), None)
 
 
+def refused_meanings() -> Mapping[str, str]:
+    """The words that surely mean one of ours, and are refused as columns; with the canonical name of each."""
+    return _MEANT
+
+
 def recognise(
     names: Iterable[str],
     where: str,
@@ -206,20 +212,6 @@ def near_miss(key: str) -> str | None:
         same_length = len(key) == len(name)
         if same_length and len(name) < 6 and sorted(key) != sorted(name):  # noqa: PLR2004 - nor is a short one
             continue
-        if abs(len(key) - len(name)) <= slips and _distance(key, name) <= slips:
+        if abs(len(key) - len(name)) <= slips and edit_distance(key, name) <= slips:
             return _ALL[name]
     return None
-
-
-def _distance(left: str, right: str) -> int:
-    """Edits between two words, a swap of neighbours counting as one."""
-    before: list[int] = []
-    row = list(range(len(right) + 1))
-    for i, a in enumerate(left, start=1):
-        before, last, row = row, before, [i]
-        for j, b in enumerate(right, start=1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
-                cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
-    return row[-1]

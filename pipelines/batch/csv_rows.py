@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 from pipelines.batch.columns import canonical_name, normalised
-from pipelines.batch.document import MOST_COLUMNS, Document, check_count
+from pipelines.batch.document import MOST_COLUMNS, Dialect, Document, check_count
 from pipelines.batch.excerpt import excerpt, listed
 from pipelines.batch.findings import Report
 from pipelines.batch.source import MOST_BYTES, Source
 from pipelines.errors import BatchError, Problem
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+#: The first line of a file made for Excel, which is no header: `sep=;`
+_DECLARED = re.compile(r'\s*"?sep=([,;\t|])"?[,;\t| ]*(?:[\r\n]|$)', re.IGNORECASE)
 
 #: A cell with more lines than this is a quote that somebody forgot to close.
 _MOST_LINES_IN_A_CELL = 500
@@ -28,8 +32,11 @@ def read_csv(source: Source, report: Report) -> Document:
     file = source.path.name
     # The reader's own cap is lower than ours, and its message knows nothing of rows.
     csv.field_size_limit(max(csv.field_size_limit(), MOST_BYTES))
-    separator = _separator(source, file)
+    declared = _DECLARED.match(source.text)
+    separator = declared[1] if declared else _separator(source, file)
     records = _records(source.text, separator, file)
+    if declared:
+        next(records)
     header_line, header = next(records, (1, []))
     names = tuple(name.strip() for name in header)
     _check_header(names, f"{file}, line {header_line}", report)
@@ -49,7 +56,8 @@ def read_csv(source: Source, report: Report) -> Document:
         report.problem(file, "has a header and no rows.", "Add a row below the header.")
         report.stop_if_wrong()
     notes = source.notes if separator == "," else (*source.notes, f"read as {_SEPARATORS[separator]}-separated")
-    return Document(file, "csv", names, tuple(rows), tuple(lines), frozenset(broken), notes=notes)
+    dialect = Dialect(separator, source.marked)
+    return Document(file, "csv", names, tuple(rows), tuple(lines), frozenset(broken), notes=notes, dialect=dialect)
 
 
 def _separator(source: Source, file: str) -> str:

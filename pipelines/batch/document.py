@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pipelines.batch.excerpt import listed
 from pipelines.batch.settings import Settings
 from pipelines.errors import BatchError, Problem
 
@@ -27,6 +28,14 @@ class Scalar(str):
 
 
 @dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a CSV file is written, so that its user gets it back in the form that their programs read."""
+
+    separator: str = ","
+    marked: bool = False  # it begins with a byte order mark, without which Excel takes UTF-8 for something else
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """What was written, before any of it is judged. Every row is as long as the header."""
 
@@ -41,16 +50,26 @@ class Document:
     combinations: tuple[Mapping[str, str], ...] = ()  # of the matrix; empty: there is none
     settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
+    dialect: Dialect = Dialect()  # of a CSV file
 
     def where(self, index: int, column: str = "") -> str:
         """The place of a row, and of a column in it, as messages name it."""
         number, line = index + 1, self.lines[index]
         if self.kind == "csv":
-            # The usual case, one line for each row, needs no second number.
-            place = f"row {number}" if line == number + 1 else f"row {number} (line {line})"
+            # Both: a spreadsheet and an editor count the header, and a prompt may have several lines.
+            place = f"row {number} (line {line})"
             return f'{self.file}, {place}, column "{column}"' if column else f"{self.file}, {place}"
         place = f"job {number} (line {line})" if self.kind == "yaml" else f"line {line}"
         return f'{self.file}, {place}, "{column}"' if column else f"{self.file}, {place}"
+
+
+def rows_named(document: Document, indexes: Sequence[int]) -> str:
+    """Several rows as messages name them; those of a CSV file with their lines."""
+    numbers = [str(index + 1) for index in indexes]
+    lines = [str(document.lines[index]) for index in indexes]
+    if document.kind == "csv":
+        return f"rows {listed(numbers)} (lines {listed(lines)})"
+    return f"lines {listed(lines)}" if document.kind == "jsonl" else f"jobs {listed(numbers)}"
 
 
 def check_count(rows: int, file: str) -> None:

@@ -31,8 +31,7 @@ def read_jsonl(source: Source, report: Report) -> Document:
         try:
             records.append(_record(line))
         except (ValueError, RecursionError) as error:
-            what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
-            report.problem(f"{file}, line {number}", f"{what}.", _EXAMPLE)
+            report.problem(f"{file}, line {number}", f"{_wrong(error)}.", _EXAMPLE)
             broken.add(len(records))
             records.append({})
     if not records:
@@ -52,6 +51,15 @@ def _record(line: str) -> dict[str, Value]:
     if not isinstance(parsed, dict):
         raise ValueError("is neither an object nor a text")  # noqa: TRY004 - a ValueError is what JSON errors are too
     return {key: as_value(value) for key, value in parsed.items()}
+
+
+def _wrong(error: Exception) -> str:
+    """What is wrong with a line. The reader counts lines within the one that it was given, so its place is said anew."""
+    if isinstance(error, RecursionError):
+        return "is nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        return f"is not JSON at character {error.pos + 1}: {error.msg[:1].lower()}{error.msg[1:]}"
+    return str(error)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from pipelines.batch.columns import parameter_key
 from pipelines.batch.excerpt import listed
 from pipelines.batch.fitting import OTHER_FAMILY, OTHER_MODEL, Fit, Fitting, Wish
 from pipelines.batch.images import check_images
 from pipelines.batch.own_parameters import fit_parameters, is_fixed
 from pipelines.batch.picture import fit_picture
 from pipelines.providers.profile import Mode, Profile
+from pipelines.suggestion import near_name
 
 #: A server of an open profile may make longer clips than the profile knows, but surely none of more than an hour.
 _MOST_SECONDS = 3600
+
+#: A message that every row of a file may repeat names no more models than this.
+_MOST_MODELS = 8
 
 #: What mends an empty prompt.
 NO_PROMPT = "Write what the video shows, or remove the row."
@@ -106,7 +111,14 @@ def _check_model(fitting: Fitting) -> None:
     every = list(dict.fromkeys(name for other in chosen for name in other.models))
     if model in every:
         who, every = fitting.label, list(mode.models)
-    fitting.refuse("model", f'{who} has no model "{model}".', f"Allowed: {listed(every)}.", OTHER_FAMILY)
+    fitting.refuse("model", f'{who} has no model "{model}".', _other_models(model, every), OTHER_FAMILY)
+
+
+def _other_models(model: str, models: list[str]) -> str:
+    """The one that was surely meant, or else the first of all of them, and the nearest."""
+    same = [each for each in models if parameter_key(each) == parameter_key(model)]
+    near = near_name(model, same or models)
+    return near if same else f"Allowed: {listed(models, _MOST_MODELS)}. {near}".rstrip()
 
 
 def _seconds(fitting: Fitting) -> int | None:

@@ -182,7 +182,7 @@ class Orders:
             try:
                 prompt = fill(prompt, variables).strip()
             except TemplateRefused as refused:
-                draft.refuse("prompt", f"{refused}.", "Add the column, or correct the name.")
+                draft.refuse("prompt", f"{refused}.", refused.fix)
                 return ""
             if not prompt and not profile.mode(fit.mode).prompt_optional:
                 draft.refuse("prompt", "is empty once its columns are filled in.", "Fill the columns.")

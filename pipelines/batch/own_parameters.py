@@ -11,6 +11,8 @@ from pipelines.batch.fitting import ANY, Fitting
 from pipelines.batch.parameters import ParameterRefused, check_model, parameter_value
 from pipelines.providers.profile import Mode, Parameter
 
+_MOST_NAMED = 4  # models or sizes in a message that every row of a file may repeat
+
 
 def is_fixed(mode: Mode, name: str, value: str) -> bool:
     """Whether a value is the one that the mode always sends."""
@@ -91,6 +93,16 @@ def _refuse_parameter(fitting: Fitting, name: str, value: str) -> None:
     if allowed:
         fitting.refuse(name, f'{fitting.profile.name} has no {name} "{value}".', f"Allowed: {listed(allowed, 10)}.")
     else:
-        able = fitting.others([mode for mode in modes if name in mode.parameters])
-        fix = f"{able} A column of your own needs another name."
+        fix = f"{_instead(fitting, name)} A column of your own needs another name."
         fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)
+
+
+def _instead(fitting: Fitting, name: str) -> str:
+    """How a row comes to what it asks for: by our own column for it, or by another model."""
+    size = fitting.mode.size
+    if name == "resolution" and size is not None:
+        return f'Give a column "size" instead: {listed(size.allowed, _MOST_NAMED)}.'
+    able = [mode for mode in fitting.profile.modes if name in mode.parameters]
+    models = list(dict.fromkeys(model for mode in able for model in mode.models))
+    # Nobody can write the name of a mode in a cell, but the name of a model.
+    return fitting.others(able) if fitting.model in models else f"Models that do: {listed(models, _MOST_NAMED)}."

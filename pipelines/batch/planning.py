@@ -265,7 +265,7 @@ class Planner:
             if take > 1 and name == self._filled_name(wanted, job_id.removesuffix(f"-t{take}"), 1, draft, order):
                 name = with_take(name, take)
         except TemplateRefused as refused:
-            draft.refuse("filename", f"{refused}.", "Add the column, or correct the name.")
+            draft.refuse("filename", f"{refused}.", refused.fix)
             return ""
         wrong = filename_problem(name)
         if wrong:

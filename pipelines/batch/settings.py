@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -59,6 +60,14 @@ class Settings(_Setting):
     delivery: Literal["poll", "callback"] = "poll"
 
 
+#: Of settings that have parts: the one that is meant most often, what its values look like, and an example.
+_PARTS = {
+    "budget": ("max", r"[0-9]{1,9}(\.[0-9]{1,6})?", "12"),
+    "limits": ("in_flight", "[0-9]{1,6}", "4"),
+    "output": ("dir", r"[\w./-]{1,80}", "videos"),
+}
+
+
 def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Settings:
     """Settings from the text of a YAML file. Problems go to the report; what is wrong counts as not given."""
     try:
@@ -70,9 +79,18 @@ def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Sett
             where = f'{file}, "{".".join(path)}"'
             if detail["type"] == "extra_forbidden":
                 report.problem(where, "is not a known setting.", did_you_mean(path[-1], _known_beside(path)))
+            elif detail["type"] == "model_type":
+                fix = f"Write {path[-1]}: {_example(path[-1], str(detail['input']))}."
+                report.problem(where, f"{excerpt(str(detail['input']), 40)} does not say of what.", fix)
             else:
                 report.problem(where, f"{excerpt(str(detail['input']), 40)} does not fit: {detail['msg']}.")
         return Settings.model_validate({key: value for key, value in values.items() if key not in wrong})
+
+
+def _example(setting: str, given: str) -> str:
+    """How a setting that has parts is written, with the value that was given alone where that can be meant."""
+    part, form, otherwise = _PARTS[setting]
+    return f"{{{part}: {given if re.fullmatch(form, given) else otherwise}}}"
 
 
 def _known_beside(path: list[str]) -> list[str]:

@@ -30,6 +30,7 @@ class Source:
     text: str
     sha256: str
     notes: tuple[str, ...] = ()
+    marked: bool = False  # it began with a byte order mark
 
 
 def read_source(path: Path, most_bytes: int = MOST_BYTES) -> Source:
@@ -45,7 +46,8 @@ def read_source(path: Path, most_bytes: int = MOST_BYTES) -> Source:
         reason = getattr(error, "strerror", None) or str(error)
         raise _refused(path, f"cannot be read: {reason}.", "Check the path.") from None
     text, notes = decode(raw, path)
-    return Source(path, suffix, text, hashlib.sha256(raw).hexdigest(), notes)
+    marked = raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return Source(path, suffix, text, hashlib.sha256(raw).hexdigest(), notes, marked)
 
 
 def _read_bounded(path: Path, most_bytes: int) -> bytes:
@@ -83,7 +85,7 @@ def decode(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     """Text from bytes: UTF-8, or UTF-16 where a byte order mark says so. Also gives notes about the encoding.
 
     Raises:
-        BatchError: anything else, with the offset of the first byte that does not fit.
+        BatchError: anything else, with the line of the first byte that does not fit.
     """
     encoding, skipped = "utf-8", 0
     if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
@@ -97,14 +99,19 @@ def decode(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     try:
         text = raw[skipped:].decode(encoding)
     except UnicodeDecodeError as error:
-        offset = error.start + skipped
-        raise _refused(
-            path, f"is not {encoding.upper()}: byte 0x{raw[offset]:02x} at offset {offset}.", _SAVE_AS
-        ) from None
+        before = raw[skipped : skipped + error.start].decode(encoding)
+        byte = raw[error.start + skipped]
+        what = f"is not {encoding.upper()}: byte 0x{byte:02x} in line {_lines(before)} is no letter there."
+        raise _refused(path, what, _SAVE_AS) from None
     if "\0" in text:
         offset = raw.find(b"\0" if encoding == "utf-8" else b"\0\0")
         raise _refused(path, f"has a NUL at offset {offset}; perhaps it is UTF-16 without a byte order mark.", _SAVE_AS)
     return text, (f"read as {encoding.upper()}",) if encoding != "utf-8" else ()
+
+
+def _lines(text: str) -> int:
+    """The line in which a text ends, whatever ends its lines."""
+    return 1 + text.replace("\r\n", "\n").replace("\r", "\n").count("\n")
 
 
 def _refused(path: Path, what: str, fix: str) -> BatchError:

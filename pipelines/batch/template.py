@@ -32,7 +32,11 @@ _LONGEST = 1_000_000  # characters that a template may render to; no provider ta
 
 
 class TemplateRefused(ValueError):
-    """A template cannot be read, or names what is not there."""
+    """A template cannot be read, or names what is not there; and how to mend it."""
+
+    def __init__(self, what: str, fix: str = "Add the column, or correct the name.") -> None:
+        super().__init__(what)
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def fill(text: str, variables: Mapping[str, str]) -> str:
         return text
     filled = _read(text).render(variables)
     if len(filled) > _LONGEST:
-        raise TemplateRefused("becomes far too long")
+        raise TemplateRefused("becomes far too long", "Put less into it.")
     return filled
 
 
@@ -111,7 +115,8 @@ def _read_with_jinja(text: str) -> Template:
     except TemplateRefused:
         raise
     except (TemplateError, ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise TemplateRefused(f"the template cannot be read: {excerpt(str(error), 120)}") from None
+        what = f"the template cannot be read: {excerpt(str(error), 120)}"
+        raise TemplateRefused(what, "Close every {{ with }}, and every {% with %}.") from None
 
     def render(variables: Mapping[str, str]) -> str:
         known = {name: variables[key] for name in names if (key := variable_name(name)) in variables}
@@ -154,8 +159,10 @@ def _check(tree: Any) -> None:
         node = pending.pop()
         kind = type(node).__name__
         if kind not in _NODES:
-            raise TemplateRefused(f"a template may name columns, but not use {kind}")
+            raise TemplateRefused(f"a template may name columns, but not use {kind}", "Name a column only.")
         if isinstance(node, nodes.Filter) and node.name not in (*_FILTERS, "slug"):
             known = ", ".join((*_FILTERS, "slug"))
-            raise TemplateRefused(f"there is no filter {excerpt(str(node.name), 40)}. Filters: {known}")
+            raise TemplateRefused(
+                f"there is no filter {excerpt(str(node.name), 40)}. Filters: {known}", "Use one of these."
+            )
         pending.extend(node.iter_child_nodes())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from pipelines.batch.document import Document
-from pipelines.batch.excerpt import excerpt, listed
+from pipelines.batch.document import Document, rows_named
+from pipelines.batch.excerpt import excerpt
 from pipelines.batch.findings import Report
 from pipelines.job import Job
 
@@ -21,16 +21,14 @@ def warn_of_twins(jobs: tuple[Job, ...], document: Document, report: Report, mos
             if jobs[before].row != job.row:
                 again.setdefault(key, [before]).append(place)
     for (prompt, _), places in list(again.items())[:most]:
-        rows = dict.fromkeys(str(jobs[place].row) for place in places)
+        rows = rows_named(document, list(dict.fromkeys(jobs[place].row - 1 for place in places)))
         costs: dict[str, Decimal] = {}
         for place in places:
             cost, currency = jobs[place].cost_estimated, jobs[place].currency
             if cost is not None and currency is not None:
                 costs[currency] = costs.get(currency, Decimal(0)) + cost
         together = " and ".join(f"{amount} {currency}" for currency, amount in costs.items()) or "an unknown sum"
-        what = (
-            f"has the same prompt as others, {excerpt(prompt, 40)}: rows {listed(list(rows))} cost {together} together."
-        )
+        what = f"has the same prompt as others, {excerpt(prompt, 40)}: {rows} cost {together} together."
         report.warn(document.where(jobs[places[1]].row - 1, "prompt"), what, "Use takes to ask for several on purpose.")
     if len(again) > most:
         report.warn(document.file, f"{len(again) - most} more prompts are used by several rows.")

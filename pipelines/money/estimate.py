@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
@@ -31,7 +31,7 @@ class Estimate(_Sum):
     """What a batch would cost."""
 
     count: int  # jobs that would be made
-    skipped: int  # jobs that are disabled
+    skipped: int  # jobs that are disabled, or remix one that is
     totals: dict[str, Decimal]  # by currency
     most: dict[str, Decimal]  # the same, if every job were made in its dearest way, fallbacks included
     groups: tuple[Group, ...]
@@ -47,28 +47,41 @@ def estimate(jobs: Iterable[Job], profiles: Mapping[str, Profile] | None = None)
         profiles: by name, to tell which prices are stand-ins; without it the shipped ones.
     """
     known = shipped_profiles() if profiles is None else profiles
-    skipped = 0
+    every = tuple(jobs)
+    to_make = jobs_to_make(every)
     groups: dict[tuple[str, str], list[Job]] = {}
     most: dict[str, Decimal] = {}
-    for job in jobs:
-        if job.enabled:
-            _add(most, _dearest(job))
-            groups.setdefault((job.order.provider, job.order.model), []).append(job)
-        else:
-            skipped += 1
+    for job in to_make:
+        _add(most, _dearest(job))
+        groups.setdefault((job.order.provider, job.order.model), []).append(job)
     made = tuple(_group(members, known) for members in groups.values())
     totals: dict[str, Decimal] = {}
     for group in made:
         _add(totals, group.totals)
     return Estimate(
         count=sum(group.count for group in made),
-        skipped=skipped,
+        skipped=len(every) - len(to_make),
         totals=totals,
         most=most,
         groups=made,
         unknown=tuple(job.id for members in groups.values() for job in members if job.cost_estimated is None),
         assumed=any(group.assumed for group in made),
     )
+
+
+def jobs_to_make(jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """The jobs of a batch without those that are disabled, and without the remixes of these, however far down."""
+    children: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.parent is not None:
+            children.setdefault(job.parent, []).append(job.id)
+    pending = [job.id for job in jobs if not job.enabled]
+    skipped = set(pending)
+    while pending:
+        further = [child for child in children.get(pending.pop(), ()) if child not in skipped]
+        skipped.update(further)
+        pending += further
+    return tuple(job for job in jobs if job.id not in skipped)
 
 
 def _add(totals: dict[str, Decimal], amounts: Mapping[str, Decimal]) -> None:

@@ -63,7 +63,7 @@ def test_a_traceback_is_only_for_those_who_ask(reelbatch):
 
 def test_a_bug_is_named_as_one(cli, monkeypatch):
     """What is not in the error tree is called a bug, without a traceback, with exit code 1."""
-    monkeypatch.setattr("pipelines.batch.sample_text", lambda _suffix: 1 / 0)
+    monkeypatch.setattr("pipelines.batch.sample_text", lambda *_: 1 / 0)
     ended = cli("init", "new.yaml")
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith("error: This is a bug in reelbatch (ZeroDivisionError")

@@ -32,7 +32,11 @@ def test_every_problem_is_said_at_once(cli, write_batch):
     )
     ended = cli("plan", batch)
     assert (ended.code, ended.out) == (2, "")
-    for word in ('row 1, column "seconds"', 'row 2, column "prompt"', 'row 3, column "provider"'):
+    for word in (
+        'row 1 (line 2), column "seconds"',
+        'row 2 (line 3), column "prompt"',
+        'row 3 (line 4), column "provider"',
+    ):
         assert word in ended.err
 
 
@@ -93,3 +97,59 @@ def test_a_fallback_is_planned_for_the_whole_batch(cli, write_batch):
     ended = cli("plan", batch, "--fallback", "litelm")
     assert ended.code == 2
     assert 'Did you mean "litellm"?' in ended.err
+
+
+def test_a_plan_says_which_columns_are_ones_own(cli, write_batch):
+    """One line on the terminal and a list in the document, so that nobody takes a word of theirs for one of ours."""
+    batch = write_batch({"prompt": "a boat", "provider": "qiniu", "shot": "7", "client": "x"})
+    assert 'Columns of your own: "shot", "client". They go to the manifest.\n' in cli("plan", batch).out
+    assert cli("plan", batch, "--json").json["own_columns"] == ["shot", "client"]
+    plain = write_batch({"prompt": "a boat", "provider": "qiniu"})
+    assert "of your own" not in cli("plan", plain).out
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ("{max: 0.50}", ["The budget of 0.50 USD covers about 1 of 2 videos"]),
+        ("{max: 3, currency: EUR}", ["A budget of 3.00 EUR cannot cover 2 videos with a price in USD: a, b."]),
+        ("{max: 3}", []),
+    ],
+)
+def test_a_plan_says_what_the_budget_of_the_batch_does_not_cover(cli, tmp_path, budget, words):
+    """The author hears it before anything is paid, and not when the run stops halfway."""
+    text = f"version: 1\nprovider: qiniu\nbudget: {budget}\njobs:\n- {{id: a, prompt: one}}\n- {{id: b, prompt: two}}\n"
+    (tmp_path / "batch.yaml").write_text(text, "utf-8")
+    ended = cli("plan", "batch.yaml", "--json")
+    assert ended.code == 0
+    assert len(ended.json["warnings"]) == len(words)
+    for word in words:
+        assert word in ended.err
+
+
+def test_a_plan_says_what_is_not_made_and_what_is_made_of_what(cli, write_batch):
+    """Disabled rows are no videos, nor are remixes of them; fallbacks and parents have a line of their own."""
+    rows = ("a,yes,,", "b,no,,", "c,yes,b,", "d,yes,a,", "e,yes,,acedata")
+    cells = [dict(zip(("id", "enabled", "remix_of", "fallback"), row.split(","), strict=True)) for row in rows]
+    shown = cli("plan", write_batch(*({"prompt": each["id"] * 9, **each} for each in cells)), "--provider", "qiniu").out
+    assert "batch: 3 videos, 1.20 USD; 2 are not made: disabled, or made of such a clip\n" in shown
+    assert "fallbacks: acedata sora-2 for 1 video\n" in shown
+    assert "remixes: d of a\n" in shown
+
+
+def test_a_plan_without_prices_says_so_once(cli, write_batch):
+    """What is unknown is not counted apart where everything is."""
+    batch = write_batch({"prompt": "a", "model": "wan", "seconds": "4"}, {"prompt": "b", "model": "wan"})
+    shown = cli("plan", batch, "--provider", "litellm").out
+    assert "batch: 2 videos, no known price\n" in shown
+    assert "of unknown price" not in shown
+    assert "fallbacks" not in shown
+    assert "remixes" not in shown
+
+
+def test_a_sample_names_itself_in_its_comments(cli, tmp_path):
+    """The commands that it shows can be copied."""
+    assert cli("init", "b 2.yaml").code == 0
+    text = (tmp_path / "b 2.yaml").read_text("utf-8")
+    assert "reelbatch plan 'b 2.yaml'\n" in text
+    assert " batch.yaml" not in text

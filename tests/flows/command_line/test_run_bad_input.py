@@ -53,6 +53,7 @@ def test_a_bad_batch_is_refused(cli, pointed, tmp_path, name, text, words):
     [
         (["--provider", "nobody"], ["nobody"]),
         (["--budget", "lots"], ["--budget"]),
+        (["--budget", "2,5"], ["--budget 2,5: Write a number such as 2.50."]),
         (["--budget", "-1"], ["--budget"]),
         (["--in-flight", "0"], ["--in-flight"]),
         (["--callback-url", "me.example/hook"], ["--callback-url me.example/hook: Not an http or https address."]),
@@ -62,6 +63,8 @@ def test_a_bad_batch_is_refused(cli, pointed, tmp_path, name, text, words):
         (["--rehearse", "--faults", "unheard-of"], ["unheard-of", "storm"]),
         (["--rehearse", "--latency", "soon"], ["latency", "soon"]),
         (["--rehearse", "--speed", "0"], ["--speed"]),
+        (["--faults", "storm", "--speed", "3", "--latency", "1"], ["--faults, --speed, --latency", "Add --rehearse"]),
+        (["--speed", "60"], ["--speed", "Add --rehearse"]),
         (["--ledger", "mysql://somewhere/db"], ["mysql"]),
     ],
 )

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.batch.document import Dialect
+
 
 @pytest.mark.parametrize(("separator", "word"), [(",", None), (";", "semicolon"), ("\t", "tab"), ("|", "bar")])
 def test_v05_the_separator_is_told_from_the_header(read, separator, word):
@@ -54,7 +56,7 @@ def test_v07_a_bad_row_does_not_hide_what_is_wrong_with_others(problems):
     found = problems("prompt,seconds\nx\ny,9\n")
 
     assert len(found) == 2
-    assert 'row 2, column "seconds"' in found[1]
+    assert 'row 2 (line 3), column "seconds"' in found[1]
 
 
 def test_v08_a_cell_may_be_longer_than_the_readers_own_limit(problems):
@@ -117,3 +119,34 @@ def test_the_users_own_rows_are_kept_as_they_were(read):
     assert batch.table.texts(0) == (" bob", " a cat ", "x")
     assert batch.columns == ("Owner", "utm source")
     assert batch.jobs[0].own == {"Owner": "bob", "utm source": "x"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "dialect"),
+    [
+        (b"prompt,n\nA fox,1\n", "csv", Dialect()),
+        (b"\xef\xbb\xbfprompt;n\nA fox;1\n", "csv", Dialect(";", marked=True)),
+        ("\ufeffprompt\tn\nA fox\t1\n".encode("utf-16-le"), "csv", Dialect("\t", marked=True)),
+        (b"prompt\tn\nA fox\t1\n", "tsv", Dialect("\t")),
+    ],
+)
+def test_how_the_file_is_written_is_remembered(read, raw, kind, dialect):
+    """So that its user gets it back as their programs read it."""
+    assert read(raw, kind).table.dialect == dialect
+
+
+@pytest.mark.parametrize(
+    ("text", "end"), [("sep=;\n", "\n"), ("SEP=;\r\n", "\r\n"), ('"sep=;"\n', "\n"), ("\ufeffsep=;\r", "\r")]
+)
+def test_a_first_line_that_names_the_separator_is_no_header(read, problems, text, end):
+    """Excel reads it so; it wins over what the header looks like, and rows keep their lines."""
+    batch = read(text + end.join(("id;prompt,x", "a;one", "")).replace(",x", ""))
+    assert [(job.id, job.order.prompt) for job in batch.jobs] == [("a", "one")]
+    assert batch.table.header == ("id", "prompt")
+    assert "row 1 (line 3)" in problems(text + end.join(("prompt;seconds", "a;9", "")))[0]
+
+
+@pytest.mark.parametrize("text", ["sep=;\n", "sep=;"])
+def test_a_separator_alone_makes_no_batch(problems, text):
+    """There is still no row."""
+    assert "no rows" in " ".join(problems(text))

@@ -90,7 +90,7 @@ def test_whatever_a_fallback_does_not_take_is_a_problem_of_its_column(refused, p
     found = refused(f"prompt,{header}\n{prompt},{row}\n")
 
     assert len(found) == 1
-    assert found[0].startswith('spring.csv, row 1, column "fallback": ')
+    assert found[0].startswith('spring.csv, row 1 (line 2), column "fallback": ')
     assert words in found[0]
 
 
@@ -169,7 +169,9 @@ def test_a_fallback_may_decide_the_length_itself_where_the_row_does_not(plan, re
     words = "fallback yard decides itself how long a clip is, and lab makes 4 s."
     assert [words in str(warning) for warning in batch.warnings].count(True) == 1
     (problem,) = refused("prompt,seconds,fallback\na,,yard\nb,4,yard\n")
-    assert problem.startswith('spring.csv, row 2, column "fallback": fallback yard: seconds: yard decides itself')
+    assert problem.startswith(
+        'spring.csv, row 2 (line 3), column "fallback": fallback yard: seconds: yard decides itself'
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_a_dearer_fallback_another_currency_and_an_unknown_price_are_warned_of(p
     profiles["free"] = profiles["lab"].model_copy(update={"name": "free", "prices": ()})
 
     (warning,) = plan("prompt\na\nb\n", fallback=(fallback,)).warnings
-    assert str(warning) == f'spring.csv, row 1, column "fallback" (and 1 more): {words}'
+    assert str(warning) == f'spring.csv, row 1 (line 2), column "fallback" (and 1 more): {words}'
 
 
 def test_a_cheaper_fallback_needs_no_word(plan):

@@ -23,7 +23,7 @@ def test_objects_and_bare_prompts_are_rows(read):
     [
         ("[1]", "is neither an object nor a text"),
         ("7", "is neither"),
-        ("{", "line 2: Expecting"),
+        ("{", "line 2: is not JSON at character 2: expecting"),
         ('{"prompt": "a", "prompt": "b"}', 'has the key "prompt" twice'),
         ('{"prompt": "a", "x": NaN}', "NaN is not JSON"),
         ("[" * 100_000, "line 2: "),
@@ -49,3 +49,11 @@ def test_a_line_separator_in_a_prompt_does_not_end_the_line(read):
 def test_too_many_different_keys_are_refused(problems):
     """Columns times rows would not fit in memory."""
     assert "more than 500" in problems("\n".join(f'{{"prompt": "a", "k{n}": "x"}}' for n in range(600)), "jsonl")[0]
+
+
+def test_json_that_is_none_is_said_with_its_place_in_the_file(problems):
+    """One line and one character, not those of the reader, which sees nothing but this line."""
+    (problem,) = problems('{"prompt": "a"}\n{"prompt" "b"}\n', "jsonl")
+
+    assert problem.startswith("spring.jsonl, line 2: is not JSON at character 11: expecting ':' delimiter.")
+    assert "line 1" not in problem

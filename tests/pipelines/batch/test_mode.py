@@ -325,3 +325,29 @@ def test_a_value_that_another_parameter_needs_is_never_free(lab):
         update={"parameters": {"sound": Parameter(needs={"mood": ("calm",)}), "mood": Parameter(), "seed": Parameter()}}
     )
     assert free_names(lab.model_copy(update={"modes": (mode,)})) == {"sound", "seed"}
+
+
+@pytest.mark.parametrize(("written", "meant"), [("sora2", "sora-2"), ("Sora-2", "sora-2"), ("KLING V3", "kling-v3")])
+def test_a_model_that_is_only_spelt_otherwise_is_suggested_alone(written, meant):
+    """A list of sixty models, once for every row, would hide the one that is meant."""
+    (problem,) = best_fit(PROFILES["qiniu"], Wish(model=written)).problems
+
+    assert (problem.column, problem.fix) == ("model", f'Did you mean "{meant}"?')
+
+
+def test_a_message_names_a_few_models_of_many():
+    """Where none is near, the first are enough to see what they look like."""
+    (problem,) = best_fit(PROFILES["qiniu"], Wish(model="gen-99")).problems
+
+    assert problem.fix.startswith("Allowed: sora-2, kling-video-o1, ")
+    assert len(problem.fix) < 250
+
+
+def test_a_parameter_of_other_models_points_to_what_can_be_written_in_a_cell():
+    """A size of the mode, or models; nobody can ask for a mode by its name."""
+    (resolution,) = best_fit(PROFILES["qiniu"], Wish(model="sora-2", given=(("resolution", "1080p"),))).problems
+    (audio,) = best_fit(PROFILES["qiniu"], Wish(model="sora-2", given=(("seed", ANY),))).problems
+
+    assert resolution.fix.startswith('Give a column "size" instead: 720x1280, 1280x720.')
+    assert audio.fix.startswith("Models that do: veo-")
+    assert "queue-" not in audio.fix

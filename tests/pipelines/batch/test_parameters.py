@@ -139,13 +139,13 @@ def test_a_row_wins_over_a_default_that_is_spelt_otherwise(plan):
 def test_a_wrong_value_names_row_and_column(refused):
     """As the user wrote the column."""
     (problem,) = refused("prompt,Look\na,grey\n")
-    assert problem == 'spring.csv, row 1, column "Look": "grey" is not allowed. Allowed: plain, film.'
+    assert problem == 'spring.csv, row 1 (line 2), column "Look": "grey" is not allowed. Allowed: plain, film.'
 
 
 def test_what_the_mode_of_a_row_does_not_take_is_refused(refused):
     """It would have no effect, and another mode shows that it is meant as a parameter."""
     (problem,) = refused("prompt,model,seed\na,film-1,5\n")
-    assert 'column "seed": lab film does not take seed. lab clip (model clip-1, clip-2, clip-0) can.' in problem
+    assert 'column "seed": lab film does not take seed. Models that do: clip-1, clip-2, clip-0.' in problem
 
 
 def test_a_column_that_the_prompt_names_is_a_word_of_the_prompt(plan):
@@ -162,7 +162,7 @@ def test_what_another_provider_takes_and_this_one_does_not_is_said(plan, header)
     if header == "seed":
         assert said == []
     else:
-        where = f'spring.csv, row 1, column "{header}" (and 1 more): '
+        where = f'spring.csv, row 1 (line 2), column "{header}" (and 1 more): '
         assert said == [f"{where}has no effect: yard does not take it. It is kept as a column of your own."]
 
 

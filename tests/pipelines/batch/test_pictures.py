@@ -88,7 +88,7 @@ def test_t23_a_picture_must_have_the_pixels_of_the_clip_where_the_provider_wants
     picture("cat.png", *pixels)
     (problem,) = refused("prompt,image_url\na,cat.png\n")
 
-    assert 'row 1, column "image_url"' in problem
+    assert 'row 1 (line 2), column "image_url"' in problem
     assert (
         f'"cat.png" has {pixels[0]}x{pixels[1]} pixels and the size is 1280x720; lab wants them equal. {fix}' in problem
     )

@@ -52,7 +52,7 @@ def test_no_or_an_unknown_provider_is_refused_with_the_known_ones(problems):
     assert problems("prompt\na\nb\n", provider="qinu") == [
         '--provider: there is no provider "qinu". Did you mean "qiniu"?'
     ]
-    assert 'row 1, column "provider"' in problems("prompt,provider\na,sora\n")[0]
+    assert 'row 1 (line 2), column "provider"' in problems("prompt,provider\na,sora\n")[0]
 
 
 def test_all_problems_of_all_rows_come_at_once(problems):
@@ -60,17 +60,17 @@ def test_all_problems_of_all_rows_come_at_once(problems):
     found = problems("prompt,seconds,size,takes\n,4,,\nb,9,1x1,\nc,x,,0\n")
 
     assert [problem.split(": ")[0].removeprefix("spring.csv, ") for problem in found] == [
-        'row 1, column "prompt"',
-        'row 2, column "seconds"',
-        'row 2, column "size"',
-        'row 3, column "seconds"',
-        'row 3, column "takes"',
+        'row 1 (line 2), column "prompt"',
+        'row 2 (line 3), column "seconds"',
+        'row 2 (line 3), column "size"',
+        'row 3 (line 4), column "seconds"',
+        'row 3 (line 4), column "takes"',
     ]
 
 
 def test_messages_name_the_column_as_the_user_wrote_it(problems):
     """Who wrote `Duration` looks for `Duration`."""
-    assert 'row 1, column "Duration"' in problems("prompt,Duration\na,9\n")[0]
+    assert 'row 1 (line 2), column "Duration"' in problems("prompt,Duration\na,9\n")[0]
 
 
 def test_v09_control_characters_are_refused_in_every_cell(problems):
@@ -100,8 +100,9 @@ def test_v12_equal_prompts_are_allowed_and_said_with_their_cost(read):
 
     assert len({job.id for job in batch.jobs}) == 3
     (warning,) = batch.warnings
-    assert 'row 3, column "prompt": has the same prompt as others, "a cat": rows 1, 3 cost 0.80 USD together.' in str(
-        warning
+    assert (
+        'row 3 (line 4), column "prompt": has the same prompt as others, "a cat": rows 1, 3 (lines 2, 4) cost 0.80 USD together.'
+        in str(warning)
     )
 
 
@@ -122,8 +123,8 @@ def test_v13_ids_used_twice_are_refused_naming_all_rows(problems):
     found = problems("id,prompt,takes\na,1,2\nA,2,\na,3,\nb-t2,4,\nb,5,2\n")
 
     assert len(found) == 2
-    assert 'the id "a" is used 3 times: rows 1, 2, 3.' in found[0]
-    assert 'the id "b-t2" is used 2 times: rows 4, 5.' in found[1]
+    assert 'the id "a" is used 3 times: rows 1, 2, 3 (lines 2, 3, 4).' in found[0]
+    assert 'the id "b-t2" is used 2 times: rows 4, 5 (lines 5, 6).' in found[1]
 
 
 def test_v15_derived_ids_do_not_depend_on_the_order_of_rows(read):
@@ -174,7 +175,7 @@ def test_a_template_with_a_missing_name_is_refused(problems):
     """With the row and the names that exist."""
     (problem,) = problems("prompt,owner\na {{ ownr }},bob\n")
 
-    assert 'row 1, column "prompt": there is no "ownr" here. Names: ' in problem
+    assert 'row 1 (line 2), column "prompt": there is no "ownr" here. Names: ' in problem
     assert "owner" in problem
 
 
@@ -204,7 +205,7 @@ def test_the_same_warning_for_many_rows_is_said_once(read):
     """With how many more there are."""
     warnings = [str(w) for w in read("prompt,model\na,wan\nb,wan\nc,wan\n", provider="openai").warnings]
 
-    assert warnings[0].startswith('spring.csv, row 1, column "model" (and 2 more): ')
+    assert warnings[0].startswith('spring.csv, row 1 (line 2), column "model" (and 2 more): ')
 
 
 def test_a_providers_own_parameters_reach_the_order(read):

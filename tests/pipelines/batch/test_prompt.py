@@ -15,7 +15,7 @@ def test_a_prompt_is_counted_as_its_provider_counts(plan, refused, profiles, cou
     assert plan(f"prompt\n{CAT * most}\n", provider="yard").jobs
     (problem,) = refused(f"prompt\n{CAT * (most + 1)}\n", provider="yard")
     length = (most + 1) * 40 // most
-    assert f'row 1, column "prompt": has {length} {unit}: ' in problem
+    assert f'row 1 (line 2), column "prompt": has {length} {unit}: ' in problem
     assert "yard takes at most 40." in problem
 
 
@@ -37,7 +37,7 @@ def test_the_limit_of_one_protocol_is_not_that_of_another(read, problems):
 def test_v12_a_prompt_that_says_nothing_is_refused(refused, text):
     """Blank is blank, whatever it is made of."""
     (problem,) = refused(f'id,prompt\na,"{text}"\n')
-    assert 'row 1, column "prompt": is empty.' in problem
+    assert 'row 1 (line 2), column "prompt": is empty.' in problem
 
 
 def test_an_empty_prompt_is_fine_where_the_mode_needs_none(plan):

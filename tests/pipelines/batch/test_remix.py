@@ -42,7 +42,7 @@ def test_a_remix_that_asks_for_something_else_is_refused(refused, column, value,
     """Naming what it asks for, and what its parent has."""
     (problem,) = refused(f"id,prompt,remix_of,{column}\na,x,,\nb,y,a,{value}\n")
 
-    assert problem.startswith(f'spring.csv, row 2, column "{column}": is ')
+    assert problem.startswith(f'spring.csv, row 2 (line 3), column "{column}": is ')
     assert all(word in problem for word in [*words, "that of a is", "leave it empty"])
 
 
@@ -63,14 +63,14 @@ def test_what_a_remix_cannot_take_is_refused(refused, column, value):
     """It would be left out of the request in silence."""
     (problem,) = refused(f"id,prompt,remix_of,{column}\na,x,,\nb,y,a,{value}\n")
 
-    assert f'row 2, column "{column}"' in problem
+    assert f'row 2 (line 3), column "{column}"' in problem
     assert "made of its prompt alone" in problem
 
 
 def test_a_provider_that_cannot_remix_says_so(refused):
     """With the column."""
     assert (
-        'row 2, column "remix_of": yard cannot remix.'
+        'row 2 (line 3), column "remix_of": yard cannot remix.'
         in refused("id,prompt,remix_of\na,x,\nb,y,a\n", provider="yard")[0]
     )
 
@@ -117,7 +117,8 @@ def test_circles_are_refused_naming_all_of_them(refused, rows, circle):
     (problem,) = refused("id,remix_of,prompt,takes\n" + "".join(f"{row},x,{2 if 't2' in row else 1}\n" for row in rows))
 
     assert f"makes it a remix of itself: {circle}." in problem
-    assert f"row {[row[0] for row in rows].index(circle[0]) + 1}," in problem
+    number = [row[0] for row in rows].index(circle[0]) + 1
+    assert f"row {number} (line {number + 1})," in problem
 
 
 def test_two_circles_are_two_problems(refused):
@@ -193,7 +194,7 @@ def test_what_is_neither_is_refused_with_both_possibilities(refused, text):
     """It is no row, and does not look like an id of a provider."""
     (problem,) = refused(f"id,prompt,remix_of\nhero,x,\nb,y,{text}\n")
 
-    assert 'row 2, column "remix_of"' in problem
+    assert 'row 2 (line 3), column "remix_of"' in problem
     assert "the id of a row, and the provider's id of a video" in problem
 
 
@@ -202,8 +203,8 @@ def test_a_parent_with_problems_brings_no_problems_to_its_children(refused):
     found = refused("id,prompt,seconds,remix_of\na,x,9,\nb,y,,a\nc,,,b\n")
 
     assert [problem.split(": ")[0] for problem in found] == [
-        'spring.csv, row 1, column "seconds"',
-        'spring.csv, row 3, column "prompt"',
+        'spring.csv, row 1 (line 2), column "seconds"',
+        'spring.csv, row 3 (line 4), column "prompt"',
     ]
 
 
@@ -213,5 +214,5 @@ def test_a_remix_of_what_is_switched_off_is_warned_of(plan):
     warnings = [str(warning) for warning in batch.warnings if "remix_of" in str(warning)]
 
     assert len(warnings) == 2
-    assert 'row 2, column "remix_of": names a, which is not to be made' in warnings[0]
+    assert 'row 2 (line 3), column "remix_of": names a, which is not to be made' in warnings[0]
     assert "names b" in warnings[1]

@@ -75,7 +75,7 @@ def test_t2_large_is_warned_of_with_the_small_model(read, model, warnings):
 
     assert batch.jobs[0].order.size == "large"
     assert len(said) == warnings
-    assert all('row 1, column "size"' in each and "sora-2-pro surely does." in each for each in said)
+    assert all('row 1 (line 2), column "size"' in each and "sora-2-pro surely does." in each for each in said)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_t3_a_character_is_one_to_three_whole_seconds(read, problems, start, end
         assert (order.mode, order.character_start, order.character_end) == ("v1", int(start), int(end))
         return
     (problem,) = problems(row, provider="acedata")
-    assert 'row 1, column "character_' in problem
+    assert 'row 1 (line 2), column "character_' in problem
     assert words in problem
 
 
@@ -103,7 +103,8 @@ def test_several_pictures_in_the_version_that_looks_at_one_are_warned_of(read):
     assert [job.order.mode for job in batch.jobs] == ["v2", "v1"]
     (warning,) = [str(each) for each in batch.warnings if "image_url" in str(each)]
     assert (
-        'row 1, column "image_url": acedata v2 looks at 1 of 2 images only. acedata v1 (10, 15, 25 s) can.' in warning
+        'row 1 (line 2), column "image_url": acedata v2 looks at 1 of 2 images only. acedata v1 (10, 15, 25 s) can.'
+        in warning
     )
 
 
@@ -115,7 +116,7 @@ def test_t15_what_the_specification_does_not_list_is_sent_with_a_warning(read, p
 
     assert (order.model, order.seconds, order.size) == ("sora-9", 20, "1920x1080")
     said = " ".join(str(warning) for warning in batch.warnings)
-    assert all(f'row 1, column "{column}"' in said for column in ("model", "seconds", "size"))
+    assert all(f'row 1 (line 2), column "{column}"' in said for column in ("model", "seconds", "size"))
 
 
 @pytest.mark.parametrize(("provider", "more"), [("openai", {}), ("qiniu", {}), ("acedata", {"seconds": 4})])

@@ -62,9 +62,9 @@ def test_v03_v04_byte_order_marks_choose_the_encoding(tmp_path):
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        ("prompt\n中文".encode("gbk"), "byte 0xd6 at offset 7"),
-        ("prompt\ncafé".encode("latin-1"), "byte 0xe9 at offset 10"),
-        (codecs.BOM_UTF8 + b"a\xff", "byte 0xff at offset 4"),
+        ("prompt\n中文".encode("gbk"), "byte 0xd6 in line 2 "),
+        ("prompt\ncafé".encode("latin-1"), "byte 0xe9 in line 2 "),
+        (codecs.BOM_UTF8 + b"a\xff", "byte 0xff in line 1 "),
         ("prompt".encode("utf-16-le"), "NUL at offset 1"),
         (codecs.BOM_UTF16_LE + b"a", "UTF-16-LE"),
         (codecs.BOM_UTF32_LE + "a".encode("utf-32-le"), "UTF-32"),

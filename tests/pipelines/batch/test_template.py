@@ -80,3 +80,20 @@ def test_v24_tricks_are_refused(text):
     """A template names columns; it does not reach into objects, call, loop or grow."""
     with pytest.raises(TemplateRefused):
         fill(text, HERE)
+
+
+@pytest.mark.parametrize("text", ["B {{ ", "C {{ x }", "{% if x %}"])
+def test_open_braces_are_mended_by_closing_them(text):
+    """No column is missing, so none is asked for."""
+    with pytest.raises(TemplateRefused) as caught:
+        fill(text, {"x": "1"})
+
+    assert caught.value.fix == "Close every {{ with }}, and every {% with %}."
+
+
+def test_a_missing_column_is_mended_by_adding_it():
+    """Or by another name."""
+    with pytest.raises(TemplateRefused) as caught:
+        fill("{{ y }}", {"x": "1"})
+
+    assert caught.value.fix == "Add the column, or correct the name."

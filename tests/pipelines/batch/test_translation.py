@@ -95,7 +95,7 @@ def test_a_name_of_the_providers_own_is_understood(mill, header, cell, field, va
     assert getattr(job.order, field) == value
     assert job.own == {header: cell}
     ours = "image_url" if field == "image_urls" else field
-    assert said(batch) == [f'spring.csv, row 1, column "{header}": is read as {ours}.']
+    assert said(batch) == [f'spring.csv, row 1 (line 2), column "{header}": is read as {ours}.']
 
 
 def test_what_a_length_is_called_decides_the_price(read):
@@ -165,7 +165,7 @@ def test_what_a_template_names_may_be_meant_as_words(mill):
     batch = mill("prompt,length,bell,speed\na {{ length }} {{ bell }} {{ speed }} clip,8,ring,fast\n")
 
     assert (batch.jobs[0].order.seconds, batch.jobs[0].order.prompt) == (4, "a 8 ring fast clip")
-    where = 'spring.csv, row 1, column "length": '
+    where = 'spring.csv, row 1 (line 2), column "length": '
     fix = 'Give a column "seconds" if it is meant so.'
     assert said(batch) == [f"{where}is not read as seconds, since a template names it. {fix}"]
 
@@ -180,8 +180,8 @@ def test_a_documented_field_that_is_not_offered_is_warned_of(mill):
     """With what to do instead; the same goes for what every order says."""
     batch = mill("prompt,speed,quiet\na,fast,no\n")
     assert said(batch) == [
-        'spring.csv, row 1, column "speed": has no effect: reelbatch does not offer it. Give seconds.',
-        'spring.csv, row 1, column "quiet": has no effect: every order says quiet: true.',
+        'spring.csv, row 1 (line 2), column "speed": has no effect: reelbatch does not offer it. Give seconds.',
+        'spring.csv, row 1 (line 2), column "quiet": has no effect: every order says quiet: true.',
     ]
 
 
@@ -196,7 +196,7 @@ def test_the_words_of_one_provider_are_free_for_rows_of_another(mill):
     both = mill("prompt,provider,length\na,yard,8\nb,mill,8\n", provider=None)
     assert [job.order.seconds for job in both.jobs] == [6, 8]
     assert said(both)[0] == (
-        'spring.csv, row 1, column "length": has no effect: yard does not take it. It is kept as a column of your own.'
+        'spring.csv, row 1 (line 2), column "length": has no effect: yard does not take it. It is kept as a column of your own.'
     )
 
 

@@ -152,3 +152,20 @@ def test_images_and_nested_values(read, problems):
     assert job.order.image_urls == ("https://a.example/1.png",)
     assert job.own == {"meta": '{"a": [1, 0.50, true, "2", "012", "no", null], "7": {"b": -1e3}}'}
     assert "takes one value" in problems(ONE + "    seconds: [4, 8]\n", "yaml")[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ("budget: 12", "Write budget: {max: 12}."),
+        ("budget: much", "Write budget: {max: 12}."),
+        ("limits: 3", "Write limits: {in_flight: 3}."),
+        ("output: clips", "Write output: {dir: clips}."),
+    ],
+)
+def test_a_setting_with_parts_is_shown_as_it_is_written(problems, line, fix):
+    """Nobody who writes a batch knows the classes of this program."""
+    (problem,) = problems(f"version: 1\n{line}\njobs: [a]\n", "yaml")
+
+    assert problem.endswith(fix)
+    assert "instance" not in problem

@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pipelines.job import Job, Order
-from pipelines.money.estimate import Group, estimate
+from pipelines.money.estimate import Group, estimate, jobs_to_make
 
 
 def job(name, provider="qiniu", model="sora-2", cost="0.40", currency="USD", **more):
@@ -63,3 +63,12 @@ def test_the_most_is_what_the_dearest_way_of_every_job_costs():
 def test_nothing_costs_nothing():
     """An empty batch has no totals."""
     assert estimate([]).totals == {}
+
+
+def test_a_remix_of_what_is_not_made_is_not_made_either():
+    """However far down, and wherever its parent stands."""
+    jobs = [job("c", parent="b"), job("b", parent="a"), job("a", enabled=False), job("d", parent="e"), job("e")]
+    estimated = estimate(jobs)
+
+    assert [made.id for made in jobs_to_make(jobs)] == ["d", "e"]
+    assert (estimated.count, estimated.skipped, estimated.totals) == (2, 3, {"USD": Decimal("0.80")})

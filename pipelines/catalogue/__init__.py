@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.catalogue.failed_rows import FailedRow, failed_rows
 from pipelines.catalogue.gallery import write_gallery
 from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.own_file import by_row, write_done_copy, write_failed_rows
@@ -10,8 +11,10 @@ from pipelines.catalogue.row import COLUMNS, ManifestRow
 
 __all__ = [
     "COLUMNS",
+    "FailedRow",
     "ManifestRow",
     "by_row",
+    "failed_rows",
     "poster_name",
     "write_done_copy",
     "write_failed_rows",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from pipelines.catalogue.posters import FOLDER, poster_name
-from pipelines.catalogue.row import ManifestRow, plain, utc_text
+from pipelines.catalogue.row import ManifestRow, plain
 from pipelines.job import Billed, JobStatus
 
 #: How a status looks: four tones are enough to see at a glance what needs a person.
@@ -31,7 +32,7 @@ TONES = {
 _REASONS = {
     JobStatus.PLANNED: "Not sent yet.",
     JobStatus.SUBMITTING: "On its way to the provider.",
-    JobStatus.IN_DOUBT: "It may have been paid. Settle it with “reelbatch resolve”.",
+    JobStatus.IN_DOUBT: "It may have been paid, and is not sent again by itself. Look into your account at the provider.",
     JobStatus.WAITING: "The provider is working on it.",
     JobStatus.READY: "Generated; the file is not home yet.",
     JobStatus.REJECTED: "Refused by the provider.",
@@ -43,7 +44,7 @@ _REASONS = {
 }
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MINUTE = 60
-_MEGABYTE = 1_000_000
+_KILOBYTE, _MEGABYTE = 1_000, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,13 @@ def card(row: ManifestRow, posters: AbstractSet[str], *, poster_at_once: bool) -
         id=visible(row.id),
         status=row.status.value.replace("_", " "),
         tone=TONES[row.status],
-        reason=visible(row.error_message or row.error_code or _REASONS.get(row.status, "The file is missing.")),
+        reason=visible(row.error_message or row.error_code or _reason(row)),
         prompt=visible(row.prompt),
         provider=visible(row.provider),
         model=visible(row.model),
         facts=_facts(row),
         cost=_cost(row, amount),
-        flags=tuple(visible(flag).replace("_", " ") for flag in row.flags),
+        flags=tuple(_flag_text(visible(flag)) for flag in row.flags),
         tags=tuple(visible(tag) for tag in row.tags),
         review=visible(row.review or ""),
         details=tuple((label, visible(value)) for label, value in _details(row) if value),
@@ -127,9 +128,33 @@ def seconds_text(seconds: float) -> str:
 
 
 def money_text(amount: Decimal, currency: str) -> str:
-    """An amount as people write it: at least two digits behind the point, and no more than say something."""
-    digits = max(2, -int(amount.normalize().as_tuple().exponent))
-    return f"{currency} {amount:.{digits}f}".strip()
+    """An amount as people write it: `7.20 USD`."""
+    return f"{plain(amount)} {currency}".strip()
+
+
+def bytes_text(size: int) -> str:
+    """The size of a file as people say it: "812 bytes", "40 KB", "12.3 MB"."""
+    if size >= _MEGABYTE:
+        return f"{size / _MEGABYTE:.1f} MB"
+    return f"{size / _KILOBYTE:.0f} KB" if size >= _KILOBYTE else f"{size} bytes"
+
+
+def time_text(moment: datetime | None) -> str:
+    """A moment to the minute: `2026-11-21 11:46 UTC`; nothing where there was none."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+def _reason(row: ManifestRow) -> str:
+    if row.status is JobStatus.PLANNED and row.attempts:
+        times = "once" if row.attempts == 1 else f"{row.attempts} times"
+        return f"Tried {times}, and not taken by a provider yet."
+    return _REASONS.get(row.status, "The file is missing.")
+
+
+def _flag_text(flag: str) -> str:
+    """`fallback_from:qiniu` is "fallback from qiniu"; what follows the colon is a name, and stays as it is."""
+    what, _, which = flag.partition(":")
+    return f"{what.replace('_', ' ')} {which}".strip()
 
 
 def _link(path: str) -> str | None:
@@ -155,25 +180,28 @@ def _facts(row: ManifestRow) -> tuple[str, ...]:
 
 
 def _cost(row: ManifestRow, amount: Decimal | None) -> str:
-    if row.billed is Billed.NO and not row.cost_actual:
+    # A row that goes on after a refusal was not billed for that one, and will be for the next.
+    if row.billed is Billed.NO and not row.cost_actual and row.status is not JobStatus.PLANNED:
         return "not billed"
-    if amount is None:
-        return ""
+    if amount is None or row.status is JobStatus.SKIPPED:
+        return "uncertain: price not known" if row.is_uncertain else ""
     text = money_text(amount, row.currency or "")
-    return text if row.cost_actual is not None else f"about {text}"
+    if row.cost_actual is not None:
+        return text
+    return f"uncertain: {text}" if row.is_uncertain else f"about {text}"
 
 
 def _details(row: ManifestRow) -> tuple[tuple[str, str], ...]:
     return (
         ("File", row.path or ""),
-        ("Size", f"{row.bytes / _MEGABYTE:.1f} MB" if row.bytes else ""),
+        ("Size", bytes_text(row.bytes) if row.bytes else ""),
         ("Frames", f"{row.fps:.4g} a second" if row.fps else ""),
         ("Row", f"{row.row}, take {row.take}" if row.take > 1 else str(row.row)),
         ("Attempts", str(row.attempts) if row.attempts > 1 else ""),
         ("Task", row.task_id or ""),
         ("Billed", row.billed.value),
-        ("Submitted", utc_text(row.submitted_at) if row.submitted_at else ""),
-        ("Completed", utc_text(row.completed_at) if row.completed_at else ""),
+        ("Submitted", time_text(row.submitted_at)),
+        ("Completed", time_text(row.completed_at)),
         ("Error", row.error_code or ""),
         ("SHA-256", row.sha256 or ""),
     )

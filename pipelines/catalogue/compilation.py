@@ -9,25 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.batch import Batch
+from pipelines.catalogue.failed_rows import failed_rows
 from pipelines.catalogue.gallery import write_gallery
 from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.own_file import by_row, write_done_copy, write_failed_rows
 from pipelines.catalogue.posters import write_thumbnails
 from pipelines.catalogue.row import ManifestRow
 from pipelines.image import shown
-from pipelines.job import JobStatus, Order
+from pipelines.job import Order
 from pipelines.ledger import views
+from pipelines.ledger.accounts import balances
 from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.views import JobRecord
 from pipelines.outputs.place import disk_errors
 
-_WORTH_ANOTHER_TRY = frozenset(
-    {JobStatus.REJECTED, JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED, JobStatus.PARKED}
-)
 
-
-async def write_catalogue(ledger: Ledger, batch: Batch, folder: Path, *, title: str | None = None) -> int:
+async def write_catalogue(
+    ledger: Ledger, batch: Batch, folder: Path, *, title: str | None = None, rehearsed: bool = False
+) -> int:
     """Write manifest, done copy, failed rows, thumbnails and gallery. Each file is replaced whole or not at all.
+
+    Args:
+        ledger: of the output folder.
+        batch: whose jobs are in it.
+        folder: the output folder.
+        title: what the gallery is headed by; None: the batch's name.
+        rehearsed: nothing was paid.
 
     Returns:
         How many rows the manifest has.
@@ -37,32 +44,25 @@ async def write_catalogue(ledger: Ledger, batch: Batch, folder: Path, *, title: 
         SetupError: the folder cannot be written.
     """
     with disk_errors(folder / "manifest.jsonl", shared=True):
-        return await _write(ledger, batch, folder, title or batch.name)
+        return await _write(ledger, batch, folder, title or batch.name, rehearsed=rehearsed)
 
 
-async def _write(ledger: Ledger, batch: Batch, folder: Path, title: str) -> int:
-    records = await ledger.write(lambda connection: list(views.records(connection)))
+async def _write(ledger: Ledger, batch: Batch, folder: Path, title: str, *, rehearsed: bool) -> int:
+    records, money = await ledger.write(lambda connection: (list(views.records(connection)), balances(connection)))
     rows = manifest_rows(records)
     current = [row for row, record in zip(rows, records, strict=True) if record.in_batch]
 
     def write_files() -> None:
         write_manifest(folder, rows, batch.columns)
-        takes = by_row(current)
-        header = batch.table.header
-        cells = [batch.table.texts(index) for index in range(len(batch.table.rows))]
-        write_done_copy(folder, batch.path.name, header, cells, takes)
-        failures = {number: next(filter(_is_worth_another_try, of_row), None) for number, of_row in takes.items()}
-        write_failed_rows(folder, header, cells, {n: row for n, row in failures.items() if row is not None})
+        table = batch.table
+        cells = [table.texts(index) for index in range(len(table.rows))]
+        write_done_copy(folder, batch.path.name, table.header, cells, by_row(current), table.dialect)
+        write_failed_rows(folder, *failed_rows(batch, records), table.dialect)
 
     await asyncio.to_thread(write_files)
     await write_thumbnails(folder, rows)
-    await asyncio.to_thread(write_gallery, folder, title, rows)
+    await asyncio.to_thread(write_gallery, folder, title, rows, money, rehearsed=rehearsed)
     return len(rows)
-
-
-def _is_worth_another_try(row: ManifestRow) -> bool:
-    """Also one that was skipped for its parent's sake, which stands there too; not one that is switched off."""
-    return row.status in _WORTH_ANOTHER_TRY or (row.status is JobStatus.SKIPPED and row.error_code is not None)
 
 
 def manifest_rows(records: Iterable[JobRecord]) -> list[ManifestRow]:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
@@ -19,28 +20,50 @@ from pipelines.catalogue.posters import FOLDER
 from pipelines.catalogue.row import ManifestRow
 from pipelines.catalogue.whole_file import whole_file
 from pipelines.job import JobStatus
+from pipelines.ledger.accounts import Balance
 
 _POSTERS_AT_ONCE = 60  # the script brings the later ones in as they scroll into view
 
 
-def write_gallery(folder: Path, campaign: str, rows: Sequence[ManifestRow]) -> Path:
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """An amount of money in the head of the page."""
+
+    amount: str  # in every currency that there is
+    words: str
+    tone: str = ""
+    words_first: bool = False
+
+
+def write_gallery(
+    folder: Path,
+    campaign: str,
+    rows: Sequence[ManifestRow],
+    money: Sequence[Balance] = (),
+    *,
+    rehearsed: bool = False,
+) -> Path:
     """Write `gallery.html`, and say where it is.
 
     Args:
         folder: the output folder. Only thumbnails that are there are shown.
         campaign: the heading.
         rows: of the manifest, in its order.
+        money: what the ledger holds, by currency.
+        rehearsed: nothing was paid: the sums are what it would have cost.
     """
     thumbs = folder / FOLDER
     posters = {entry.name for entry in thumbs.iterdir()} if thumbs.is_dir() else set()
     cards = [card(row, posters, poster_at_once=number < _POSTERS_AT_ONCE) for number, row in enumerate(rows)]
     path = folder / "gallery.html"
     with whole_file(path) as temporary:
-        temporary.write_text(_page(campaign, rows, cards), encoding="utf-8", errors="replace")
+        temporary.write_text(
+            _page(campaign, rows, cards, _sums(money, rehearsed=rehearsed)), encoding="utf-8", errors="replace"
+        )
     return path
 
 
-def _page(campaign: str, rows: Sequence[ManifestRow], cards: Sequence[Card]) -> str:
+def _page(campaign: str, rows: Sequence[ManifestRow], cards: Sequence[Card], sums: Sequence[Sum]) -> str:
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - slow to load, and only needed here
     from markupsafe import Markup  # noqa: PLC0415 - as above
 
@@ -54,7 +77,7 @@ def _page(campaign: str, rows: Sequence[ManifestRow], cards: Sequence[Card]) -> 
         style_digest=_digest(style),
         script_digest=_digest(script),
         done=sum(row.status is JobStatus.DONE for row in rows),
-        spent=_spent(rows),
+        sums=sums,
         running_time=seconds_text(sum(row.duration_s or 0 for row in rows if row.path)),
         date=_date(rows),
         bar=_bar(cards),
@@ -73,14 +96,21 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _spent(rows: Iterable[ManifestRow]) -> str:
-    """What was surely paid, by currency."""
-    totals: dict[str, Decimal] = {}
-    for row in rows:
-        if row.cost_actual is not None:
-            unit = row.currency or ""
-            totals[unit] = totals.get(unit, Decimal(0)) + row.cost_actual
-    return " + ".join(money_text(total, unit) for unit, total in totals.items())
+def _sums(money: Sequence[Balance], *, rehearsed: bool) -> list[Sum]:
+    """What was surely paid, what is set aside, and what may have been paid, apart; only what there is."""
+    if rehearsed:
+        total = _joined((balance.committed, balance.currency) for balance in money)
+        return [Sum(total, "would have cost", words_first=True)] if total else []
+    sums = (
+        Sum(_joined((balance.spent, balance.currency) for balance in money), "spent"),
+        Sum(_joined((balance.reserved, balance.currency) for balance in money), "reserved"),
+        Sum(_joined((balance.uncertain, balance.currency) for balance in money), "uncertain", "warn"),
+    )
+    return [one for one in sums if one.amount]
+
+
+def _joined(amounts: Iterable[tuple[Decimal, str]]) -> str:
+    return " + ".join(money_text(amount, currency) for amount, currency in amounts if amount)
 
 
 def _date(rows: Iterable[ManifestRow]) -> str:

@@ -57,6 +57,13 @@ class ManifestRow(BaseModel):
     tags: tuple[str, ...] = ()
     own: dict[str, str] = Field(default_factory=dict)  # the user's own columns: they follow after the others
 
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether nobody knows if it is charged: it is in doubt, or has ended and the provider does not say."""
+        return self.status is JobStatus.IN_DOUBT or (
+            self.status in (JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED) and self.billed is Billed.UNKNOWN
+        )
+
 
 #: The columns of the manifest, without the user's own.
 COLUMNS = tuple(name for name in ManifestRow.model_fields if name != "own")
@@ -120,5 +127,6 @@ def _json_value(value: Any) -> Any:
 
 
 def plain(amount: Decimal) -> str:
-    """An amount without exponent: 0.40, not 4E-1."""
-    return f"{amount:f}"
+    """An amount without exponent, with two decimals or as many as matter: 0.40, not 0.4 or 4E-1; and 0.045."""
+    exponent = amount.normalize().as_tuple().exponent
+    return f"{amount:.{max(2, -exponent)}f}" if isinstance(exponent, int) else f"{amount:f}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from pipelines.job import JobStatus
 from pipelines.ledger.views import JobRecord
+from pipelines.tally import price
 
 _URGENCY = (
     JobStatus.IN_DOUBT,
@@ -21,6 +23,7 @@ _URGENCY = (
     JobStatus.SKIPPED,
     JobStatus.DONE,
 )
+_TURNED = "fallback_from:"  # the flag names the provider that was asked first
 
 
 def summary_table(records: Sequence[JobRecord], *, most: int) -> list[dict[str, str]]:
@@ -30,12 +33,23 @@ def summary_table(records: Sequence[JobRecord], *, most: int) -> list[dict[str, 
         {
             "id": record.job.id,
             "status": record.status.replace("_", " "),
-            "provider": record.job.order.provider,
+            "provider": _via(record),
             "model": record.job.order.model,
             "seconds": str(record.job.order.seconds or ""),
             "size": record.job.order.size or "",
-            "cost": f"{record.cost_actual or record.job.cost_estimated or ''} {record.job.currency or ''}".strip(),
+            "cost": price(_amount(record), record.job.currency),
             "file or reason": (record.output or {}).get("path") or record.error_message or "",
         }
         for record in chosen
     ]
+
+
+def _via(record: JobRecord) -> str:
+    """Who makes it; a fallback says whose place it took."""
+    first = next((flag.removeprefix(_TURNED) for flag in record.flags if flag.startswith(_TURNED)), None)
+    provider = record.job.order.provider
+    return provider if first is None else f"via {provider}, fallback of {first}"
+
+
+def _amount(record: JobRecord) -> Decimal | None:
+    return record.job.cost_estimated if record.cost_actual is None else record.cost_actual

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipelines.catalogue.row import ManifestRow
 
@@ -25,5 +27,13 @@ def make_row() -> MakeRow:
             "prompt_sha256": "0" * 64,
         }
         return ManifestRow(**(base | values))
+
+    return make
+
+
+@pytest.fixture
+def make_picture() -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        Image.new("RGB", (1280, 720), "white").save(path, "PNG")
 
     return make

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 
-from pipelines.catalogue.card import TONES, card, money_text, seconds_text, visible
+from pipelines.catalogue.card import TONES, bytes_text, card, money_text, seconds_text, time_text, visible
 from pipelines.job import JobStatus
 
 
@@ -25,11 +26,11 @@ def test_lengths_are_said_as_people_say_them(seconds, text):
 @pytest.mark.parametrize(
     ("amount", "text"),
     [
-        ("0.4", "USD 0.40"),
-        ("0.400000", "USD 0.40"),
-        ("0.045", "USD 0.045"),
-        ("12", "USD 12.00"),
-        ("1E+2", "USD 100.00"),
+        ("0.4", "0.40 USD"),
+        ("0.400000", "0.40 USD"),
+        ("0.045", "0.045 USD"),
+        ("12", "12.00 USD"),
+        ("1E+2", "100.00 USD"),
     ],
 )
 def test_amounts_are_said_as_people_say_them(amount, text):
@@ -40,8 +41,13 @@ def test_amounts_are_said_as_people_say_them(amount, text):
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"cost_actual": Decimal("0.4"), "cost_estimated": Decimal(1)}, "USD 0.40"),
-        ({"cost_estimated": Decimal(1)}, "about USD 1.00"),
+        ({"cost_actual": Decimal("0.4"), "cost_estimated": Decimal(1)}, "0.40 USD"),
+        ({"cost_estimated": Decimal(1)}, "about 1.00 USD"),
+        ({"cost_estimated": Decimal("0.8"), "status": "in_doubt"}, "uncertain: 0.80 USD"),
+        ({"cost_estimated": Decimal("0.8"), "status": "failed"}, "uncertain: 0.80 USD"),
+        ({"status": "in_doubt"}, "uncertain: price not known"),
+        ({"cost_estimated": Decimal(1), "billed": "no", "status": "planned"}, "about 1.00 USD"),
+        ({"cost_estimated": Decimal(1), "status": "skipped"}, ""),
         ({"cost_estimated": Decimal(1), "billed": "no"}, "not billed"),
         ({}, ""),
     ],
@@ -49,6 +55,41 @@ def test_amounts_are_said_as_people_say_them(amount, text):
 def test_a_cost_says_how_sure_it_is(make_row, values, text):
     """What was paid, what may be, and what was not, are told apart."""
     assert card(make_row(currency="USD", **values), set(), poster_at_once=True).cost == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(812, "812 bytes"), (40_200, "40 KB"), (1_000_000, "1.0 MB"), (12_345_678, "12.3 MB")]
+)
+def test_sizes_are_said_as_people_say_them(size, text):
+    """A small clip has a size too."""
+    assert bytes_text(size) == text
+
+
+def test_times_are_said_as_people_say_them():
+    """To the minute, in UTC, and saying so."""
+    moment = datetime(2026, 11, 21, 13, 46, 59, tzinfo=timezone(timedelta(hours=2)))
+    assert (time_text(moment), time_text(None)) == ("2026-11-21 11:46 UTC", "")
+    assert time_text(moment.astimezone(UTC)) == time_text(moment)
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("fallback_from:qiniu", "fallback from qiniu"),
+        ("also:videos/fox_2.mp4", "also videos/fox_2.mp4"),
+        ("no_audio", "no audio"),
+    ],
+)
+def test_flags_are_said_in_words_and_names_are_kept(make_row, flag, text):
+    """What a flag says is a sentence; what it names stays as it is."""
+    assert card(make_row(flags=(flag,)), set(), poster_at_once=True).flags == (text,)
+
+
+def test_a_row_that_was_refused_and_goes_on_says_so(make_row):
+    """It was sent, though nothing of it is under way now."""
+    refused = card(make_row(status="planned", billed="no", attempts=2), set(), poster_at_once=True)
+    assert refused.reason == "Tried 2 times, and not taken by a provider yet."
+    assert card(make_row(status="planned"), set(), poster_at_once=True).reason == "Not sent yet."
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x.mp4", "videos/../../x.mp4"])

@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.catalogue.gallery import write_gallery
 from pipelines.job import JobStatus
+from pipelines.ledger.accounts import Balance
 from tests.pipelines.outputs.clips import make_clip
 
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
@@ -76,13 +77,38 @@ def test_a_card_says_what_the_clip_is(tmp_path, make_row):
         "4 s",
         "720 \u00d7 1280",
         "sound",
-        "USD 0.40",
+        "0.40 USD",
         "duration mismatch",
         "hero",
         "<b>1</b> of 1 done",
         "2026-11-21",
     ):
         assert text in page
+
+
+@pytest.mark.parametrize(
+    ("rehearsed", "said", "unsaid"),
+    [
+        (
+            False,
+            ["<b>7.20 USD + 3.00 CNY</b> spent", '<li class="warn"><b>0.80 USD</b> uncertain'],
+            ["reserved", "would"],
+        ),
+        (True, ["would have cost <b>8.00 USD + 3.00 CNY</b>"], ["spent", "reserved", "uncertain"]),
+    ],
+)
+def test_the_head_says_what_is_paid_and_what_may_be_apart(tmp_path, make_row, rehearsed, said, unsaid):
+    """Every pot of the ledger that holds something, in its currency; a rehearsal has paid nothing."""
+    money = [
+        Balance("USD", reserved=Decimal(0), spent=Decimal("7.2"), uncertain=Decimal("0.8")),
+        Balance("CNY", reserved=Decimal(0), spent=Decimal(3), uncertain=Decimal(0)),
+    ]
+
+    head = write_gallery(tmp_path, "Spring", [make_row()], money, rehearsed=rehearsed).read_text("utf-8")
+    head = head[head.index("<header") : head.index("</header>")]
+
+    assert [words for words in said if words not in head] == []
+    assert [words for words in unsaid if words in head] == []
 
 
 def test_a_row_without_clip_says_why(tmp_path, make_row):

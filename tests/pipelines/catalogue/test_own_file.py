@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from pipelines.batch.document import Dialect
+from pipelines.catalogue.failed_rows import FailedRow
 from pipelines.catalogue.own_file import by_row, write_done_copy, write_failed_rows
 
 HEADER = ("prompt", "Market", "n")
@@ -35,7 +37,7 @@ def test_the_users_file_comes_back_with_the_results(tmp_path, make_row):
         ["prompt", "Market", "n", "status", "video_path", "cost", "error"],
         ["A fox", "=DE", "1", "done", "videos/fox.mp4; videos/fox-2.mp4", "0.80", ""],
         ["A bee", "", "2", "", "", "", ""],
-        ["A cat", "FR", "3", "failed; done", "videos/cat.mp4", "1.00 USD; 2 CNY", "'-refused"],
+        ["A cat", "FR", "3", "failed; done", "videos/cat.mp4", "1.00 USD; 2.00 CNY", "'-refused"],
     ]
 
 
@@ -54,18 +56,48 @@ def test_a_column_of_the_user_is_never_overwritten(tmp_path, header, added):
     assert read(path)[1][: len(header)] == ["x"] * len(header)
 
 
-def test_failed_rows_can_be_run_again(tmp_path, make_row):
-    """Only the rows worth another try, as they were, with the reason; the file goes when there is none."""
-    failures = {3: make_row(row=3, error_code="timeout", error_message="=took long")}
+def test_an_uncertain_payment_has_its_cost(tmp_path, make_row):
+    """What may have been paid is said with its price, and its status says that it is in doubt; a promise is no cost."""
+    price = {"cost_estimated": Decimal("0.8"), "currency": "USD"}
+    takes = by_row(
+        [
+            make_row(row=1, status="in_doubt", **price),
+            make_row(row=2, status="failed", billed="unknown", **price),
+            make_row(row=3, status="waiting", **price),
+        ]
+    )
 
-    path = write_failed_rows(tmp_path, HEADER, ROWS, failures)
+    rows = read(write_done_copy(tmp_path, "spring.csv", HEADER, ROWS, takes))
+
+    assert [(row[3], row[5]) for row in rows[1:]] == [("in_doubt", "0.80"), ("failed", "0.80"), ("waiting", "")]
+
+
+def test_the_files_are_in_the_dialect_of_the_users(tmp_path):
+    """With their separator, and with the byte order mark without which Excel breaks every umlaut."""
+    dialect = Dialect(";", marked=True)
+
+    paths = (
+        write_done_copy(tmp_path, "b.csv", ("prompt", "Größe"), [("a; b", "ü")], {}, dialect),
+        write_failed_rows(tmp_path, ("prompt", "Größe"), [FailedRow(("a; b", "ü"), "x", "")], dialect),
+    )
+
+    for path in paths:
+        assert path.read_bytes().startswith("\ufeffprompt;Größe;".encode())
+        assert '"a; b";ü;' in path.read_text("utf-8")
+
+
+def test_failed_rows_have_their_reason(tmp_path):
+    """The rows as they are given, with the reason; the file goes when there is none."""
+    failures = [FailedRow(ROWS[2], "timeout", "=took long")]
+
+    path = write_failed_rows(tmp_path, HEADER, failures)
 
     assert path == tmp_path / "failed.csv"
     assert read(path) == [
         ["prompt", "Market", "n", "error_code", "error_message"],
         ["A cat", "FR", "3", "timeout", "'=took long"],
     ]
-    assert write_failed_rows(tmp_path, HEADER, ROWS, {}) is None
+    assert write_failed_rows(tmp_path, HEADER, []) is None
     assert not path.exists()
 
 

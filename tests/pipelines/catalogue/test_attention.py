@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pipelines.catalogue.attention import cases
+from pipelines.job import Billed, Job, JobStatus, Order
+from pipelines.ledger.views import JobRecord
+
+EMPTY = dict.fromkeys(JobRecord.__dataclass_fields__)
+
+
+def record(status, billed=Billed.UNKNOWN, *, cost="0.4", **more):
+    order = Order(provider="qiniu", mode="video", model="sora-2", prompt="a kettle", seconds=4)
+    cost = None if cost is None else Decimal(cost)
+    job = Job(id=f"{status}-1", row=1, campaign="x", order=order, filename="a.mp4", cost_estimated=cost, currency="USD")
+    return JobRecord(**EMPTY | {"job": job, "status": status, "billed": billed, "flags": ()} | more)
+
+
+def test_every_bad_end_is_named_and_no_other():
+    """Doubt first, then what is lost, held up, failed; nothing that is done, planned or under way."""
+    named = [case.status for case in cases(map(record, JobStatus))]
+    assert named == ["in_doubt", "expired", "parked", "failed", "rejected", "cancelled"]
+
+
+def test_a_case_says_why_and_what_is_at_stake():
+    """The message with its code, or whichever there is; an amount only where it was or may be charged."""
+    whys = [
+        record(JobStatus.FAILED, error_message="blocked", error_code="moderation"),
+        record(JobStatus.FAILED, error_code="moderation"),
+        record(JobStatus.FAILED),
+        record(JobStatus.REJECTED, error_message="no", error_code="rejected"),
+    ]
+    assert [case.reason for case in cases(whys)] == ["blocked (moderation)", "moderation", "no reason was given", "no"]
+    stakes = [
+        record(JobStatus.IN_DOUBT),
+        record(JobStatus.IN_DOUBT, cost=None),
+        record(JobStatus.REJECTED, Billed.NO),
+    ]
+    assert [case.cost for case in cases(stakes)] == ["0.40 USD", "", ""]
+    assert all(case.advice for case in cases(stakes))

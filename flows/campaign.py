@@ -9,6 +9,7 @@ import prefect.runtime
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.abandoned_run import noted_flow_run
 from pipelines.options import RunOptions
 from pipelines.setup import open_run
 from tasks.catalogue import catalogue
@@ -18,7 +19,11 @@ from tasks.report import final_state, progress_artifact, report
 
 
 def _run_name() -> str:
-    return Path(str(prefect.runtime.flow_run.parameters["batch"])).stem
+    given = prefect.runtime.flow_run.parameters
+    options = given.get("options") or {}
+    rehearsed = options.get("rehearse") if isinstance(options, dict) else options.rehearse
+    name = Path(str(given["batch"])).stem
+    return f"{name} (rehearsal)" if rehearsed else name
 
 
 @flow(name="campaign", flow_run_name=_run_name, validate_parameters=True)
@@ -30,9 +35,9 @@ async def campaign(batch: Path, options: RunOptions = RunOptions()) -> State[Any
         options: what is left empty comes from the batch file, then from the provider's profile.
     """
     planned = await plan(batch, options)
-    async with open_run(planned, options) as run:
+    async with open_run(planned, options) as run, noted_flow_run(run):
         async with progress_artifact(run):
             await generate_all(run)
         await catalogue()
         await report()
-        return final_state(run)
+        return await final_state(run)

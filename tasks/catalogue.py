@@ -13,4 +13,4 @@ from pipelines.run import current_run
 async def catalogue() -> int:
     """Derive the whole catalogue from the ledger. Returns how many rows it has."""
     run = current_run.get()
-    return await write_catalogue(run.ledger, run.batch, run.folder, title=run.title)
+    return await write_catalogue(run.ledger, run.batch, run.folder, title=run.title, rehearsed=run.options.rehearse)

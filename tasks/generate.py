@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Coroutine
 from typing import Any, cast
@@ -13,6 +14,7 @@ from prefect.states import Completed, Failed
 
 from pipelines.dispatch import dispatch
 from pipelines.errors import OutputError, ReelbatchError
+from pipelines.explanation import explanation
 from pipelines.generation import generate as generate_job
 from pipelines.job import Job, JobStatus
 from pipelines.pacing.rate import RateLimit
@@ -23,7 +25,17 @@ from pipelines.run import Run, current_run
 _STARTS_AT_ONCE = 1_500
 _STARTS_PER_SECOND = 30.0
 
-_BAD = frozenset({JobStatus.IN_DOUBT, JobStatus.REJECTED, JobStatus.FAILED, JobStatus.EXPIRED})
+#: Ends that a person must look at. Each shows under its own name; `skipped` and `planned` are in order as they are.
+_BAD = frozenset(
+    {
+        JobStatus.IN_DOUBT,
+        JobStatus.PARKED,
+        JobStatus.REJECTED,
+        JobStatus.FAILED,
+        JobStatus.EXPIRED,
+        JobStatus.CANCELLED,
+    }
+)
 
 
 async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
@@ -47,15 +59,20 @@ async def generate(job_id: str) -> Any:
     try:
         standing = await generate_job(job, run)
     except ReelbatchError as error:
-        run.tally.say(f"{job_id}: {error}")
+        run.tally.say(f"{job_id}: {error}", logging.WARNING)
         raise
     except Exception as error:
         run.close(ReelbatchError(f"{job_id}: this is a bug in reelbatch ({type(error).__name__}: {error})."))
         raise
-    words = standing.status.replace("_", " ")
-    if standing.status in _BAD:
-        return Failed(message=f"{words}: see `reelbatch ls`")
-    return Completed(name=words.title() if standing.status is not JobStatus.DONE else None, message=words)
+    return _end_state(standing.status, await explanation(run.job(job_id), run))
+
+
+def _end_state(status: JobStatus, words: str) -> State[Any]:
+    """Where a job stands, as the state of its task run: `Parked`, `In Doubt`, and plainly Completed if it is done."""
+    if status is JobStatus.DONE:
+        return Completed(message=words)
+    name = status.replace("_", " ").title()
+    return Failed(name=name, message=words) if status in _BAD else Completed(name=name, message=words)
 
 
 async def generate_all(run: Run) -> None:

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from uuid import UUID
 
 from prefect import task
@@ -16,8 +17,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from pipelines.catalogue.summary import summary_table
+from pipelines.errors import SetupError
 from pipelines.ledger import views
+from pipelines.ledger.accounts import balances
 from pipelines.run import Run, current_run
+from pipelines.tally import SAID, in_pots
 
 _EVERY_S = 2.0  # each update is a write in Prefect's database
 _MOST_ROWS = 200  # the browser loads the whole table
@@ -26,7 +30,7 @@ _MOST_ROWS = 200  # the browser loads the whole table
 @asynccontextmanager
 async def progress_artifact(run: Run) -> AsyncIterator[None]:
     """A progress bar that follows the run for the length of the block."""
-    words = f"{run.batch.name}: jobs done"
+    words = f"{run.title}: jobs done"
     found = await acreate_progress_artifact(progress=_share(run), key=artifact_key(run, "progress"), description=words)
     assert isinstance(found, UUID)
     follower = asyncio.create_task(_follow(run, found))
@@ -36,7 +40,7 @@ async def progress_artifact(run: Run) -> AsyncIterator[None]:
         follower.cancel()
         with suppress(asyncio.CancelledError):
             await follower
-        await aupdate_progress_artifact(artifact_id=found, progress=_share(run), description=run.tally.words())
+        await aupdate_progress_artifact(artifact_id=found, progress=_share(run), description=_words(run))
 
 
 async def _follow(run: Run, artifact: UUID) -> None:
@@ -45,7 +49,7 @@ async def _follow(run: Run, artifact: UUID) -> None:
         await asyncio.sleep(_EVERY_S)
         if (share := _share(run)) != shown:
             shown = share
-            await aupdate_progress_artifact(artifact_id=artifact, progress=share, description=run.tally.words())
+            await aupdate_progress_artifact(artifact_id=artifact, progress=share, description=_words(run))
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, retries=1)
@@ -53,18 +57,41 @@ async def report() -> str:
     """A table of the jobs, those that need a person first. Returns one line: n of m done."""
     run = current_run.get()
     rows = summary_table(await run.ledger.write(lambda connection: list(views.records(connection))), most=_MOST_ROWS)
-    words = f"{run.tally.words()}. Everything: {run.folder.name}/manifest.csv and gallery.html"
+    folder = _shown(run.folder)
+    words = f"{_words(run)}. {await _money(run)}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
     await acreate_table_artifact(table=rows, key=artifact_key(run, "summary"), description=words)
-    return run.tally.words()
+    return _words(run)
 
 
-def final_state(run: Run) -> State[str]:
+async def final_state(run: Run) -> State[str]:
     """The last state of the flow run: `11 of 12 done, 1 failed`. Failed if a person must look at something."""
-    words = run.tally.words()
-    logging.getLogger("reelbatch").info(words)
-    if run.exit_code() == 0:
+    words, good = _words(run), run.exit_code() == 0
+    closing = f"{words}. {await _money(run)}Everything is in {_shown(run.folder)}."
+    logging.getLogger(SAID).log(logging.INFO if good else logging.WARNING, closing)
+    if good:
         return Completed(message=words, data=words)
     return Failed(message=". ".join([words, *(str(reason) for reason in run.reasons())]))
+
+
+def _words(run: Run) -> str:
+    """`11 of 12 done, 1 failed`; a rehearsal says that it is one."""
+    words = run.tally.words()
+    return f"{words} (rehearsal, nothing was paid)" if run.options.rehearse else words
+
+
+async def _money(run: Run) -> str:
+    """What it comes to, as a sentence with a blank after it; nothing where no price is known."""
+    try:
+        money = in_pots(await run.ledger.write(balances))
+    except SetupError:  # it may have gone with its disk; then the sum that was counted here must do
+        money = run.tally.money()
+    kind = "It would have cost" if run.options.rehearse else "Spent"
+    return f"{kind} {money}. " if money else ""
+
+
+def _shown(folder: Path) -> Path:
+    """Seen from where the run was started, if it lies below."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def _share(run: Run) -> float:

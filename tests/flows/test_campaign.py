@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import logging
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.campaign import campaign
 from pipelines.catalogue.row import COLUMNS
 from pipelines.options import RunOptions
+from pipelines.tally import SAID
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 PICTURE = "https://images.example.com/kettle-720x1280.jpg"
@@ -126,6 +128,43 @@ async def test_one_row_fails(run_campaign, seen_by_prefect, provider, mixed, tmp
     assert [run["name"] for run in task_runs if run["state_type"] == "FAILED"] == [failed]
     summary = next(artifact for artifact in artifacts if (artifact["key"] or "").endswith("summary"))
     assert json.loads(summary["data"])[0]["id"] == failed
+
+
+async def test_a_rehearsal_is_seen_to_be_one(run_campaign, seen_by_prefect, write_batch, tmp_path, monkeypatch):
+    """The run's name, its last state and its artifacts say so; the table names the folder and what it would have cost."""
+    monkeypatch.chdir(tmp_path)
+    batch = write_batch("a boat", "a tram", name="harbour.csv")
+    state = await run_campaign(batch, provider="qiniu", rehearse=True, speed=2000)
+    assert state.message == "2 of 2 done (rehearsal, nothing was paid)"
+    flow_run, _, artifacts = await seen_by_prefect(state, 5)
+    assert flow_run["name"] == "harbour (rehearsal)"
+    described = [artifact["description"] for artifact in artifacts if artifact["key"]]
+    assert len(described) == 2
+    assert all("rehearsal, nothing was paid" in words for words in described)
+    summary = next(words for words in described if "manifest.csv" in words)
+    assert "It would have cost " in summary
+    assert summary.endswith("Everything: out/rehearsal/manifest.csv and out/rehearsal/gallery.html")
+
+
+async def test_logs_have_levels_and_the_terminal_no_echo(reelbatch, provider, write_batch, prefect_api):
+    """In the UI doubt is an error and a refusal a warning, and a summary closes; the terminal says each of them once."""
+    refused, cut = ({"route": "submit", "nth": [n]} for n in (1, 2))
+    provider.faults({"match": refused, "do": {"status": 400}}, {"match": cut, "do": {"cut": "after"}})
+    batch = write_batch("a boat", "a tram", "a kettle", name="levels.csv")
+    command = ["run", batch, "--out", "out", "--provider", "qiniu", "--poll-every", "0.05"]
+    ended = await asyncio.to_thread(reelbatch, *command, **provider.environment("levels"))
+    assert ended.code == 4, ended.err
+    async with httpx.AsyncClient(base_url=prefect_api, trust_env=False) as server:
+        named = {"flow_runs": {"name": {"any_": ["levels"]}}}
+        (flow_run,) = (await server.post("/flow_runs/filter", json=named)).json()
+        wanted = {"logs": {"flow_run_id": {"any_": [flow_run["id"]]}}, "limit": 200}
+        logs = (await server.post("/logs/filter", json=wanted)).json()
+    for words, level in (("may have been paid", logging.ERROR), ("rejected by qiniu", logging.WARNING)):
+        assert [line["level"] for line in logs if words in line["message"] and line["name"] == SAID] == [level]
+        assert ended.err.count(words) == 1, ended.err
+    (closing,) = [line["message"] for line in logs if "Everything is in out." in line["message"]]
+    assert closing.startswith("1 of 3 done, 1 in doubt, 1 rejected. Spent ")
+    assert "uncertain 0." in closing
 
 
 async def test_a_wrong_batch_is_a_failed_run(run_campaign, provider, write_batch):

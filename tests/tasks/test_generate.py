@@ -15,6 +15,7 @@ from tasks.generate import generate
 #: As often as one run of the task tries; the sixth download goes well.
 CUT_FIVE_TIMES = [{"match": {"route": "download", "nth": [1, 2, 3, 4, 5], "per": "job"}, "do": {"file": "cut"}}]
 TWO = [["id", "prompt"], ["boat", "a boat"], ["tram", "a tram"]]
+REHEARSED = " (rehearsal, nothing was paid)"
 ALWAYS_CUT = [{"match": {"route": "download"}, "do": {"status": 503}}]
 
 
@@ -64,7 +65,7 @@ def bought(tmp_path):
 async def test_a_retry_never_buys_again(rehearse, bought):
     """Prefect retries the task of a job whose download fails; it goes on from the ledger, and no second order is sent."""
     state, runs = await rehearse(CUT_FIVE_TIMES)
-    assert state.message == "2 of 2 done"
+    assert state.message == f"2 of 2 done{REHEARSED}"
     assert {name: runs[name]["run_count"] for name in ("boat", "tram")} == {"boat": 2, "tram": 2}
     assert bought() == (["a boat", "a tram"], {"boat": 1, "tram": 1})
 
@@ -79,7 +80,7 @@ async def test_a_download_that_never_works_stays_ready(rehearse, bought, tmp_pat
         "tram": (3, "FAILED"),
     }
     state, _ = await rehearse([])
-    assert state.message == "2 of 2 done"
+    assert state.message == f"2 of 2 done{REHEARSED}"
     assert bought() == (["a boat", "a tram"], {"boat": 1, "tram": 1})
 
 
@@ -87,10 +88,29 @@ async def test_a_chain_is_made_one_after_the_other(rehearse, bought):
     """Each remix is a task run of its own, and begins when that of its parent has ended."""
     rows = [["id", "prompt", "remix_of"], ["rain", "in the rain", "boat"], ["boat", "a boat", ""]]
     state, runs = await rehearse([], [*rows, ["night", "at night", "rain"]])
-    assert state.message == "3 of 3 done"
+    assert state.message == f"3 of 3 done{REHEARSED}"
     assert bought() == (["a boat", "at night", "in the rain"], {"boat": 1, "night": 1, "rain": 1})
     assert runs["boat"]["end_time"] <= runs["rain"]["start_time"]
     assert runs["rain"]["end_time"] <= runs["night"]["start_time"]
+
+
+async def test_every_end_has_a_state_of_its_own(rehearse):
+    """In doubt, parked and rejected are Failed under their own names, and each message says the reason, not where to look."""
+    rules = [
+        {"match": {"route": "submit", "nth": [2]}, "do": {"status": 400}},
+        {"match": {"route": "submit", "nth": [3]}, "do": {"cut": "after"}},
+        {"match": {"route": "download"}, "do": {"file": "expired"}},
+    ]
+    _, runs = await rehearse(rules, [*TWO, ["kettle", "a kettle"]])
+    jobs = [run for name, run in runs.items() if name in ("boat", "tram", "kettle")]
+    said = {run["state_name"]: run["state"]["message"] for run in jobs}
+    assert {run["state_type"] for run in jobs} == {"FAILED"}
+    assert set(said) == {"Parked", "Rejected", "In Doubt"}
+    assert said["Parked"].startswith("parked: ")
+    assert said["Rejected"].startswith("rejected: ")
+    assert said["Rejected"].endswith(").")
+    assert "may have been paid" in said["In Doubt"]
+    assert "reelbatch ls" not in str(said)
 
 
 async def test_what_is_skipped_is_shown_as_skipped(rehearse, bought):
@@ -99,7 +119,7 @@ async def test_what_is_skipped_is_shown_as_skipped(rehearse, bought):
     state, runs = await rehearse([{"match": {"route": "submit"}, "do": {"status": 400}}], rows)
     assert state.message.startswith("0 of 2 done, 1 rejected, 1 skipped")
     assert {name: run["state_name"] for name, run in runs.items() if name in ("boat", "rain")} == {
-        "boat": "Failed",
+        "boat": "Rejected",
         "rain": "Skipped",
     }
     assert bought() == ([], {"boat": 1})
@@ -110,7 +130,7 @@ async def test_a_fallback_is_one_task_run(rehearse, bought, tmp_path):
     rules = [{"match": {"route": "submit", "contract": "qiniu"}, "do": {"status": 400}}]
     rows = [["id", "prompt", "fallback"], ["boat", "a boat", "acedata"], ["tram", "a tram", "acedata"]]
     state, runs = await rehearse(rules, rows)
-    assert state.message == "2 of 2 done"
+    assert state.message == f"2 of 2 done{REHEARSED}"
     assert {name: runs[name]["run_count"] for name in ("boat", "tram")} == {"boat": 1, "tram": 1}
     assert bought() == (["a boat", "a tram"], {"boat": 2, "tram": 2})
     lines = (tmp_path / "out" / "rehearsal" / "manifest.jsonl").read_text("utf-8").splitlines()

@@ -24,6 +24,7 @@ from pipelines.providers.sandbox.options import SandboxOptions
 from pipelines.providers.sandbox.process import running_sandbox
 from pipelines.tally import first_of
 
+_BILL = "sandbox-bill.jsonl"
 _REHEARSAL_KEY = "rehearsal"
 
 
@@ -139,6 +140,11 @@ async def rehearsed(
     ]
 
 
+def is_rehearsal(folder: Path) -> bool:
+    """Whether an output folder is a rehearsal's, in which nothing was paid."""
+    return (folder / _BILL).is_file()
+
+
 def sandbox_options(folder: Path, options: RunOptions, own_profiles: tuple[Path, ...] = ()) -> SandboxOptions:
     """What the sandbox of a rehearsal is told, the profiles of servers that it must learn to play among it.
 
@@ -151,7 +157,7 @@ def sandbox_options(folder: Path, options: RunOptions, own_profiles: tuple[Path,
         raise SetupError(f"--faults {options.faults}: {error}") from None
     try:
         return SandboxOptions(
-            bill=folder / "sandbox-bill.jsonl",
+            bill=folder / _BILL,
             speed=options.speed,
             latency=options.latency,
             faults=options.faults,

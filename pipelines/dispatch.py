@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from logging import WARNING
 
 from pipelines.chains import children_of, roots_of
 from pipelines.job import Job
@@ -46,4 +47,4 @@ def _tell_who_waits(run: Run) -> None:
     for head, ids in run.held_up().items():
         wait = "waits" if len(ids) == 1 else "wait"
         status = run.status_of(head).replace("_", " ")
-        run.tally.say(f"{first_of(ids)} {wait} for {head}, which is {status}. Nothing was sent for them.")
+        run.tally.say(f"{first_of(ids)} {wait} for {head}, which is {status}. Nothing was sent for them.", WARNING)

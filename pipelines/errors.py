@@ -180,7 +180,7 @@ class NoAnswer(TransportError):
 
 
 class OutputError(ReelbatchError):
-    """A paid clip could not be brought home. Run `reelbatch collect` to try again; it never pays."""
+    """A paid clip could not be brought home. The same command tries again, and pays nothing."""
 
 
 class LinkExpired(OutputError):

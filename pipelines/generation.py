@@ -23,6 +23,7 @@ from pipelines.providers.protocol import Phase, Progress
 from pipelines.queries import Stopped
 from pipelines.run import Run
 from pipelines.submission import claim, send, shut, turn_from_closed
+from pipelines.tally import price
 from pipelines.watch import EMPTY_RESULT, DeadlinePassed, Waiting
 
 log = logging.getLogger("reelbatch")
@@ -54,7 +55,7 @@ async def _is_its_turn(job: Job, run: Run) -> bool:
         message = f"it is a remix of {job.parent}, which is {_word(run.status_of(job.parent))}"
         if await run.ledger.write(endings.skipped, job.id, code="parent_failed", message=message):
             run.move(job, Standing(JobStatus.SKIPPED))
-            run.tally.say(f"{job.id}: skipped: {message}.")
+            run.tally.say(f"{job.id}: skipped: {message}.", logging.WARNING)
     return turn is Turn.GO
 
 
@@ -125,7 +126,7 @@ async def _wait(job: Job, lane: Lane, run: Run) -> Progress | None:
                 message += "; it was ordered with another key or at another address"
         await run.ledger.write(endings.parked, job.id, stage="generate", code=code, message=message)
         run.move(job, run.standing[job.id].but(JobStatus.PARKED))
-        run.tally.say(f"{job.id}: parked: {message}. The next run asks again; it costs nothing.")
+        run.tally.say(f"{job.id}: parked: {message}. The next run asks again; it costs nothing.", logging.WARNING)
         return None
     if progress.trace_id is not None:
         await run.ledger.write(endings.traced, job.id, progress.trace_id)
@@ -154,7 +155,13 @@ async def _failed(job: Job, status: JobStatus, progress: Progress, lane: Lane, r
     run.move(job, run.standing[job.id].but(status))
     if billed is Billed.NO:
         run.tally.price(job.currency, -job.cost_estimated if job.cost_estimated is not None else None)
-    run.tally.say(f"{job.id}: {status} at {lane.name}: {message}")
+    run.tally.say(f"{job.id}: {status} at {lane.name}: {message}{_uncertain(job, billed)}", logging.WARNING)
+
+
+def _uncertain(job: Job, billed: Billed) -> str:
+    if billed is not Billed.UNKNOWN or job.cost_estimated is None:
+        return ""
+    return f" (it may be charged all the same: {price(job.cost_estimated, job.currency)})"
 
 
 def _word(status: JobStatus) -> str:

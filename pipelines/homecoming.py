@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from logging import ERROR, WARNING
 from pathlib import Path
 
 from pipelines.errors import (
@@ -49,7 +50,7 @@ async def bring_job_home(job: Job, progress: Progress, lane: Lane, run: Run) -> 
     except AddressRefused as error:
         await run.ledger.write(endings.parked, job.id, stage="download", code="address_refused", message=str(error))
         run.move(job, run.standing[job.id].but(JobStatus.PARKED))
-        run.tally.say(f"{job.id}: parked: {error}")
+        run.tally.say(f"{job.id}: parked: {error}", WARNING)
         return
     finally:
         noted.cancel()
@@ -145,7 +146,7 @@ async def _expired(job: Job, error: LinkExpired, lane: Lane, run: Run) -> None:
     if expires_at is None or expires_at > datetime.now(UTC):
         await run.ledger.write(endings.parked, job.id, stage="download", code="link_refused", message=str(error))
         run.move(job, run.standing[job.id].but(JobStatus.PARKED))
-        run.tally.say(f"{job.id}: parked: {error}")
+        run.tally.say(f"{job.id}: parked: {error}", WARNING)
         return
     name = lane.provider.profile.name
     await run.ledger.write(
@@ -158,7 +159,7 @@ async def _expired(job: Job, error: LinkExpired, lane: Lane, run: Run) -> None:
         billed=Billed.YES,
     )
     run.move(job, run.standing[job.id].but(JobStatus.EXPIRED))
-    run.tally.say(f"{job.id}: PAID AND EXPIRED at {name}: its link ended and no new one is given.")
+    run.tally.say(f"{job.id}: PAID AND EXPIRED at {name}: its link ended and no new one is given.", ERROR)
 
 
 def _expiry(progress: Progress, job: Job, lane: Lane) -> datetime | None:

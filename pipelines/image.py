@@ -104,6 +104,13 @@ def is_local(reference: str) -> bool:
     return reference[:5].lower() == _DATA or (reference.startswith(_PREFIX) and _MARK in reference)
 
 
+def local_path(reference: str) -> Path | None:
+    """The file that an entry of `Order.image_urls` names, as the batch file writes it, or None where it names none."""
+    if not is_local(reference) or not reference.startswith(_PREFIX):
+        return None
+    return Path(reference.removeprefix(_PREFIX).rpartition(_MARK)[0]).expanduser()
+
+
 def shown(reference: str) -> str:
     """A reference as a table shows it: a picture that is written out is named by the hash of what was written."""
     if reference[:5].lower() != _DATA:

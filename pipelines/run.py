@@ -22,9 +22,9 @@ from pipelines.ledger.standing import Standing
 from pipelines.options import RunOptions
 from pipelines.outcome import exit_code
 from pipelines.pacing.in_flight import InFlight
-from pipelines.tally import Tally
+from pipelines.tally import SAID, Tally, level_of
 
-log = logging.getLogger("reelbatch")
+log = logging.getLogger(SAID)
 
 _DOWNLOADS = 16
 R = TypeVar("R")
@@ -64,18 +64,18 @@ class Run:
         """Submit nothing more; what was accepted is still waited for and brought home."""
         if self.closed is None:
             self.closed = reason
-            self.tally.say(str(reason))
+            self.tally.say(str(reason), level_of(reason))
 
     def leave_out(self, reason: ReelbatchError) -> None:
         """Do not submit one job in this run."""
         self.left_out = self.left_out or reason
-        self.tally.say(str(reason))
+        self.tally.say(str(reason), level_of(reason))
 
     def end(self, reason: ReelbatchError) -> None:
         """End the run: nothing more is sent, and what waits is left to the next run."""
         if self.failure is None:
             self.failure = reason
-            log.info(str(reason))  # who watches hears it in a moment, with the other reasons
+            log.error(str(reason))  # who watches hears it in a moment, with the other reasons
         self.halt()
 
     def interrupt(self) -> None:

@@ -42,7 +42,7 @@ def check_setup(batch: Batch, options: RunOptions) -> None:
     _check_only(batch, options)
     accounts_of(batch, options)
     folder = output_folder(batch, options)
-    _ledger_path(folder, options)
+    ledger_of(folder, options)
     if options.rehearse:
         sandbox_options(folder, options)
 
@@ -63,7 +63,7 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
     accounts = accounts_of(batch, options)
     async with AsyncExitStack() as stack:
         _make_folders(folder)
-        ledger = await stack.enter_async_context(Ledger(_ledger_path(folder, options), folder=folder))
+        ledger = await stack.enter_async_context(Ledger(ledger_of(folder, options), folder=folder))
         await ledger.write(
             enrolment.enrol, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
@@ -169,7 +169,8 @@ def _check_only(batch: Batch, options: RunOptions) -> None:
         raise SetupError(f"--only names {', '.join(unknown)}, which {batch.path.name} does not have.")
 
 
-def _ledger_path(folder: Path, options: RunOptions) -> Path:
+def ledger_of(folder: Path, options: RunOptions) -> Path:
+    """The file of the ledger: `--ledger`, or in the folder; a rehearsal always has its own."""
     if options.ledger and not options.rehearse:
         return ledger_path(options.ledger)
     return folder / LEDGER_NAME

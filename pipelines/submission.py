@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from logging import ERROR, WARNING
 from typing import Any
 
 from pipelines.errors import (
@@ -37,6 +38,7 @@ from pipelines.ledger.standing import Standing
 from pipelines.providers.client import same_address
 from pipelines.providers.protocol import Accepted, InDoubt, Rejected, Supplies, Verdict
 from pipelines.run import Run
+from pipelines.tally import level_of, price
 
 
 async def claim(job: Job, lane: Lane, run: Run) -> Claim | None:
@@ -178,17 +180,23 @@ async def _record(job: Job, claimed: Claim, verdict: Verdict, lane: Lane, run: R
             attempts.in_doubt, claimed, reason=verdict.reason, http_status=verdict.http_status, excerpt=verdict.excerpt
         )
         run.move(job, Standing(JobStatus.IN_DOUBT))
-        run.tally.say(f"{job.id}: in doubt, it may have been paid ({verdict.reason}). It is not sent again by itself.")
+        words = f"{job.id}: in doubt, {_may_cost(job)} ({verdict.reason}). It is not sent again by itself."
+        run.tally.say(words, ERROR)
         if lane.doubt.open and lane.closed is None:
             shut(lane, run, ProviderUnavailable(f"{lane.name}: too many submissions end in doubt; no more are sent."))
+
+
+def _may_cost(job: Job) -> str:
+    """What is uncertain about a job in doubt, with its amount."""
+    return f"it may have been paid: {price(job.cost_estimated, job.currency) or 'its price is unknown'}"
 
 
 async def _accepted(job: Job, claimed: Claim, verdict: Accepted, lane: Lane, run: Run) -> None:
     owner = await run.ledger.write(attempts.accepted, claimed, verdict.job, verdict.trace_id, verdict.http_status)
     if owner is not None:
         run.move(job, Standing(JobStatus.IN_DOUBT))
-        words = f"{lane.name} gave {job.id} the id of {owner}: it, or a proxy, replays answers. No more are sent."
-        shut(lane, run, UnusableAnswer(words))
+        words = f"{lane.name} gave {job.id} the id of {owner}: it, or a proxy, replays answers; {_may_cost(job)}."
+        shut(lane, run, UnusableAnswer(f"{words} No more are sent."))
         return
     lane.submit_rate.succeeded()
     run.move(job, Standing(JobStatus.WAITING, verdict.job, datetime.now(UTC), lane.provider.account))
@@ -216,7 +224,7 @@ async def _rejected(job: Job, claimed: Claim, verdict: Rejected, lane: Lane, run
         _heed(verdict, lane, run)
     else:
         who = "not sent" if verdict.http_status is None else f"rejected by {lane.name}"
-        run.tally.say(f"{job.id}: {who}: {message} ({code})")
+        run.tally.say(f"{job.id}: {who}: {message} ({code})", WARNING)
 
 
 async def turn_from_closed(job: Job, lane: Lane, run: Run) -> None:
@@ -234,9 +242,9 @@ async def turn_from_closed(job: Job, lane: Lane, run: Run) -> None:
 def _turned(turned: Job, reason: str, run: Run) -> None:
     """From now on the job is made by its fallback; said aloud, since it may cost something else."""
     run.made_as[turned.id] = turned
-    price = "" if turned.cost_estimated is None else f" for {turned.cost_estimated} {turned.currency}"
+    cost = f" for {cost}" if (cost := price(turned.cost_estimated, turned.currency)) else ""
     order = turned.order
-    run.tally.say(f"{turned.id}: {reason} Its fallback is {order.provider}, {order.model}{price}.")
+    run.tally.say(f"{turned.id}: {reason} Its fallback is {order.provider}, {order.model}{cost}.", WARNING)
 
 
 def _heed(verdict: Rejected, lane: Lane, run: Run) -> None:
@@ -245,7 +253,8 @@ def _heed(verdict: Rejected, lane: Lane, run: Run) -> None:
     said = f"{verdict.message} ({verdict.code})"
     if verdict.kind == "slow_down":
         hold = lane.submit_rate.slow_down(verdict.retry_after_s)
-        run.tally.say(f"{name} asks for fewer submissions; none for {hold:.0f} s, then slower.")
+        pause = f"none for {hold:.0f} s, then slower" if round(hold) else "they go on slower"
+        run.tally.say_rarely(f"{name} slows down", f"{name} asks for fewer submissions; {pause}.", WARNING)
     elif verdict.kind == "key":
         words = f"{name} refuses the API key: {said}. No more is sent there."
         lane.misconfigured = True
@@ -271,7 +280,7 @@ def _away(lane: Lane, run: Run, reason: str) -> None:
     first = not lane.outage.ongoing()
     lane.outage.failed()
     if first:
-        run.tally.say(f"{lane.name} cannot be reached ({reason}). Its rows wait; nothing is lost.")
+        run.tally.say(f"{lane.name} cannot be reached ({reason}). Its rows wait; nothing is lost.", WARNING)
     if lane.outage.too_long and lane.closed is None:
         waited = f"{lane.outage.lasts_s:.0f} s"
         shut(lane, run, ProviderUnavailable(f"{lane.name} could not be reached for {waited}. Its rows stay planned."))
@@ -279,8 +288,9 @@ def _away(lane: Lane, run: Run, reason: str) -> None:
 
 def shut(lane: Lane, run: Run, reason: ReelbatchError) -> None:
     """Send nothing more to this provider in this run. What it has already made is still brought home."""
-    lane.closed = reason
-    run.tally.say(str(reason))
+    known, lane.closed = str(lane.closed), reason
+    if str(reason) != known:  # else it was said when the first of the orders that were on their way was answered
+        run.tally.say(str(reason), level_of(reason))
 
 
 def _give_back(job: Job, run: Run, status: JobStatus = JobStatus.PLANNED) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from pipelines.errors import BudgetReached, ProviderUnavailable, ReelbatchError
 from pipelines.job import FINAL_STATUSES, JobStatus
+from pipelines.ledger.accounts import Balance
 
-log = logging.getLogger("reelbatch")
+#: What is said here is heard by whoever watches, so a handler that shows it to the same person leaves this logger out.
+SAID = "reelbatch.said"
+log = logging.getLogger(SAID)
 
 _MOST_NAMED = 3
+_RARELY_S = 60.0
+_LAST_SAID = 16  # more than a run has reasons
 
 
 @dataclass(slots=True)
@@ -34,6 +40,8 @@ class Tally:
     generating_cpu_s: float = 0.0  # CPU time of this process while jobs were generated
     listener: Callable[[Tally], None] | None = None
     listener_of_words: Callable[[str], None] | None = None
+    _said: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST_SAID))
+    _said_at: dict[str, float] = field(default_factory=dict)  # by topic, what is said rarely
 
     def move(self, before: JobStatus | None, after: JobStatus) -> None:
         """A job went from one status to another."""
@@ -48,11 +56,33 @@ class Tally:
             self.spent[currency] = self.spent.get(currency, Decimal(0)) + amount
             self._tell()
 
-    def say(self, words: str) -> None:
-        """Tell the person who watches something that counts cannot, on the terminal and in the logs of the run."""
-        log.info(words)
+    def say(self, words: str, level: int = logging.INFO) -> None:
+        """Tell the person who watches something that counts cannot, on the terminal and in the logs of the run.
+
+        Args:
+            words: one sentence or two.
+            level: of the log line: ERROR where money may be gone or nothing more is bought, WARNING for what failed.
+        """
+        log.log(level, words)
+        self._said.append(words)
         if self.listener_of_words is not None:
             self.listener_of_words(words)
+
+    def say_rarely(self, topic: str, words: str, level: int = logging.INFO) -> None:
+        """Say what comes again and again: at most once a minute of each topic."""
+        now = time.monotonic()
+        if now - self._said_at.get(topic, -_RARELY_S) >= _RARELY_S:
+            self._said_at[topic] = now
+            self.say(words, level)
+
+    def unheard_reasons(self) -> tuple[str, ...]:
+        """The reasons without those that were the last words of the run: they need not be said again."""
+        heard: set[str] = set()
+        for words in reversed(self._said):
+            if words not in self.reasons:
+                break
+            heard.add(words)
+        return tuple(reason for reason in self.reasons if reason not in heard)
 
     def _tell(self) -> None:
         if self.listener is not None:
@@ -107,6 +137,31 @@ def shown(amount: Decimal) -> str:
     """An amount with at least two decimals: 14.40, and 0.095 as it is."""
     exponent = amount.normalize().as_tuple().exponent
     return f"{amount:.2f}" if isinstance(exponent, int) and exponent >= -2 else f"{amount.normalize():f}"  # noqa: PLR2004 - cents
+
+
+def level_of(reason: ReelbatchError) -> int:
+    """The level at which a reason to stop is logged: a cap, or a provider that will be back, is no error."""
+    return logging.WARNING if isinstance(reason, BudgetReached | ProviderUnavailable) else logging.ERROR
+
+
+def price(amount: Decimal | None, currency: str | None) -> str:
+    """`0.40 USD`, and `0.00 USD` for what is free; nothing where no price is known."""
+    return "" if amount is None else f"{shown(amount)} {currency or ''}".strip()
+
+
+def in_pots(balances: Sequence[Balance]) -> str:
+    """What was spent, and what else may have to be paid: `5.10 USD, reserved 0.40, uncertain 3.40`."""
+    return "; ".join(
+        f"{shown(balance.spent)} {balance.currency}"
+        + (f", reserved {shown(balance.reserved)}" if balance.reserved else "")
+        + (f", uncertain {shown(balance.uncertain)}" if balance.uncertain else "")
+        for balance in balances
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 video`, and `2,000 videos`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def first_of(ids: Sequence[str]) -> str:

@@ -19,8 +19,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Turn a batch file of prompts into a folder of verified, catalogued videos. Nothing is ever paid for twice.",
-    epilog="Exit codes: 0 all done; 1 some rows failed; 2 bad input, nothing was sent; 3 stopped by the budget; "
-    "4 something is parked or in doubt; 130 interrupted.",
+    epilog="Exit codes: 0 all done, or all that was asked for; 1 some rows failed; 2 bad input or set-up, nothing was "
+    "bought; 3 stopped by the budget or an empty balance; 4 something is parked, in doubt or unfinished; "
+    "130 interrupted.",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +11,13 @@ from contextlib import contextmanager
 from pipelines.tally import Tally
 
 _PLAIN_EVERY_S = 2.0
+_STILL_EVERY_S = 60.0  # when nothing changes, so that nobody takes a run that waits for one that hangs
+_SETTLE_S = 0.1  # changes that come together make one line: the counts of a run that is resumed
 
 
 @contextmanager
 def display(tally: Tally, *, plain: bool) -> Iterator[Callable[[str], None]]:
-    """Show the tally as it changes. Yields a function that shows a line of words."""
+    """Show the tally as it changes, from inside an event loop. Yields a function that shows a line of words."""
     if plain or not sys.stderr.isatty():
         yield from _plain(tally)
     else:
@@ -37,23 +40,42 @@ def _clock(seconds: float) -> str:
 
 
 def _plain(tally: Tally) -> Iterator[Callable[[str], None]]:
-    last_at, last = 0.0, ""
+    """What has changed, soon and not too often; and now and then that nothing has."""
+    last, last_at = "", -_PLAIN_EVERY_S
+    soon: asyncio.TimerHandle | None = None
+    still: asyncio.TimerHandle | None = None
 
     def show(words: str) -> None:
         print(words, file=sys.stderr, flush=True)  # noqa: T201 - the plain display is lines on standard error
 
-    def changed(tally: Tally) -> None:
-        nonlocal last_at, last
-        now = time.monotonic()
-        if now - last_at >= _PLAIN_EVERY_S and (line := _line(tally)) != last:
-            last_at, last = now, line
-            show(line)
+    def changed(_tally: Tally) -> None:
+        nonlocal soon
+        if soon is None:
+            wait = max(_SETTLE_S, last_at + _PLAIN_EVERY_S - time.monotonic())
+            soon = asyncio.get_running_loop().call_later(wait, tell)
+
+    def tell() -> None:
+        nonlocal soon
+        soon = None
+        if _line(tally) != last:
+            tell_again()
+
+    def tell_again() -> None:
+        nonlocal last, last_at, still
+        last, last_at = _line(tally), time.monotonic()
+        show(last)
+        if still is not None:
+            still.cancel()
+        still = asyncio.get_running_loop().call_later(_STILL_EVERY_S, tell_again)
 
     tally.listener, tally.listener_of_words = changed, show
     try:
         yield show
     finally:
         tally.listener = tally.listener_of_words = None
+        for timer in (soon, still):
+            if timer is not None:
+                timer.cancel()
 
 
 def _live(tally: Tally) -> Iterator[Callable[[str], None]]:

@@ -18,12 +18,14 @@ from flows.command_line.display import display
 from flows.command_line.prefect_server import temporary_server
 from flows.command_line.talk import print_json, say, show_error
 from pipelines.batch import Batch
-from pipelines.errors import SetupError
+from pipelines.errors import ReelbatchError, SetupError
+from pipelines.ledger.accounts import balances
+from pipelines.ledger.ledger import LedgerReader
 from pipelines.options import RunOptions
 from pipelines.outcome import INTERRUPTED
 from pipelines.run import planned_batch
-from pipelines.setup import check_setup, output_folder
-from pipelines.tally import Tally, watched_tally
+from pipelines.setup import check_setup, ledger_of, output_folder
+from pipelines.tally import SAID, Tally, in_pots, watched_tally
 
 _DRAIN_S = 10.0
 
@@ -63,18 +65,19 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
         show_error("Interrupted before anything was sent.")
         return INTERRUPTED
     folder = output_folder(batch, options)
-    _last_words(tally, folder, as_json=as_json, rehearsed=options.rehearse)
+    _last_words(tally, folder, ledger_of(folder, options), as_json=as_json, rehearsed=options.rehearse)
     return tally.exit_code if tally.exit_code is not None else 1
 
 
 @contextmanager
 def _terminal_log() -> Iterator[None]:
-    """What a run says goes to its logs in Prefect; the terminal has heard it already, so it shows warnings only."""
+    """What a run says goes to its logs in Prefect; the terminal has heard it already, so it shows other warnings only."""
     log = logging.getLogger("reelbatch")
     log.setLevel(logging.INFO)
     log.propagate = False
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
+    terminal.addFilter(lambda record: record.name != SAID)
     log.addHandler(terminal)
     try:
         yield
@@ -165,7 +168,7 @@ def _listen_for_signals(tally: Tally) -> None:
     )
 
 
-def _last_words(tally: Tally, folder: Path, *, as_json: bool, rehearsed: bool) -> None:
+def _last_words(tally: Tally, folder: Path, ledger: Path, *, as_json: bool, rehearsed: bool) -> None:
     spent = {currency: str(amount) for currency, amount in tally.spent.items()}
     if as_json:
         print_json(
@@ -185,11 +188,23 @@ def _last_words(tally: Tally, folder: Path, *, as_json: bool, rehearsed: bool) -
             }
         )
         return
-    for reason in tally.reasons:
+    for reason in tally.unheard_reasons():
         show_error(reason)
-    kind = "Rehearsed, nothing was paid; it would have cost" if rehearsed else "Spent, reserved or uncertain"
-    say(f"{tally.words()}." + (f" {kind}: {money}." if (money := tally.money()) else ""))
+    say(" ".join(filter(None, (f"{tally.words()}.", _money(tally, ledger, rehearsed=rehearsed)))))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
         if (folder / file).exists():
             say(f"{name} {shown / file}")
+
+
+def _money(tally: Tally, ledger: Path, *, rehearsed: bool) -> str:
+    """What the run has cost, by the pots of its ledger; a rehearsal says first that it was one."""
+    try:
+        money, told_apart = in_pots(LedgerReader(ledger).read(balances)), True
+    except ReelbatchError:  # it may have gone with its disk; then the sum that was counted here must do
+        money, told_apart = tally.money(), False
+    if rehearsed:
+        return "Rehearsed, nothing was paid" + (f"; it would have cost {money}." if money else ".")
+    if not money:
+        return ""
+    return f"Spent {money}." if told_apart else f"Spent, reserved or uncertain: {money}."

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.command_line.arguments import AsJson, BatchFile, Fallback, ProfileFiles, ProviderName
-from flows.command_line.talk import show_warnings
+from flows.command_line.talk import say, show_warnings
+
+if TYPE_CHECKING:
+    from pipelines.options import RunOptions
 
 NAME = "run"
 
@@ -39,19 +42,17 @@ def command(
         float, typer.Option("--wait-for-provider", help="Seconds to wait for a provider that cannot be reached.")
     ] = 600.0,
     rehearse: Annotated[bool, typer.Option("--rehearse", help="Use the embedded sandbox; nothing is paid.")] = False,
-    faults: Annotated[str, typer.Option("--faults", help="Rehearsal: a fault script.")] = "none",
-    speed: Annotated[float, typer.Option("--speed", help="Rehearsal: how much faster than life.")] = 60.0,
+    faults: Annotated[str | None, typer.Option("--faults", help="Rehearsal: a fault script. Default: none.")] = None,
+    speed: Annotated[
+        float | None, typer.Option("--speed", help="Rehearsal: how much faster than life. Default: 60.")
+    ] = None,
     latency: Annotated[str | None, typer.Option("--latency", help="Rehearsal: seconds that a job takes.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make every video of a batch file, and catalogue them. The same command again resumes and pays for nothing twice."""
-    from pydantic import ValidationError
-
     from flows.command_line.driving import drive
-    from pipelines.batch import read_batch
-    from pipelines.errors import SetupError
+    from pipelines.batch import own_columns_words, read_batch
     from pipelines.money.plan_hash import check_plan
-    from pipelines.options import RunOptions
     from pipelines.providers.profile_files import find_profiles
 
     given = {
@@ -69,20 +70,40 @@ def command(
         "callback_url": callback_url,
         "wait_for_provider": wait_for_provider,
         "rehearse": rehearse,
-        "faults": faults,
-        "speed": speed,
-        "latency": latency,
     }
-    try:
-        options = RunOptions.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SetupError(f"--{str(first['loc'][0]).replace('_', '-')} {first['input']}: {first['msg']}.") from None
+    options = _options(given, {"faults": faults, "speed": speed, "latency": latency})
     known = find_profiles(options.profiles, beside=batch)
     elsewhere = known.elsewhere(os.environ)
     planned = read_batch(
         batch, provider=provider, fallback=options.fallback, profiles=known.profiles, elsewhere=elsewhere
     )
     show_warnings((*known.notes, *planned.warnings))
+    if planned.kept:
+        say(own_columns_words(planned.kept))
     check_plan(planned.jobs, plan)
     raise typer.Exit(drive(planned, options, as_json=as_json))
+
+
+def _options(given: dict[str, Any], of_a_rehearsal: dict[str, Any]) -> RunOptions:
+    """The choices of this run.
+
+    Raises:
+        SetupError: one makes no sense, or is a rehearsal's while this is to be a run that costs money.
+    """
+    from pydantic import ValidationError
+
+    from pipelines.errors import SetupError
+    from pipelines.options import RunOptions
+
+    chosen = {name: value for name, value in of_a_rehearsal.items() if value is not None}
+    if chosen and not given["rehearse"]:
+        names = ", ".join(f"--{name}" for name in chosen)
+        raise SetupError(
+            f"Only a rehearsal has {names}, and this run would be paid for. Add --rehearse, or leave out {names}."
+        )
+    try:
+        return RunOptions.model_validate(given | chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = "Write a number such as 2.50" if first["type"] == "decimal_parsing" else first["msg"]
+        raise SetupError(f"--{str(first['loc'][0]).replace('_', '-')} {first['input']}: {said}.") from None

@@ -12,13 +12,24 @@ NAME = "status"
 
 def command(folder: OutputFolder, as_json: AsJson = False) -> None:
     """Show where everything stands: counts, money, and what needs a person. Works while a run is going on."""
-    from flows.command_line.tables import status_table
+    from flows.command_line.tables import case_table, status_table
+    from pipelines.catalogue.attention import URGENT, cases
+    from pipelines.credentials import is_rehearsal
     from pipelines.ledger import views
     from pipelines.ledger.ledger import LedgerReader, ledger_in
 
     reader = LedgerReader(ledger_in(folder))
+    shown = reader.path.parent
     overview = replace(reader.read(views.overview), running=reader.is_being_written())
+    urgent = any(status in overview.counts for status in URGENT)
+    waiting = reader.read(lambda connection: cases(views.records(connection))) if urgent else []
     if as_json:
-        print_json(overview.as_dict())
+        more = {
+            "folder": str(shown),
+            "rehearsal": is_rehearsal(shown),
+            "attention": [case.as_dict() for case in waiting],
+        }
+        print_json(overview.as_dict() | more)
     else:
-        status_table(folder, overview)
+        status_table(shown, overview, rehearsed=is_rehearsal(shown))
+        case_table(shown, waiting)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.batch import Batch
+from pipelines.batch import Batch, own_columns_words
+from pipelines.catalogue.attention import Case
 from pipelines.catalogue.row import ManifestRow
 from pipelines.checkup import Finding, Health
 from pipelines.job import Job, JobStatus
 from pipelines.ledger.views import Overview
-from pipelines.money.estimate import Estimate
+from pipelines.money.estimate import Estimate, jobs_to_make
 from pipelines.money.plan_hash import plan_hash
-from pipelines.tally import shown
+from pipelines.tally import counted, first_of, shown
 
 _MOST_ROWS = 40
+_MOST_CASES = 10  # of a status; `ls` has them all
 _LEAST_PROMPT = 12  # columns of a terminal; a plan with less room goes without the prompts
 _COLOURS = {
     JobStatus.DONE: "green",
@@ -68,11 +73,33 @@ def plan_table(batch: Batch, estimated: Estimate) -> None:
     for group in estimated.groups:
         assumed = " (assumed: the provider publishes none)" if group.assumed else ""
         terminal.print(f"{group.count} x {group.provider} {group.model}: {_money(group.totals)}{assumed}")
-    unknown = f", and {len(estimated.unknown)} of unknown price" if estimated.unknown else ""
-    terminal.print(f"{batch.name}: {estimated.count} videos, {_money(estimated.totals)}{unknown}")
+    terminal.print(f"{batch.name}: {_whole(estimated)}")
     if estimated.most != estimated.totals:
         terminal.print(f"at most {_money(estimated.most)}, if every row turns to its dearest fallback")
+    for line in _beside(jobs_to_make(batch.jobs)):
+        terminal.print(line, soft_wrap=True)
+    if batch.kept:
+        terminal.print(own_columns_words(batch.kept), soft_wrap=True)
     terminal.print(f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)")
+
+
+def _whole(estimated: Estimate) -> str:
+    """`3 videos, 1.20 USD, and 1 of unknown price; 2 are disabled`."""
+    unknown = f", and {len(estimated.unknown)} of unknown price" if estimated.unknown and estimated.totals else ""
+    verb = "is" if estimated.skipped == 1 else "are"
+    skipped = f"; {estimated.skipped:,} {verb} not made: disabled, or made of such a clip" if estimated.skipped else ""
+    return f"{counted(estimated.count, 'video')}, {_money(estimated.totals)}{unknown}{skipped}"
+
+
+def _beside(jobs: Sequence[Job]) -> Iterator[str]:
+    """What the table has no column for: where jobs may turn to, and which clips they are made of."""
+    ways = Counter(f"{way.order.provider} {way.order.model}" for job in jobs for way in job.fallbacks)
+    if ways:
+        named = [f"{way} for {counted(count, 'video')}" for way, count in ways.items()]
+        yield f"fallbacks: {', '.join(named)}"
+    remixes = [f"{job.id} of {_short(job.order.remix_of, 40)}" for job in jobs if job.order.remix_of]
+    if remixes:
+        yield f"remixes: {first_of(remixes)}"
 
 
 def _planned(job: Job) -> tuple[str, ...]:
@@ -88,8 +115,8 @@ def _money(totals: object) -> str:
     return ", ".join(f"{amount} {currency}" for currency, amount in amounts.items()) or "no known price"
 
 
-def status_table(folder: Path, overview: Overview) -> None:
-    """Counts and money."""
+def status_table(folder: Path, overview: Overview, *, rehearsed: bool) -> None:
+    """Counts and money; of a rehearsal, what it would have cost."""
     terminal = console()
     total = sum(overview.counts.values())
     terminal.print(f"{overview.campaign} in {folder}: {overview.counts.get(JobStatus.DONE, 0)} of {total} done")
@@ -97,12 +124,28 @@ def status_table(folder: Path, overview: Overview) -> None:
     for status, count in overview.counts.items():
         table.add_row(status.replace("_", " "), str(count), style=_COLOURS.get(status))
     terminal.print(table)
+    if rehearsed:
+        terminal.print("This is a rehearsal: nothing was paid." + (" It would have cost:" if overview.money else ""))
     for money in overview.money:
         terminal.print(
             f"{money.currency}: {shown(money.spent)} spent, {shown(money.reserved)} reserved, {shown(money.uncertain)} uncertain"
         )
     if overview.running:
         terminal.print(f"A run is going on: process {overview.run_pid} since {overview.run_since}.")
+
+
+def case_table(folder: Path, cases: Sequence[Case]) -> None:
+    """What needs a person: of each status the first jobs, why, and what to do."""
+    terminal = console()
+    for status, group in groupby(cases, key=lambda case: case.status):
+        same = list(group)
+        terminal.print(f"\n{status.replace('_', ' ')}: {same[0].advice}", style=_COLOURS.get(status), soft_wrap=True)
+        for case in same[:_MOST_CASES]:
+            words = (case.id, case.cost, _short(case.reason, 160))
+            terminal.print(f"  {'  '.join(filter(None, words))}", soft_wrap=True)
+        if len(same) > _MOST_CASES:
+            rest = f"{len(same) - _MOST_CASES} more: reelbatch ls {quote(str(folder))} --status {status}"
+            terminal.print(f"  ... and {rest}", soft_wrap=True)
 
 
 def job_table(rows: Sequence[ManifestRow]) -> None:

@@ -121,6 +121,12 @@ def records(connection: Connection) -> Iterator[JobRecord]:
         )
 
 
+def reason(connection: Connection, job_id: str) -> tuple[str | None, str | None]:
+    """Why one job stands where it stands: code and message, where there are any."""
+    found = connection.execute(select(job.c.error_code, job.c.error_message).where(job.c.id == job_id)).one()
+    return found.error_code, found.error_message
+
+
 def overview(connection: Connection) -> Overview:
     """Counts and money, without reading every job."""
     counts = Counter(

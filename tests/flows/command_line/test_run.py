@@ -70,6 +70,7 @@ def test_a_refused_key_stops_at_once(run_here, cli, provider, write_batch):
     refused = run_here(*command, **provider.environment("refused"))
     assert (refused.code, refused.out) == (2, "")
     assert "refuses the API key" in refused.err
+    assert len(said := [line for line in refused.err.splitlines() if "API key" in line]) == len(set(said)), said
     assert "_API_KEY and run the same command again" in refused.err
     assert "Traceback" not in refused.err
     assert 1 <= provider.orders() <= 4
@@ -94,7 +95,7 @@ def test_the_budget_holds(run_here, provider, write_batch):
     command = ["run", batch, "--out", "out", "--provider", "qiniu"]
     ended = run_here(*command, "--budget", "1.3", **provider.environment())
     assert ended.code == 3
-    assert "Raise --budget" in ended.err
+    assert ended.err.count("Raise --budget") == 1
     assert "3 of 6 done, 3 planned" in ended.err
     assert sum(line["price"] for line in provider.bill()) <= 1.3
     assert run_here(*command, "--budget", "2.4", **provider.environment()).code == 0
@@ -109,14 +110,21 @@ def test_an_uncertain_payment_is_named_and_not_repeated(run_here, cli, provider,
     first = run_here(*command, **provider.environment())
     again = run_here(*command, **provider.environment())
     assert (first.code, again.code) == (4, 4)
-    assert "job-2: in doubt, it may have been paid" in first.err
+    assert "job-2: in doubt, it may have been paid: 0.40 USD (" in first.err
+    assert "2 of 3 done, 1 in doubt. Spent 0.80 USD, uncertain 0.40." in first.err
     assert "2 of 3 done, 1 in doubt" in again.err
     assert provider.prompts() == ["a boat", "a kettle", "a tram"]
     assert provider.orders() == 3
     doubtful = cli("ls", "out", "--status", "in_doubt", "--json").json
     assert [(row["id"], row["cost_estimated"], row["billed"]) for row in doubtful] == [("job-2", "0.40", "unknown")]
     assert "in doubt" in cli("ls", "out").out
-    assert cli("status", "out", "--json").json["money"][0]["uncertain"] == "0.4"
+    said, known = cli("status", "out"), cli("status", "out", "--json").json
+    assert (known["money"][0]["uncertain"], known["rehearsal"]) == ("0.4", False)
+    [case] = known["attention"]
+    assert (case["id"], case["status"], case["cost"]) == ("job-2", "in_doubt", "0.40 USD")
+    assert "in doubt: It may have been paid, and is not sent again by itself." in said.out
+    assert "  job-2  0.40 USD  " in said.out
+    assert "rehearsal" not in said.out
 
 
 def test_a_provider_that_is_down(run_here, start_provider, write_batch):

@@ -29,10 +29,22 @@ def test_an_unknown_status(cli):
     assert "done" in ended.err
 
 
+def test_a_rehearsal_without_prices_says_that_it_was_one(run_here, cli, write_batch):
+    """Where no price is known, the end of a rehearsal and `status` still say that nothing was paid."""
+    batch = write_batch({"prompt": "a boat", "provider": "vllm-omni"})
+    ended = run_here("run", batch, "--out", "out", "--rehearse", "--latency", "0.1")
+    assert ended.code == 0, ended.err
+    assert "1 of 1 done. Rehearsed, nothing was paid.\n" in ended.err
+    assert "This is a rehearsal: nothing was paid.\n" in cli("status", "out").out
+
+
 def test_a_rehearsal_is_found_from_its_parent(cli, run_here, write_batch):
     """`ls` and `status` of an output folder show its rehearsal, as long as there was no real run."""
     batch = write_batch({"prompt": "a boat", "provider": "qiniu"})
     assert run_here("run", batch, "--out", "out", "--rehearse", "--latency", "0.1").code == 0
-    assert "1 of 1 done" in cli("status", "out").out
+    said, known = cli("status", "out").out, cli("status", "out", "--json").json
+    assert "in out/rehearsal: 1 of 1 done" in said
+    assert "This is a rehearsal: nothing was paid. It would have cost:" in said
+    assert (known["folder"], known["rehearsal"], known["attention"]) == ("out/rehearsal", True, [])
     assert [row["status"] for row in cli("ls", "out", "--json").json] == ["done"]
     assert cli("ls", "out", "--status", "failed", "--json").json == []

@@ -26,7 +26,7 @@ def warn_of_retired(
     closed = {name for name, _ in used if profiles[name].retired_on and name not in elsewhere}
     for name in dict.fromkeys(name for name, _ in used if name in closed):
         profile = profiles[name]
-        what = f"{profile.title} closed {profile.base_url} on {profile.retired_on}."
+        what = f"{name}: its vendor closed {profile.base_url} on {profile.retired_on}."
         fix = f"Set {' or '.join(profile.base_url_names)} to a server that carries its contract on."
         report.warn(file, what, fix)
     for name, model in used:

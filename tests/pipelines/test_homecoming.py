@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
 import pytest
 
-from pipelines.job import JobStatus
+from pipelines.homecoming import _expiry, _is_over
+from pipelines.job import Billed, JobStatus
 from pipelines.outcome import SOME_FAILED, UNFINISHED
+from pipelines.providers.profile_files import profile_named
+from pipelines.providers.protocol import Link, Phase, Progress
 
 REFUSED = {"match": {"route": "download"}, "do": {"file": "expired"}}
 
@@ -43,3 +49,52 @@ async def test_a_clip_whose_link_has_ended_is_said_to_be_lost(studio, brief):
     ended = studio.ending(run)
     assert (ended.code, ended.statuses) == (SOME_FAILED, {"a": JobStatus.EXPIRED})
     assert ended.heard("PAID AND EXPIRED at vllm-omni")
+    assert studio.records()["a"].billed is Billed.YES
+
+
+async def test_a_link_that_has_not_ended_by_its_own_word_is_only_parked(studio, monkeypatch):
+    """A refusal before the hour that the link itself names is somebody's mistake, and no end."""
+    monkeypatch.setattr("pipelines.homecoming._TRIES", 1)
+    studio.sandbox.faults(REFUSED)
+    ended = await studio.make(studio.job("a"))
+    assert (ended.code, ended.statuses) == (UNFINISHED, {"a": JobStatus.PARKED})
+    studio.sandbox.faults()
+    assert (await studio.make(studio.job("a"))).statuses == {"a": JobStatus.DONE}
+
+
+NOW = datetime.now(UTC)
+PAST, SOON, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("fresh", "over"),
+    [
+        (None, False),
+        (Link("https://cdn/a", expires_at=PAST), True),
+        (Link("https://cdn/a", expires_at=SOON), False),
+        (Link("https://cdn/a"), False),
+        (Link("https://cdn/b", expires_at=PAST), False),
+    ],
+    ids=["no answer", "the same, ended", "the same, not ended", "the same, no word", "another"],
+)
+def test_a_link_is_over_only_when_the_provider_says_so_again(fresh, over):
+    """The same link, asked for anew, whose own hour has passed; everything else is tried again."""
+    assert _is_over(fresh, Link("https://cdn/a", expires_at=PAST)) is over
+
+
+@pytest.mark.parametrize(
+    ("ends", "vendor_links", "expected"),
+    [
+        ((SOON, LATER), True, SOON),
+        ((LATER, None), True, LATER),
+        ((None,), True, NOW + timedelta(hours=144)),
+        ((None,), False, None),
+        ((SOON,), False, SOON),
+    ],
+)
+def test_a_job_is_as_urgent_as_its_first_link(studio, ends, vendor_links, expected):
+    """The earliest end counts; without any, what the vendor says of its own service."""
+    lane = SimpleNamespace(provider=SimpleNamespace(profile=profile_named("acedata")), vendor_links=vendor_links)
+    links = tuple(Link(f"https://cdn/{n}", expires_at=end) for n, end in enumerate(ends))
+    progress = Progress(Phase.SUCCEEDED, "succeeded", links, completed_at=NOW)
+    assert _expiry(progress, studio.job("a", provider="acedata"), lane) == expected

@@ -31,7 +31,9 @@ def test_a_retired_model_of_a_fallback_is_warned_of_too(plan):
 def test_a_closed_provider_is_warned_of_once(plan):
     """With the date, and what to set."""
     (warning,) = said(plan("prompt\na\nb\n", provider="yard"))
-    assert warning.startswith("spring.csv: yard: its vendor closed https://yard.example on 2026-03-01. Set YARD_BASE_URL")
+    assert warning.startswith(
+        "spring.csv: yard: its vendor closed https://yard.example on 2026-03-01. Set YARD_BASE_URL"
+    )
 
 
 @pytest.mark.usefixtures("closed")

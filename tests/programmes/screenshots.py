@@ -77,8 +77,8 @@ def main() -> None:
         )
         try:
             wait_for_server()
-            run = [sys.executable, "-m", "flows.command_line", "demo", "--out", f"{place}/demo"]
-            subprocess.run(run, check=True, env={**environment, "PREFECT_API_URL": API})
+            run = [sys.executable, "-m", "flows.command_line", "demo", "--out", "demo"]
+            subprocess.run(run, check=True, cwd=place, env={**environment, "PREFECT_API_URL": API})
             time.sleep(8)  # records of task runs reach the server's pages late
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)

@@ -12,7 +12,7 @@ import prefect.runtime
 from prefect.client.orchestration import get_client
 from prefect.states import Crashed
 
-from pipelines.run import Run
+from pipelines.run.run import Run
 
 log = logging.getLogger("reelbatch")
 

@@ -10,8 +10,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.abandoned_run import noted_flow_run
-from pipelines.options import RunOptions
-from pipelines.setup import open_run
+from pipelines.run.opening import open_run
+from pipelines.run.options import RunOptions
 from tasks.catalogue import catalogue
 from tasks.generate import generate_all
 from tasks.plan import plan

@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from pipelines.catalogue.compilation import write_catalogue
-from pipelines.run import current_run
+from pipelines.run.run import current_run
 
 
 @task(name="catalogue", task_run_name="catalogue", cache_policy=NO_CACHE, retries=1)

@@ -12,13 +12,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from pipelines.dispatch import dispatch
-from pipelines.errors import OutputError, ReelbatchError
-from pipelines.explanation import explanation
-from pipelines.generation import generate as generate_job
-from pipelines.job import Job, JobStatus
-from pipelines.pacing.rate import RateLimit
-from pipelines.run import Run, current_run
+from pipelines.core.errors import OutputError, ReelbatchError
+from pipelines.core.job import Job, JobStatus
+from pipelines.pacing.rate_limit import RateLimit
+from pipelines.run.dispatch import dispatch
+from pipelines.run.job.explain import explanation
+from pipelines.run.job.lifecycle import generate as generate_job
+from pipelines.run.run import Run, current_run
 
 #: Every task run is about three events, and the default broker of a Prefect server drops what exceeds 10,000 waiting
 #: ones (measured: docs/architecture.md). So many may start at once, and so many a second after that.

@@ -11,9 +11,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from pipelines.batch import Batch, read_batch
-from pipelines.options import RunOptions
-from pipelines.providers.profile_files import find_profiles
-from pipelines.run import planned_batch
+from pipelines.providers.profile.load import find_profiles
+from pipelines.run.options import RunOptions
+from pipelines.run.run import planned_batch
 
 log = logging.getLogger("reelbatch")
 

@@ -17,11 +17,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from pipelines.catalogue.summary import summary_table
-from pipelines.errors import SetupError
+from pipelines.core.errors import SetupError
 from pipelines.ledger import views
-from pipelines.ledger.accounts import balances
-from pipelines.run import Run, current_run
-from pipelines.tally import SAID, in_pots
+from pipelines.ledger.balances import balances
+from pipelines.run.progress import SAID, in_pots
+from pipelines.run.run import Run, current_run
 
 _EVERY_S = 2.0  # each update is a write in Prefect's database
 _MOST_ROWS = 200  # the browser loads the whole table

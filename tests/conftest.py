@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.providers.sandbox.options import SandboxOptions
+from pipelines.sandbox.options import SandboxOptions
 
 HOUSE = Path(__file__).parents[1]
 
@@ -95,7 +95,7 @@ StartProvider = Callable[..., Provider]
 
 
 def _start_provider(**options: Any) -> Provider:
-    command = [sys.executable, "-m", "pipelines.providers.sandbox", "--until-stdin-closes"]
+    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes"]
     arguments = SandboxOptions(**{"latency": "0.1", **options}).arguments()
     process = subprocess.Popen(
         [*command, *arguments],

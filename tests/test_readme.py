@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.batch import read_batch
-from pipelines.providers.profile_files import known_profiles
+from pipelines.providers.profile.load import known_profiles
 
 HOUSE = Path(__file__).parents[1]
 SERVING = {"sandbox", "callbacks", "inbox"}
@@ -30,7 +30,7 @@ PAGES = [
 ]
 BATCHES = sorted(
     path
-    for folder in ("docs/examples", "pipelines/batch/samples")
+    for folder in ("docs/examples", "pipelines/batch/files/samples")
     for path in (HOUSE / folder).iterdir()
     if path.suffix in {".csv", ".yaml", ".jsonl"}
 )

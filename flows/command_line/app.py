@@ -48,7 +48,7 @@ for module in (demo, init, plan, run, status, ls, sandbox, providers, doctor):
 
 def main() -> None:
     """Run the command line and leave with its exit code. No traceback without --debug."""
-    from pipelines.errors import ReelbatchError  # `--help` does without it
+    from pipelines.core.errors import ReelbatchError
 
     try:
         app(prog_name="reelbatch")

@@ -22,8 +22,8 @@ def command(
 
     from flows.command_line.driving import drive
     from pipelines.batch import read_batch
-    from pipelines.options import RunOptions
+    from pipelines.run.options import RunOptions
 
-    with as_file(files("pipelines.batch").joinpath("samples", "demo.csv")) as path:
+    with as_file(files("pipelines.batch.files").joinpath("samples", "demo.csv")) as path:
         code = drive(read_batch(path), RunOptions(out=out, rehearse=True, speed=speed), as_json=as_json)
     raise typer.Exit(code)

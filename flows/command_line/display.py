@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pipelines.tally import Tally
+from pipelines.run.progress import Tally
 
 _PLAIN_EVERY_S = 2.0
 _STILL_EVERY_S = 60.0  # when nothing changes, so that nobody takes a run that waits for one that hangs

@@ -25,8 +25,8 @@ def command(
     from dataclasses import asdict
 
     from flows.command_line.tables import finding_table
-    from pipelines.checkup import Health, examine
-    from pipelines.providers.profile_files import find_profiles
+    from pipelines.providers.profile.load import find_profiles
+    from pipelines.run.doctor import Health, examine
 
     known = find_profiles(profile or ())
     show_warnings(known.notes)

@@ -18,14 +18,14 @@ from flows.command_line.display import display
 from flows.command_line.prefect_server import temporary_server
 from flows.command_line.talk import print_json, say, show_error
 from pipelines.batch import Batch
-from pipelines.errors import ReelbatchError, SetupError
-from pipelines.ledger.accounts import balances
+from pipelines.core.errors import ReelbatchError, SetupError
+from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import LedgerReader
-from pipelines.options import RunOptions
-from pipelines.outcome import INTERRUPTED
-from pipelines.run import planned_batch
-from pipelines.setup import check_setup, ledger_of, output_folder
-from pipelines.tally import SAID, Tally, in_pots, watched_tally
+from pipelines.run.exit_code import INTERRUPTED
+from pipelines.run.opening import check_setup, ledger_of, output_folder
+from pipelines.run.options import RunOptions
+from pipelines.run.progress import SAID, Tally, in_pots, watched_tally
+from pipelines.run.run import planned_batch
 
 _DRAIN_S = 10.0
 

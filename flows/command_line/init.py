@@ -19,7 +19,7 @@ def command(
 ) -> None:
     """Write a commented sample batch."""
     from pipelines.batch import sample_text
-    from pipelines.errors import SetupError
+    from pipelines.core.errors import SetupError
 
     text = sample_text(file.suffix, str(file))
     try:

@@ -22,9 +22,9 @@ def command(
     """List the jobs of a run, one a line."""
     from flows.command_line.tables import job_table
     from pipelines.catalogue.compilation import manifest_rows
-    from pipelines.catalogue.row import exact_values, own_names
-    from pipelines.errors import SetupError
-    from pipelines.job import JobStatus
+    from pipelines.catalogue.manifest_row import exact_values, own_names
+    from pipelines.core.errors import SetupError
+    from pipelines.core.job import JobStatus
     from pipelines.ledger import views
     from pipelines.ledger.ledger import LedgerReader, ledger_in
 

@@ -20,10 +20,10 @@ def command(
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
     from flows.command_line.tables import plan_table
     from pipelines.batch import read_batch
-    from pipelines.money.coverage import budget_currency, shortfall
-    from pipelines.money.estimate import estimate
-    from pipelines.money.plan_hash import plan_hash
-    from pipelines.providers.profile_files import find_profiles
+    from pipelines.pricing.coverage import budget_currency, shortfall
+    from pipelines.pricing.estimate import estimate
+    from pipelines.pricing.plan_hash import plan_hash
+    from pipelines.providers.profile.load import find_profiles
 
     known = find_profiles(profile or (), beside=batch)
     elsewhere = known.elsewhere(os.environ)

@@ -16,9 +16,9 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from pipelines.checkup import SERVER_PORTS
-from pipelines.errors import SetupError, TransportError
-from pipelines.http import Http
+from pipelines.core.errors import SetupError, TransportError
+from pipelines.net.http import Http
+from pipelines.run.doctor import SERVER_PORTS
 
 _HOST = "127.0.0.1"
 _BACKLOG = 2_048

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.table import Table
 
 from flows.command_line.tables import console, plain_table
-from pipelines.addresses import base_refusal
-from pipelines.providers import profile_words as words
-from pipelines.providers.profile import Mode, Price, Profile
+from pipelines.net.addresses import base_refusal
+from pipelines.providers.profile import describe as words
+from pipelines.providers.profile.model import Mode, Price, Profile
 
 _LABEL_WIDTH = 14
 _GAP = 2

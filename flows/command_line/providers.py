@@ -21,7 +21,7 @@ def command(
     import os
 
     from flows.command_line.profile_card import profile_card, provider_table
-    from pipelines.providers.profile_files import find_profiles, profile_named
+    from pipelines.providers.profile.load import find_profiles, profile_named
 
     known = find_profiles(profile or ())
     show_warnings(known.notes)

@@ -12,7 +12,7 @@ from flows.command_line.arguments import AsJson, BatchFile, Fallback, ProfileFil
 from flows.command_line.talk import say, show_warnings
 
 if TYPE_CHECKING:
-    from pipelines.options import RunOptions
+    from pipelines.run.options import RunOptions
 
 NAME = "run"
 
@@ -52,8 +52,8 @@ def command(
     """Make every video of a batch file, and catalogue them. The same command again resumes and pays for nothing twice."""
     from flows.command_line.driving import drive
     from pipelines.batch import own_columns_words, read_batch
-    from pipelines.money.plan_hash import check_plan
-    from pipelines.providers.profile_files import find_profiles
+    from pipelines.pricing.plan_hash import check_plan
+    from pipelines.providers.profile.load import find_profiles
 
     given = {
         "out": out,
@@ -92,8 +92,8 @@ def _options(given: dict[str, Any], of_a_rehearsal: dict[str, Any]) -> RunOption
     """
     from pydantic import ValidationError
 
-    from pipelines.errors import SetupError
-    from pipelines.options import RunOptions
+    from pipelines.core.errors import SetupError
+    from pipelines.run.options import RunOptions
 
     chosen = {name: value for name, value in of_a_rehearsal.items() if value is not None}
     if chosen and not given["rehearse"]:

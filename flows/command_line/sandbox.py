@@ -60,11 +60,11 @@ def command(
     """Serve the simulator of every provider's contract on this machine. Any non-empty key will do; nothing is paid."""
     from pydantic import ValidationError
 
-    from pipelines.errors import SetupError
-    from pipelines.providers.profile_files import find_profiles
-    from pipelines.providers.sandbox.dialects import DIALECTS
-    from pipelines.providers.sandbox.options import SandboxOptions, first_problem
-    from pipelines.providers.sandbox.server import SandboxAddress, serve
+    from pipelines.core.errors import SetupError
+    from pipelines.providers.profile.load import find_profiles
+    from pipelines.sandbox.http.server import SandboxAddress, serve
+    from pipelines.sandbox.options import SandboxOptions, first_problem
+    from pipelines.sandbox.vendors.openai.dialects import DIALECTS
 
     known = find_profiles(profile or ())
     show_warnings(known.notes)

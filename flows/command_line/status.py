@@ -14,9 +14,9 @@ def command(folder: OutputFolder, as_json: AsJson = False) -> None:
     """Show where everything stands: counts, money, and what needs a person. Works while a run is going on."""
     from flows.command_line.tables import case_table, status_table
     from pipelines.catalogue.attention import URGENT, cases
-    from pipelines.credentials import is_rehearsal
     from pipelines.ledger import views
     from pipelines.ledger.ledger import LedgerReader, ledger_in
+    from pipelines.run.accounts import is_rehearsal
 
     reader = LedgerReader(ledger_in(folder))
     shown = reader.path.parent

@@ -14,13 +14,13 @@ from rich.text import Text
 
 from pipelines.batch import Batch, own_columns_words
 from pipelines.catalogue.attention import Case
-from pipelines.catalogue.row import ManifestRow
-from pipelines.checkup import Finding, Health
-from pipelines.job import Job, JobStatus
+from pipelines.catalogue.manifest_row import ManifestRow
+from pipelines.core.job import Job, JobStatus
 from pipelines.ledger.views import Overview
-from pipelines.money.estimate import Estimate, jobs_to_make
-from pipelines.money.plan_hash import plan_hash
-from pipelines.tally import counted, first_of, shown
+from pipelines.pricing.estimate import Estimate, jobs_to_make
+from pipelines.pricing.plan_hash import plan_hash
+from pipelines.run.doctor import Finding, Health
+from pipelines.run.progress import counted, first_of, shown
 
 _MOST_ROWS = 40
 _MOST_CASES = 10  # of a status; `ls` has them all

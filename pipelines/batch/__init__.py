@@ -10,10 +10,10 @@ money spent.
 from __future__ import annotations
 
 from pipelines.batch.batch import Batch, OutputPlace, Table, read_batch
-from pipelines.batch.lookalikes import own_columns_words
-from pipelines.batch.sample import sample_text
-from pipelines.batch.settings import Budget, Limits
-from pipelines.batch.source import BATCH_SUFFIXES
+from pipelines.batch.columns.lookalikes import own_columns_words
+from pipelines.batch.files.sample import sample_text
+from pipelines.batch.files.settings import Budget, Limits
+from pipelines.batch.files.source import BATCH_SUFFIXES
 
 __all__ = [
     "BATCH_SUFFIXES",

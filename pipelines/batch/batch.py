@@ -8,28 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipelines.batch.columns import Column, parameter_key, recognise
-from pipelines.batch.csv_rows import read_csv
-from pipelines.batch.document import Dialect, Document, Value
-from pipelines.batch.excerpt import excerpt
+from pipelines.batch.columns.lookalikes import warn_of_lookalikes
+from pipelines.batch.columns.names import Column, parameter_key, recognise
+from pipelines.batch.columns.vendor_words import contrary_keys, vendor_keys
+from pipelines.batch.files.csv_rows import read_csv
+from pipelines.batch.files.document import Dialect, Document, Value
+from pipelines.batch.files.jsonl_rows import read_jsonl
+from pipelines.batch.files.settings import Budget, Limits, Settings
+from pipelines.batch.files.source import read_source
+from pipelines.batch.files.yaml_document import read_yaml
 from pipelines.batch.findings import Report
-from pipelines.batch.jsonl_rows import read_jsonl
-from pipelines.batch.layers import FORBIDDEN, PRESET
-from pipelines.batch.lookalikes import warn_of_lookalikes
-from pipelines.batch.planning import Planner, Surroundings
-from pipelines.batch.provider import cells_of, fallbacks_of, parameter_keys, provider_named, providers_of
-from pipelines.batch.retired import warn_of_retired
-from pipelines.batch.settings import Budget, Limits, Settings
-from pipelines.batch.source import read_source
-from pipelines.batch.template import names_in
-from pipelines.batch.twins import warn_of_twins
-from pipelines.batch.vendor_words import contrary_keys, vendor_keys
-from pipelines.batch.yaml_document import read_yaml
-from pipelines.errors import Problem
-from pipelines.job import Job
-from pipelines.providers.profile import Profile
-from pipelines.providers.profile_files import shipped_profiles
-from pipelines.suggestion import did_you_mean
+from pipelines.batch.planning.jobs import Planner, Surroundings
+from pipelines.batch.planning.provider import cells_of, fallbacks_of, parameter_keys, provider_named, providers_of
+from pipelines.batch.planning.retired import warn_of_retired
+from pipelines.batch.rows.defaults import FORBIDDEN, PRESET
+from pipelines.batch.rows.duplicate_prompts import warn_of_twins
+from pipelines.batch.rows.template import names_in
+from pipelines.core.errors import Problem
+from pipelines.core.job import Job
+from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.suggestion import did_you_mean
+from pipelines.providers.profile.load import shipped_profiles
+from pipelines.providers.profile.model import Profile
 
 
 @dataclass(frozen=True, slots=True)

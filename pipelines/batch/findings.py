@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.errors import BatchError, Problem
+from pipelines.core.errors import BatchError, Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from pipelines.catalogue.done_copy import by_row, write_done_copy, write_failed_rows
 from pipelines.catalogue.failed_rows import FailedRow, failed_rows
-from pipelines.catalogue.gallery import write_gallery
+from pipelines.catalogue.gallery.page import write_gallery
+from pipelines.catalogue.gallery.thumbnails import poster_name, write_thumbnails
 from pipelines.catalogue.manifest import write_manifest
-from pipelines.catalogue.own_file import by_row, write_done_copy, write_failed_rows
-from pipelines.catalogue.posters import poster_name, write_thumbnails
-from pipelines.catalogue.row import COLUMNS, ManifestRow
+from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow
 
 __all__ = [
     "COLUMNS",

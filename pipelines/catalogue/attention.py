@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.job import Billed, JobStatus
+from pipelines.core.job import Billed, JobStatus
 from pipelines.ledger.views import JobRecord
-from pipelines.tally import price
+from pipelines.run.progress import price
 
 _EDIT = "Change what the row asks for, or give it another id, and run the same command again."
 _ADVICE = {

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.batch import Batch
+from pipelines.catalogue.done_copy import by_row, write_done_copy, write_failed_rows
 from pipelines.catalogue.failed_rows import failed_rows
-from pipelines.catalogue.gallery import write_gallery
+from pipelines.catalogue.gallery.page import write_gallery
+from pipelines.catalogue.gallery.thumbnails import write_thumbnails
 from pipelines.catalogue.manifest import write_manifest
-from pipelines.catalogue.own_file import by_row, write_done_copy, write_failed_rows
-from pipelines.catalogue.posters import write_thumbnails
-from pipelines.catalogue.row import ManifestRow
-from pipelines.image import shown
-from pipelines.job import Order
+from pipelines.catalogue.manifest_row import ManifestRow
+from pipelines.core.image import shown
+from pipelines.core.job import Order
 from pipelines.ledger import views
-from pipelines.ledger.accounts import balances
+from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.views import JobRecord
-from pipelines.outputs.place import disk_errors
+from pipelines.outputs.storage.local_disk import disk_errors
 
 
 async def write_catalogue(

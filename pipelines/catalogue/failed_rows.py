@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.batch.batch import Batch
-from pipelines.batch.columns import CANONICAL, canonical_name, normalised
-from pipelines.batch.document import Value
-from pipelines.catalogue.cells import harmless
-from pipelines.image import local_path
-from pipelines.job import Job, JobStatus
+from pipelines.batch.columns.names import CANONICAL, canonical_name, normalised
+from pipelines.batch.files.document import Value
+from pipelines.core.image import local_path
+from pipelines.core.job import Job, JobStatus
+from pipelines.core.text.escaping import harmless
 from pipelines.ledger.views import JobRecord
 
 #: Not EXPIRED: that clip was made and paid for. Whether to pay once more is for a person to say.

@@ -16,9 +16,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
 
-from pipelines.catalogue.cells import encodable, harmless
-from pipelines.catalogue.row import COLUMNS, ManifestRow, exact_values, flat_values, own_names, plain, utc_text
-from pipelines.catalogue.whole_file import whole_file
+from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow, exact_values, flat_values, own_names, plain, utc_text
+from pipelines.core.text.escaping import encodable, harmless
+from pipelines.outputs.storage.whole_file import whole_file
 
 _WHOLE_NUMBERS = frozenset({"row", "take", "attempts", "width", "height", "bytes"})
 _NUMBERS = frozenset({"duration_s", "fps"})

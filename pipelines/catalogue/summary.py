@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from pipelines.job import JobStatus
+from pipelines.core.job import JobStatus
 from pipelines.ledger.views import JobRecord
-from pipelines.tally import price
+from pipelines.run.progress import price
 
 _URGENCY = (
     JobStatus.IN_DOUBT,

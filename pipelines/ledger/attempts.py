@@ -12,14 +12,14 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Integer, String, bindparam, func, insert, literal, or_, select, update
 
-from pipelines.errors import BudgetReached, NotCovered
-from pipelines.job import AttemptState, Billed, Job, JobStatus, RemoteJob
-from pipelines.ledger import accounts
-from pipelines.ledger.accounts import Pot
+from pipelines.core.errors import BudgetReached, NotCovered
+from pipelines.core.job import AttemptState, Billed, Job, JobStatus, RemoteJob
+from pipelines.ledger import balances
+from pipelines.ledger.balances import Pot
 from pipelines.ledger.history import note, utc_text
-from pipelines.ledger.schema import LIVE_STATES, attempt, job
-from pipelines.ledger.schema import owner as owner_table
-from pipelines.ledger.standing import Standing, change_job, standing_of
+from pipelines.ledger.job_state import Standing, change_job, standing_of
+from pipelines.ledger.storage.schema import LIVE_STATES, attempt, job
+from pipelines.ledger.storage.schema import owner as owner_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def claim(connection: Connection, planned: Job, account: str, budget: Budget | N
         BudgetReached: what is spent, reserved and uncertain leaves too little for this job.
         NotCovered: the budget says nothing of this job, since its price is unknown or in another currency.
     """
-    micros = accounts.to_micros(planned.cost_estimated)
+    micros = balances.to_micros(planned.cost_estimated)
     claimed = Claim(str(uuid.uuid4()), planned.id)
     values = {
         "attempt_id": claimed.attempt_id,
@@ -103,7 +103,7 @@ def claim(connection: Connection, planned: Job, account: str, budget: Budget | N
         return standing_of(connection, planned.id)
     if budget is not None:
         _check_budget(connection, budget, micros, planned)
-    accounts.move(connection, planned.currency, micros, None, Pot.RESERVED)
+    balances.move(connection, planned.currency, micros, None, Pot.RESERVED)
     connection.execute(_SUBMITTING, {"job_id": planned.id, "new_account": account})
     return claimed
 
@@ -114,9 +114,9 @@ def _check_budget(connection: Connection, budget: Budget, micros: int | None, pl
         raise NotCovered(
             f"Job {planned.id} has no price in {budget.currency}, so a budget of {budget.most} cannot cover it."
         )
-    committed = accounts.committed_micros(connection, budget.currency)
-    if committed + micros > (accounts.to_micros(budget.most) or 0):
-        spent = accounts.from_micros(committed)
+    committed = balances.committed_micros(connection, budget.currency)
+    if committed + micros > (balances.to_micros(budget.most) or 0):
+        spent = balances.from_micros(committed)
         raise BudgetReached(
             f"The budget of {budget.most} {budget.currency} does not cover the next job ({planned.cost_estimated}); "
             f"{spent} is spent, reserved or uncertain. Raise --budget and run the same command again."
@@ -182,7 +182,7 @@ def advance(
     changes = {"_id": row.id, "state": state, "pot": pot, **values}
     connection.execute(_ADVANCE, changes)
     if row.pot != pot:
-        accounts.move(connection, row.currency, row.cost_micros, Pot(row.pot) if row.pot else None, pot)
+        balances.move(connection, row.currency, row.cost_micros, Pot(row.pot) if row.pot else None, pot)
     return row
 
 

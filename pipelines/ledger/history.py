@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from pipelines.ledger.schema import event
+from pipelines.ledger.storage.schema import event
 
 _NOTE = insert(event)
 

@@ -16,12 +16,12 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Connection, Engine, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from pipelines.errors import DiskFull, LedgerError
-from pipelines.ledger.database import Ballast, open_engine, translated
-from pipelines.ledger.group_commit import GroupCommit
-from pipelines.ledger.ownership import OwnerLock, is_owned
-from pipelines.ledger.schema import SCHEMA_VERSION, meta, metadata
-from pipelines.ledger.takeover import take_over
+from pipelines.core.errors import DiskFull, LedgerError
+from pipelines.ledger.recovery import take_over
+from pipelines.ledger.storage.group_commit import GroupCommit
+from pipelines.ledger.storage.lock import OwnerLock, is_owned
+from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta, metadata
+from pipelines.ledger.storage.sqlite import Ballast, open_engine, translated
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from pipelines.job import Billed, Job, JobStatus
-from pipelines.ledger.accounts import Balance, balances, from_micros
-from pipelines.ledger.fallback import as_sent, flag_of
-from pipelines.ledger.schema import attempt, batch, job, owner
-from pipelines.ledger.standing import ACCEPTED, STANDING, Standing, standing_from
+from pipelines.core.job import Billed, Job, JobStatus
+from pipelines.ledger.balances import Balance, balances, from_micros
+from pipelines.ledger.fallbacks import as_sent, flag_of
+from pipelines.ledger.job_state import ACCEPTED, STANDING, Standing, standing_from
+from pipelines.ledger.storage.schema import attempt, batch, job, owner
 
 
 @dataclass(frozen=True, slots=True)

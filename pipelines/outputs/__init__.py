@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipelines.outputs.download import Clip, DownloadLimits, Source, bring_home, settle
-from pipelines.outputs.order_check import changed_orders, differences
-from pipelines.outputs.probe import Media
-from pipelines.outputs.thumbnail import make_thumbnail
-from pipelines.outputs.verify import verify_file
+from pipelines.outputs.download.download import Clip, DownloadLimits, Source, bring_home, settle
+from pipelines.outputs.download.verify import verify_file
+from pipelines.outputs.media.comparison import changed_orders, differences
+from pipelines.outputs.media.probe import Media
+from pipelines.outputs.media.thumbnail import make_thumbnail
 
 __all__ = [
     "Clip",

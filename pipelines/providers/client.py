@@ -10,17 +10,16 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from pipelines.addresses import Origin, without_query
-from pipelines.errors import NoAnswer, UnknownJob, UnusableAnswer
-from pipelines.http import SUBMIT_DEADLINE_S, Answer, Http, form_of
-from pipelines.job import Order, RemoteJob
-from pipelines.pacing.backoff import poll_hint
-from pipelines.providers import answers
-from pipelines.providers.acedata import AceData
-from pipelines.providers.classify import classify
-from pipelines.providers.fal_queue import FalQueue
-from pipelines.providers.openai_videos import OpenAIVideos, path_of
-from pipelines.providers.profile import ContractName, Profile
+from pipelines.core.errors import NoAnswer, UnknownJob, UnusableAnswer
+from pipelines.core.job import Order, RemoteJob
+from pipelines.net.addresses import Origin, without_query
+from pipelines.net.http import SUBMIT_DEADLINE_S, Answer, Http, form_of
+from pipelines.pacing.back_off import poll_hint
+from pipelines.providers.contracts.acedata import AceData
+from pipelines.providers.contracts.fal_queue import FalQueue
+from pipelines.providers.contracts.openai_videos import OpenAIVideos, path_of
+from pipelines.providers.contracts.veo_generations import VeoGenerations
+from pipelines.providers.profile.model import ContractName, Profile
 from pipelines.providers.protocol import (
     Accepted,
     BeforeFirstByte,
@@ -35,8 +34,9 @@ from pipelines.providers.protocol import (
     Upload,
     Verdict,
 )
-from pipelines.providers.status_answer import readable
-from pipelines.providers.veo_generations import VeoGenerations
+from pipelines.providers.responses import json_values
+from pipelines.providers.responses.status import readable
+from pipelines.providers.responses.submission import classify
 
 CONTRACTS: Mapping[ContractName, Contract] = {
     "openai": OpenAIVideos(),
@@ -149,7 +149,7 @@ class Client:
         """The newest jobs of this account, newest first, where the provider has a list; raises as `check` does."""
         query = {"limit": str(most), "order": "desc"} | self.profile.list_parameters
         body, _ = await self._ask(Request("GET", f"{path_of('list', self.profile)}?{urlencode(query)}"))
-        rows = [answers.mapping(row) for row in answers.at_path(body, "data[]")]
+        rows = [json_values.mapping(row) for row in json_values.at_path(body, "data[]")]
         found = (CONTRACTS[self.profile.contract].read_job(row, self.profile) for row in rows)
         return [job for job in found if job is not None]
 
@@ -185,7 +185,7 @@ class Client:
         shown = self._without_secrets(answer)
         body = readable(shown, self.profile, result=result)
         if shown.body != answer.body:  # links stay as they are
-            body = answers.mapping(answers.parse(answer.body))
+            body = json_values.mapping(json_values.parse(answer.body))
         return body, answer.headers
 
     def _contract_of(self, job: RemoteJob) -> ContractName:
@@ -249,7 +249,7 @@ def _named(answer: Mapping[str, Any], contract: ContractName, profile: Profile) 
     places = _ID_PLACES[contract]
     if profile.id_path and contract == profile.contract:
         places = (profile.id_path,)
-    found = (answers.identifier(value) for place in places for value in answers.at_path(answer, place))
+    found = (json_values.identifier(value) for place in places for value in json_values.at_path(answer, place))
     return {name for name in found if name is not None}
 
 

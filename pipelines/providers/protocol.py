@@ -8,10 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pipelines.addresses import Origin
-from pipelines.image import Image
-from pipelines.job import Order, RemoteJob
-from pipelines.providers.profile import ErrorKind, Profile
+from pipelines.core.image import Image
+from pipelines.core.job import Order, RemoteJob
+from pipelines.net.addresses import Origin
+from pipelines.providers.profile.model import ErrorKind, Profile
 
 
 @dataclass(frozen=True, slots=True)

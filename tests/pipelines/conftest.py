@@ -19,19 +19,19 @@ from typing import Any
 import pytest
 
 from pipelines.batch import Batch, read_batch
-from pipelines.dispatch import dispatch
-from pipelines.errors import LedgerError
-from pipelines.generation import generate
-from pipelines.job import Choice, Job, JobStatus, Order
+from pipelines.core.errors import LedgerError
+from pipelines.core.job import Choice, Job, JobStatus, Order
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
 from pipelines.ledger.views import JobRecord, Overview
-from pipelines.options import RunOptions
-from pipelines.providers.profile import Profile
-from pipelines.providers.profile_files import shipped_profiles
-from pipelines.run import Run
-from pipelines.setup import open_run
-from pipelines.tally import Tally, watched_tally
+from pipelines.providers.profile.load import shipped_profiles
+from pipelines.providers.profile.model import Profile
+from pipelines.run.dispatch import dispatch
+from pipelines.run.job.lifecycle import generate
+from pipelines.run.opening import open_run
+from pipelines.run.options import RunOptions
+from pipelines.run.progress import Tally, watched_tally
+from pipelines.run.run import Run
 
 HOUSE = Path(__file__).parents[2]
 MODES = {"qiniu": "video", "openai": "video", "acedata": "v2"}

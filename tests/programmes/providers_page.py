@@ -16,10 +16,10 @@ import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipelines.providers import profile as profile_module
-from pipelines.providers import profile_words as words
-from pipelines.providers.profile import Mode, Profile
-from pipelines.providers.profile_files import shipped_profiles
+from pipelines.providers.profile import describe as words
+from pipelines.providers.profile import model as profile_module
+from pipelines.providers.profile.load import shipped_profiles
+from pipelines.providers.profile.model import Mode, Profile
 from tests.pipelines.providers.contract_cases import KINDS, cases_of
 
 HOUSE = Path(__file__).parents[2]

@@ -301,10 +301,10 @@ def sandbox(folder: Path, faults: str, seed: int, extra: list[dict[str, Any]]) -
     script = folder / "faults.yaml"
     named = []
     if faults != "none":
-        named = yaml.safe_load((HOUSE / "pipelines/providers/sandbox/faults.yaml").read_text("utf-8"))[faults]
+        named = yaml.safe_load((HOUSE / "pipelines/sandbox/faults/faults.yaml").read_text("utf-8"))[faults]
     script.write_text(yaml.safe_dump([*named, *extra, *SLOWNESS]), "utf-8")
     options = {"latency": "uniform:0.5-2", "bill": folder / "bill.jsonl", "faults": script, "seed": seed}
-    command = [sys.executable, "-m", "pipelines.providers.sandbox", "--until-stdin-closes"]
+    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes"]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE) as process:
         assert process.stdout is not None

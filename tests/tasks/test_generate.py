@@ -9,7 +9,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.campaign import campaign
-from pipelines.options import RunOptions
+from pipelines.run.options import RunOptions
 from tasks.generate import generate
 
 #: As often as one run of the task tries; the sixth download goes well.

@@ -8,8 +8,8 @@ import pytest
 
 import flows.command_line.display as module
 from flows.command_line.display import display
-from pipelines.job import JobStatus
-from pipelines.tally import Tally
+from pipelines.core.job import JobStatus
+from pipelines.run.progress import Tally
 
 
 @pytest.fixture

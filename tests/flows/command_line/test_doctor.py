@@ -41,7 +41,7 @@ def test_it_checks_everything(findings, prefect_api):
 
 def test_it_sees_what_is_wrong(findings, prefect_api, monkeypatch):
     """A package outside its pins, and a folder that cannot be written, are bad, and exit code 2."""
-    monkeypatch.setattr("pipelines.checkup.version", lambda name: {"fastapi": "0.151.0"}.get(name, "3.8.8"))
+    monkeypatch.setattr("pipelines.run.doctor.version", lambda name: {"fastapi": "0.151.0"}.get(name, "3.8.8"))
     found, code = findings("--out", "/proc/nowhere", PREFECT_API_URL=prefect_api)
     assert code == 2
     assert (found["fastapi"]["health"], found["folder"]["health"]) == ("bad", "bad")

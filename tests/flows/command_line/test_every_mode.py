@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.batch import read_batch
-from pipelines.image import is_local
-from pipelines.providers.profile_files import shipped_profiles
+from pipelines.core.image import is_local
+from pipelines.providers.profile.load import shipped_profiles
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 BATCH = read_batch(EXAMPLES / "every-mode.yaml")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.providers.profile_files import shipped_profiles
+from pipelines.providers.profile.load import shipped_profiles
 
 NAMES = sorted(shipped_profiles())
 

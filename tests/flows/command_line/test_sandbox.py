@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines.providers.sandbox.faults import Effect, rules_in, shipped_scripts
-from pipelines.providers.sandbox.options import SandboxOptions
+from pipelines.sandbox.faults.scripts import Effect, rules_in, shipped_scripts
+from pipelines.sandbox.options import SandboxOptions
 
 DOCS = Path(__file__).parents[3] / "docs"
 EXAMPLES = DOCS / "examples"

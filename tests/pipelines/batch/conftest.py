@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from pipelines.batch import read_batch
-from pipelines.errors import BatchError
-from pipelines.providers.profile import Profile
+from pipelines.core.errors import BatchError
+from pipelines.providers.profile.model import Profile
 
 #: Speaks two protocols: one takes sizes and is remixed by its prompt alone, the other shapes and files.
 LAB = {

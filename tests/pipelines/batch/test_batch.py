@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import pipelines.batch
 from pipelines.batch import Batch, read_batch, sample_text
-from pipelines.errors import BatchError, SetupError
-from pipelines.providers.profile_files import known_profiles
+from pipelines.core.errors import BatchError, SetupError
+from pipelines.providers.profile.load import known_profiles
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
-SAMPLES = Path(pipelines.batch.__file__).parent / "samples"
+SAMPLES = Path(pipelines.batch.__file__).parent / "files" / "samples"
 
 
 @pytest.mark.parametrize("path", [*SAMPLES.iterdir(), *EXAMPLES.glob("*.[cyj]*")], ids=lambda path: path.name)

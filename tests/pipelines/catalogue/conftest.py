@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipelines.catalogue.row import ManifestRow
+from pipelines.catalogue.manifest_row import ManifestRow
 
 MakeRow = Callable[..., ManifestRow]
 

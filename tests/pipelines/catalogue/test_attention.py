@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pipelines.catalogue.attention import cases
-from pipelines.job import Billed, Job, JobStatus, Order
+from pipelines.core.job import Billed, Job, JobStatus, Order
 from pipelines.ledger.views import JobRecord
 
 EMPTY = dict.fromkeys(JobRecord.__dataclass_fields__)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from pipelines.batch import Batch, read_batch
+from pipelines.catalogue.done_copy import write_failed_rows
 from pipelines.catalogue.failed_rows import failed_rows
-from pipelines.catalogue.own_file import write_failed_rows
-from pipelines.job import Billed, JobStatus
+from pipelines.core.job import Billed, JobStatus
 from pipelines.ledger.views import JobRecord
-from pipelines.providers.profile_files import shipped_profiles
+from pipelines.providers.profile.load import shipped_profiles
 
 NOTHING = dict.fromkeys(
     [

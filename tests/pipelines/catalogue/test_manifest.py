@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from pipelines.catalogue.manifest import write_manifest
-from pipelines.catalogue.row import COLUMNS
+from pipelines.catalogue.manifest_row import COLUMNS
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from pipelines.catalogue.summary import summary_table
-from pipelines.job import Billed, Job, JobStatus, Order
+from pipelines.core.job import Billed, Job, JobStatus, Order
 from pipelines.ledger.views import JobRecord
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.job import Billed, Job, JobStatus, Order, RemoteJob
-from pipelines.ledger import attempts, endings, enrolment
+from pipelines.core.job import Billed, Job, JobStatus, Order, RemoteJob
+from pipelines.ledger import attempts, outcomes, registration
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.ledger import Ledger
 
@@ -44,7 +44,7 @@ async def ledger(path: Path) -> AsyncIterator[Ledger]:
 @pytest.fixture
 def enrol() -> Callable[..., Awaitable[None]]:
     async def write(ledger: Ledger, *jobs: Job, sha: str = "s1", campaign: str = "spring") -> None:
-        await ledger.write(enrolment.enrol, jobs, campaign=campaign, path=Path("spring.csv"), source_sha256=sha)
+        await ledger.write(registration.enrol, jobs, campaign=campaign, path=Path("spring.csv"), source_sha256=sha)
 
     return write
 
@@ -101,14 +101,14 @@ def bring_to(
         else:
             claimed = await accept(ledger, job)
         if status is JobStatus.PARKED:
-            await ledger.write(endings.parked, job.id, stage="generate", code="deadline", message="m")
+            await ledger.write(outcomes.parked, job.id, stage="generate", code="deadline", message="m")
         elif status is JobStatus.READY:
-            await ledger.write(endings.ready, job.id, **END)
+            await ledger.write(outcomes.ready, job.id, **END)
         elif status is JobStatus.DONE:
-            await ledger.write(endings.done, job.id, output={"path": "a"}, flags=["shorter"], **END)
+            await ledger.write(outcomes.done, job.id, output={"path": "a"}, flags=["shorter"], **END)
         elif status in failures:
             why = {"stage": "generate", "code": "c", "message": "m", "billed": Billed.NO}
-            await ledger.write(endings.failed, job.id, status=status, **why)
+            await ledger.write(outcomes.failed, job.id, status=status, **why)
         return claimed
 
     return write

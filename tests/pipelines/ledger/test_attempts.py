@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.errors import BudgetReached, LedgerError, NotCovered
-from pipelines.job import JobStatus, RemoteJob
+from pipelines.core.errors import BudgetReached, LedgerError, NotCovered
+from pipelines.core.job import JobStatus, RemoteJob
 from pipelines.ledger import attempts
 from pipelines.ledger.attempts import Budget, Claim, Standing
 

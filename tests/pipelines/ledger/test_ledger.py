@@ -12,11 +12,11 @@ import time
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from pipelines.errors import DiskFull, LedgerError, LedgerOwned
-from pipelines.job import JobStatus, RemoteJob
+from pipelines.core.errors import DiskFull, LedgerError, LedgerOwned
+from pipelines.core.job import JobStatus, RemoteJob
 from pipelines.ledger import attempts, views
-from pipelines.ledger.database import is_disk_full
 from pipelines.ledger.ledger import Ledger, LedgerReader, cry_out, ledger_in
+from pipelines.ledger.storage.sqlite import is_disk_full
 
 
 def _run(code, path):

@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pipelines.errors import BudgetReached
-from pipelines.job import FINAL_STATUSES, Billed, Choice, Job, JobStatus, Order, RemoteJob
-from pipelines.ledger import attempts, endings, enrolment, fallback, views
+from pipelines.core.errors import BudgetReached
+from pipelines.core.job import FINAL_STATUSES, Billed, Choice, Job, JobStatus, Order, RemoteJob
+from pipelines.ledger import attempts, fallbacks, outcomes, registration, views
 from pipelines.ledger.attempts import Budget, Claim
-from pipelines.ledger.database import open_engine
-from pipelines.ledger.schema import LIVE_STATES, metadata
-from pipelines.ledger.standing import ACCEPTED
-from pipelines.ledger.takeover import take_over
+from pipelines.ledger.job_state import ACCEPTED
+from pipelines.ledger.recovery import take_over
+from pipelines.ledger.storage.schema import LIVE_STATES, metadata
+from pipelines.ledger.storage.sqlite import open_engine
 
 _STATES_OF = {  # by the job's status: the states that its newest attempt may be in
     JobStatus.PLANNED: {None, "not_sent", "rejected"},
@@ -105,7 +105,7 @@ class Money(RuleBasedStateMachine):
         def prepare(connection):
             metadata.create_all(connection)
             take_over(connection)
-            enrolment.enrol(connection, list(self.jobs.values()), campaign="x", path=Path("x"), source_sha256="s")
+            registration.enrol(connection, list(self.jobs.values()), campaign="x", path=Path("x"), source_sha256="s")
 
         self.do(prepare)
 
@@ -159,30 +159,30 @@ class Money(RuleBasedStateMachine):
             self.do(attempts.in_doubt, claimed, reason="reset")
         elif verdict == "again" or turned is None:
             self.do(attempts.rejected, claimed, **_NO, again=verdict == "again")
-        elif self.do(fallback.refused, claimed, turned, **_NO):
+        elif self.do(fallbacks.refused, claimed, turned, **_NO):
             self.made_as[turned.id] = turned
 
     @rule(name=_NAME)
     def turn(self, name):
         turned = self.made_as[name].turn()
         unsent = self.status_of(name) is not JobStatus.REJECTED  # a refused job turns when it is refused, or never
-        if turned and unsent and self.do(fallback.turned, turned, code="closed", reason="no balance"):
+        if turned and unsent and self.do(fallbacks.turned, turned, code="closed", reason="no balance"):
             self.made_as[name] = turned
 
     @rule(name=_NAME)
     def skip(self, name):
-        self.do(endings.skipped, name, code="parent_failed", message="m")
+        self.do(outcomes.skipped, name, code="parent_failed", message="m")
 
     @rule(name=_NAME, how=st.sampled_from(_ENDINGS), billed=st.sampled_from(Billed))
     def end(self, name, how, billed):
         if how is JobStatus.READY:
-            self.do(endings.ready, name, completed_at=datetime.now(UTC), url_expires_at=None)
+            self.do(outcomes.ready, name, completed_at=datetime.now(UTC), url_expires_at=None)
         elif how is JobStatus.DONE:
-            self.do(endings.done, name, output={"path": name}, flags=[], completed_at=None, url_expires_at=None)
+            self.do(outcomes.done, name, output={"path": name}, flags=[], completed_at=None, url_expires_at=None)
         elif how is JobStatus.PARKED:
-            self.do(endings.parked, name, stage="generate", code="deadline", message="m")
+            self.do(outcomes.parked, name, stage="generate", code="deadline", message="m")
         else:
-            self.do(endings.failed, name, status=how, stage="generate", code="c", message="m", billed=billed)
+            self.do(outcomes.failed, name, status=how, stage="generate", code="c", message="m", billed=billed)
 
     @rule()
     def crash_and_take_over(self):
@@ -198,7 +198,7 @@ class Money(RuleBasedStateMachine):
         before = [tuple(row) for row in self.rows(bought)]
         anew = {name for name in _NAMES if self.status_of(name) in _UNSENT}
         jobs = list(self.jobs.values())
-        self.do(enrolment.enrol, jobs, campaign="x", path=Path("x"), source_sha256="s")
+        self.do(registration.enrol, jobs, campaign="x", path=Path("x"), source_sha256="s")
         self.made_as |= {name: self.jobs[name] for name in anew}
         assert [tuple(row) for row in self.rows(bought)] == before
         assert all(self.status_of(name) is JobStatus.PLANNED for name in anew)

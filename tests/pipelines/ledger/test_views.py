@@ -3,9 +3,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from pipelines.job import Billed, JobStatus
-from pipelines.ledger import attempts, endings, views
-from pipelines.ledger.accounts import Balance
+from pipelines.core.job import Billed, JobStatus
+from pipelines.ledger import attempts, outcomes, views
+from pipelines.ledger.balances import Balance
 
 END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": datetime(2026, 1, 8, tzinfo=UTC)}
 
@@ -15,7 +15,7 @@ async def test_a_record_tells_all_of_a_job(ledger, enrol, accept, make_job):
     job = make_job(own={"shot": "12"}, tags=("hero",))
     await enrol(ledger, job)
     await accept(ledger, job, "p-1")
-    await ledger.write(endings.done, "a", output={"path": "videos/a.mp4"}, flags=["shorter"], **END)
+    await ledger.write(outcomes.done, "a", output={"path": "videos/a.mp4"}, flags=["shorter"], **END)
     [record] = await ledger.write(lambda connection: list(views.records(connection)))
     assert record.job == job
     assert (record.status, record.in_batch, record.attempts) == (JobStatus.DONE, True, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from pipelines.http import Http
+from pipelines.net.http import Http
 from tests.pipelines.outputs.clips import make_clip
 from tests.pipelines.outputs.fault_server import FileServer
 

@@ -12,12 +12,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from pipelines.http import Http
-from pipelines.job import Order
+from pipelines.core.job import Order
+from pipelines.net.http import Http
 from pipelines.providers.client import Client
-from pipelines.providers.profile_files import profile_named
-from pipelines.providers.sandbox.options import SandboxOptions
-from pipelines.providers.sandbox.server import SandboxAddress
+from pipelines.providers.profile.load import profile_named
+from pipelines.sandbox.http.server import SandboxAddress
+from pipelines.sandbox.options import SandboxOptions
 from tests.pipelines.providers.desk import Desk
 
 HOUSE = Path(__file__).parents[3]
@@ -82,7 +82,7 @@ def order_of() -> Callable[..., Order]:
 @pytest.fixture(scope="session")
 def quick_sandbox() -> Iterator[SandboxAddress]:
     """A sandbox that works at once, shared by the tests that go through a whole contract."""
-    command = [sys.executable, "-m", "pipelines.providers.sandbox", "--until-stdin-closes"]
+    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes"]
     arguments = SandboxOptions(latency="0.03", renders="light").arguments()
     with subprocess.Popen([*command, *arguments], stdin=-1, stdout=-1, cwd=HOUSE) as process:
         assert process.stdout is not None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.providers.profile import Mode, Parameter, Profile
+from pipelines.providers.profile.model import Mode, Parameter, Profile
 
 #: What a case is about, and how the page heads its column.
 KINDS = {

@@ -13,16 +13,16 @@ from typing import Any
 import httpx
 
 from pipelines.batch import read_batch
-from pipelines.http import Http
-from pipelines.image import load
-from pipelines.job import Order, RemoteJob
-from pipelines.outputs.probe import Media, probe
+from pipelines.core.image import load
+from pipelines.core.job import Order, RemoteJob
+from pipelines.net.http import Http
+from pipelines.outputs.media.probe import Media, probe
 from pipelines.providers.client import Client
-from pipelines.providers.profile import Profile
-from pipelines.providers.profile_files import shipped_profiles
+from pipelines.providers.profile.load import shipped_profiles
+from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import Accepted, Phase, Progress, Supplies, Verdict
-from pipelines.providers.rehearsal import dialect_of
-from pipelines.providers.sandbox.server import SandboxAddress
+from pipelines.run.rehearsal import dialect_of
+from pipelines.sandbox.http.server import SandboxAddress
 
 PATIENCE = 20.0
 

@@ -7,8 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from pipelines.addresses import Origin
-from pipelines.errors import (
+from pipelines.core.errors import (
     KeyRefused,
     LedgerError,
     NoAnswer,
@@ -20,10 +19,11 @@ from pipelines.errors import (
     Unsendable,
     UnusableAnswer,
 )
-from pipelines.http import Http
-from pipelines.job import RemoteJob
+from pipelines.core.job import RemoteJob
+from pipelines.net.addresses import Origin
+from pipelines.net.http import Http
 from pipelines.providers.client import Client, account_of, same_address
-from pipelines.providers.profile_files import profile_named
+from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Accepted, InDoubt, Phase, Rejected, Supplies
 
 KEY = "sk-canary-0123456789abcdef"

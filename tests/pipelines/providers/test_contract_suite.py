@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 from PIL import Image
 
-from pipelines.errors import (
+from pipelines.core.errors import (
     BatchError,
     KeyRefused,
     NoAnswer,
@@ -20,10 +20,10 @@ from pipelines.errors import (
     UnknownJob,
     UnusableAnswer,
 )
-from pipelines.providers.profile import Profile
-from pipelines.providers.profile_files import shipped_profiles
+from pipelines.providers.profile.load import shipped_profiles
+from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import InDoubt, Phase, Rejected
-from pipelines.providers.sandbox.fal_models import model_at
+from pipelines.sandbox.vendors.qiniu.queue_models import model_at
 from tests.pipelines.providers.contract_cases import CLIP, cases_of, pixels_of
 from tests.pipelines.providers.desk import contract_in_the_sandbox
 

@@ -11,13 +11,13 @@ from datetime import datetime
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import KeyRefused, ProviderError, TransportError, UnusableAnswer
-from pipelines.http import Answer, Http
-from pipelines.job import Order, RemoteJob
-from pipelines.providers.classify import classify
+from pipelines.core.errors import KeyRefused, ProviderError, TransportError, UnusableAnswer
+from pipelines.core.job import Order, RemoteJob
+from pipelines.net.http import Answer, Http
 from pipelines.providers.client import CONTRACTS, Client
-from pipelines.providers.profile_files import shipped_profiles
+from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.protocol import Accepted, InDoubt, Phase, Progress, Rejected, Supplies
+from pipelines.providers.responses.submission import classify
 
 MANY = int(os.environ.get("REELBATCH_FUZZ", "300"))
 OVER_HTTP = max(60, MANY // 10)

@@ -8,10 +8,10 @@ import os
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.providers import profile_words as words
-from pipelines.providers.plain_yaml import YamlRefused, parse_yaml
-from pipelines.providers.profile_files import shipped_profiles
-from pipelines.providers.profile_layers import Draft, Layers
+from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
+from pipelines.providers.profile import describe as words
+from pipelines.providers.profile.extends import Draft, Layers
+from pipelines.providers.profile.load import shipped_profiles
 
 EXAMPLES = int(os.environ.get("REELBATCH_FUZZ", "150"))
 TEXTS = [json.dumps(profile.model_dump(mode="json")) for profile in shipped_profiles().values()]

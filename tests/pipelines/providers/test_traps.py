@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from PIL import Image
 
-from pipelines.errors import BatchError
-from pipelines.providers.profile_files import shipped_profiles
+from pipelines.core.errors import BatchError
+from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.protocol import Phase
 from tests.pipelines.providers.contract_cases import VIDEO
 

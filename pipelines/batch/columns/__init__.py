@@ -1,0 +1,1 @@
+"""What the columns of a batch file mean."""

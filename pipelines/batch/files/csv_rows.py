@@ -1,0 +1,136 @@
+"""A CSV file becomes rows. Strict: whatever the reader would silently mend could be a row that buys the wrong thing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+from pipelines.batch.columns.names import canonical_name, normalised
+from pipelines.batch.files.document import MOST_COLUMNS, Dialect, Document, check_count
+from pipelines.batch.files.source import MOST_BYTES, Source
+from pipelines.batch.findings import Report
+from pipelines.core.errors import BatchError, Problem
+from pipelines.core.text.excerpt import excerpt, listed
+
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+#: The first line of a file made for Excel, which is no header: `sep=;`
+_DECLARED = re.compile(r'\s*"?sep=([,;\t|])"?[,;\t| ]*(?:[\r\n]|$)', re.IGNORECASE)
+
+#: A cell with more lines than this is a quote that somebody forgot to close.
+_MOST_LINES_IN_A_CELL = 500
+
+
+def read_csv(source: Source, report: Report) -> Document:
+    """Read a CSV or TSV file. Short and long rows go to the report.
+
+    Raises:
+        BatchError: it is empty, its separator or quotes are unclear, or it has no rows.
+    """
+    file = source.path.name
+    # The reader's own cap is lower than ours, and its message knows nothing of rows.
+    csv.field_size_limit(max(csv.field_size_limit(), MOST_BYTES))
+    declared = _DECLARED.match(source.text)
+    separator = declared[1] if declared else _separator(source, file)
+    records = _records(source.text, separator, file)
+    if declared:
+        next(records)
+    header_line, header = next(records, (1, []))
+    names = tuple(name.strip() for name in header)
+    _check_header(names, f"{file}, line {header_line}", report)
+    rows: list[tuple[str, ...]] = []
+    lines: list[int] = []
+    broken: set[int] = set()
+    shared: dict[str, str] = {}  # equal cells are one string: a column of 100,000 times "8" costs one
+    for line, cells in records:
+        if len(cells) != len(names):
+            _report_length(cells, names, f"{file}, row {len(rows) + 1} (line {line})", report)
+            broken.add(len(rows))
+            cells = [*cells, *names][: len(names)]  # noqa: PLW2901 - as long as the header, whatever is in it
+        rows.append(tuple([shared.setdefault(cell, cell) for cell in cells]))
+        lines.append(line)
+        check_count(len(rows), file)
+    if not rows:
+        report.problem(file, "has a header and no rows.", "Add a row below the header.")
+        report.stop_if_wrong()
+    notes = source.notes if separator == "," else (*source.notes, f"read as {_SEPARATORS[separator]}-separated")
+    dialect = Dialect(separator, source.marked)
+    return Document(file, "csv", names, tuple(rows), tuple(lines), frozenset(broken), notes=notes, dialect=dialect)
+
+
+def _separator(source: Source, file: str) -> str:
+    """The separator, told from the header line alone.
+
+    Raises:
+        BatchError: the file is empty, or two separators both give a prompt column.
+    """
+    header = next((line for line in io.StringIO(source.text, newline="") if line.strip()), "")
+    if not header:
+        raise BatchError([Problem(file, "is empty.", "Its first line names the columns, at least: prompt")])
+    if source.suffix == ".tsv":
+        return "\t"
+    split = {mark: _names(header, mark) for mark in _SEPARATORS if mark in header}
+    fitting = [mark for mark, names in split.items() if any(canonical_name(name) == "prompt" for name in names)]
+    if len(fitting) > 1:
+        found = " and ".join(_SEPARATORS[mark] for mark in fitting)
+        raise BatchError([Problem(f"{file}, line 1", f"both {found} could separate the columns.", "Rename a column.")])
+    if fitting:
+        return fitting[0]
+    return max(split, key=lambda mark: len(split[mark]), default=",")
+
+
+def _names(header: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([header], delimiter=separator, strict=True))
+    except csv.Error:
+        return []  # an unclosed quote is reported where the whole file is read
+
+
+def _records(text: str, separator: str, file: str) -> Iterator[tuple[int, list[str]]]:
+    """The line where each record begins, and its cells. Blank records are left out.
+
+    Raises:
+        BatchError: a quote is not closed, or text follows a closing quote.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            _check_lines(reader.line_num - line)
+            begins, line = line, reader.line_num + 1
+            if any(cell and not cell.isspace() for cell in cells):
+                yield begins, cells
+    except csv.Error as error:
+        where = f"{file}, line {line}"
+        fix = 'Put quotes around the whole cell, write a quote inside it as "", and close every quote.'
+        raise BatchError([Problem(where, f"the quotes do not fit: {error}.", fix)]) from None
+
+
+def _check_lines(lines: int) -> None:
+    if lines > _MOST_LINES_IN_A_CELL:
+        raise csv.Error(f"a cell goes on for more than {_MOST_LINES_IN_A_CELL} lines")
+
+
+def _check_header(names: tuple[str, ...], where: str, report: Report) -> None:
+    if len(names) > MOST_COLUMNS:
+        report.problem(where, f"has more than {MOST_COLUMNS} columns.", "Remove those that you do not need.")
+        report.stop_if_wrong()
+    seen: dict[str, int] = {}
+    for position, name in enumerate(names, start=1):
+        twin = seen.setdefault(normalised(name), position)
+        if name and twin != position:
+            what = f"the columns {twin} and {position} have the same name, {excerpt(name, 40)}."
+            report.problem(where, what, "Rename or remove one of them.")
+
+
+def _report_length(cells: list[str], names: tuple[str, ...], where: str, report: Report) -> None:
+    if len(cells) < len(names):
+        missing = listed(names[len(cells) :])
+        report.problem(
+            where, f"has {len(cells)} cells for {len(names)} columns; missing: {missing}.", "Complete the row."
+        )
+        return
+    what = f"has {len(cells)} cells for {len(names)} columns; too many: {excerpt(' '.join(cells[len(names) :]))}."
+    report.problem(where, what, "Put quotes around a cell that contains the separator.")

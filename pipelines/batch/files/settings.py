@@ -1,0 +1,98 @@
+"""What a YAML batch says about the run as a whole: limits, budget, output, delivery."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from pipelines.batch.findings import Report
+from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.suggestion import did_you_mean
+
+
+class _Setting(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _without_unit(value: object) -> object:
+    return value.strip().removesuffix("s").strip() if isinstance(value, str) else value
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Limits(_Setting):
+    """How fast this batch may go. None: as the provider's profile says."""
+
+    in_flight: int | None = Field(None, ge=1, le=100_000)
+    per_minute: float | None = Field(None, gt=0, le=1_000_000)
+    poll_every: Annotated[float | None, BeforeValidator(_without_unit)] = Field(None, ge=0.05, le=86_400)  # seconds
+
+
+class Budget(_Setting):
+    """What this batch may cost at most. None: no cap of its own."""
+
+    max: Decimal | None = Field(None, ge=0)
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$")  # None: that of the prices
+
+
+class Output(_Setting):
+    """Where the videos go. `dir` is relative to the batch file."""
+
+    dir: str | None = Field(None, pattern=r"^[^\x00-\x1f]+$")
+    filename: str | None = Field(None, min_length=1)  # a template, for rows without a name of their own
+
+
+class Settings(_Setting):
+    """All settings of one batch file; a CSV or JSONL file has none."""
+
+    name: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f/\\]+$")
+    provider: str | None = None
+    fallback: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()  # of rows that name none, in order
+    limits: Limits = Limits()
+    budget: Budget = Budget()
+    output: Output = Output()
+    delivery: Literal["poll", "callback"] = "poll"
+
+
+#: Of settings that have parts: the one that is meant most often, what its values look like, and an example.
+_PARTS = {
+    "budget": ("max", r"[0-9]{1,9}(\.[0-9]{1,6})?", "12"),
+    "limits": ("in_flight", "[0-9]{1,6}", "4"),
+    "output": ("dir", r"[\w./-]{1,80}", "videos"),
+}
+
+
+def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Settings:
+    """Settings from the text of a YAML file. Problems go to the report; what is wrong counts as not given."""
+    try:
+        return Settings.model_validate(dict(values))
+    except ValidationError as error:
+        wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
+        for detail in error.errors(include_url=False):
+            path = [str(part) for part in detail["loc"]]
+            where = f'{file}, "{".".join(path)}"'
+            if detail["type"] == "extra_forbidden":
+                report.problem(where, "is not a known setting.", did_you_mean(path[-1], _known_beside(path)))
+            elif detail["type"] == "model_type":
+                fix = f"Write {path[-1]}: {_example(path[-1], str(detail['input']))}."
+                report.problem(where, f"{excerpt(str(detail['input']), 40)} does not say of what.", fix)
+            else:
+                report.problem(where, f"{excerpt(str(detail['input']), 40)} does not fit: {detail['msg']}.")
+        return Settings.model_validate({key: value for key, value in values.items() if key not in wrong})
+
+
+def _example(setting: str, given: str) -> str:
+    """How a setting that has parts is written, with the value that was given alone where that can be meant."""
+    part, form, otherwise = _PARTS[setting]
+    return f"{{{part}: {given if re.fullmatch(form, given) else otherwise}}}"
+
+
+def _known_beside(path: list[str]) -> list[str]:
+    nested: dict[str, type[_Setting]] = {"limits": Limits, "budget": Budget, "output": Output}
+    return list(nested.get(path[0], Settings).model_fields)

@@ -1,0 +1,128 @@
+"""The reference images of a batch: each local one is read once, so that it can be judged before anything is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.batch.findings import Finding
+from pipelines.batch.rows.reference import is_address, is_data
+from pipelines.core.errors import ImageUnusable
+from pipelines.core.image import LocalImage, reference_to
+from pipelines.core.shape import pixels_of
+from pipelines.core.text.excerpt import excerpt
+from pipelines.providers.profile.model import Mode, Profile
+
+_COLUMN = "image_url"
+_KINDS = "Give a JPEG, PNG or WebP picture."
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One reference image of a row, as far as a plan must know it."""
+
+    reference: str  # as the order names it
+    shown: str  # as messages name it
+    pixels: tuple[int, int] | None  # None: an address, which nobody opens before the provider does
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is sent along, and not opened by the provider."""
+        return self.pixels is not None
+
+
+class Pictures:
+    """The pictures that a batch names. Reads each local one once, and keeps none of its bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._found: dict[str, Picture | Finding] = {}
+
+    def of(self, references: Sequence[str]) -> tuple[tuple[Picture, ...], list[Finding]]:
+        """The pictures of one row, and what is wrong with any of them."""
+        if not references:
+            return (), []
+        found = [self._one(reference) for reference in references]
+        return (
+            tuple(each for each in found if isinstance(each, Picture)),
+            [each for each in found if isinstance(each, Finding)],
+        )
+
+    def _one(self, reference: str) -> Picture | Finding:
+        if is_address(reference):
+            return Picture(reference, reference, None)
+        if reference not in self._found:
+            self._found[reference] = _written_out(reference) if is_data(reference) else self._file(reference)
+        return self._found[reference]
+
+    def _file(self, path: str) -> Picture | Finding:
+        fix = "" if Path(path).is_absolute() else "Paths begin at the folder of the batch file."
+        try:
+            whole = self._folder / Path(path).expanduser()
+            if not whole.is_file():
+                what = "is no file." if whole.exists() else "is neither a file that is there nor an https:// address."
+                return Finding(_COLUMN, f"{excerpt(path)} {what}", fix)
+            image = LocalImage.read(whole)
+        except ImageUnusable as error:
+            return Finding(_COLUMN, f"{excerpt(path)} {error}.", _KINDS)
+        except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, a user who has no home
+            return Finding(_COLUMN, f"{excerpt(path)} is no path.", fix)
+        return Picture(reference_to(path, image), excerpt(path), (image.width, image.height))
+
+
+def _written_out(address: str) -> Picture | Finding:
+    shown = excerpt(address, 30)
+    try:
+        image = LocalImage.decode(address)
+    except ImageUnusable as error:
+        return Finding(_COLUMN, f"{shown} {error}.", _KINDS)
+    return Picture(address, shown, (image.width, image.height))
+
+
+def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: Profile) -> list[Finding]:
+    """The pictures whose pixels are not those of the clip, where the provider wants them to be.
+
+    Args:
+        pictures: of one row; what only the provider can open is not judged.
+        size: that of the clip, in the mode.
+        mode: what the row fits.
+        profile: that it is a mode of.
+    """
+    wanted = pixels_of(size)
+    if not mode.images.must_match_size or wanted is None:
+        return []
+    looked_at = pictures[: mode.images.ignored_beyond]
+    return [
+        Finding(
+            _COLUMN,
+            f"{picture.shown} has {_times(picture.pixels)} pixels and the size is {size}; {profile.name} wants them equal.",
+            _remedy(picture.pixels, wanted, mode),
+        )
+        for picture in looked_at
+        if picture.pixels is not None and picture.pixels != wanted
+    ]
+
+
+def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    """The addresses without encryption, where the provider wants it: it may not open them.
+
+    Args:
+        references: what a row names, by column.
+    """
+    for column, names in references.items():
+        if any(name[:7].lower() == "http://" for name in names):
+            what = "is an http:// address, and the provider says that it opens https:// only."
+            yield Finding(column, what, "Give the https:// address.")
+
+
+def _remedy(pixels: tuple[int, int], wanted: tuple[int, int], mode: Mode) -> str:
+    assert mode.size is not None  # it has one to compare with
+    fitting = next((size for size in mode.size.allowed if pixels_of(size) == pixels), None)
+    if fitting is None and mode.size.makes(*pixels):
+        fitting = _times(pixels)
+    return f"Give the size {fitting}." if fitting else f"Make the picture {_times(wanted)}."
+
+
+def _times(pixels: tuple[int, int]) -> str:
+    return f"{pixels[0]}x{pixels[1]}"

@@ -1,0 +1,166 @@
+"""Which mode of a provider's profile a row fits, and what the row buys in it. Pure: values in, a decision out."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from pipelines.batch.columns.names import parameter_key
+from pipelines.batch.matching.fitting import OTHER_FAMILY, OTHER_MODEL, Fit, Fitting, Wish
+from pipelines.batch.matching.images import check_images
+from pipelines.batch.matching.own_parameters import fit_parameters, is_fixed
+from pipelines.batch.matching.size import fit_picture
+from pipelines.core.text.excerpt import listed
+from pipelines.core.text.suggestion import near_name
+from pipelines.providers.profile.model import Mode, Profile
+
+#: A server of an open profile may make longer clips than the profile knows, but surely none of more than an hour.
+_MOST_SECONDS = 3600
+
+#: A message that every row of a file may repeat names no more models than this.
+_MOST_MODELS = 8
+
+#: What mends an empty prompt.
+NO_PROMPT = "Write what the video shows, or remove the row."
+
+
+def best_fit(profile: Profile, wish: Wish) -> Fit:
+    """The first mode that takes everything the row gives; where none does, the nearest one with its problems."""
+    fits = (fit_in(profile, mode, wish) for mode in chosen_modes(profile, wish))
+    return min(fits, key=partial(_misfit, profile, wish))
+
+
+def _misfit(profile: Profile, wish: Wish, fit: Fit) -> tuple[int, bool, int]:
+    """How far a row is from a mode; one that would drop some of its images is taken only where no other fits as well."""
+    drops_images = any(warning.column == "image_url" for warning in fit.warnings)
+    return fit.distance, drops_images, max(0, wish.images - profile.mode(fit.mode).images.most)
+
+
+def chosen_modes(profile: Profile, wish: Wish) -> tuple[Mode, ...]:
+    """The modes that no fixed key which the row gives, such as acedata's `version`, speaks against; or else all."""
+    fixed = {name for mode in profile.modes for name in mode.fixed} if wish.given else set()
+    given = [(name, value) for name, value in wish.given if name in fixed]
+    if not given:
+        return profile.modes
+    return tuple(mode for mode in profile.modes if _is_chosen(mode, given)) or profile.modes
+
+
+def free_names(profile: Profile) -> frozenset[str]:
+    """The parameters whose value never decides a mode: what one mode takes, the others take as well."""
+    rules = [item for mode in profile.modes for item in mode.parameters.items()]
+    bound = {name for name, rule in rules if rule.allowed or rule.only or rule.type == "boolean"}
+    company = (item for _, rule in rules for item in (*rule.needs.items(), *rule.excludes.items()))
+    bound.update(other for other, values in company if values)
+    fixed = {name for mode in profile.modes for name in mode.fixed}
+    return frozenset(name for name, _ in rules) - bound - fixed
+
+
+def priced_fields(profile: Profile) -> frozenset[str]:
+    """The parameters that a price depends on, as the request calls them."""
+    rules = [item for mode in profile.modes for item in mode.parameters.items()]
+    counts = {rule.field or name for name, rule in rules if rule.multiplies_price}
+    return frozenset(counts.union(*(price.parameters for price in profile.prices)))
+
+
+def _is_chosen(mode: Mode, given: list[tuple[str, str]]) -> bool:
+    return all(is_fixed(mode, name, value) if name in mode.fixed else name in mode.parameters for name, value in given)
+
+
+def fit_in(profile: Profile, mode: Mode, wish: Wish) -> Fit:
+    """A row in this mode, with everything that does not fit."""
+    fitting = Fitting(profile, mode, wish, wish.model or mode.default_model or profile.default_model)
+    if wish.silent and not mode.prompt_optional:
+        fitting.refuse("prompt", "is empty.", NO_PROMPT)
+    _check_model(fitting)
+    if fitting.inherited:
+        seconds, size, orientation = wish.seconds, wish.size, wish.orientation
+        parameters: tuple[tuple[str, Any], ...] = ()
+        _refuse_all_but_the_prompt(fitting)
+    else:
+        seconds = _seconds(fitting)
+        size, orientation = fit_picture(fitting)
+        check_images(fitting)
+        _check_character(fitting)
+        _check_remix(fitting)
+        parameters = fit_parameters(fitting)
+    return Fit(
+        mode=mode.name,
+        model=fitting.model,
+        seconds=seconds,
+        size=size,
+        orientation=orientation,
+        parameters=parameters,
+        problems=tuple(fitting.problems),
+        warnings=tuple(fitting.warnings),
+        distance=fitting.distance,
+    )
+
+
+def _check_model(fitting: Fitting) -> None:
+    profile, mode, model = fitting.profile, fitting.mode, fitting.model
+    if model in mode.models:
+        return
+    if profile.open_models and all(model not in other.models for other in profile.modes):
+        what = f'{fitting.label} does not list the model "{model}". It is sent as it is.'
+        fitting.warn("model", what, f"Listed: {listed(mode.models)}.")
+        return
+    chosen = chosen_modes(profile, fitting.wish)
+    who = profile.name
+    if len(chosen) < len(profile.modes):
+        who = f"{profile.name} {listed([other.name for other in chosen], 5)}"
+    every = list(dict.fromkeys(name for other in chosen for name in other.models))
+    if model in every:
+        who, every = fitting.label, list(mode.models)
+    fitting.refuse("model", f'{who} has no model "{model}".', _other_models(model, every), OTHER_FAMILY)
+
+
+def _other_models(model: str, models: list[str]) -> str:
+    """The one that was surely meant, or else the first of all of them, and the nearest."""
+    same = [each for each in models if parameter_key(each) == parameter_key(model)]
+    near = near_name(model, same or models)
+    return near if same else f"Allowed: {listed(models, _MOST_MODELS)}. {near}".rstrip()
+
+
+def _seconds(fitting: Fitting) -> int | None:
+    rule, asked, model = fitting.mode.seconds, fitting.wish.seconds, fitting.model
+    if rule is None:
+        if asked is not None:
+            able = [mode for mode in fitting.kin() if mode.seconds and mode.seconds.takes(asked)]
+            what = f"{fitting.label} decides itself how long a clip is."
+            fitting.refuse("seconds", what, fitting.others(able) or "Leave it empty.")
+        return None
+    seconds = rule.default if asked is None else asked
+    only = rule.only.get(seconds, ())
+    if not rule.takes(seconds):
+        if fitting.profile.open_models and 1 <= seconds <= _MOST_SECONDS:
+            fitting.warn("seconds", f"{fitting.label} does not list {seconds} s. It is sent as it is.")
+        else:
+            kin = {mode.name: mode.seconds.wording() for mode in fitting.kin() if mode.seconds}
+            what = f"{fitting.label} does not make clips of {seconds} s."
+            fitting.refuse("seconds", what, fitting.alternatives(rule.wording(), kin))
+    elif only and model not in only and not fitting.unlisted:
+        fix = f"Allowed: {', '.join(rule.wording(model))}; or model {' or '.join(only)}."
+        fitting.refuse("seconds", f"{seconds} s are not made by {model}.", fix, OTHER_MODEL)
+    return seconds
+
+
+def _check_character(fitting: Fitting) -> None:
+    if fitting.wish.character and not fitting.mode.character:
+        fix = fitting.others([mode for mode in fitting.profile.modes if mode.character])
+        fitting.refuse("character_url", f"{fitting.label} takes no character.", fix or "Leave it empty.")
+
+
+def _check_remix(fitting: Fitting) -> None:
+    if fitting.wish.remix and fitting.mode.remix is None:
+        fix = fitting.others([mode for mode in fitting.profile.modes if mode.remix])
+        fitting.refuse("remix_of", f"{fitting.label} cannot remix.", fix or "Leave it empty.")
+
+
+def _refuse_all_but_the_prompt(fitting: Fitting) -> None:
+    """What a remix cannot take would be left out of the request in silence."""
+    wish, mode = fitting.wish, fitting.mode
+    given = {"image_url": wish.images > 0, "character_url": wish.character}
+    given |= {name: name not in wish.spoken and not is_fixed(mode, name, value) for name, value in wish.given}
+    for column in (name for name, is_given in given.items() if is_given):
+        what = f"is not taken by {fitting.label} for a remix, which is made of its prompt alone."
+        fitting.refuse(column, what, "Leave it empty.")

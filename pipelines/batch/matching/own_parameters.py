@@ -1,0 +1,108 @@
+"""A provider's own parameters in one mode: which of a row's columns they are, their values, and what goes with what. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from pipelines.batch.matching.fitting import ANY, Fitting
+from pipelines.batch.matching.parameters import ParameterRefused, check_model, parameter_value
+from pipelines.core.text.excerpt import listed
+from pipelines.providers.profile.model import Mode, Parameter
+
+_MOST_NAMED = 4  # models or sizes in a message that every row of a file may repeat
+
+
+def is_fixed(mode: Mode, name: str, value: str) -> bool:
+    """Whether a value is the one that the mode always sends."""
+    if name not in mode.fixed:
+        return False
+    if value in {str(mode.fixed[name]), mode.name}:
+        return True
+    try:
+        # A spreadsheet makes 2 of "2.0".
+        return Decimal(str(mode.fixed[name])) == Decimal(value.lower().removeprefix("v"))
+    except InvalidOperation:
+        return False
+
+
+def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
+    """The provider's own parameters among the row's own columns; what this mode cannot take is refused."""
+    mode, given = fitting.mode, dict(fitting.wish.given)
+    found: dict[str, Any] = {}
+    for name, rule in mode.parameters.items():
+        if name in given:
+            try:
+                check_model(rule, fitting.model)
+                if given[name] != ANY:
+                    found[rule.field or name] = parameter_value(rule, given[name], fitting.model)
+            except ParameterRefused as refused:
+                others = fitting.others([other for other in fitting.profile.modes if _takes(other, name, given[name])])
+                fitting.refuse(name, refused.what, f"{refused.fix} {others}".rstrip())
+        elif rule.required and rule.default is None:
+            fitting.refuse(name, f"{fitting.label} needs it.", f"Give a column {name}.")
+    _check_company(
+        fitting,
+        {name: found.get(mode.parameters[name].field or name, ANY) for name in given if name in mode.parameters},
+    )
+    for name, value in given.items():
+        if name not in mode.parameters and not is_fixed(mode, name, value) and name not in fitting.wish.spoken:
+            _refuse_parameter(fitting, name, value)
+    return tuple(found.items())
+
+
+def _takes(mode: Mode, name: str, text: str) -> bool:
+    """Whether any model of a mode takes a value of a parameter."""
+    rule = mode.parameters.get(name)
+    return rule is not None and any(_is_taken(rule, text, model) for model in mode.models)
+
+
+def _is_taken(rule: Parameter, text: str, model: str) -> bool:
+    try:
+        check_model(rule, model)
+        parameter_value(rule, text, model)
+    except ParameterRefused:
+        return False
+    return True
+
+
+def _check_company(fitting: Fitting, values: Mapping[str, Any]) -> None:
+    """Refuse a parameter without the others that it needs, or beside one that it does not go with.
+
+    Args:
+        fitting: the row in its mode.
+        values: what the row gives, by name; a parameter that says no is as good as none.
+    """
+    said = {name: str(value) for name, value in values.items() if value is not False}
+    for name in said:
+        rule = fitting.mode.parameters[name]
+        for other, wanted in rule.needs.items():
+            if other not in said or (wanted and said[other] not in wanted):
+                what = f"needs {other} to say {' or '.join(wanted)}." if wanted else f"needs {other} as well."
+                fitting.refuse(name, what, f"Give {other} in a column, or leave {name} empty.")
+        for other, unwanted in rule.excludes.items():
+            if other in said and (not unwanted or said[other] in unwanted):
+                what = f"does not go with {other}" + (f" {said[other]}." if unwanted else ".")
+                fitting.refuse(name, what, f"Leave {name} or {other} empty.")
+
+
+def _refuse_parameter(fitting: Fitting, name: str, value: str) -> None:
+    modes = fitting.profile.modes
+    allowed = [f"{mode.fixed[name]} ({mode.name})" for mode in modes if name in mode.fixed]
+    if allowed:
+        fitting.refuse(name, f'{fitting.profile.name} has no {name} "{value}".', f"Allowed: {listed(allowed, 10)}.")
+    else:
+        fix = f"{_instead(fitting, name)} A column of your own needs another name."
+        fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)
+
+
+def _instead(fitting: Fitting, name: str) -> str:
+    """How a row comes to what it asks for: by our own column for it, or by another model."""
+    size = fitting.mode.size
+    if name == "resolution" and size is not None:
+        return f'Give a column "size" instead: {listed(size.allowed, _MOST_NAMED)}.'
+    able = [mode for mode in fitting.profile.modes if name in mode.parameters]
+    models = list(dict.fromkeys(model for mode in able for model in mode.models))
+    # Nobody can write the name of a mode in a cell, but the name of a model.
+    return fitting.others(able) if fitting.model in models else f"Models that do: {listed(models, _MOST_NAMED)}."

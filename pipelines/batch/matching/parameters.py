@@ -1,0 +1,175 @@
+"""A provider's own parameters: a cell of text becomes the JSON value that the request takes. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from pipelines.core.text.excerpt import excerpt
+from pipelines.providers.profile.checks.findings import in_full
+from pipelines.providers.profile.model import Parameter
+
+_YES = frozenset({"true", "yes", "y", "1", "on"})
+_NO = frozenset({"false", "no", "n", "0", "off"})
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2})?")
+_MOST = 10**15
+_SHAPES = {
+    "object": ("a JSON object", "{%s}"),
+    "list": ("a JSON list", "[{%s}]"),
+    "objects": ("a JSON list of objects", "[{%s}]"),
+}
+
+
+class ParameterRefused(ValueError):
+    """A value that a parameter does not take: what is wrong, and how to mend it."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what)
+        self.what, self.fix = what, fix
+
+
+def parameter_value(rule: Parameter, text: str, model: str) -> Any:
+    """The JSON value of a cell.
+
+    Args:
+        rule: what the parameter takes.
+        text: the cell, trimmed and not empty.
+        model: the model of the order; some take less than others.
+
+    Raises:
+        ParameterRefused: it does not fit.
+    """
+    value = _READERS[rule.type](text)
+    if rule.type == "list":
+        _check_count(rule, value)
+        return [_checked(rule, item, item, model) for item in value]
+    if rule.type == "json":
+        _check_shape(rule, value, text)
+    return _checked(rule, value, text, model)
+
+
+def check_model(rule: Parameter, model: str) -> None:
+    """Refuse a parameter that a model does not take at all.
+
+    Raises:
+        ParameterRefused: naming the models that do.
+    """
+    if rule.models and model not in rule.models:
+        raise ParameterRefused(f"is not taken by {model}.", f"Only {' and '.join(rule.models)} can; or leave it empty.")
+
+
+def _checked(rule: Parameter, value: Any, text: str, model: str) -> Any:
+    """One value, spelt as the provider spells it."""
+    if isinstance(value, str):
+        value = _spelt_as_allowed(rule, value)
+    if rule.allowed and value not in rule.allowed:
+        raise ParameterRefused(f"{excerpt(text, 40)} is not allowed.", f"Allowed: {', '.join(map(str, rule.allowed))}.")
+    _check_range(rule, value, text)
+    only = rule.only.get(str(value), ())
+    if only and model not in only:
+        raise ParameterRefused(f"{excerpt(text, 40)} is not taken by {model}.", f"Only {' and '.join(only)} can.")
+    return value
+
+
+def _check_shape(rule: Parameter, value: Any, text: str) -> None:
+    """JSON of another shape would be refused only when it is sent."""
+    if rule.shape is None:
+        return
+    items = value if isinstance(value, list) else [value]
+    is_list, of_objects = isinstance(value, list), all(isinstance(item, dict) for item in items)
+    if is_list is (rule.shape == "object") or not (of_objects or rule.shape == "list"):
+        what, example = _SHAPES[rule.shape]
+        keys = ", ".join(f'"{key}": ...' for key in rule.keys) or '"name": ...'
+        raise ParameterRefused(f"{excerpt(text, 40)} is not {what}.", f"Write for example {example % keys}.")
+    for item in items:
+        missing = [key for key in rule.keys if key not in item]
+        if missing:
+            raise ParameterRefused(f"{excerpt(text, 40)} has no {missing[0]}.", f"It takes {' and '.join(rule.keys)}.")
+    if is_list:
+        _check_count(rule, value)
+
+
+def _check_count(rule: Parameter, items: list[Any]) -> None:
+    if not _within(rule, len(items)):
+        raise ParameterRefused(f"has {len(items)} items.", f"It takes {_bounds(rule)}.")
+
+
+def _spelt_as_allowed(rule: Parameter, text: str) -> str:
+    """The allowed value that differs in case only, if there is one."""
+    return next((str(one) for one in rule.allowed if str(one).casefold() == text.casefold()), text)
+
+
+def _check_range(rule: Parameter, value: Any, text: str) -> None:
+    if rule.type == "string":
+        if rule.most is not None and len(value) > rule.most:
+            raise ParameterRefused(f"has {len(value)} characters.", f"It takes at most {in_full(rule.most)}.")
+    elif rule.type in ("integer", "number") and not _within(rule, value):
+        raise ParameterRefused(f"{excerpt(text, 40)} is out of range.", f"It takes {_bounds(rule)}.")
+
+
+def _within(rule: Parameter, number: float) -> bool:
+    low = -math.inf if rule.least is None else rule.least
+    high = math.inf if rule.most is None else rule.most
+    return low <= number <= high
+
+
+def _bounds(rule: Parameter) -> str:
+    ends = [f"at least {in_full(rule.least)}"] if rule.least is not None else []
+    ends += [f"at most {in_full(rule.most)}"] if rule.most is not None else []
+    return " and ".join(ends)
+
+
+def _integer(text: str) -> int:
+    number = _number(text, "5")
+    if number != int(number):
+        raise ParameterRefused(f"{excerpt(text, 40)} is not a whole number.", "Write for example 5.")
+    return int(number)
+
+
+def _number(text: str, example: str = "0.5") -> float | int:
+    number = Decimal(text) if _NUMBER.fullmatch(text) else Decimal("nan")
+    if not number.is_finite() or abs(number) > _MOST:
+        raise ParameterRefused(f"{excerpt(text, 40)} is not a number.", f"Write for example {example}.")
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _boolean(text: str) -> bool:
+    word = text.casefold()
+    if word not in _YES and word not in _NO:
+        raise ParameterRefused(f"{excerpt(text, 40)} is neither yes nor no.", "Write yes or no.")
+    return word in _YES
+
+
+def _list(text: str) -> list[str]:
+    """Texts with commas, semicolons, bars or line ends between them, or as JSON."""
+    if not text.startswith("["):
+        return [item for part in re.split(r"[,;|\n]", text) if (item := part.strip())]
+    items = _json(text)
+    if not all(isinstance(item, str) for item in items):
+        raise ParameterRefused(f"{excerpt(text, 40)} is not a list of texts.", 'Write for example ["one", "two"].')
+    return list(items)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise ParameterRefused(f"{excerpt(text, 40)} is not JSON.", 'Write for example {"type": "simple"}.') from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "string": str,
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "list": _list,
+    "json": _json,
+}

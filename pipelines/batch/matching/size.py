@@ -1,0 +1,98 @@
+"""The picture that a row asks for in one mode: its size, its shape, or both. Pure."""
+
+from __future__ import annotations
+
+from pipelines.batch.matching.fitting import OTHER_MODEL, Fitting
+from pipelines.core.shape import has_shape, pixels_of, ratio_of, shape_named, shape_of
+from pipelines.providers.profile.describe import any_pixels
+from pipelines.providers.profile.model import Size
+
+
+def fit_picture(fitting: Fitting) -> tuple[str | None, str | None]:
+    """Size and orientation as the mode takes them. Where it takes no orientation, that only picks a size."""
+    wish, rule = fitting.wish, fitting.mode.orientation
+    size = _size(fitting)
+    pixels = pixels_of(size)
+    if wish.orientation and wish.size and size is not None:
+        if pixels and not has_shape(*pixels, wish.orientation):
+            fitting.refuse("orientation", f"{wish.orientation} contradicts the size {size}.", "Give one of the two.")
+        elif not pixels and rule is None:
+            fitting.refuse("orientation", f"{fitting.label} takes no orientation with {size}.", "Leave it empty.")
+    if rule is None:
+        return size, None
+    asked = (wish.orientation,) if wish.orientation else _shapes(pixels) if wish.size else ()
+    found = [value for shape in asked for value in rule.values if shape_named(value) == shape_named(shape)]
+    orientation = next(iter(found), wish.orientation or rule.default)
+    if orientation not in rule.values:
+        fix = f"Allowed: {', '.join(rule.values)}."
+        fitting.refuse("orientation", f"{fitting.label} does not take {orientation}.", fix)
+    return size, orientation
+
+
+def _shapes(pixels: tuple[int, int] | None) -> tuple[str, ...]:
+    """What the shape of a picture may be called, the exact word first."""
+    return (ratio_of(*pixels), shape_of(*pixels)) if pixels else ()
+
+
+def _size(fitting: Fitting) -> str | None:
+    mode, wish = fitting.mode, fitting.wish
+    if mode.size is None:
+        column = "size" if wish.size is not None else "orientation"
+        if wish.size is not None or (wish.orientation is not None and mode.orientation is None):
+            able = [kin for kin in fitting.kin() if kin.size or (column == "orientation" and kin.orientation)]
+            fitting.refuse(column, f"{fitting.label} takes no {column}.", fitting.others(able) or "Leave it empty.")
+        return None
+    size = _as_listed(wish.size, mode.size) if wish.size else _default_size(fitting, mode.size)
+    if size is None:
+        takes = [kin for kin in fitting.kin() if kin.orientation and wish.orientation in kin.orientation.values]
+        fix = fitting.others(takes) or f"Its sizes: {', '.join(mode.size.allowed)}."
+        fitting.refuse("orientation", f"{fitting.label} has no {wish.orientation} size.", fix)
+        size = mode.size.default
+    _check_size(fitting, mode.size, size)
+    return size
+
+
+def _as_listed(size: str, rule: Size) -> str:
+    """A size as the profile spells it: some write 1080P, or 1280*720."""
+    return next((one for one in rule.allowed if one.casefold().replace("*", "x") == size.casefold()), size)
+
+
+def _default_size(fitting: Fitting, rule: Size) -> str | None:
+    """The first size of the shape that is asked for; a size without pixels has every shape that is given beside it."""
+    shape, model = fitting.wish.orientation, fitting.model
+    if shape is None:
+        return rule.default
+    beside = fitting.mode.orientation is not None
+    of_the_shape = [
+        size
+        for size in dict.fromkeys((rule.default, *rule.allowed))
+        if (has_shape(*pixels, shape) if (pixels := pixels_of(size)) else beside)
+    ]
+    sure = [size for size in of_the_shape if model in rule.only.get(size, rule.doubtful.get(size, (model,)))]
+    return next(iter(sure or of_the_shape), rule.default if beside else None)
+
+
+def _check_size(fitting: Fitting, rule: Size, size: str) -> None:
+    only, doubtful, model = rule.only.get(size, ()), rule.doubtful.get(size, ()), fitting.model
+    if size not in rule.allowed:
+        pixels = pixels_of(size)
+        if pixels and rule.makes(*pixels):
+            return
+        if fitting.profile.open_models and pixels:
+            fitting.warn("size", f"{fitting.label} does not list {size}. It is sent as it is.")
+        else:
+            kin = {mode.name: _wording(mode.size) for mode in fitting.kin() if mode.size}
+            what = f'{fitting.label} does not take the size "{size}".'
+            fitting.refuse("size", what, fitting.alternatives(_wording(rule), kin))
+    elif only and model not in only and not fitting.unlisted:
+        rest = [one for one in rule.allowed if model in rule.only.get(one, (model,))]
+        fix = f"Allowed: {', '.join(rest)}; or model {' or '.join(only)}."
+        fitting.refuse("size", f"{size} is not made by {model}.", fix, OTHER_MODEL)
+    elif doubtful and model not in doubtful and model in fitting.mode.models:
+        what = f"the vendor's documents disagree whether {model} makes {size}."
+        fitting.warn("size", what, f"{' or '.join(doubtful)} surely does.")
+
+
+def _wording(rule: Size) -> tuple[str, ...]:
+    """The sizes as a message names them."""
+    return (*rule.allowed, *filter(None, [any_pixels(rule)]))

@@ -1,0 +1,1 @@
+"""Rows become jobs: orders, fallbacks, remixes."""

@@ -1,0 +1,1 @@
+"""The values of one row: defaults, templates, ids, names of files."""

@@ -1,0 +1,119 @@
+"""The user's own file back: every row with what became of it, and apart from it those that can be ordered again.
+
+The user's cells are given back untouched, in their order, formulas too, and in the dialect of their file: it must be
+readable as a batch again. Only our own columns are made harmless for spreadsheets. Where the user already has a column of one of
+our names, theirs stays as it is and ours is called `reelbatch_status` and so on.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from pipelines.batch.files.document import Dialect
+from pipelines.catalogue.failed_rows import FailedRow
+from pipelines.catalogue.manifest_row import ManifestRow, plain
+from pipelines.core.text.escaping import encodable, harmless
+from pipelines.outputs.storage.whole_file import whole_file
+
+DONE_COLUMNS = ("status", "video_path", "cost", "error")
+FAILED_COLUMNS = ("error_code", "error_message")
+
+Cells = Sequence[str]
+_USUAL = Dialect()
+
+
+def write_done_copy(
+    folder: Path,
+    input_name: str,
+    header: Cells,
+    rows: Sequence[Cells],
+    results: Mapping[int, Sequence[ManifestRow]],
+    dialect: Dialect = _USUAL,
+) -> Path:
+    """Write `<input name>.done.csv`, and say where it is.
+
+    Args:
+        folder: the output folder.
+        input_name: of the batch file: `spring.csv` becomes `spring.done.csv`.
+        header: the columns of the batch file.
+        rows: its cells.
+        results: by row number, 1 for the first: the takes that were made of it.
+        dialect: of the batch file.
+    """
+    path = folder / f"{Path(input_name).stem or 'batch'}.done.csv"
+    added = [_done_cells(results.get(number, ())) for number in range(1, len(rows) + 1)]
+    _write(path, header, DONE_COLUMNS, zip(rows, added, strict=True), dialect)
+    return path
+
+
+def write_failed_rows(folder: Path, header: Cells, rows: Sequence[FailedRow], dialect: Dialect = _USUAL) -> Path | None:
+    """Write `failed.csv`, and say where it is; with no failure an older one is taken away.
+
+    Args:
+        folder: the output folder.
+        header: its columns, as `failed_rows` gives them.
+        rows: the jobs to order again.
+        dialect: of the batch file.
+    """
+    path = folder / "failed.csv"
+    if not rows:
+        path.unlink(missing_ok=True)
+        return None
+    _write(path, header, FAILED_COLUMNS, ((row.cells, (row.code, row.message)) for row in rows), dialect)
+    return path
+
+
+def by_row(rows: Iterable[ManifestRow]) -> dict[int, list[ManifestRow]]:
+    """The takes of every row of the batch file."""
+    found: dict[int, list[ManifestRow]] = {}
+    for row in rows:
+        found.setdefault(row.row, []).append(row)
+    return found
+
+
+def _done_cells(takes: Sequence[ManifestRow]) -> Cells:
+    """Several takes share the cells: statuses and errors are each said once, paths in order, costs added up.
+
+    A cost counts where it was paid, and also where it may have been: the status says which.
+    """
+    costs: dict[str, Decimal] = {}
+    for take in takes:
+        cost = take.cost_estimated if take.is_uncertain and take.cost_actual is None else take.cost_actual
+        if cost is not None:
+            unit = take.currency or ""
+            costs[unit] = costs.get(unit, Decimal(0)) + cost
+    return (
+        _joined(take.status.value for take in takes),
+        _joined(take.path for take in takes),
+        # The currency is said only where it is needed, so that the column can be added up.
+        "; ".join(f"{plain(cost)} {unit}".strip() if len(costs) > 1 else plain(cost) for unit, cost in costs.items()),
+        _joined(take.error_message or take.error_code for take in takes),
+    )
+
+
+def _joined(texts: Iterable[str | None]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _write(path: Path, header: Cells, added: Cells, rows: Iterable[tuple[Cells, Cells]], dialect: Dialect) -> None:
+    encoding = "utf-8-sig" if dialect.marked else "utf-8"
+    with whole_file(path) as temporary, temporary.open("w", encoding=encoding, newline="") as file:
+        writer = csv.writer(file, delimiter=dialect.separator)
+        writer.writerow([encodable(name) for name in (*header, *_free_names(header, added))])
+        for cells, ours in rows:
+            padded = [*cells, *[""] * (len(header) - len(cells))]
+            writer.writerow([*map(encodable, padded), *(harmless(encodable(text)) for text in ours)])
+
+
+def _free_names(header: Cells, added: Cells) -> list[str]:
+    taken = {name.strip().casefold() for name in header}
+    names = []
+    for name in added:
+        free = name
+        while free in taken:
+            free = f"reelbatch_{free}"
+        names.append(free)
+    return names

@@ -1,0 +1,57 @@
+"""The thumbnails of an output folder. Made after the clips, at leisure; a missing one harms nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.catalogue.manifest_row import ManifestRow
+from pipelines.outputs.media.thumbnail import make_thumbnail
+
+FOLDER = "thumbs"
+_AT_ONCE = 2  # decoding takes whole cores: enough to go on beside the downloads
+# Lower case only: on some file systems `A.jpg` and `a.jpg` are one file.
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_NOT_PLAIN = re.compile(r"[^a-z0-9]+")
+
+
+def poster_name(job_id: str) -> str:
+    """The file name of a job's thumbnail. An id that is no safe file name gets a slug and a digest."""
+    if _PLAIN.fullmatch(job_id):
+        return f"{job_id}.jpg"
+    slug = _NOT_PLAIN.sub("-", job_id.lower()).strip("-")[:40]
+    digest = hashlib.sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{slug}.{digest}.jpg".lstrip(".")
+
+
+async def write_thumbnails(folder: Path, rows: Sequence[ManifestRow]) -> dict[str, str]:
+    """Make the thumbnails that are missing, or older than their clip, in threads.
+
+    Args:
+        folder: the output folder.
+        rows: of the manifest; those without a file are passed over.
+
+    Returns:
+        By job id, why a thumbnail could not be made.
+    """
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(row: ManifestRow) -> tuple[str, str | None]:
+        async with gate:
+            return row.id, await asyncio.to_thread(_make, folder / str(row.path), folder / FOLDER / poster_name(row.id))
+
+    found = await asyncio.gather(*(one(row) for row in rows if row.path))
+    return {job_id: reason for job_id, reason in found if reason}
+
+
+def _make(video: Path, poster: Path) -> str | None:
+    try:
+        made = video.stat().st_mtime_ns
+        if poster.is_file() and poster.stat().st_mtime_ns >= made:
+            return None
+    except OSError as error:
+        return f"{type(error).__name__}: {error.strerror}"
+    return make_thumbnail(video, poster)

@@ -1,0 +1,152 @@
+"""The nouns that every room shares: an order, a job, and the states that a job and its attempts pass through."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.core.shape import pixels_of
+
+
+class JobStatus(StrEnum):
+    """Where a job stands, as the manifest, `status` and `ls` show it."""
+
+    PLANNED = "planned"  #: known, nothing was sent
+    SUBMITTING = "submitting"  #: an attempt is claimed or on its way
+    IN_DOUBT = "in_doubt"  #: may have been paid; never sent again by itself
+    WAITING = "waiting"  #: accepted by the provider, which is working on it
+    READY = "ready"  #: generated; the file is not home yet
+    DONE = "done"  #: on disk, verified, catalogued
+    REJECTED = "rejected"  #: refused by the provider before any work
+    FAILED = "failed"  #: accepted, then failed at the provider, or the file cannot be had
+    PARKED = "parked"  #: set aside for later or for a person; never failed by a deadline
+    EXPIRED = "expired"  #: the provider no longer has the file
+    SKIPPED = "skipped"  #: not to be made: disabled, or the parent of a remix failed
+    CANCELLED = "cancelled"  #: cancelled at the provider
+
+
+#: Nothing more will happen to a job in these states by itself.
+FINAL_STATUSES = frozenset(
+    {
+        JobStatus.DONE,
+        JobStatus.REJECTED,
+        JobStatus.FAILED,
+        JobStatus.EXPIRED,
+        JobStatus.SKIPPED,
+        JobStatus.CANCELLED,
+    }
+)
+
+
+class AttemptState(StrEnum):
+    """How far one paid submission got. Only the first byte of `sending` can cost money."""
+
+    CLAIMED = "claimed"  #: slot and budget reserved; surely nothing was sent
+    SENDING = "sending"  #: committed just before the first byte
+    NOT_SENT = "not_sent"  #: ended before the first byte; the job may be tried again
+    IN_DOUBT = "in_doubt"  #: sent, and nobody knows whether it was accepted
+    ACCEPTED = "accepted"  #: the provider gave an id
+    REJECTED = "rejected"  #: the provider surely refused it
+    CLOSED = "closed"  #: was accepted, and has ended without a video; the job may be bought again if a person asks
+
+
+class Billed(StrEnum):
+    """Whether the provider charges for a job, as far as anyone can know here."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Order(BaseModel):
+    """What is bought: everything that decides the bytes of the request. Two equal orders are the same purchase."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: str
+    mode: str = ""  # the rule set of the profile that the row fits, such as acedata's "v2"; decides the protocol too
+    fixed: dict[str, Any] = Field(default_factory=dict)  # what the mode always sends, as it was when this was planned
+    model: str
+    prompt: str
+    seconds: int | None = None  # None: the provider decides
+    size: str | None = None  # as the provider spells it: "1280x720", or "small"
+    orientation: str | None = None  # "landscape", "portrait", ..., where the provider takes it apart from the size
+    image_urls: tuple[str, ...] = ()  # addresses, or local files as `pipelines.core.image` names them
+    character_url: str | None = None
+    character_start: int | None = None  # seconds
+    character_end: int | None = None  # seconds
+    remix_of: str | None = None  # the id of another job of the batch, or the provider's id of a video
+    extra: dict[str, Any] = Field(default_factory=dict)  # the provider's own parameters, under its own names
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical JSON of this order, the same on every machine and in every run.
+
+        What is not given does not count, so that a field which a later version adds leaves old fingerprints as they are;
+        nor does what a profile calls its mode, so that nobody buys again because of a new name.
+        """
+        given = self.model_dump(mode="json", exclude_defaults=True, exclude={"mode"})
+        canonical = json.dumps(given, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def pixels(self) -> tuple[int, int] | None:
+        """Width and height, where the size says them exactly."""
+        return pixels_of(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteJob:
+    """A job as its provider knows it: all that is needed to ask about it again, in any run."""
+
+    id: str
+    mode: str = ""  # of the profile
+    status_url: str | None = None  # where the provider said to ask; None: the contract's path
+    result_url: str | None = None  # where the provider said that the result will be
+    contract: str | None = None  # the protocol that it was ordered in; None: that of the mode
+
+
+class Choice(BaseModel):
+    """One way to have a job made: an order at one provider, and its price."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    order: Order
+    cost_estimated: Decimal | None = None
+    currency: str | None = None
+
+
+class Job(BaseModel):
+    """One video to make: an order, and where it came from and where it goes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str  # unique in the batch; also the name of its Prefect task run
+    row: int  # 1 for the first row after the header, or the first entry of `jobs`
+    campaign: str
+    take: int = 1  # 1 for the first; takes are separate purchases
+    order: Order
+    filename: str  # relative to the folder `videos/`, ends in ".mp4"
+    tags: tuple[str, ...] = ()
+    own: dict[str, str] = Field(default_factory=dict)  # the user's own columns, untouched
+    enabled: bool = True
+    cost_estimated: Decimal | None = None
+    currency: str | None = None
+    parent: str | None = None  # the job of this batch that it remixes, and waits for
+    fallbacks: tuple[Choice, ...] = ()  # tried in this order, each only when the one before was surely not bought
+    turned: int = 0  # how many of the fallbacks were turned to: the order is that of the last of them
+
+    def turn(self) -> Job | None:
+        """The same job with its next fallback as its order, or None where there is no further one."""
+        if self.turned >= len(self.fallbacks):
+            return None
+        return self.model_copy(update={"turned": self.turned + 1, **dict(self.fallbacks[self.turned])})
+
+    @property
+    def choice(self) -> Choice:
+        """The way it is made now."""
+        return Choice(order=self.order, cost_estimated=self.cost_estimated, currency=self.currency)

@@ -1,0 +1,1 @@
+"""Text for people and from strangers: amounts, counts, excerpts, escaping, and strict YAML."""

@@ -1,0 +1,119 @@
+"""A batch meets the ledger: new jobs are written down, known ones are left alone, a changed one is looked at twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from pipelines.core.errors import BatchError, Problem
+from pipelines.core.image import IMAGE_UNUSABLE
+from pipelines.core.job import Billed, Job, JobStatus, Order
+from pipelines.ledger.history import note, utc_text
+from pipelines.ledger.storage.schema import batch, job
+
+#: A job in one of these has cost nothing and owes nothing, so its row may be edited and planned anew.
+_MAY_CHANGE = frozenset(
+    {JobStatus.PLANNED, JobStatus.REJECTED, JobStatus.FAILED, JobStatus.SKIPPED, JobStatus.CANCELLED}
+)
+_UNSENT = frozenset({JobStatus.PLANNED, JobStatus.SKIPPED})
+_CHUNK = 5_000
+
+_Columns = dict[str, object]
+
+
+def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: Path, source_sha256: str) -> None:
+    """Write every job of a batch down, before anything is sent.
+
+    Raises:
+        BatchError: rows that were bought already now ask for something else.
+    """
+    wanted = select(job.c.id, job.c.fingerprint, job.c.status, job.c.error_code)
+    known = {row.id: row for row in connection.execute(wanted).all()}
+    refused = _fallbacks_of_refused(connection)
+    fresh: list[_Columns] = []
+    kept: list[_Columns] = []
+    anew: list[_Columns] = []
+    problems = []
+    for position, planned in enumerate(jobs):
+        columns = _columns(planned, position)
+        before = known.get(planned.id)
+        if before is None:
+            fresh.append(columns)
+        elif before.fingerprint == columns["fingerprint"]:
+            # What is not bought yet begins again with what the file asks for first; what was refused, if it may turn
+            # to others now.
+            others = planned.id in refused and refused[planned.id] != _fallbacks(planned)
+            unsent = before.status in _UNSENT or before.error_code == IMAGE_UNUSABLE
+            (anew if unsent or others else kept).append(columns)
+        elif before.status in _MAY_CHANGE:
+            anew.append(columns)
+        else:
+            problems.append(_changed(connection, planned, before.status, path))
+    if problems:
+        raise BatchError(problems)
+    if known:
+        connection.execute(update(job).values(in_batch=False))
+    _write(connection, fresh, kept, anew)
+    values = {"campaign": campaign, "path": str(path), "read_at": utc_text()}
+    if connection.execute(update(batch).where(batch.c.source_sha256 == source_sha256).values(values)).rowcount == 0:
+        connection.execute(insert(batch).values(source_sha256=source_sha256, **values))
+    note(connection, "enrolled", jobs=len(jobs), new=len(fresh))
+
+
+def _columns(planned: Job, position: int) -> _Columns:
+    return {
+        "id": planned.id,
+        "position": position,
+        "row": planned.row,
+        "take": planned.take,
+        "campaign": planned.campaign,
+        "fingerprint": planned.order.fingerprint(),
+        "plan": planned.model_dump_json(),
+        "status": JobStatus.PLANNED if planned.enabled else JobStatus.SKIPPED,
+        "in_batch": True,
+        "turned": 0,
+        "billed": Billed.NO,
+    }
+
+
+def _fallbacks_of_refused(connection: Connection) -> dict[str, list[str]]:
+    """The fallbacks that each refused job had when it was refused, by its id."""
+    rows = connection.execute(select(job.c.id, job.c.plan).where(job.c.status == JobStatus.REJECTED)).all()
+    return {row.id: _fallbacks(Job.model_validate_json(row.plan)) for row in rows}
+
+
+def _fallbacks(planned: Job) -> list[str]:
+    return [choice.order.fingerprint() for choice in planned.fallbacks]
+
+
+def _write(connection: Connection, fresh: list[_Columns], kept: list[_Columns], anew: list[_Columns]) -> None:
+    for chunk in _chunks(fresh):
+        connection.execute(insert(job), chunk)
+    names = ("position", "row", "take", "campaign", "fingerprint", "plan", "in_batch")
+    keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in names})
+    unwritten = {column: None for column in job.c if column.nullable and column.name not in names}
+    begin = keep.values(unwritten | {job.c.status: bindparam("_status"), job.c.turned: 0, job.c.billed: Billed.NO})
+    for statement, rows, columns in ((keep, kept, names), (begin, anew, (*names, "status"))):
+        for chunk in _chunks(rows):
+            connection.execute(statement, [{f"_{name}": row[name] for name in ("id", *columns)} for row in chunk])
+
+
+def _chunks(rows: list[_Columns]) -> Iterable[list[_Columns]]:
+    return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
+
+
+def _changed(connection: Connection, planned: Job, status: str, path: Path) -> Problem:
+    """A bought row that asks for something else now, and in what; what a mode fixes is its profile's."""
+    plan = connection.execute(select(job.c.plan).where(job.c.id == planned.id)).scalar_one()
+    now, bought = planned.order, Job.model_validate_json(plan).order
+    names = [name for name in Order.model_fields if name != "fixed" and getattr(now, name) != getattr(bought, name)]
+    of_profile = not set(names) - {"mode"}
+    profile = f", and the profile of {now.provider}: its mode was {bought.mode!r}" if of_profile else ""
+    return Problem(
+        f"{path.name}, row {planned.row}",
+        f"job {planned.id!r} is {status.replace('_', ' ')} already, and this row now asks for something else: "
+        f"{', '.join(names) or 'fixed'}.",
+        f"Give the row a new id to buy it anew, or restore what it said{profile}.",
+    )

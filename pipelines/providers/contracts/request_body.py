@@ -1,0 +1,138 @@
+"""The body of an order under the names that a mode of a profile gives its parts. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.core.image import Image, LocalImage
+from pipelines.core.job import Order
+from pipelines.providers.profile.model import Images, Mode, Profile, Seconds
+from pipelines.providers.protocol import Supplies, Upload
+
+
+def order_body(order: Order, profile: Profile, supplies: Supplies) -> dict[str, Any]:
+    """Everything that is sent with an order. Length and size are always said: their defaults differ between servers.
+
+    Raises:
+        ValueError: the order is a remix and nobody says of what; sent like this it would buy something else.
+    """
+    mode = profile.mode(order.mode)
+    if order.remix_of is not None and supplies.parent_id is None:
+        raise ValueError(f"a remix of {order.remix_of} needs the id of that clip")
+    if order.remix_of is not None and mode.remix is not None and mode.remix.only_prompt:
+        return {mode.prompt_field: order.prompt} | remix_fields(mode, supplies)
+    body: dict[str, Any] = {}
+    if mode.model_field is not None:
+        body[mode.model_field] = order.model
+    body |= prompt_and_images(order.prompt, supplies.images, mode)
+    body |= length_and_shape(order, mode)
+    if order.character_url is not None:
+        body["character_url"] = order.character_url
+        body["character_start"] = order.character_start
+        body["character_end"] = order.character_end
+    fixed = mode.fixed if order.remix_of is None else remix_fields(mode, supplies)
+    return (
+        body
+        | callback(mode, profile, supplies)
+        | profile.fixed
+        | fixed
+        | default_parameters(mode, order.model)
+        | order.extra
+    )
+
+
+def prompt_and_images(prompt: str, images: Sequence[Image], mode: Mode) -> dict[str, Any]:
+    """The prompt and the reference images, each under its own name or together as one list of typed items."""
+    if mode.prompt_style == "content":
+        return {mode.prompt_field: content_items(prompt, images, mode.images)}
+    return ({mode.prompt_field: prompt} if prompt else {}) | image_fields(images, mode.images)
+
+
+def content_items(prompt: str, images: Sequence[Image], rule: Images) -> list[dict[str, Any]]:
+    """One list of typed items, the prompt first."""
+    items: list[dict[str, Any]] = [{"type": "text", "text": prompt}] if prompt else []
+    for image, role in _with_roles(images, rule):
+        item = {"type": "image_url", "image_url": {"url": image_value(image, rule)}}
+        items.append(item if role is None else item | {"role": role})
+    return items
+
+
+def callback(mode: Mode, profile: Profile, supplies: Supplies) -> dict[str, Any]:
+    """The address to call when the job ends, where the provider takes one with the order."""
+    field = profile.callback_field_of(mode.name)
+    return {} if field is None or supplies.callback_url is None else {field: supplies.callback_url}
+
+
+def default_parameters(mode: Mode, model: str) -> dict[str, Any]:
+    """What is sent for the parameters that a row says nothing of, as far as the model takes them."""
+    sent = {rule.field or name: rule.default_for(model) for name, rule in mode.parameters.items()}
+    return {field: value for field, value in sent.items() if value is not None}
+
+
+def remix_fields(mode: Mode, supplies: Supplies) -> dict[str, Any]:
+    """What marks a submission as a remix of another clip, beside its path."""
+    if mode.remix is None:
+        return {}
+    named = {mode.remix.field: supplies.parent_id} if mode.remix.field is not None else {}
+    return {**mode.remix.fixed, **named}
+
+
+def length_and_shape(order: Order, mode: Mode) -> dict[str, Any]:
+    """Length, size and orientation, as far as the mode takes them."""
+    fields: dict[str, Any] = {}
+    if mode.seconds is not None and order.seconds is not None:
+        fields[mode.seconds.field] = _length(order.seconds, mode.seconds)
+    if mode.size is not None and order.size is not None:
+        fields[mode.size.field] = order.size
+    if mode.orientation is not None and order.orientation is not None:
+        fields[mode.orientation.field] = mode.orientation.values[order.orientation]
+    return fields
+
+
+def _length(seconds: int, rule: Seconds) -> str | int:
+    return f"{seconds}{rule.suffix}" if rule.type == "string" else seconds
+
+
+def image_fields(images: Sequence[Image], rule: Images) -> dict[str, Any]:
+    """The reference images, in the form and under the names that the provider takes."""
+    if not images:
+        return {}
+    values = [image_value(image, rule) for image in images]
+    if isinstance(values[0], Upload):
+        return {rule.file_field or rule.field: values[0]}
+    if rule.style == "each":
+        return dict(zip(rule.fields, values, strict=False))
+    if rule.style == "frames":
+        return {rule.field: [_frame(image, role, rule) for image, role in _with_roles(images, rule)]}
+    if rule.style == "list":
+        return {rule.field: values}
+    one: Any = {"image_url": values[0]} if rule.style.startswith("object") else values[0]
+    return {rule.field: json.dumps(one) if rule.style == "object_text" else one}
+
+
+def _frame(image: Image, role: str | None, rule: Images) -> dict[str, Any]:
+    frame = {rule.item_field: image_value(image, rule)}
+    return frame if role is None else frame | {"type": role}
+
+
+def _with_roles(images: Sequence[Image], rule: Images) -> list[tuple[Image, str | None]]:
+    roles: list[str | None] = [*rule.roles, *rule.roles[-1:] * len(images)]
+    return list(zip(images, roles or [None] * len(images), strict=False))
+
+
+def image_value(image: Image, rule: Images) -> str | Upload:
+    """One image in the form that the provider takes: an address as it is, a local file in the last form that fits."""
+    if not isinstance(image, LocalImage):
+        return image
+    form = [form for form in rule.forms if form != "url"][-1]
+    if form == "file":
+        return Upload(image.name, image.type, image.data)
+    return image.base64() if form == "base64" else image.data_url()
+
+
+def is_form(body: Mapping[str, Any], profile: Profile) -> bool:
+    """Whether a body goes out as multipart/form-data."""
+    has_file = any(isinstance(value, Upload) for value in body.values())
+    return profile.encoding == "multipart" or has_file

@@ -1,0 +1,103 @@
+"""The one table from the answer to a free query to what it means: a body to read, or the error that it stands for. Pure.
+
+No error here ends a job: it is waited out, or handed to a person. As with a payment the code decides before the HTTP
+status; but only in an envelope, since an error in the body of a job is the job's, and says nothing of the query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pipelines.core.errors import KeyRefused, ProviderUnavailable, SlowDown, UnknownJob, UnusableAnswer
+from pipelines.net.http import Answer
+from pipelines.pacing.back_off import retry_after
+from pipelines.providers.profile.model import ErrorKind, Profile
+from pipelines.providers.responses import json_values
+
+_Meaning = Literal["key", "slow_down", "address", "server", "unknown_job"]
+_BY_KIND: Mapping[ErrorKind | None, _Meaning] = {"key": "key", "slow_down": "slow_down", "address": "address"}
+_BY_STATUS: Mapping[int, _Meaning] = {401: "key", 404: "unknown_job", 410: "unknown_job", 429: "slow_down"}
+#: Ace's older page. As the answer to an order it means the row, so no profile can say what it means here.
+_UNKNOWN_JOB = frozenset({"task_not_found"})
+#: What tells of a job in any of the contracts. An answer with any of it is a job's.
+_IDS_AND_STATES = ("id", "_id", "task_id", "request_id", "status", "state")
+_RESULTS = ("response", "items", "data", "result", "video", "videos", "payload")
+#: Refusals that are about the query, the address or the moment, never about how a job has ended.
+_OF_THE_QUERY = frozenset({401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 425, 429, 499})
+_OK, _MOVED, _BAD_REQUEST, _SERVER = 200, 300, 400, 500
+
+
+def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mapping[str, Any]:
+    """The JSON object of an answer that tells of a job.
+
+    Args:
+        answer: to a query about a job.
+        profile: of who gave it.
+        result: it stands where a job that has ended has its result, so that an error is how it ended.
+
+    Raises:
+        KeyRefused: the key is not, or no longer, taken.
+        UnknownJob: nobody there knows the job.
+        SlowDown: too many queries.
+        ProviderUnavailable: any other refusal; it passes, or the deadline ends it.
+        UnusableAnswer: no JSON object came back.
+    """
+    body = json_values.parse(answer.body) if answer.complete else None
+    fine = _OK <= answer.status < _MOVED
+    if fine and body is None:
+        raise UnusableAnswer(f"{profile.name} answers a status query with something that is no JSON object.")
+    code, message = json_values.error_of(body or {}, profile.errors)
+    enveloped = body is not None and _is_envelope(body, code, profile)
+    meaning = _meaning(answer.status, code if enveloped else None, profile)
+    if body is not None and meaning is None:
+        readable_here = (result or not enveloped) if fine else result and _says_how_it_ended(answer.status, body, code)
+        if readable_here:
+            return body
+    said = json_values.printable(f"{code or ''} {message or ''}".strip() or "no reason given", 300)
+    raise _error(meaning, answer, said, profile)
+
+
+def _is_envelope(body: Mapping[str, Any], code: str | None, profile: Profile) -> bool:
+    """Whether a body holds an error and no job: neither an id, nor a state, nor a result."""
+    own = (path.split(".")[0].removesuffix("[]") for path in (profile.id_path, profile.status_path) if path)
+    if any(body.get(name) for name in (*_IDS_AND_STATES, *_RESULTS, *own)):
+        return False
+    return bool(body.get("error") or body.get("detail")) or body.get("success") is False or code in profile.errors
+
+
+def _meaning(status: int, code: str | None, profile: Profile) -> _Meaning | None:
+    """What stands against reading the answer, by its code, then by its status; a 403 may be about this query only."""
+    if code in _UNKNOWN_JOB:
+        return "unknown_job"
+    kind = profile.errors.get(code or "")
+    return _BY_KIND.get(kind) or _BY_STATUS.get(status) or ("server" if kind == "server" else None)
+
+
+def _says_how_it_ended(status: int, body: Mapping[str, Any], code: str | None) -> bool:
+    """Whether a refusal at the address of a result is the end of its job, in the manner of fal: 422 and a reason.
+
+    A 400 with bare words is none: so the queue says that there is no result yet.
+    """
+    if not _BAD_REQUEST <= status < _SERVER or status in _OF_THE_QUERY or (status == _BAD_REQUEST and code is None):
+        return False
+    return bool(body.get("detail") or body.get("error"))
+
+
+def _error(meaning: _Meaning | None, answer: Answer, said: str, profile: Profile) -> Exception:
+    name = profile.name
+    if meaning == "key":
+        return KeyRefused(
+            f"{name} refuses the API key on a status query ({said}). Set a valid {profile.key_names[0]} and run the "
+            "same command again: jobs that were accepted are kept."
+        )
+    if meaning == "unknown_job":
+        return UnknownJob(f"{name} does not know this job ({said}).")
+    if meaning == "slow_down":
+        return SlowDown(f"{name} asks for fewer status queries.", retry_after(answer.headers))
+    if meaning == "address":
+        setting = profile.base_url_names[0]
+        return ProviderUnavailable(
+            f"{name} answers no status queries at this address (HTTP {answer.status}: {said}). Check {setting}."
+        )
+    return ProviderUnavailable(f"{name} answers a status query with HTTP {answer.status} ({said}).")

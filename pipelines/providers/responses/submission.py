@@ -1,0 +1,127 @@
+"""The one table from what a submission brought back to what it means for the money. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.net.addresses import Origin
+from pipelines.net.http import Answer
+from pipelines.pacing.back_off import retry_after
+from pipelines.providers.profile.model import ErrorKind, Profile
+from pipelines.providers.protocol import Accepted, Contract, InDoubt, Rejected, Verdict
+from pipelines.providers.responses import json_values
+
+#: Only these refuse for certain. Whoever answers with another 4xx (408, 409, 425, 499, ...) may have taken the job.
+_DEFINITE = frozenset({*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451})
+#: What an error is about where nothing can have been begun: the account, the pace, or the order as it was written.
+_NEVER_BEGUN: frozenset[ErrorKind] = frozenset({"key", "funds", "slow_down", "row"})
+_INVALID_URL, _NOT_FOUND = "invalid url", "not_found"
+_ORDERED = ("model", "video", "image", "file", "character")  # what an order may name, and a server may not have
+_MODERATION = ("moderation", "content_policy", "content policy", "safety")
+_OK, _MOVED, _CLIENT, _SERVER = 200, 300, 400, 500
+_SEE_OTHER = 303  # not "send it there", but "it is done, and the answer is there"
+
+
+def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
+    """What the answer to a paid submission means.
+
+    `Rejected` is said only where the provider's own words rule out a charge. Everything else that is not plainly
+    accepted is `InDoubt`.
+    """
+    body = json_values.parse(answer.body)
+    code, message = json_values.error_of(body, profile.errors) if body is not None else (None, None)
+    if not answer.complete:
+        return _doubt(answer, f"the answer broke off (HTTP {answer.status})")
+    said = _surely_refused(message, profile)
+    if _OK <= answer.status < _MOVED:
+        found = contract.read_job(body, profile) if body is not None else None
+        if found is not None and not _is_refused_all_the_same(body or {}, profile):
+            return Accepted(found, _trace_id(body, answer), answer.status)
+        kind = profile.errors.get(code or "", said)
+        if kind not in (None, "server"):
+            return _rejected(kind, answer, body, profile)
+        return _doubt(answer, "the answer names no job")
+    if _MOVED <= answer.status < _CLIENT and answer.status != _SEE_OTHER:
+        words = f"the address answers with a redirect{_to(answer)}; set the right base URL"
+        return _rejected("address", answer, {"code": "redirect", "message": words}, profile)
+    if answer.status in _DEFINITE:
+        return _rejected(kind_of(answer.status, code, message, profile), answer, body, profile)
+    if answer.status >= _SERVER and said is not None:
+        return _rejected(said, answer, body, profile)
+    if answer.status >= _SERVER and profile.on_server_error == "rejected" and code is not None:
+        return _rejected("server", answer, body, profile)
+    return _doubt(answer, f"the provider answered HTTP {answer.status}" + (f" ({code})" if code else ""))
+
+
+def kind_of(status: int, code: str | None, message: str | None, profile: Profile) -> ErrorKind:
+    """Whose fault a definite refusal is: the code decides, then the words, then the HTTP status."""
+    if code is not None and code in profile.errors:
+        return profile.errors[code]
+    if (said := _surely_refused(message, profile)) is not None:
+        return said
+    if status in (401, 402, 429):
+        kinds: dict[int, ErrorKind] = {401: "key", 402: "funds", 429: "slow_down"}
+        return kinds[status]
+    if any(word in f"{code} {message}".lower() for word in _MODERATION):
+        return "moderation"
+    if status == 403:  # noqa: PLR2004 - the table of HTTP is better known than any name
+        return "forbidden"
+    if status in (404, 405) and _means_the_address(code, message or ""):
+        return "address"
+    return "row"
+
+
+def _is_refused_all_the_same(body: Mapping[str, Any], profile: Profile) -> bool:
+    """Whether an answer that names a job says that it was not taken: `success: false`, and a code that leaves no doubt.
+
+    Any other code may be that of a job that was begun. It is asked about like any other, and its provider says how it ended.
+    """
+    return body.get("success") is False and profile.errors.get(json_values.error_code(body) or "") in _NEVER_BEGUN
+
+
+def _surely_refused(message: str | None, profile: Profile) -> ErrorKind | None:
+    """What words mean that this provider says only where it has taken nothing, also with a server error's status."""
+    heard = (message or "").lower()
+    return next((kind for words, kind in profile.refusals.items() if words in heard), None)
+
+
+def _means_the_address(code: str | None, message: str) -> bool:
+    """Whether a 404 is about the path: FastAPI says {"detail": "Not Found"}, OpenAI and its like "Invalid URL".
+
+    What an order names may be missing too, a model first of all; then the words say so.
+    """
+    said = message.lower()
+    is_plain = (code or _NOT_FOUND).lower().removesuffix("_error") == _NOT_FOUND
+    return _INVALID_URL in said or (is_plain and not any(thing in said for thing in _ORDERED))
+
+
+def _rejected(kind: ErrorKind | None, answer: Answer, body: Mapping[str, Any] | None, profile: Profile) -> Rejected:
+    code, message = json_values.error_of(body or {}, profile.errors)
+    return Rejected(
+        kind or "row",
+        code or f"http_{answer.status}",
+        json_values.printable(message or "the provider gave no reason", 500),
+        answer.status,
+        retry_after(answer.headers),
+        _trace_id(body, answer),
+    )
+
+
+def _to(answer: Answer) -> str:
+    """Whose a redirect's target is, as far as it says. The rest of it may be a secret."""
+    try:
+        return f" to {Origin.of(answer.headers.get('location', ''))}"
+    except ValueError:
+        return ""
+
+
+def _doubt(answer: Answer, reason: str) -> InDoubt:
+    return InDoubt(reason, answer.status, json_values.excerpt(answer.body))
+
+
+def _trace_id(body: Mapping[str, Any] | None, answer: Answer) -> str | None:
+    """What the provider's support will ask for: from the body, or from a header."""
+    headers = (answer.headers.get(name) for name in ("x-request-id", "x-qiniu-request-id"))
+    found = (json_values.identifier(value) for value in ((body or {}).get("trace_id"), *headers))
+    return next((value for value in found if value is not None), None)

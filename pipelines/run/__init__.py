@@ -1,0 +1,1 @@
+"""One run of a campaign: opened, worked through, and what it comes to."""

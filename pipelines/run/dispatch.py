@@ -1,0 +1,50 @@
+"""Which job of a run is begun when: so many at once at each provider, parents before what is made after them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from logging import WARNING
+
+from pipelines.core.dependencies import children_of, roots_of
+from pipelines.core.job import Job
+from pipelines.pacing.worker_pool import work_through
+from pipelines.run.progress import first_of
+from pipelines.run.run import Run
+
+
+async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]]) -> None:
+    """Await `work(job)` for every job that this run is to work on, at each provider as many at once as its lane has workers.
+
+    Args:
+        run: the run.
+        work: takes one job as far as it can go; must deal with its own failures, an exception of it ends everything.
+    """
+
+    async def begin(job: Job) -> None:
+        if run.may_start(job):
+            await work(job)
+
+    jobs = run.jobs()
+    roots, then = roots_of(jobs), partial(_next_after, children_of(jobs))
+    async with asyncio.TaskGroup() as group:
+        for name, lane in run.lanes.items():
+            own = [job for job in roots if job.order.provider == name]
+            workers = min(lane.workers, sum(job.order.provider == name for job in jobs))
+            group.create_task(work_through(own, begin, workers=workers, stop=run.stop, then=then))
+    if not run.stop.is_set():
+        _tell_who_waits(run)
+
+
+def _next_after(children: Mapping[str, list[Job]], job: Job) -> list[Job]:
+    """The jobs that waited for this one: a remix is made, or skipped, when its parent has ended."""
+    return children.get(job.id, [])
+
+
+def _tell_who_waits(run: Run) -> None:
+    """Say which jobs wait for one that has not come to its end in this run, and does not by itself."""
+    for head, ids in run.held_up().items():
+        wait = "waits" if len(ids) == 1 else "wait"
+        status = run.status_of(head).replace("_", " ")
+        run.tally.say(f"{first_of(ids)} {wait} for {head}, which is {status}. Nothing was sent for them.", WARNING)

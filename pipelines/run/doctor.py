@@ -1,0 +1,191 @@
+"""Whether this machine is ready to run campaigns: pins, Prefect's server, ports, disk, keys, clock, SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pipelines.core.errors import TransportError
+from pipelines.ledger.storage.sqlite import journal_mode
+from pipelines.net.addresses import Origin
+from pipelines.net.http import Http
+from pipelines.providers.profile.model import Profile
+from pipelines.run.accounts import key_refusal
+
+SERVER_PORTS = range(8000, 9000)  # where Prefect's own server of a run looks for a free one
+_LEAST_FREE_BYTES = 2 << 30
+_BUILT = datetime(2026, 11, 1, tzinfo=UTC)
+_MOST_SKEW_S = 60.0
+#: Below the first, from the second on, Prefect 3.8.8's server or scheduler does not work (measured).
+_PINS = {"prefect": ((3, 8, 8), (4,)), "fastapi": ((0, 139), (0, 151)), "sqlalchemy": ((2, 0), (2, 1))}
+
+
+class Health(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    NOTE = "note"  #: worth knowing, and nothing to do unless you want to
+    BAD = "bad"  #: a run would fail
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check."""
+
+    name: str
+    health: Health
+    words: str
+
+
+async def examine(
+    folder: Path, profiles: list[Profile], environment: Mapping[str, str], *, live: bool
+) -> list[Finding]:
+    """Every check, none of which costs money.
+
+    Args:
+        folder: where outputs would go.
+        profiles: whose keys and addresses are looked at.
+        environment: where keys and addresses are set.
+        live: also ask the providers whose key is set whether they answer, and what time it is there.
+    """
+    found = [
+        _python(),
+        *_pins(),
+        await _prefect_server(environment),
+        _port(environment),
+        *_disk(folder),
+        _sqlite(),
+        _clock(),
+    ]
+    found += [_key(profile, environment) for profile in profiles]
+    if live:
+        found += [await _answers(profile, environment) for profile in profiles if profile.key_from(environment)]
+    return found
+
+
+def _python() -> Finding:
+    return Finding("Python", Health.OK, sys.version.split()[0])
+
+
+def _pins() -> Iterator[Finding]:
+    for name, (least, below) in _PINS.items():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            yield Finding(name, Health.BAD, "not installed; install with constraints.txt")
+            continue
+        numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
+        fits = least <= numbers < below
+        wish = f"needs at least {_dotted(least)} and below {_dotted(below)}"
+        yield Finding(name, Health.OK if fits else Health.BAD, found if fits else f"{found}; {wish}")
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(str(number) for number in numbers)
+
+
+async def _prefect_server(environment: Mapping[str, str]) -> Finding:
+    """Prefect's server imports with the packages that are installed; a mismatch shows only there."""
+    name = "Prefect server"
+    if url := environment.get("PREFECT_API_URL"):
+        return Finding(name, Health.OK, f"yours at {url}; every run goes there")
+    command = (sys.executable, "-c", "import prefect.server.api.server")
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, talk = await process.communicate()
+    if process.returncode == 0:
+        return Finding(name, Health.OK, "none is set; each run brings its own (its UI: `prefect server start`)")
+    last = talk.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason given"]
+    return Finding(name, Health.BAD, f"does not import: {last[0]}")
+
+
+def _port(environment: Mapping[str, str]) -> Finding:
+    if environment.get("PREFECT_API_URL"):
+        return Finding("ports", Health.OK, "not needed, a Prefect server is set")
+    free = next((port for port in SERVER_PORTS if _is_free(port)), None)
+    if free is None:
+        return Finding("ports", Health.BAD, "no port from 8000 to 8999 is free for Prefect's server")
+    return Finding("ports", Health.OK, f"{free} is free for Prefect's server")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    words = f"{free / 2**30:.1f} GiB free in {existing}"
+    yield Finding("disk", Health.OK if free >= _LEAST_FREE_BYTES else Health.BAD, words)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        yield Finding("folder", Health.BAD, f"{existing} cannot be written ({error.strerror})")
+    else:
+        yield Finding("folder", Health.OK, f"{existing} can be written")
+
+
+def _sqlite() -> Finding:
+    return Finding("SQLite", Health.OK, f"{sqlite3.sqlite_version}, journal mode {journal_mode()}, synced in full")
+
+
+def _clock() -> Finding:
+    now = datetime.now(UTC)
+    if now < _BUILT:
+        return Finding(
+            "clock", Health.BAD, f"says {now:%Y-%m-%d %H:%M} UTC, which is in the past; link expiry needs it right"
+        )
+    return Finding("clock", Health.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC (compared with the providers' by --live)")
+
+
+def _key(profile: Profile, environment: Mapping[str, str]) -> Finding:
+    name = f"key of {profile.name}"
+    base_url, own = profile.base_url_from(environment)
+    where = f", address {base_url}" if own else ""
+    key = profile.key_from(environment)
+    if reason := key_refusal(key or ""):
+        return Finding(name, Health.BAD, f"set{where}, but {reason}")
+    if key:
+        return Finding(name, Health.OK, f"set{where}")
+    return Finding(name, Health.NOTE, f"not set ({' or '.join(profile.key_names)}){where}; a rehearsal needs none")
+
+
+async def _answers(profile: Profile, environment: Mapping[str, str]) -> Finding:
+    """Whether anybody answers at the address. No key is sent."""
+    name = f"{profile.name} live"
+    base_url, _ = profile.base_url_from(environment)
+    try:
+        Origin.of(base_url)
+        async with Http() as http:
+            answer = await http.ask("GET", base_url, headers={}, deadline_s=10)
+    except (ValueError, TransportError) as error:
+        return Finding(name, Health.BAD, f"{base_url} does not answer: {error}")
+    skew = _skew_s(answer.headers.get("date"))
+    if skew > _MOST_SKEW_S:
+        return Finding(name, Health.BAD, f"answers, but its clock and this one differ by {skew:.0f} s")
+    return Finding(name, Health.OK, f"{base_url} answers")
+
+
+def _skew_s(date: str | None) -> float:
+    """Seconds between this clock and an HTTP `Date` header; 0 where there is none to compare with."""
+    try:
+        there = parsedate_to_datetime(date or "")
+    except (ValueError, TypeError):
+        return 0.0
+    return abs((datetime.now(UTC) - there).total_seconds())

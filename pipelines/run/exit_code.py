@@ -1,0 +1,46 @@
+"""What a run comes to, as one number for scripts and one word for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipelines.core.errors import BudgetReached, KeyRefused, ReelbatchError
+from pipelines.core.job import JobStatus
+
+ALL_DONE, SOME_FAILED, BAD_INPUT, BUDGET, UNFINISHED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+_FAILED = (JobStatus.FAILED, JobStatus.REJECTED, JobStatus.EXPIRED, JobStatus.CANCELLED)
+_UNFINISHED = (JobStatus.PARKED, JobStatus.IN_DOUBT, JobStatus.WAITING, JobStatus.READY, JobStatus.SUBMITTING)
+
+
+def exit_code(
+    counts: Mapping[JobStatus, int],
+    *,
+    reasons: tuple[ReelbatchError, ...] = (),
+    interrupted: bool = False,
+) -> int:
+    """The exit code of a run: what a person must look at first wins.
+
+    Args:
+        counts: how many jobs stand where.
+        reasons: why submissions, or the whole run, were ended early.
+        interrupted: a person stopped it.
+
+    Returns:
+        130 interrupted; 2 nothing could be bought because of the set-up; 4 something is parked, in doubt or unfinished;
+        3 the budget or the balance ended it; 1 some rows failed; 0 all done.
+    """
+    if interrupted:
+        return INTERRUPTED
+    bought = any(counts.get(status) for status in (JobStatus.DONE, *_UNFINISHED))
+    if not bought and any(isinstance(reason, KeyRefused) or reason.exit_code == BAD_INPUT for reason in reasons):
+        return BAD_INPUT
+    if any(counts.get(status) for status in _UNFINISHED):
+        return UNFINISHED
+    if any(isinstance(reason, BudgetReached) or reason.exit_code == BUDGET for reason in reasons):
+        return BUDGET
+    if reasons:
+        return UNFINISHED
+    if any(counts.get(status) for status in _FAILED):
+        return SOME_FAILED
+    return ALL_DONE

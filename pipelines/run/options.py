@@ -1,0 +1,46 @@
+"""What a person may choose for one run, from the command line, a deployment or the Prefect form."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from pipelines.providers.responses.json_values import is_link
+
+
+def _address(text: str) -> str:
+    if not is_link(text):
+        raise PydanticCustomError("address", "Not an http or https address")
+    return text
+
+
+class RunOptions(BaseModel):
+    """The choices of one run. What is left empty comes from the batch file, then from the provider's profile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    out: Path | None = Field(None, description="Output folder. Default: outputs/<name of the batch>.")
+    provider: str | None = Field(None, description="Provider for rows that name none.")
+    budget: Decimal | None = Field(None, gt=0, description="The most that may be spent, in the currency of the prices.")
+    in_flight: int | None = Field(None, ge=1, le=10_000, description="Jobs at each provider at once.")
+    per_minute: float | None = Field(None, gt=0, description="Submissions a minute to each provider.")
+    poll_every: float | None = Field(
+        None, gt=0, description="Seconds between status queries of a job. Default: learned."
+    )
+    only: tuple[str, ...] = Field((), description="Only the jobs with these ids.")
+    limit: int | None = Field(None, ge=1, description="Only the first so many jobs that are not done.")
+    ledger: str | None = Field(None, description="Where the ledger is. Default: ledger.sqlite3 in the output folder.")
+    wait_for_provider: float = Field(600.0, ge=0, description="Seconds to wait for a provider that cannot be reached.")
+    callback_url: Annotated[str, AfterValidator(_address)] | None = Field(
+        None, description="Address that providers are told to call when a job ends, where they can. Polling goes on."
+    )
+    profiles: tuple[Path, ...] = Field((), description="Further profiles of providers, as YAML files.")
+    fallback: tuple[str, ...] = Field((), description="Providers to turn to when a row is surely refused, in order.")
+    rehearse: bool = Field(False, description="Send everything to the embedded sandbox; nothing is paid.")  # noqa: FBT003 - pydantic has defaults first
+    faults: str = Field("none", description="Rehearsal only: a fault script of the sandbox.")
+    speed: float = Field(60.0, gt=0, description="Rehearsal only: how much faster than life the sandbox works.")
+    latency: str | None = Field(None, description="Rehearsal only: how long a job takes, such as 1 or uniform:2-5.")

@@ -1,0 +1,265 @@
+"""Waiting for the jobs of one provider: asks about each when its time has come, and about many at once where it can.
+
+A status query is free and its answer is the truth. Nothing here fails a job: an unknown word means still running, a
+refusal is tried again, and a deadline parks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+
+from pipelines.core.errors import KeyRefused, ProviderError, SlowDown, TransportError, UnknownJob
+from pipelines.core.job import RemoteJob
+from pipelines.pacing.back_off import delay
+from pipelines.pacing.poll_schedule import Durations, next_poll
+from pipelines.pacing.rate_limit import RateLimit
+from pipelines.providers.protocol import Phase, Progress, Provider
+from pipelines.run.status_queries import Queries, Stopped
+
+log = logging.getLogger("reelbatch.watch")
+
+#: The code of a job that its provider calls completed, and that has no clip.
+EMPTY_RESULT = "empty_result"
+_SETTLE_S = 600.0  # an id may take this long to be known everywhere, and a result to show its link
+_EMPTY = "the provider says completed and shows no video; often its moderation has taken it away"
+_UNREAD = "the provider says completed, and there is no file where `results` in its profile says; correct the profile"
+_WARN_AFTER = 20
+_TOO_LATE = 1.25  # times the age at which it was due: an answer that late says nothing of how long jobs take
+
+
+class DeadlinePassed(Exception):
+    """The job has not ended in time. It is parked, never failed."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One job that is waited for."""
+
+    job: RemoteJob
+    kind: Hashable  # jobs of one kind take about equally long
+    expected_s: float
+    accepted_at: float  # monotonic
+    deadline_s: float
+    asked: int = 0
+    last_not_ready_s: float = 0.0
+    faults: int = 0
+    due_s: float = 0.0  # the age at which it was to be asked about last
+    empty_since_s: float = 0.0  # the age since which it is said to be completed without a video; 0: it is not
+    not_before_s: float = 0.0  # the age before which the provider asked not to be asked
+    alone: bool = False  # an answer about many did not know it, so it is asked about by itself
+
+    def age(self) -> float:
+        """Seconds since it was accepted."""
+        return time.monotonic() - self.accepted_at
+
+
+@dataclass(slots=True)
+class _Kind:
+    durations: Durations = field(default_factory=Durations)
+    scout: Waiting | None = None
+    sleepers: set[asyncio.Future[None]] = field(default_factory=set)
+
+
+class Watch:
+    """Everything that waits at one provider.
+
+    Args:
+        provider: who is asked.
+        rate: how often, over all jobs.
+        every_s: a fixed rhythm for each job, if the user asked for one.
+        time_scale: divides our own patience in a rehearsal.
+        stop: set when the run ends.
+    """
+
+    def __init__(
+        self, provider: Provider, rate: RateLimit, *, every_s: float | None, time_scale: float, stop: asyncio.Event
+    ) -> None:
+        self._provider = provider
+        self._rate = rate
+        self._every_s = every_s
+        self._scale = time_scale
+        self._stop = stop
+        self._kinds: dict[Hashable, _Kind] = defaultdict(_Kind)
+        self._unknown_words: set[str] = set()
+        self._closed = False
+        self._queries = Queries(provider, rate, over=lambda: self.over)
+
+    @property
+    def requests(self) -> int:
+        """How many status queries were sent."""
+        return self._queries.sent
+
+    def wake_all(self) -> None:
+        """Ring everybody, so that they see that the run is stopping."""
+        for kind in self._kinds.values():
+            self._ring(kind)
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is asked any more: the run ends, or the provider no longer takes the key."""
+        return self._closed or self._stop.is_set()
+
+    def close(self) -> None:
+        """Ask no more in this run; whoever waits hears `Stopped`."""
+        self._closed = True
+        self.wake_all()
+
+    async def ended(self, waiting: Waiting, seen: Callable[[Progress], None] | None = None) -> Progress:
+        """Return when the provider says that the job has ended, with a link if it succeeded.
+
+        One that is said to be completed and shows no link at all for ten minutes has failed: `empty_result`.
+
+        Args:
+            waiting: the job.
+            seen: told every answer, for display.
+
+        Raises:
+            DeadlinePassed: it did not end in time, or has links for ten minutes that the profile does not mean.
+            Stopped: the run ends first.
+            KeyRefused: the provider no longer takes the key.
+            UnknownJob: the provider still does not know the id after ten minutes.
+        """
+        kind = self._kinds[waiting.kind]
+        try:
+            return await self._asked_until_ended(waiting, kind, seen)
+        finally:
+            self._relieve(waiting, kind)
+
+    async def _asked_until_ended(
+        self, waiting: Waiting, kind: _Kind, seen: Callable[[Progress], None] | None
+    ) -> Progress:
+        while True:
+            await self._sleep(waiting, kind)
+            progress = await self._ask(waiting)
+            if progress is None:
+                continue
+            if seen is not None:
+                seen(progress)
+            age = waiting.age()
+            empty = progress.phase is Phase.SUCCEEDED and not progress.links
+            if progress.phase is not Phase.RUNNING and not empty:
+                if progress.phase is Phase.SUCCEEDED:
+                    self._learn(waiting, kind, age)
+                return progress
+            waiting.last_not_ready_s = age
+            waiting.not_before_s = age + (progress.poll_after_s or 0.0)  # a hint holds for one pause
+            if empty:  # has a deadline of its own
+                waiting.empty_since_s = waiting.empty_since_s or age
+                if age > waiting.empty_since_s + _SETTLE_S / self._scale:
+                    if progress.unread:  # paid for, and to be had as soon as the profile is mended
+                        raise DeadlinePassed(_UNREAD)
+                    return replace(progress, phase=Phase.FAILED, code=EMPTY_RESULT, message=_EMPTY)
+                continue
+            waiting.empty_since_s = 0.0
+            self._notice_word(progress)
+            if age > waiting.deadline_s:
+                raise DeadlinePassed(f"still {progress.word or 'without a status'} after {age / 3600:.1f} h")
+
+    async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
+        """Sleep until the job is due. News about its kind moves the time."""
+        while not self.over:
+            if kind.scout is None and kind.durations.want_a_scout:
+                kind.scout = waiting
+            age = waiting.age()
+            waiting.due_s = self._due(waiting, kind)
+            if age >= waiting.due_s:
+                return
+            await self._nap(kind, waiting.due_s - age)
+        raise Stopped
+
+    def _due(self, waiting: Waiting, kind: _Kind) -> float:
+        last = waiting.last_not_ready_s
+        if waiting.faults:
+            return last
+        due = next_poll(
+            last, kind.durations, expected_s=waiting.expected_s, scout=kind.scout is waiting, every_s=self._every_s
+        )
+        hinted = min(waiting.not_before_s, waiting.deadline_s) if self._every_s is None else 0.0
+        return max(due, hinted)
+
+    async def _nap(self, kind: _Kind, seconds: float) -> None:
+        if self.over:
+            return
+        loop = asyncio.get_running_loop()
+        bell: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(seconds, _ring_one, bell)
+        kind.sleepers.add(bell)
+        try:
+            await bell
+        finally:
+            timer.cancel()
+            kind.sleepers.discard(bell)
+
+    def _ring(self, kind: _Kind) -> None:
+        for bell in kind.sleepers:
+            _ring_one(bell)
+
+    def _learn(self, waiting: Waiting, kind: _Kind, age: float) -> None:
+        """Remember how long a job took, unless it was asked about too late to tell: after a restart, a hold, a fault."""
+        if age <= _TOO_LATE * waiting.due_s:
+            was_cold = not len(kind.durations)
+            kind.durations.add(waiting.last_not_ready_s, age)
+            if was_cold:
+                self._ring(kind)
+
+    def _relieve(self, waiting: Waiting, kind: _Kind) -> None:
+        """A scout that ends, however it does, makes room for the next."""
+        if kind.scout is waiting:
+            kind.scout = None
+            self._ring(kind)
+
+    async def _ask(self, waiting: Waiting) -> Progress | None:
+        """One answer, or None after a fault that passes; the pause that it needs has been slept."""
+        try:
+            waiting.asked += 1
+            alone = waiting.alone or not self._queries.know_many
+            progress = await self._queries.about(waiting.job, alone=alone)
+        except SlowDown as error:
+            hold = self._rate.slow_down(error.retry_after_s)
+            log.warning("%s Nothing is asked for %.0f s.", error, hold)
+            return None
+        except KeyRefused:
+            raise
+        except UnknownJob as error:
+            if not alone:  # it is asked about by itself, at once
+                waiting.alone = True
+                return None
+            if waiting.age() > _SETTLE_S / self._scale:
+                raise
+            await self._pause(waiting, error)
+            return None
+        except (ProviderError, TransportError) as error:
+            if waiting.faults % _WARN_AFTER == _WARN_AFTER - 1:
+                log.warning("%s: %d queries in a row failed: %s", waiting.job.id, waiting.faults + 1, error)
+            await self._pause(waiting, error)
+            return None
+        waiting.faults, waiting.alone = 0, False
+        self._rate.succeeded()
+        return progress
+
+    async def _pause(self, waiting: Waiting, error: Exception) -> None:
+        if waiting.age() > waiting.deadline_s:
+            raise DeadlinePassed(f"the provider could not be asked in time: {error}")
+        seconds = delay(waiting.faults, base_s=1.0 / self._scale, cap_s=60.0 / self._scale)
+        waiting.faults += 1
+        await self._nap(self._kinds[waiting.kind], seconds)
+
+    def _notice_word(self, progress: Progress) -> None:
+        name, path = self._provider.profile.name, self._provider.profile.status_path
+        if path is not None and not progress.word and path not in self._unknown_words:
+            self._unknown_words.add(path)
+            log.warning("%s says nothing at %s, where its profile looks for the status: taken as running.", name, path)
+        known = {"", "queued", "pending", "processing", "in_progress", "running", *self._provider.profile.words}
+        if progress.word not in known and progress.word not in self._unknown_words:
+            self._unknown_words.add(progress.word)
+            log.warning("%s says %r, an unknown word: taken as still running.", name, progress.word)
+
+
+def _ring_one(bell: asyncio.Future[None]) -> None:
+    if not bell.done():
+        bell.set_result(None)

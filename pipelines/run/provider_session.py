@@ -1,0 +1,126 @@
+"""Everything that is paced for one provider: its rate, its places in flight, its watch, and its breakers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.core.errors import ReelbatchError
+from pipelines.core.job import Order
+from pipelines.pacing.back_off import delay
+from pipelines.pacing.circuit_breaker import DoubtBreaker, Outage
+from pipelines.pacing.rate_limit import RateLimit
+from pipelines.pacing.slots import InFlight
+from pipelines.pacing.waits import sleep_unless
+from pipelines.providers.profile.model import Limits
+from pipelines.providers.protocol import Provider
+from pipelines.run.poller import Watch
+
+#: Downloads and catalogue work go on behind the places in flight; so many more jobs may be in hand.
+_SPARE_WORKERS = 16
+_UNLIMITED = 500.0  # a second
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a lane goes. What is None comes from the provider's profile."""
+
+    in_flight: int | None = None  # jobs at the provider at once
+    per_minute: float | None = None  # submissions
+    poll_every_s: float | None = None  # a fixed rhythm of status queries; None: learned
+    time_scale: float = 1.0  # how much faster than life this run goes (a rehearsal)
+    patience_s: float = 600.0  # how long a provider that cannot be reached is waited for
+    vendor_links: bool = (
+        True  # links live as long as the vendor says; at another address only as long as an answer says
+    )
+    vendor_limits: bool = True  # the vendor's own service; its rates say nothing of a server that the operator chose
+
+    def submissions_per_second(self, limits: Limits) -> float:
+        """The user's word, or the vendor's rate on the vendor's clock, or no limit worth the name."""
+        if self.per_minute is not None:
+            return self.per_minute / 60.0
+        return limits.submit_per_minute / 60.0 * self.time_scale if self.vendor_limits else _UNLIMITED
+
+    def queries_per_second(self, limits: Limits) -> float:
+        """As for submissions; status queries are free, but not unlimited."""
+        return limits.status_per_second * self.time_scale if self.vendor_limits else _UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one account may have and ask at once, over all the providers that are paid from it."""
+
+    in_flight: InFlight
+    query_rate: RateLimit
+
+    @classmethod
+    def of(cls, pace: Pace, limits: Sequence[Limits], stop: asyncio.Event) -> Allowance:
+        """The least that any of these providers allows."""
+        queries = min(pace.queries_per_second(each) for each in limits)
+        return cls(
+            InFlight(pace.in_flight or min(each.in_flight for each in limits)),
+            RateLimit(queries, burst=max(1.0, queries), time_scale=pace.time_scale, stop=stop),
+        )
+
+
+class Lane:
+    """One provider account in one run.
+
+    Args:
+        provider: whom the jobs of this lane go to.
+        pace: how fast.
+        stop: set when the run ends.
+        allowance: shared with other lanes of the same account; None: it has its own.
+    """
+
+    def __init__(self, provider: Provider, pace: Pace, stop: asyncio.Event, allowance: Allowance | None = None) -> None:
+        limits = provider.profile.limits
+        scale = pace.time_scale
+        allowance = allowance or Allowance.of(pace, [limits], stop)
+        self.provider = provider
+        self.in_flight = allowance.in_flight
+        submissions = pace.submissions_per_second(limits)
+        self.submit_rate = RateLimit(submissions, burst=max(1.0, submissions / 10), time_scale=scale, stop=stop)
+        self.watch = Watch(provider, allowance.query_rate, every_s=pace.poll_every_s, time_scale=scale, stop=stop)
+        self.doubt = DoubtBreaker()
+        self.outage = Outage(pace.patience_s)
+        self.closed: ReelbatchError | None = None  # why nothing more is submitted here
+        self.vendor_links = pace.vendor_links
+        self.misconfigured = False  # by its operator, who must know: then no row turns to a fallback, dearer perhaps
+        self._scale = scale
+        self._stop = stop
+        self._knocking = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.provider.profile.name
+
+    @property
+    def workers(self) -> int:
+        """How many jobs of this lane are in hand at once."""
+        return self.in_flight.most + _SPARE_WORKERS
+
+    @property
+    def turns_away(self) -> bool:
+        """Whether rows that were to be sent here are for their fallbacks."""
+        return self.closed is not None and not self.misconfigured
+
+    def expected_s(self, order: Order) -> float:
+        """How long such a job usually takes here, in seconds of this run's clock."""
+        timing = self.provider.profile.timing_of(order)
+        return timing.typical.get(order.seconds or 0, timing.otherwise) / self._scale
+
+    async def clearance(self) -> None:
+        """Return at once, or, while the provider cannot be reached, when it is this job's turn to knock.
+
+        One knocks at a time, after a growing pause; everybody else waits behind it.
+        """
+        if not self.outage.ongoing():
+            return
+        async with self._knocking:
+            if self.outage.ongoing() and self.closed is None and not self._stop.is_set():
+                pause = delay(self.outage.failures, base_s=0.5, cap_s=30.0, chance=0.5)
+                patience_left = max(0.0, self.outage.patience_s - self.outage.lasts_s)
+                await sleep_unless(self._stop, min(pause, patience_left))

@@ -1,0 +1,1 @@
+"""Callbacks as the vendors send them."""

@@ -1,0 +1,1 @@
+"""The server: routes, requests, answers."""

@@ -1,0 +1,206 @@
+"""One route: who knocks, what is to go wrong, and how the answer leaves. Handlers see none of it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import time
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+from hashlib import sha256
+from urllib.parse import quote, unquote
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from pipelines.sandbox.faults.scripts import NOTHING, Effect
+from pipelines.sandbox.http.wire import Answer, Handler, Visit
+from pipelines.sandbox.orders.state import Desk
+from pipelines.sandbox.vendors.refusals import RefusalError
+
+OK = 200
+BODILESS = (204, 304)  # they end with their headers (RFC 9110, 6.4.1)
+MOST_BODY = 64 * 2**20
+TRICKLE = 0.05  # seconds between two pieces of a slow download
+TRICKLE_PIECES = 20
+HTML = b"<!doctype html><html><head><title>Service</title></head><body><h1>One moment, please</h1></body></html>"
+UNSIGNED = {  # what is answered to somebody without a key
+    "acedata": (400, "no_token", "Authorization header is missing."),  # [A2]
+    "openai": (401, "invalid_api_key", "You didn't provide an API key."),
+}
+REFUSED_KEY = {"acedata": "invalid_token"}  # any other contract: invalid_api_key
+BROKE = {  # [A9 O1 N1]; Qiniu does not say: judged by what other resellers do
+    "acedata": (403, "used_up", "The balance is used up."),
+    "openai": (429, "insufficient_quota", "You exceeded your current quota, please check your plan."),
+    "qiniu": (402, "insufficient_balance", "The balance is not sufficient."),
+    "new-api": (403, "insufficient_user_quota", "The user's quota is not sufficient."),
+}
+FREE = ("vllm-omni", "sglang")  # servers of one's own: nobody pays there
+ENCODED_SLASH = "%2F"
+OTHER_KEY_HEADERS = {"litellm": b"x-litellm-api-key"}  # besides Authorization [L1]
+
+
+def keeping_slashes(app: ASGIApp) -> ASGIApp:
+    """Finds the route while a slash inside an id is still encoded, as it must come: `/` ends a part of a path."""
+
+    async def found(scope: Scope, receive: Receive, send: Send) -> None:
+        raw = scope["raw_path"].decode("latin-1")
+        if ENCODED_SLASH in raw.upper():
+            scope["path"] = unquote(re.sub(ENCODED_SLASH, quote(ENCODED_SLASH), raw, flags=re.IGNORECASE))
+        await app(scope, receive, send)
+
+    return found
+
+
+class SeveredProtocol(H11Protocol):
+    """Hands the connection to the application in the scope's state, so that a fault can break it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base does
+        """Keeps hold of the wire."""
+        super().connection_made(transport)
+        self.app_state = {"transport": transport}
+
+
+@dataclass(frozen=True)
+class Door:
+    """An ASGI endpoint around one handler."""
+
+    desk: Desk
+    label: str  # method and route, as counted
+    contract: str
+    route: str  # submit, status or download for the faults, or anything else
+    handler: Handler
+    keyed: bool = True
+    needs_key: bool = True  # otherwise whoever brings none is let in too
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, well or as the faults will have it."""
+        visit = _visit(scope)
+        self.desk.tally.routes[self.label] += 1
+        try:
+            if visit.method == "POST":
+                visit.body = await _body(receive)
+            if self.keyed:
+                visit.account = self._account(visit)
+            visit.effect = self.desk.faults.effect(self.route, self.contract, visit.named.get("id", ""))
+            if visit.effect.cut == "before":
+                return self._sever(scope)
+            answer = await self._answer(visit)
+        except RefusalError as refusal:
+            answer = refusal.answer(self.contract)
+            if visit.effect.status is None:
+                self.desk.tally.refused(self.label, refusal.status, refusal.code, refusal.message)
+        if visit.effect is not NOTHING:
+            if visit.effect.delay:
+                await asyncio.sleep(visit.effect.delay)
+            if visit.effect.cut == "after":
+                return self._sever(scope)
+            answer = with_headers(garbled(answer, visit.effect), visit.effect, visit.now)
+        self.desk.tally.statuses[str(answer.status)] += 1
+        return await deliver(answer, visit.effect.file, scope, receive, send)
+
+    async def _answer(self, visit: Visit) -> Answer:
+        fault = visit.effect
+        if fault.status is not None:
+            raise RefusalError(fault.status, fault.message, code=fault.code, form=fault.form)
+        if self.route == "status":
+            self.desk.limits.admit_query(visit.account, visit.now, self.contract)
+        return await self.handler(visit)
+
+    def _account(self, visit: Visit) -> str:
+        key = self._key(visit)
+        if self.needs_key and not key:
+            status, code, message = UNSIGNED.get(self.contract, UNSIGNED["openai"])
+            raise RefusalError(status, message, code=code)
+        if key == "refused":
+            code = REFUSED_KEY.get(self.contract, "invalid_api_key")
+            raise RefusalError(401, "Incorrect API key provided.", code=code)
+        if key == "broke" and self.route == "submit" and self.contract not in FREE:
+            status, code, message = BROKE.get(self.contract, BROKE["openai"])
+            raise RefusalError(status, message, code=code)
+        return sha256(key.encode()).hexdigest()[:10]
+
+    def _key(self, visit: Visit) -> str:
+        other = visit.header(OTHER_KEY_HEADERS.get(self.contract, b""))
+        if other:
+            return other.removeprefix("Bearer ").strip()
+        scheme, _, key = visit.header(b"authorization").partition(" ")
+        return key.strip() if scheme.lower() == "bearer" else ""
+
+    def _sever(self, scope: Scope) -> None:
+        self.desk.tally.cuts[self.label] += 1
+        scope["state"]["transport"].abort()
+
+
+def with_headers(answer: Answer, fault: Effect, now: float) -> Answer:
+    """The answer with the headers that the faults give it, in place of its own."""
+    given = {name.lower(): value for name, value in fault.headers.items()}
+    if fault.retry_after is not None:
+        if fault.retry_after_as == "milliseconds":
+            given["retry-after-ms"] = f"{fault.retry_after * 1000:g}"
+        elif fault.retry_after_as == "date":  # whole seconds: rather too late than too early
+            given["retry-after"] = formatdate(math.ceil(now + fault.retry_after), usegmt=True)
+        else:
+            given["retry-after"] = f"{fault.retry_after:g}"
+    kept = tuple((name, value) for name, value in answer.headers if name.decode("latin-1") not in given)
+    added = tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in given.items())
+    return replace(answer, headers=(*kept, *added))
+
+
+def garbled(answer: Answer, fault: Effect) -> Answer:
+    """The answer as another version of the server, a broken one, or a proxy would send it."""
+    if fault.success_status is not None and answer.status == OK:
+        answer = replace(answer, status=fault.success_status)
+    if fault.body == "html":
+        return Answer(200, ((b"content-type", b"text/html"),), HTML)
+    if fault.body == "empty":
+        return replace(answer, body=b"")
+    if fault.body == "truncated":
+        return replace(answer, body=answer.body[: len(answer.body) // 2])
+    if fault.body == "malformed":
+        return replace(answer, body=answer.body.replace(b":", b"=", 1))
+    return answer
+
+
+async def deliver(answer: Answer, file_fault: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends an answer; a download may break off, end early, or take its time."""
+    body = b"" if answer.status in BODILESS else answer.body
+    if file_fault == "short":  # a whole answer with half a file: only the file itself can tell
+        body = body[: len(body) // 2]
+    length = () if answer.status in BODILESS else ((b"content-length", str(len(body)).encode()),)
+    headers = [*answer.headers, *length]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if file_fault == "cut":
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        scope["state"]["transport"].close()  # flushes what was written, then closes
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        return
+    if file_fault == "trickle":
+        step = max(1, len(body) // TRICKLE_PIECES)
+        for start in range(0, len(body), step):
+            await send({"type": "http.response.body", "body": body[start : start + step], "more_body": True})
+            await asyncio.sleep(TRICKLE)
+        body = b""
+    await send({"type": "http.response.body", "body": body})
+
+
+def _visit(scope: Scope) -> Visit:
+    named = {name: value.replace(ENCODED_SLASH, "/") for name, value in scope.get("path_params", {}).items()}
+    return Visit(scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]), named, b"", time.time())
+
+
+async def _body(receive: Receive) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""  # never completed: it will not parse, and nobody listens
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > MOST_BODY:
+            raise RefusalError(413, "The body is too large.")
+        if not message.get("more_body"):
+            return b"".join(pieces)

@@ -1,0 +1,62 @@
+"""One request as a handler sees it, and one answer as the door sends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import parse_qsl
+
+from pipelines.sandbox.faults.scripts import NOTHING, Effect
+
+JSON_TYPE = (b"content-type", b"application/json")
+Header = tuple[bytes, bytes]
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request: what was asked, by whom, when, and what is to go wrong with it."""
+
+    method: str
+    path: str
+    query_string: bytes
+    headers: dict[bytes, bytes]
+    named: dict[str, str]  # the parts of the path that have a name
+    body: bytes
+    now: float
+    account: str = ""
+    effect: Effect = field(default=NOTHING)
+
+    @property
+    def base(self) -> str:
+        """Where the client reached us, so that links also work after a restart on another port."""
+        return f"http://{self.headers.get(b'host', b'127.0.0.1').decode('latin-1')}"
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query of the address, last value of each name."""
+        return dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True))
+
+    def header(self, name: bytes) -> str:
+        """The text of a header, or nothing."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers and body. `Content-Length` is added when it is sent."""
+
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes
+
+    @classmethod
+    def of(cls, document: Any, status: int = 200, *headers: Header) -> Self:
+        """A JSON answer."""
+        return cls(status, (JSON_TYPE, *headers), json.dumps(document).encode())
+
+
+Handler = Callable[[Visit], Awaitable[Answer]]
+#: (method, path below the prefix, kind of route for the faults, handler)
+Row = tuple[str, str, str, Handler]

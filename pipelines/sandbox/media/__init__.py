@@ -1,0 +1,1 @@
+"""The files that a purchase leads to, and the links to them."""

@@ -1,0 +1,1 @@
+"""What was bought: the bill, its prices, and where a purchase stands."""

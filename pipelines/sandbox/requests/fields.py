@@ -1,0 +1,155 @@
+"""What a field of an order may hold, as data: one table is read the same way from JSON and from a form."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipelines.sandbox.requests.references import Kind, check_kind
+from pipelines.sandbox.vendors.refusals import RefusalError, unknown_field, wrong_field
+
+Type = Literal["string", "integer", "number", "boolean", "object", "list", "image", "any"]
+JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "list": (list,),
+}
+TRUTHS = {"true": True, "1": True, "false": False, "0": False}  # how forms spell them
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its JSON type, what it may say, and what must stand beside it."""
+
+    type: Type = "string"
+    allowed: tuple[Any, ...] = ()  # empty: anything of the type
+    least: float | None = None  # of a number; of a string or a list, its length
+    most: float | None = None
+    pattern: str | None = None  # of the whole string
+    inside: Mapping[str, Field] = field(default_factory=dict)  # of an object, or of each object in a list; empty: any
+    each: Field | None = None  # what every item of a list must be; None: anything
+    kinds: tuple[Kind, ...] = ()  # of an image: the forms in which it may come
+    required: bool = False
+    needs: tuple[str, ...] = ()  # fields that must be there too
+    excludes: tuple[str, ...] = ()  # fields that must not
+
+
+def read_fields(
+    table: Mapping[str, Field], given: Mapping[str, Any], *, form: bool, within: str = ""
+) -> dict[str, Any]:
+    """The values of an order in their types.
+
+    Args:
+        table: every field that there is.
+        given: what came.
+        form: whether it came as a form, where numbers and objects are text.
+        within: the name of the object that this is a part of, with its dot.
+
+    Raises:
+        RefusalError: a field is unknown, missing, of another type, or says what it may not.
+    """
+    for name in given:
+        if name not in table:
+            raise unknown_field(f"{within}{name}")
+    for name, spec in table.items():
+        if name in given:
+            _check_company(f"{within}{name}", spec, given)
+        elif spec.required:
+            raise wrong_field(f"{within}{name}", "it is required")
+    return {name: read_value(f"{within}{name}", table[name], value, form=form) for name, value in given.items()}
+
+
+def read_value(name: str, spec: Field, value: Any, *, form: bool) -> Any:
+    """One value in its type.
+
+    Raises:
+        RefusalError: it is of another type, or says what it may not.
+    """
+    if spec.type == "image":
+        if form and isinstance(value, str) and value.startswith("{"):
+            value = _from_text(name, "object", value)
+        check_kind(value, spec.kinds, name)
+        return value
+    if form and isinstance(value, dict):
+        raise wrong_field(name, "expected it as JSON text")
+    if form and isinstance(value, str):
+        value = _from_text(name, spec.type, value)
+    if spec.type != "any" and type(value) not in JSON_TYPES[spec.type]:  # exactly: True is no integer here
+        raise wrong_field(name, f"expected {_article(spec.type)}, got {type(value).__name__}")
+    _check_limits(name, spec, value)
+    if spec.type == "object" and spec.inside:
+        return read_fields(spec.inside, value, form=False, within=f"{name}.")
+    if spec.type == "list" and spec.inside:
+        return [_read_item(f"{name}[{place}]", spec.inside, item) for place, item in enumerate(value)]
+    if spec.type == "list" and spec.each is not None:
+        return [read_value(f"{name}[{place}]", spec.each, item, form=False) for place, item in enumerate(value)]
+    return value
+
+
+def _read_item(name: str, inside: Mapping[str, Field], item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise wrong_field(name, f"expected an object, got {type(item).__name__}")
+    return read_fields(inside, item, form=False, within=f"{name}.")
+
+
+def _from_text(name: str, kind: Type, text: str) -> Any:
+    try:
+        if kind == "integer":
+            return int(text)
+        if kind == "number":
+            return float(text)
+        if kind == "boolean":
+            return TRUTHS[text.lower()]
+        if kind in ("object", "list"):
+            return json.loads(text)
+        if kind == "any":
+            return _json_or_text(text)
+    except (ValueError, KeyError, RecursionError):
+        raise wrong_field(name, f"{text!r} is not {_article(kind)}") from None
+    return text
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _check_company(name: str, spec: Field, given: Mapping[str, Any]) -> None:
+    for other in spec.needs:
+        if other not in given:
+            raise wrong_field(name, f"it goes with {other!r}")
+    for other in spec.excludes:
+        if other in given:
+            raise wrong_field(name, f"it does not go with {other!r}")
+
+
+def _check_limits(name: str, spec: Field, value: Any) -> None:
+    if spec.allowed and value not in spec.allowed:
+        raise wrong_field(name, f"{value!r} is not one of {', '.join(map(str, spec.allowed))}")
+    if spec.pattern is not None and re.fullmatch(spec.pattern, value) is None:
+        raise wrong_field(name, f"{value!r} does not match {spec.pattern}")
+    measure = value if spec.type in ("integer", "number") else len(value) if spec.type in ("string", "list") else 0
+    if isinstance(measure, float) and not math.isfinite(measure):
+        raise wrong_field(name, "expected a finite number")
+    if (spec.least is not None and measure < spec.least) or (spec.most is not None and measure > spec.most):
+        raise _out_of_bounds(name, spec, measure)
+
+
+def _out_of_bounds(name: str, spec: Field, measure: float) -> RefusalError:
+    unit = {"string": " characters", "list": " items"}.get(spec.type, "")
+    bounds = [f"at least {spec.least:g}"] if spec.least is not None else []
+    bounds += [f"at most {spec.most:g}"] if spec.most is not None else []
+    return wrong_field(name, f"expected {' and '.join(bounds)}{unit}, got {measure}")
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

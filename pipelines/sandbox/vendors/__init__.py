@@ -1,0 +1,1 @@
+"""The contracts, each as its vendor speaks it."""

@@ -1,0 +1,1 @@
+"""Ace Data Cloud: sora and its sister services."""

@@ -1,0 +1,1 @@
+"""Servers that only their operator knows, played as their profile describes them."""

@@ -1,0 +1,116 @@
+"""The fields of an order on a server that only its operator knows, as its profile has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds, Size
+from pipelines.sandbox.requests.fields import Field, Type
+from pipelines.sandbox.requests.forms import Upload
+from pipelines.sandbox.requests.references import Kind
+
+JSON_NAMES: dict[type, Type] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "list",
+    dict: "object",
+}
+
+
+def fields_of(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> dict[str, Field]:
+    """Every field that an order in this mode may hold; a file takes other places than an address."""
+    table: dict[str, Field] = {}
+    if mode.model_field is not None:
+        table[mode.model_field] = Field(allowed=() if profile.open_models else mode.models, required=True)
+    if mode.prompt_style == "content":
+        table[mode.prompt_field] = Field("list", least=1, inside=_content_items(mode.images), required=True)
+    else:
+        table[mode.prompt_field] = Field(least=1, required=not mode.prompt_optional)
+        table |= _images(mode.images, given)
+    if mode.seconds is not None:
+        table[mode.seconds.field] = _seconds(mode.seconds, is_open=profile.open_models)
+    if mode.size is not None:
+        table[mode.size.field] = _size(mode.size, is_open=profile.open_models)
+    if mode.orientation is not None:
+        table[mode.orientation.field] = Field(allowed=tuple(mode.orientation.values.values()))
+    if mode.character:
+        table |= {"character_url": Field(), "character_start": Field("integer"), "character_end": Field("integer")}
+    callback = profile.callback_field_of(mode.name)
+    if callback is not None:
+        table[callback] = Field(pattern=r"https?://\S+")
+    table |= {rule.field or name: _parameter(rule) for name, rule in mode.parameters.items()}
+    return table | {name: exactly(value) for name, value in (profile.fixed | mode.fixed).items()}
+
+
+def _seconds(rule: Seconds, *, is_open: bool) -> Field:
+    lengths = (*rule.allowed, *(range(rule.least, rule.most + 1) if rule.least and rule.most else ()))
+    if rule.type == "integer":
+        return Field("integer", least=1, most=999) if is_open else Field("integer", allowed=lengths)
+    if is_open:
+        return Field(pattern=r"[1-9]\d{0,2}" + re.escape(rule.suffix))
+    return Field(allowed=tuple(f"{length}{rule.suffix}" for length in lengths))
+
+
+def _size(rule: Size, *, is_open: bool) -> Field:
+    if not (rule.any_pixels or is_open):
+        return Field(allowed=rule.allowed)
+    return Field(pattern="|".join([*map(re.escape, rule.allowed), r"[1-9]\d{1,3}x[1-9]\d{1,3}"]))
+
+
+def _images(rule: Images, given: Mapping[str, Any]) -> dict[str, Field]:
+    """How reference images may come: a file in a form, or else in the style of the profile."""
+    if not rule.most:
+        return {}
+    required, file = rule.least > 0, rule.file_field or rule.field
+    if rule.forms == ("file",) or ("file" in rule.forms and isinstance(given.get(file), Upload)):
+        return {file: Field("image", kinds=("file",), required=required)}
+    image = Field("image", kinds=kinds_of(rule), required=True)
+    if rule.style == "each":
+        names = enumerate(rule.fields[: rule.most])
+        return {name: replace(image, required=number < rule.least) for number, name in names}
+    if rule.style == "list":
+        return {rule.field: Field("list", least=rule.least, most=rule.most, each=image, required=required)}
+    if rule.style == "frames":
+        frame = {rule.item_field: image, **_role("type", rule)}
+        return {rule.field: Field("list", least=rule.least, most=rule.most, inside=frame, required=required)}
+    if rule.style == "url":
+        return {rule.field: replace(image, required=required)}
+    return {rule.field: Field("object", inside={"image_url": image}, required=required)}
+
+
+def kinds_of(rule: Images) -> tuple[Kind, ...]:
+    """The forms of an image that is no file."""
+    return tuple(form for form in rule.forms if form != "file")
+
+
+def _role(name: str, rule: Images) -> dict[str, Field]:
+    return {name: Field(allowed=rule.roles, required=True)} if rule.roles else {}
+
+
+def _content_items(rule: Images) -> dict[str, Field]:
+    image = Field("image", kinds=kinds_of(rule), required=True)
+    return {
+        "type": Field(allowed=("text", "image_url") if rule.most else ("text",), required=True),
+        "text": Field(least=1),
+        "image_url": Field("object", inside={"url": image}),
+        **({"role": Field(allowed=rule.roles)} if rule.roles else {}),
+    }
+
+
+def _parameter(rule: Parameter) -> Field:
+    if rule.type == "json":
+        return Field("any", required=rule.required)
+    if rule.type == "list":
+        each = Field(allowed=rule.allowed)
+        return Field("list", least=rule.least, most=rule.most, each=each, required=rule.required)
+    return Field(rule.type, allowed=rule.allowed, least=rule.least, most=rule.most, required=rule.required)
+
+
+def exactly(value: Any) -> Field:
+    """A field that must be there and say just this."""
+    return Field(JSON_NAMES.get(type(value), "any"), allowed=(value,), required=True)

@@ -1,0 +1,232 @@
+"""Orders on a server that only its operator knows: what they may hold follows from the profile that describes it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipelines.core.job import Order
+from pipelines.providers.profile.model import Images, Mode, Parameter, Profile
+from pipelines.sandbox.media.pixels import pixels
+from pipelines.sandbox.orders.bill import Purchase
+from pipelines.sandbox.orders.state import Wish
+from pipelines.sandbox.requests.fields import Field, read_fields
+from pipelines.sandbox.requests.references import check_pixels
+from pipelines.sandbox.vendors.from_profile.fields import exactly, fields_of
+from pipelines.sandbox.vendors.openai.orders import parsed_size
+from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
+
+SHAPES = {"landscape": "16:9", "portrait": "9:16", "square": "1:1"}
+USUAL_SECONDS = 5  # of a clip whose length the server decides
+
+
+def order(profile: Profile, modes: Iterable[Mode], given: Mapping[str, Any], *, form: bool) -> Wish:
+    """A valid order in the first of these modes that it fits.
+
+    Raises:
+        RefusalError: it fits none; the message is that of the mode that it comes nearest to.
+    """
+    refusals: list[RefusalError] = []
+    for mode in sorted(modes, key=lambda mode: _strangeness(profile, mode, given)):
+        try:
+            fields = _read(mode, fields_of(profile, mode, given), given, form=form)
+            return _wish(profile, mode, fields, given)
+        except RefusalError as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
+
+
+def remix(profile: Profile, mode: Mode, source: Purchase, given: Mapping[str, Any], *, form: bool) -> Wish:
+    """A valid order of a clip after another one.
+
+    Raises:
+        RefusalError: the profile's remix takes something else.
+    """
+    assert mode.remix is not None
+    fixed = profile.fixed | mode.remix.fixed if not mode.remix.only_prompt else mode.remix.fixed
+    if mode.remix.only_prompt:
+        table = {mode.prompt_field: Field(least=1, required=True)}
+    else:
+        table = fields_of(profile, mode.model_copy(update={"fixed": {}}), given)
+    table |= {name: exactly(value) for name, value in fixed.items()}
+    if mode.remix.field is not None:
+        table[mode.remix.field] = Field(required=True)
+    fields = _read(mode, table, given, form=form)
+    if not mode.remix.only_prompt:
+        return _wish(profile, mode, fields, given, remixed_from=source.id)
+    return Wish(
+        contract=profile.name,
+        model=source.model,
+        prompt=_checked_prompt(profile, mode, fields),
+        seconds=source.seconds,
+        size=source.size,
+        pixels=(source.width, source.height),
+        fields={**given, "remix_of": source.id},
+        remixed_from=source.id,
+        service=mode.name,
+        price=source.price,
+        usual_s=_usual_s(profile, mode, source.seconds),
+    )
+
+
+def _strangeness(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> int:
+    """How much speaks against a mode, at a glance: unknown fields, other fixed values, another mode's model."""
+    known, fixed = fields_of(profile, mode, given), profile.fixed | mode.fixed
+    unknown = sum(name not in known for name in given)
+    other = sum(str(given.get(name)) != str(value) for name, value in fixed.items())
+    return unknown + other + (mode.model_field is not None and given.get(mode.model_field) not in mode.models)
+
+
+def _read(mode: Mode, table: Mapping[str, Field], given: Mapping[str, Any], *, form: bool) -> dict[str, Any]:
+    given = dict(given)
+    name = mode.images.field
+    if mode.images.style == "object_text" and not form and name in given:
+        if not isinstance(given[name], str):
+            raise wrong_field(name, "expected it as JSON text")
+        try:
+            given[name] = json.loads(given[name])
+        except ValueError:
+            raise wrong_field(name, "this is not JSON text") from None
+    return read_fields(table, given, form=form)
+
+
+def _wish(
+    profile: Profile,
+    mode: Mode,
+    fields: Mapping[str, Any],
+    given: Mapping[str, Any],
+    *,
+    remixed_from: str | None = None,
+) -> Wish:
+    model = fields.get(mode.model_field or "", mode.default_model or mode.models[0])
+    prompt, first_image = _prompt_and_image(profile, mode, fields)
+    seconds = _length(mode, fields)
+    size = fields.get(mode.size.field, mode.size.default) if mode.size is not None else ""
+    _check_models(mode, model, seconds, size, fields)
+    frame = _frame(mode, size, fields)
+    if mode.images.must_match_size and first_image is not None:
+        check_pixels(first_image, frame, mode.images.field)
+    extra = {rule.field or name: fields.get(rule.field or name) for name, rule in mode.parameters.items()}
+    asked = Order(
+        provider=profile.name,
+        mode=mode.name,
+        model=model,
+        prompt=prompt,
+        seconds=seconds,
+        size=size or None,
+        extra={name: value for name, value in extra.items() if value is not None},
+    )
+    clips = math.prod(fields.get(rule.field or name, rule.default or 1) for name, rule in _counters(mode))
+    row = profile.price_of(asked)
+    each = 0.0 if row is None else float(row.amount) * (seconds if row.per == "second" else 1)
+    return Wish(
+        contract=profile.name,
+        model=model,
+        prompt=prompt,
+        seconds=seconds,
+        size=size,
+        pixels=frame,
+        fields=dict(given),
+        callback_url=fields.get(profile.callback_field_of(mode.name) or ""),
+        remixed_from=remixed_from,
+        service=mode.name,
+        clips=clips,
+        price=each * clips,
+        usual_s=_usual_s(profile, mode, seconds),
+    )
+
+
+def _counters(mode: Mode) -> list[tuple[str, Parameter]]:
+    return [(name, rule) for name, rule in mode.parameters.items() if rule.multiplies_price]
+
+
+def _prompt_and_image(profile: Profile, mode: Mode, fields: Mapping[str, Any]) -> tuple[str, Any]:
+    """The prompt, and the first image if there is one."""
+    if mode.prompt_style == "text":
+        return _checked_prompt(profile, mode, fields), _first_image(mode.images, fields)
+    items = fields[mode.prompt_field]
+    texts = [item["text"] for item in items if "text" in item]
+    images = [item["image_url"]["url"] for item in items if "image_url" in item]
+    if not texts and not mode.prompt_optional:
+        raise wrong_field(mode.prompt_field, "there is no text in it")
+    if len(images) > mode.images.most:
+        raise wrong_field(mode.prompt_field, f"at most {mode.images.most} images")
+    return " ".join(texts), images[0] if images else None
+
+
+def _first_image(rule: Images, fields: Mapping[str, Any]) -> Any:
+    for name in (rule.file_field or rule.field, rule.field, *rule.fields):
+        value = fields.get(name)
+        if isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, dict):
+            value = value.get("image_url", value.get(rule.item_field))
+        if value:
+            return value
+    return None
+
+
+def _checked_prompt(profile: Profile, mode: Mode, fields: Mapping[str, Any]) -> str:
+    prompt: str = fields.get(mode.prompt_field, "")
+    measures = {
+        "characters": len(prompt),
+        "bytes": len(prompt.encode("utf-8", "surrogatepass")),
+        "utf16": len(prompt.encode("utf-16-le", "surrogatepass")) // 2,
+    }
+    most = mode.prompt_most or profile.prompt_most
+    if measures[profile.prompt_counted_in] > most:
+        raise wrong_field(mode.prompt_field, f"at most {most} {profile.prompt_counted_in}")
+    return prompt
+
+
+def _length(mode: Mode, fields: Mapping[str, Any]) -> int:
+    if mode.seconds is None:
+        return USUAL_SECONDS
+    value = fields.get(mode.seconds.field, mode.seconds.default)
+    return int(str(value).removesuffix(mode.seconds.suffix))
+
+
+def _check_models(mode: Mode, model: str, seconds: int, size: str, fields: Mapping[str, Any]) -> None:
+    """What only some of a mode's models take."""
+    if mode.seconds is not None and model not in mode.seconds.only.get(seconds, (model,)):
+        raise wrong_field(mode.seconds.field, f"{model} does not make {seconds} seconds")
+    if mode.size is not None and model not in mode.size.only.get(size, (model,)):
+        raise wrong_field(mode.size.field, f"{model} does not make {size}")
+    for name, rule in mode.parameters.items():
+        field = rule.field or name
+        if field not in fields:
+            continue
+        if model not in (rule.models or (model,)) or model not in rule.only.get(str(fields[field]), (model,)):
+            raise wrong_field(field, f"{model} does not take it")
+        if fields[field] is not False:
+            _check_company(mode, field, rule, fields)
+
+
+def _check_company(mode: Mode, field: str, rule: Parameter, fields: Mapping[str, Any]) -> None:
+    """What a parameter needs beside it, and what it does not go with."""
+    values = {name: fields.get(other.field or name) for name, other in mode.parameters.items()}
+    for name, wanted in rule.needs.items():
+        if values[name] in (None, False) or (wanted and str(values[name]) not in wanted):
+            raise wrong_field(field, f"it needs {name} {' or '.join(wanted)}".rstrip())
+    for name, unwanted in rule.excludes.items():
+        if values[name] not in (None, False) and (not unwanted or str(values[name]) in unwanted):
+            raise wrong_field(field, f"it does not go with {name}")
+
+
+def _frame(mode: Mode, size: str, fields: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height, as far as an order says anything about them."""
+    if re.fullmatch(r"[1-9]\d*x[1-9]\d*", size):
+        return parsed_size(size)
+    shape = "landscape"
+    if mode.orientation is not None:
+        theirs = fields.get(mode.orientation.field, mode.orientation.values[mode.orientation.default])
+        shape = next(word for word, value in mode.orientation.values.items() if value == theirs)
+    return pixels(SHAPES.get(shape, shape), size)
+
+
+def _usual_s(profile: Profile, mode: Mode, seconds: float) -> float:
+    timing = mode.timing or profile.timing
+    return timing.typical.get(int(seconds), timing.otherwise)

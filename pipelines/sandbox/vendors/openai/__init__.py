@@ -1,0 +1,1 @@
+"""The OpenAI Videos contract, in all its dialects."""

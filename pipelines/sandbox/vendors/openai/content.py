@@ -1,0 +1,48 @@
+"""`GET /videos/{id}/content`: the file itself, or why there is none, by dialect."""
+
+from __future__ import annotations
+
+from pipelines.sandbox.http.wire import Answer, Visit
+from pipelines.sandbox.media.files import download, file_answer
+from pipelines.sandbox.orders.bill import Purchase
+from pipelines.sandbox.orders.state import Desk
+from pipelines.sandbox.vendors.openai.dialects import Content
+from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
+
+KINDS = {"thumbnail": "webp", "spritesheet": "jpeg"}  # [O7]
+
+
+async def content(desk: Desk, visit: Visit, purchase: Purchase, rules: Content, word: str) -> Answer:
+    """The file of a purchase.
+
+    Args:
+        desk: the shared desk.
+        visit: the request.
+        purchase: whose file it is.
+        rules: those of the dialect.
+        word: the state of the job in the words of the dialect.
+
+    Raises:
+        RefusalError: it is not there yet, there never will be one, or it is gone.
+    """
+    if visit.now < purchase.finished or not purchase.has_file:
+        status, message = rules.early
+        raise RefusalError(status, message.format(id=purchase.id, word=word))
+    is_gone = visit.now >= purchase.finished + desk.lifetime(purchase.contract)
+    if is_gone or visit.effect.file == "expired":
+        status, message = rules.late
+        raise RefusalError(status, message.format(id=purchase.id))
+    variant = visit.query.get("variant", "video") if rules.variants else "video"
+    if variant != "video":
+        if variant not in KINDS:
+            raise wrong_field("variant", f"{variant!r} is not one of video, {', '.join(KINDS)}")
+        data = await desk.kiln.still(purchase, KINDS[variant])
+        return file_answer(visit, data, f"image/{KINDS[variant]}".encode())
+    return _dressed(await download(desk, visit, purchase, ranges=rules.ranges), purchase, rules)
+
+
+def _dressed(answer: Answer, purchase: Purchase, rules: Content) -> Answer:
+    if not rules.attachment:
+        return answer
+    disposition = f"attachment; filename=video_{purchase.id}.mp4".encode()  # [L1]
+    return Answer(answer.status, (*answer.headers, (b"content-disposition", disposition)), answer.body)

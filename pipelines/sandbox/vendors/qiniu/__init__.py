@@ -1,0 +1,1 @@
+"""Qiniu's second and third protocol."""

@@ -1,0 +1,136 @@
+"""What each vendor answers when it refuses: status, code and envelope."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from pipelines.sandbox.http.wire import Answer, Header
+
+#: The code that goes with a status when nothing more special is known.
+ACE_CODES = {  # [A2 A9]
+    200: "task_failed",
+    400: "bad_request",
+    401: "invalid_token",
+    402: "insufficient_balance",
+    403: "used_up",
+    404: "no_api",
+    413: "request_too_large",
+    429: "too_many_requests",
+    500: "api_error",
+    502: "upstream_error",
+    504: "timeout",
+}
+OPENAI_CODES = {  # classes [O1]; no public list of codes exists
+    400: "invalid_value",
+    401: "invalid_api_key",
+    402: "insufficient_balance",
+    403: "forbidden",
+    404: "not_found",
+    413: "request_too_large",
+    422: "unprocessable_entity",
+    429: "rate_limit_exceeded",
+    500: "server_error",
+}
+OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+SERVER_ERRORS = 500
+REQUEST_IDS: dict[str, tuple[bytes, ...]] = {  # headers that name a request; otherwise x-request-id [O1]
+    "acedata": (),
+    "qiniu": (b"x-request-id", b"x-qiniu-request-id"),  # clients look for either [Q7]
+    "vllm-omni": (),
+    "sglang": (),
+}
+
+
+class RefusalError(Exception):
+    """The vendor says no. Nothing was stored, so nothing is billed."""
+
+    def __init__(  # each is a part of some vendor's envelope
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        retry_after: float | None = None,
+        form: str = "full",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.field = field
+        self.retry_after = retry_after
+        self.form = form
+
+    def answer(self, contract: str) -> Answer:
+        """This refusal in the envelope of the contract."""
+        if self.form == "detail":
+            envelope = self._fal()
+        elif contract == "sglang":  # as FastAPI has it [G1]
+            envelope = {"detail": self.message}
+        else:
+            envelope = self._ace() if contract == "acedata" else self._openai(contract)
+        headers: list[Header] = []
+        if self.retry_after is not None:
+            headers.append((b"retry-after", f"{self.retry_after:g}".encode()))
+        return Answer.of(envelope, self.status, *headers, *request_id(contract))
+
+    def _openai(self, contract: str) -> dict[str, Any]:
+        """[O1]; Qiniu publishes no error body, its clients read `error.message` and `error.code` first [Q7 Q8].
+
+        Two servers say the HTTP status again: vLLM as a number, LiteLLM as text.
+        """
+        kind = "server_error" if self.status >= SERVER_ERRORS else "invalid_request_error"
+        usual: dict[str, Any] = {"vllm-omni": self.status, "litellm": str(self.status)}
+        code = self.code or usual.get(contract) or OPENAI_CODES.get(self.status, kind)
+        if code == "insufficient_quota":
+            kind = code
+        if self.form == "string":
+            return {"error": self.message}
+        return {
+            "error": {
+                "message": self.message,
+                "type": OPENAI_TYPES.get(self.status, kind) if kind != code else kind,
+                "param": self.field,
+                "code": code,
+            }
+        }
+
+    def _fal(self) -> dict[str, Any]:
+        """What the queue and its webhooks say of a failure [Q6]."""
+        return {"detail": detail(self.message, self.code or "value_error", self.field)}
+
+    def _ace(self) -> dict[str, Any]:
+        if self.form == "x402":  # a challenge to pay another way [A4]
+            return {"x402Version": 1, "error": self.message, "accepts": [{"scheme": "exact", "network": "base"}]}
+        code = self.code or ACE_CODES.get(self.status, "api_error")
+        return {**ace_error(code, self.message, self.form), "trace_id": str(uuid4())}
+
+
+def ace_error(code: str, message: str, form: str) -> dict[str, Any]:
+    """With `success` as in the guides [A1], without as in the OpenAPI examples [A2], a bare string or null [A4]."""
+    errors: dict[str, Any] = {"string": message, "null": None}
+    told = {"error": errors.get(form, {"code": code, "message": message})}
+    return told if form == "bare" else {"success": False, **told}
+
+
+def request_id(contract: str) -> tuple[Header, ...]:
+    """The headers that name a request, under a name made up for each."""
+    name = b"req_" + uuid4().hex.encode()
+    return tuple((header, name) for header in REQUEST_IDS.get(contract, (b"x-request-id",)))
+
+
+def detail(message: str, kind: str, field: str | None = None) -> dict[str, Any]:
+    """One error in the words of the queue [Q6]."""
+    return {"loc": ["body", field] if field else ["body"], "msg": message, "type": kind, "url": ""}
+
+
+def unknown_field(name: str) -> RefusalError:
+    """A field that the contract does not have."""
+    return RefusalError(400, f"Unknown parameter: '{name}'.", field=name)
+
+
+def wrong_field(name: str, what: str) -> RefusalError:
+    """A field whose value the contract does not allow."""
+    return RefusalError(400, f"Invalid value for '{name}': {what}.", field=name)

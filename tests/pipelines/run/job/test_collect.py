@@ -1,0 +1,100 @@
+"""The last stretch over a real provider: what a refused link means for a clip that is paid for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from pipelines.core.job import Billed, JobStatus
+from pipelines.providers.profile.load import profile_named
+from pipelines.providers.protocol import Link, Phase, Progress
+from pipelines.run.exit_code import SOME_FAILED, UNFINISHED
+from pipelines.run.job.collect import _expiry, _is_over
+
+REFUSED = {"match": {"route": "download"}, "do": {"file": "expired"}}
+
+
+@pytest.fixture
+def brief(studio, monkeypatch):
+    """A provider whose documents say that links end at once, and whose answers say nothing of it; one try each."""
+    monkeypatch.setattr("pipelines.run.job.collect._TRIES", 1)
+    monkeypatch.setenv("VLLM_OMNI_BASE_URL", f"{studio.sandbox.url}/vllm-omni/v1")
+    profile = studio.profiles["vllm-omni"]
+    studio.profiles["vllm-omni"] = profile.model_copy(
+        update={"timing": profile.timing.model_copy(update={"link_lifetime_hours": 1e-9})}
+    )
+    studio.sandbox.faults(REFUSED)
+    made = studio.choice("openai", "a")
+    mode = {"provider": "vllm-omni", "model": profile.default_model, "mode": profile.modes[0].name}
+    order = made.order.model_copy(update=mode)
+    return studio.job("a", provider="openai").model_copy(update={"order": order})
+
+
+async def test_at_another_address_the_vendors_documents_end_no_link(studio, brief):
+    """What the operator's own server refuses now is asked for again by the next run: nobody said that it is gone."""
+    ended = await studio.make(brief)
+    assert (ended.code, ended.statuses) == (UNFINISHED, {"a": JobStatus.PARKED})
+    studio.sandbox.faults()
+    assert (await studio.make(brief)).statuses == {"a": JobStatus.DONE}
+    assert len(studio.attempts()) == 1
+
+
+async def test_a_clip_whose_link_has_ended_is_said_to_be_lost(studio, brief):
+    """At the vendor's own address its documents count: paid, gone, and said aloud."""
+    async with studio.opened(brief) as run:
+        run.lanes["vllm-omni"].vendor_links = True
+        await studio.work(run)
+    ended = studio.ending(run)
+    assert (ended.code, ended.statuses) == (SOME_FAILED, {"a": JobStatus.EXPIRED})
+    assert ended.heard("PAID AND EXPIRED at vllm-omni")
+    assert studio.records()["a"].billed is Billed.YES
+
+
+async def test_a_link_that_has_not_ended_by_its_own_word_is_only_parked(studio, monkeypatch):
+    """A refusal before the hour that the link itself names is somebody's mistake, and no end."""
+    monkeypatch.setattr("pipelines.run.job.collect._TRIES", 1)
+    studio.sandbox.faults(REFUSED)
+    ended = await studio.make(studio.job("a"))
+    assert (ended.code, ended.statuses) == (UNFINISHED, {"a": JobStatus.PARKED})
+    studio.sandbox.faults()
+    assert (await studio.make(studio.job("a"))).statuses == {"a": JobStatus.DONE}
+
+
+NOW = datetime.now(UTC)
+PAST, SOON, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("fresh", "over"),
+    [
+        (None, False),
+        (Link("https://cdn/a", expires_at=PAST), True),
+        (Link("https://cdn/a", expires_at=SOON), False),
+        (Link("https://cdn/a"), False),
+        (Link("https://cdn/b", expires_at=PAST), False),
+    ],
+    ids=["no answer", "the same, ended", "the same, not ended", "the same, no word", "another"],
+)
+def test_a_link_is_over_only_when_the_provider_says_so_again(fresh, over):
+    """The same link, asked for anew, whose own hour has passed; everything else is tried again."""
+    assert _is_over(fresh, Link("https://cdn/a", expires_at=PAST)) is over
+
+
+@pytest.mark.parametrize(
+    ("ends", "vendor_links", "expected"),
+    [
+        ((SOON, LATER), True, SOON),
+        ((LATER, None), True, LATER),
+        ((None,), True, NOW + timedelta(hours=144)),
+        ((None,), False, None),
+        ((SOON,), False, SOON),
+    ],
+)
+def test_a_job_is_as_urgent_as_its_first_link(studio, ends, vendor_links, expected):
+    """The earliest end counts; without any, what the vendor says of its own service."""
+    lane = SimpleNamespace(provider=SimpleNamespace(profile=profile_named("acedata")), vendor_links=vendor_links)
+    links = tuple(Link(f"https://cdn/{n}", expires_at=end) for n, end in enumerate(ends))
+    progress = Progress(Phase.SUCCEEDED, "succeeded", links, completed_at=NOW)
+    assert _expiry(progress, studio.job("a", provider="acedata"), lane) == expected

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipelines.sandbox.options import SandboxOptions
+from pipelines.sandbox.process import running_sandbox
+
+HOUSE = Path(__file__).parents[3]
+KEY = {"authorization": "Bearer somebody"}
+PATIENCE = 10.0
+
+Start = Callable[..., AbstractContextManager[httpx.Client]]
+
+
+@contextmanager
+def started(**options: Any) -> Iterator[httpx.Client]:
+    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes"]
+    arguments = SandboxOptions(**{"latency": "0.05", **options}).arguments()
+    with subprocess.Popen([*command, *arguments], stdin=-1, stdout=-1, cwd=HOUSE) as process:
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())
+        with httpx.Client(base_url=address["url"], headers=KEY, timeout=PATIENCE, trust_env=False) as client:
+            yield client
+        process.terminate()
+
+
+@pytest.fixture(scope="session")
+def start() -> Start:
+    return started
+
+
+@pytest.fixture(scope="session")
+def shared_client() -> Iterator[httpx.Client]:
+    with started() as client:
+        yield client
+
+
+@pytest.fixture
+def client(shared_client: httpx.Client) -> httpx.Client:
+    shared_client.post("/_sandbox/faults", json=[]).raise_for_status()
+    return shared_client
+
+
+@pytest.fixture
+def faults(client: httpx.Client) -> Callable[..., None]:
+    def put(*rules: dict[str, Any]) -> None:
+        client.post("/_sandbox/faults", json=rules).raise_for_status()
+
+    return put
+
+
+@pytest.fixture
+def bill(client: httpx.Client) -> Callable[[], list[dict[str, Any]]]:
+    return lambda: client.get("/_sandbox/bill").json()
+
+
+@pytest.fixture
+def finished() -> Callable[..., dict[str, Any]]:
+    def wait(client: httpx.Client, address: str) -> dict[str, Any]:
+        until = time.monotonic() + PATIENCE
+        while (answer := client.get(address).json())["status"] not in ("completed", "failed", "cancelled"):
+            assert time.monotonic() < until, answer
+            time.sleep(0.02)
+        return answer
+
+    return wait
+
+
+@pytest.fixture
+def finished_task() -> Callable[..., dict[str, Any]]:
+    def wait(client: httpx.Client, identifier: str, service: str = "sora") -> dict[str, Any]:
+        until = time.monotonic() + PATIENCE
+        while "finished_at" not in (task := client.post(f"/{service}/tasks", json={"id": identifier}).json()):
+            assert time.monotonic() < until, task
+            time.sleep(0.02)
+        return task
+
+    return wait
+
+
+class Receiver:
+    """A real HTTP server that takes callbacks, and answers with the statuses it was told, then with 204."""
+
+    def __init__(self, *statuses):
+        self.arrived: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
+        self.statuses = list(statuses)
+        self.url = ""
+
+    async def receive(self, reader, writer):
+        """Takes one callback."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(next(line for line in head.split(b"\r\n") if line.startswith(b"content-length")).split()[1])
+        await self.arrived.put((head, await reader.readexactly(length)))
+        writer.write(f"HTTP/1.1 {self.statuses.pop(0) if self.statuses else 204} Whatever\r\n\r\n".encode())
+        writer.close()
+
+    async def next(self):
+        """Head, document and raw body of the next callback."""
+        head, body = await asyncio.wait_for(self.arrived.get(), PATIENCE)
+        return head, json.loads(body), body
+
+
+@asynccontextmanager
+async def _calling(*statuses, do=None, **options):
+    """A sandbox with one fault for its callbacks, a client of it, and a receiver."""
+    receiver = Receiver(*statuses)
+    server = await asyncio.start_server(receiver.receive, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/c/token"
+    async with (
+        server,
+        running_sandbox(SandboxOptions(**{"latency": "0.1", "speed": 1_000_000, **options})) as sandbox,
+        httpx.AsyncClient(base_url=sandbox.url, headers={"authorization": "Bearer k"}, timeout=PATIENCE) as client,
+    ):
+        if do is not None:
+            rules = [{"match": {"route": "callback"}, "do": do}]
+            (await client.post("/_sandbox/faults", json=rules)).raise_for_status()
+        yield client, receiver
+
+
+@pytest.fixture
+def calling():
+    return _calling

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipelines.core.errors import SetupError
+from pipelines.sandbox.options import SandboxOptions
+from pipelines.sandbox.process import running_sandbox
+
+HOUSE = Path(__file__).parents[3]
+COMMAND = [sys.executable, "-m", "pipelines.sandbox"]
+KEY = {"authorization": "Bearer k"}
+ORDER = {"prompt": "a lighthouse", "seconds": "4"}
+
+
+def open_sandbox(*arguments, **options):
+    process = subprocess.Popen([*COMMAND, *arguments], cwd=HOUSE, stdout=-1, **options)
+    assert process.stdout is not None
+    return process, json.loads(process.stdout.readline())
+
+
+async def test_a_restarted_sandbox_answers_for_old_ids(tmp_path):
+    """After a kill the bill alone brings back every job, its state by the clock, and its file byte by byte."""
+    options = SandboxOptions(bill=tmp_path / "bill.jsonl", latency="0.3")
+    async with running_sandbox(options) as sandbox, httpx.AsyncClient(base_url=sandbox.url, headers=KEY) as client:
+        video = (await client.post("/v1/videos", json=ORDER)).json()["id"]
+        await asyncio.sleep(0.4)
+        before = sha256((await client.get(f"/v1/videos/{video}/content")).content).hexdigest()
+        running = (await client.post("/v1/videos", json=ORDER)).json()["id"]
+        os.kill(sandbox.pid, signal.SIGKILL)
+    await asyncio.sleep(0.3)
+    async with running_sandbox(options) as sandbox, httpx.AsyncClient(base_url=sandbox.url, headers=KEY) as client:
+        after = sha256((await client.get(f"/v1/videos/{video}/content")).content).hexdigest()
+        assert after == before
+        assert (await client.get(f"/v1/videos/{running}")).json()["status"] == "completed"
+        lines = (await client.get("/_sandbox/bill")).json()
+        assert [line["id"] for line in lines] == [video, running]
+        assert lines[0]["sha256"] == lines[1]["sha256"]  # the same clip, bought twice
+        third = (await client.post("/v1/videos", json=ORDER)).json()["id"]
+        assert third not in (video, running)
+
+
+def test_it_starts_quickly_and_ends_cleanly_at_a_signal():
+    """It listens within 0.7 s (here with room for a busy machine), and SIGTERM and SIGINT end it with 0."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        begun = time.monotonic()
+        process, address = open_sandbox("--port", "0")
+        assert time.monotonic() - begun < 3
+        assert address == {"url": address["url"], "pid": process.pid}
+        assert httpx.get(f"{address['url']}/_sandbox/bill").json() == []
+        process.send_signal(number)
+        assert process.wait(5) == 0
+        process.stdout.close()
+
+
+def test_it_goes_when_its_parent_goes():
+    """Without the other end of its standard input, a child of a killed parent does not stay."""
+    process, _ = open_sandbox("--until-stdin-closes", stdin=-1)
+    process.stdin.close()
+    assert process.wait(5) == 0
+    process.stdout.close()
+
+
+def test_it_stays_without_standard_input_if_not_told_otherwise():
+    """Run by hand in the background, it serves although its input has ended."""
+    process, address = open_sandbox(stdin=subprocess.DEVNULL)
+    time.sleep(0.3)
+    assert httpx.get(f"{address['url']}/_sandbox/requests").status_code == 200
+    process.terminate()
+    assert process.wait(5) == 0
+    process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--latency", "soon"], ["--faults", "unheard-of"], ["--speed", "0"], ["--bill", "/no/such/folder/b"]]
+)
+def test_wrong_options_are_explained(arguments):
+    """What cannot be done is said in one line, with exit code 2."""
+    ended = subprocess.run([*COMMAND, *arguments], cwd=HOUSE, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "Traceback" not in ended.stderr
+
+
+async def test_one_that_cannot_start_is_an_error():
+    """Starting fails loudly, not by waiting."""
+    with pytest.raises(SetupError):
+        async with running_sandbox(SandboxOptions(bill=Path("/no/such/folder/bill"))):
+            pass
+
+
+async def test_light_renders_are_valid_and_their_own():
+    """Blank clips for measurements are real files too, and no two jobs share one."""
+    options = SandboxOptions(latency="0", renders="light")
+    async with running_sandbox(options) as sandbox, httpx.AsyncClient(base_url=sandbox.url, headers=KEY) as client:
+        files = set()
+        for _ in range(3):
+            video = (await client.post("/v1/videos", json=ORDER)).json()["id"]
+            files.add((await client.get(f"/v1/videos/{video}/content")).content)
+    assert len(files) == 3
+    assert all(file[4:8] == b"ftyp" for file in files)
+
+
+async def test_statuses_are_quick_while_files_are_made():
+    """Rendering does not hold up status answers."""
+    async with (
+        running_sandbox(SandboxOptions(latency="0")) as sandbox,
+        httpx.AsyncClient(base_url=sandbox.url, headers=KEY) as client,
+    ):
+        order = {"prompt": "a", "async": True, "model": "sora-2-pro", "duration": 25, "size": "large"}
+        task = (await client.post("/sora/videos", json=order)).json()["task_id"]
+        task = (await client.post("/sora/tasks", json={"id": task})).json()
+        download = asyncio.create_task(client.get(task["response"]["data"][0]["video_url"]))
+        waits = []
+        while not download.done():
+            begun = time.monotonic()
+            await client.post("/sora/tasks", json={"id": task["id"]})
+            waits.append(time.monotonic() - begun)
+            await asyncio.sleep(0.01)
+    assert sorted(waits)[len(waits) // 2] < 0.1

@@ -13,7 +13,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from pipelines.core.errors import OutputError, ReelbatchError
-from pipelines.core.job import Job, JobStatus
+from pipelines.core.job import Job
+from pipelines.core.status import JobStatus
 from pipelines.pacing.rate_limit import RateLimit
 from pipelines.run.dispatch import dispatch
 from pipelines.run.job.explain import explanation
@@ -24,18 +25,6 @@ from pipelines.run.run import Run, current_run
 #: ones (measured: docs/architecture.md). So many may start at once, and so many a second after that.
 _STARTS_AT_ONCE = 1_500
 _STARTS_PER_SECOND = 30.0
-
-#: Ends that a person must look at. Each shows under its own name; `skipped` and `planned` are in order as they are.
-_BAD = frozenset(
-    {
-        JobStatus.IN_DOUBT,
-        JobStatus.PARKED,
-        JobStatus.REJECTED,
-        JobStatus.FAILED,
-        JobStatus.EXPIRED,
-        JobStatus.CANCELLED,
-    }
-)
 
 
 async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
@@ -71,8 +60,8 @@ def _end_state(status: JobStatus, words: str) -> State[Any]:
     """Where a job stands, as the state of its task run: `Parked`, `In Doubt`, and plainly Completed if it is done."""
     if status is JobStatus.DONE:
         return Completed(message=words)
-    name = status.replace("_", " ").title()
-    return Failed(name=name, message=words) if status in _BAD else Completed(name=name, message=words)
+    name = status.label.title()
+    return Failed(name=name, message=words) if status.meaning.needs_person else Completed(name=name, message=words)
 
 
 async def generate_all(run: Run) -> None:

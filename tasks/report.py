@@ -18,9 +18,10 @@ from prefect.states import Completed, Failed
 
 from pipelines.catalogue.summary import summary_table
 from pipelines.core.errors import SetupError
+from pipelines.core.text.amounts import buckets_text
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
-from pipelines.run.progress import SAID, in_pots
+from pipelines.run.progress import SAID
 from pipelines.run.run import Run, current_run
 
 _EVERY_S = 2.0  # each update is a write in Prefect's database
@@ -82,7 +83,7 @@ def _words(run: Run) -> str:
 async def _money(run: Run) -> str:
     """What it comes to, as a sentence with a blank after it; nothing where no price is known."""
     try:
-        money = in_pots(await run.ledger.write(balances))
+        money = buckets_text(await run.ledger.write(balances))
     except SetupError:  # it may have gone with its disk; then the sum that was counted here must do
         money = run.tally.money()
     kind = "It would have cost" if run.options.rehearse else "Spent"

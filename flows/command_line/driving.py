@@ -19,12 +19,13 @@ from flows.command_line.prefect_server import temporary_server
 from flows.command_line.talk import print_json, say, show_error
 from pipelines.batch import Batch
 from pipelines.core.errors import ReelbatchError, SetupError
+from pipelines.core.text.amounts import buckets_text
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import LedgerReader
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.opening import check_setup, ledger_of, output_folder
 from pipelines.run.options import RunOptions
-from pipelines.run.progress import SAID, Tally, in_pots, watched_tally
+from pipelines.run.progress import SAID, Tally, watched_tally
 from pipelines.run.run import planned_batch
 
 _DRAIN_S = 10.0
@@ -200,7 +201,7 @@ def _last_words(tally: Tally, folder: Path, ledger: Path, *, as_json: bool, rehe
 def _money(tally: Tally, ledger: Path, *, rehearsed: bool) -> str:
     """What the run has cost, by the pots of its ledger; a rehearsal says first that it was one."""
     try:
-        money, told_apart = in_pots(LedgerReader(ledger).read(balances)), True
+        money, told_apart = buckets_text(LedgerReader(ledger).read(balances)), True
     except ReelbatchError:  # it may have gone with its disk; then the sum that was counted here must do
         money, told_apart = tally.money(), False
     if rehearsed:

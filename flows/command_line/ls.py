@@ -24,7 +24,7 @@ def command(
     from pipelines.catalogue.compilation import manifest_rows
     from pipelines.catalogue.manifest_row import exact_values, own_names
     from pipelines.core.errors import SetupError
-    from pipelines.core.job import JobStatus
+    from pipelines.core.status import JobStatus
     from pipelines.ledger import views
     from pipelines.ledger.ledger import LedgerReader, ledger_in
 

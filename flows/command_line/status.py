@@ -13,7 +13,7 @@ NAME = "status"
 def command(folder: OutputFolder, as_json: AsJson = False) -> None:
     """Show where everything stands: counts, money, and what needs a person. Works while a run is going on."""
     from flows.command_line.tables import case_table, status_table
-    from pipelines.catalogue.attention import URGENT, cases
+    from pipelines.catalogue.attention import cases
     from pipelines.ledger import views
     from pipelines.ledger.ledger import LedgerReader, ledger_in
     from pipelines.run.accounts import is_rehearsal
@@ -21,7 +21,7 @@ def command(folder: OutputFolder, as_json: AsJson = False) -> None:
     reader = LedgerReader(ledger_in(folder))
     shown = reader.path.parent
     overview = replace(reader.read(views.overview), running=reader.is_being_written())
-    urgent = any(status in overview.counts for status in URGENT)
+    urgent = any(status.meaning.needs_person for status in overview.counts)
     waiting = reader.read(lambda connection: cases(views.records(connection))) if urgent else []
     if as_json:
         more = {

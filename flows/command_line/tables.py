@@ -15,27 +15,19 @@ from rich.text import Text
 from pipelines.batch import Batch, own_columns_words
 from pipelines.catalogue.attention import Case
 from pipelines.catalogue.manifest_row import ManifestRow
-from pipelines.core.job import Job, JobStatus
+from pipelines.core.job import Job
+from pipelines.core.status import JobStatus, Tone
+from pipelines.core.text.amounts import amount_text
+from pipelines.core.text.counts import counted, first_of
 from pipelines.ledger.views import Overview
 from pipelines.pricing.estimate import Estimate, jobs_to_make
 from pipelines.pricing.plan_hash import plan_hash
 from pipelines.run.doctor import Finding, Health
-from pipelines.run.progress import counted, first_of, shown
 
 _MOST_ROWS = 40
 _MOST_CASES = 10  # of a status; `ls` has them all
 _LEAST_PROMPT = 12  # columns of a terminal; a plan with less room goes without the prompts
-_COLOURS = {
-    JobStatus.DONE: "green",
-    JobStatus.WAITING: "cyan",
-    JobStatus.READY: "cyan",
-    JobStatus.SUBMITTING: "cyan",
-    JobStatus.IN_DOUBT: "bold red",
-    JobStatus.EXPIRED: "bold red",
-    JobStatus.FAILED: "red",
-    JobStatus.REJECTED: "red",
-    JobStatus.PARKED: "yellow",
-}
+_COLOURS = {Tone.GOOD: "green", Tone.BUSY: "cyan", Tone.IDLE: None, Tone.WARN: "bold yellow", Tone.BAD: "red"}
 
 
 def console() -> Console:
@@ -122,13 +114,13 @@ def status_table(folder: Path, overview: Overview, *, rehearsed: bool) -> None:
     terminal.print(f"{overview.campaign} in {folder}: {overview.counts.get(JobStatus.DONE, 0)} of {total} done")
     table = plain_table("status", "jobs", right=("jobs",))
     for status, count in overview.counts.items():
-        table.add_row(status.replace("_", " "), str(count), style=_COLOURS.get(status))
+        table.add_row(status.label, str(count), style=_COLOURS[status.meaning.tone])
     terminal.print(table)
     if rehearsed:
         terminal.print("This is a rehearsal: nothing was paid." + (" It would have cost:" if overview.money else ""))
     for money in overview.money:
         terminal.print(
-            f"{money.currency}: {shown(money.spent)} spent, {shown(money.reserved)} reserved, {shown(money.uncertain)} uncertain"
+            f"{money.currency}: {amount_text(money.spent)} spent, {amount_text(money.reserved)} reserved, {amount_text(money.uncertain)} uncertain"
         )
     if overview.running:
         terminal.print(f"A run is going on: process {overview.run_pid} since {overview.run_since}.")
@@ -139,7 +131,7 @@ def case_table(folder: Path, cases: Sequence[Case]) -> None:
     terminal = console()
     for status, group in groupby(cases, key=lambda case: case.status):
         same = list(group)
-        terminal.print(f"\n{status.replace('_', ' ')}: {same[0].advice}", style=_COLOURS.get(status), soft_wrap=True)
+        terminal.print(f"\n{status.label}: {same[0].advice}", style=_COLOURS[status.meaning.tone], soft_wrap=True)
         for case in same[:_MOST_CASES]:
             words = (case.id, case.cost, _short(case.reason, 160))
             terminal.print(f"  {'  '.join(filter(None, words))}", soft_wrap=True)
@@ -156,12 +148,12 @@ def job_table(rows: Sequence[ManifestRow]) -> None:
         flags = f" [{', '.join(row.flags)}]" if row.flags else ""
         table.add_row(
             row.id,
-            row.status.replace("_", " "),
+            row.status.label,
             row.provider,
             str(row.params.get("seconds", "")),
-            f"{shown(cost)} {row.currency}" if cost is not None else "",
+            f"{amount_text(cost)} {row.currency}" if cost is not None else "",
             _short(row.path or row.error_message or "", 90) + flags,
-            style=_COLOURS.get(row.status),
+            style=_COLOURS[row.status.meaning.tone],
         )
     console().print(table)
 

@@ -14,12 +14,10 @@ from pipelines.batch.batch import Batch
 from pipelines.batch.columns.names import CANONICAL, canonical_name, normalised
 from pipelines.batch.files.document import Value
 from pipelines.core.image import local_path
-from pipelines.core.job import Job, JobStatus
+from pipelines.core.job import Job
+from pipelines.core.status import JobStatus
 from pipelines.core.text.escaping import harmless
 from pipelines.ledger.views import JobRecord
-
-#: Not EXPIRED: that clip was made and paid for. Whether to pay once more is for a person to say.
-_ENDED = frozenset({JobStatus.REJECTED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 #: What counts whatever the user's cell says: a row of theirs may have several takes, and name files beside it.
 _OURS = frozenset({"id", "takes", "filename", "image_url", "remix_of"})
@@ -83,8 +81,9 @@ def _is_surely_ended(job: Job | None, jobs: Mapping[str, Job], known: Mapping[st
     while job is not None:
         record = known[job.id]
         if record.status is not JobStatus.SKIPPED:
+            # Not one that expired: that clip was made and paid for, and whether to pay once more is for a person to say.
             # A clip that was made and could not be fetched is paid for, like one that has expired.
-            return record.status in _ENDED and record.failed_stage != "download"
+            return record.status.meaning.failed and record.status.meaning.editable and record.failed_stage != "download"
         if record.error_code is None:
             return False
         job = jobs.get(job.parent or "")

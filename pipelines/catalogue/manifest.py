@@ -16,8 +16,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
 
-from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow, exact_values, flat_values, own_names, plain, utc_text
+from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow, exact_values, flat_values, own_names, plain
 from pipelines.core.text.escaping import encodable, harmless
+from pipelines.core.text.times import iso_text
 from pipelines.outputs.storage.whole_file import whole_file
 
 _WHOLE_NUMBERS = frozenset({"row", "take", "attempts", "width", "height", "bytes"})
@@ -65,7 +66,7 @@ def _cell(value: Any) -> str:
         case str():
             return harmless(encodable(value))
         case datetime():
-            return utc_text(value)
+            return iso_text(value)
         case Decimal():
             return plain(value)
         case _:

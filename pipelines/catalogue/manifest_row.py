@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from pipelines.core.job import Billed, JobStatus
+from pipelines.core.status import Billed, JobStatus
+from pipelines.core.text.times import iso_text
 
 
 class ManifestRow(BaseModel):
@@ -60,9 +61,7 @@ class ManifestRow(BaseModel):
     @property
     def is_uncertain(self) -> bool:
         """Whether nobody knows if it is charged: it is in doubt, or has ended and the provider does not say."""
-        return self.status is JobStatus.IN_DOUBT or (
-            self.status in (JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED) and self.billed is Billed.UNKNOWN
-        )
+        return self.status is JobStatus.IN_DOUBT or (self.status.meaning.failed and self.billed is Billed.UNKNOWN)
 
 
 #: The columns of the manifest, without the user's own.
@@ -107,17 +106,10 @@ def flat_values(row: ManifestRow, own: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def utc_text(moment: datetime) -> str:
-    """ISO 8601 in UTC with Z: `2026-11-21T04:30:00Z`, with milliseconds where there are any."""
-    moment = moment.astimezone(UTC)
-    text = moment.isoformat(timespec="milliseconds" if moment.microsecond >= 1000 else "seconds")  # noqa: PLR2004 - a thousandth
-    return text.removesuffix("+00:00") + "Z"
-
-
 def _json_value(value: Any) -> Any:
     match value:
         case datetime():
-            return utc_text(value)
+            return iso_text(value)
         case Decimal():
             return plain(value)
         case tuple():

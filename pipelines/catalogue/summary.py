@@ -5,39 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from pipelines.core.job import JobStatus
+from pipelines.core.text.amounts import price_text
 from pipelines.ledger.views import JobRecord
-from pipelines.run.progress import price
 
-_URGENCY = (
-    JobStatus.IN_DOUBT,
-    JobStatus.EXPIRED,
-    JobStatus.FAILED,
-    JobStatus.REJECTED,
-    JobStatus.CANCELLED,
-    JobStatus.PARKED,
-    JobStatus.READY,
-    JobStatus.WAITING,
-    JobStatus.SUBMITTING,
-    JobStatus.PLANNED,
-    JobStatus.SKIPPED,
-    JobStatus.DONE,
-)
 _TURNED = "fallback_from:"  # the flag names the provider that was asked first
 
 
 def summary_table(records: Sequence[JobRecord], *, most: int) -> list[dict[str, str]]:
     """At most `most` jobs, the ones that need a person first. Prompts stay out: they may be confidential."""
-    chosen = sorted(records, key=lambda record: _URGENCY.index(record.status))[:most]
+    chosen = sorted(records, key=lambda record: record.status.rank)[:most]
     return [
         {
             "id": record.job.id,
-            "status": record.status.replace("_", " "),
+            "status": record.status.label,
             "provider": _via(record),
             "model": record.job.order.model,
             "seconds": str(record.job.order.seconds or ""),
             "size": record.job.order.size or "",
-            "cost": price(_amount(record), record.job.currency),
+            "cost": price_text(_amount(record), record.job.currency),
             "file or reason": (record.output or {}).get("path") or record.error_message or "",
         }
         for record in chosen

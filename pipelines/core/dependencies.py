@@ -4,29 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
 
-from pipelines.core.job import Job, JobStatus
-
-_MADE = frozenset({JobStatus.READY, JobStatus.DONE})
-_NEVER = frozenset({JobStatus.REJECTED, JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.SKIPPED, JobStatus.CANCELLED})
+from pipelines.core.job import Job
+from pipelines.core.status import JobStatus, Readiness
 
 StatusOf = Callable[[str], JobStatus]  # by the id of a job
-
-
-class Turn(StrEnum):
-    """What a child may do, as its parent stands."""
-
-    GO = "go"  #: the parent is made
-    WAIT = "wait"  #: it may still be
-    SKIP = "skip"  #: it will not be
-
-
-def turn_of(parent: JobStatus) -> Turn:
-    """What a child may do while its parent stands there."""
-    if parent in _MADE:
-        return Turn.GO
-    return Turn.SKIP if parent in _NEVER else Turn.WAIT
 
 
 def children_of(jobs: Iterable[Job]) -> Mapping[str, list[Job]]:
@@ -84,4 +66,4 @@ def held_up(jobs: Iterable[Job], status_of: StatusOf) -> Mapping[str, list[str]]
 
 def _waits(job: Job, status_of: StatusOf) -> bool:
     planned = status_of(job.id) is JobStatus.PLANNED
-    return planned and job.parent is not None and turn_of(status_of(job.parent)) is Turn.WAIT
+    return planned and job.parent is not None and status_of(job.parent).meaning.remixes is Readiness.WAIT

@@ -1,4 +1,4 @@
-"""The nouns that every room shares: an order, a job, and the states that a job and its attempts pass through."""
+"""What is ordered and what is made: an order, a job, and the job as its provider knows it."""
 
 from __future__ import annotations
 
@@ -6,62 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.core.shape import pixels_of
-
-
-class JobStatus(StrEnum):
-    """Where a job stands, as the manifest, `status` and `ls` show it."""
-
-    PLANNED = "planned"  #: known, nothing was sent
-    SUBMITTING = "submitting"  #: an attempt is claimed or on its way
-    IN_DOUBT = "in_doubt"  #: may have been paid; never sent again by itself
-    WAITING = "waiting"  #: accepted by the provider, which is working on it
-    READY = "ready"  #: generated; the file is not home yet
-    DONE = "done"  #: on disk, verified, catalogued
-    REJECTED = "rejected"  #: refused by the provider before any work
-    FAILED = "failed"  #: accepted, then failed at the provider, or the file cannot be had
-    PARKED = "parked"  #: set aside for later or for a person; never failed by a deadline
-    EXPIRED = "expired"  #: the provider no longer has the file
-    SKIPPED = "skipped"  #: not to be made: disabled, or the parent of a remix failed
-    CANCELLED = "cancelled"  #: cancelled at the provider
-
-
-#: Nothing more will happen to a job in these states by itself.
-FINAL_STATUSES = frozenset(
-    {
-        JobStatus.DONE,
-        JobStatus.REJECTED,
-        JobStatus.FAILED,
-        JobStatus.EXPIRED,
-        JobStatus.SKIPPED,
-        JobStatus.CANCELLED,
-    }
-)
-
-
-class AttemptState(StrEnum):
-    """How far one paid submission got. Only the first byte of `sending` can cost money."""
-
-    CLAIMED = "claimed"  #: slot and budget reserved; surely nothing was sent
-    SENDING = "sending"  #: committed just before the first byte
-    NOT_SENT = "not_sent"  #: ended before the first byte; the job may be tried again
-    IN_DOUBT = "in_doubt"  #: sent, and nobody knows whether it was accepted
-    ACCEPTED = "accepted"  #: the provider gave an id
-    REJECTED = "rejected"  #: the provider surely refused it
-    CLOSED = "closed"  #: was accepted, and has ended without a video; the job may be bought again if a person asks
-
-
-class Billed(StrEnum):
-    """Whether the provider charges for a job, as far as anyone can know here."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
 
 
 class Order(BaseModel):

@@ -13,10 +13,12 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Integer, String, bindparam, func, insert, literal, or_, select, update
 
 from pipelines.core.errors import BudgetReached, NotCovered
-from pipelines.core.job import AttemptState, Billed, Job, JobStatus, RemoteJob
+from pipelines.core.job import Job, RemoteJob
+from pipelines.core.status import AttemptState, Billed, JobStatus
+from pipelines.core.text.times import utc_text
 from pipelines.ledger import balances
 from pipelines.ledger.balances import Pot
-from pipelines.ledger.history import note, utc_text
+from pipelines.ledger.history import note
 from pipelines.ledger.job_state import Standing, change_job, standing_of
 from pipelines.ledger.storage.schema import LIVE_STATES, attempt, job
 from pipelines.ledger.storage.schema import owner as owner_table

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from pipelines.core.job import Job, JobStatus
+from pipelines.core.job import Job
+from pipelines.core.status import JobStatus
 from pipelines.ledger.attempts import Claim, rejected
 from pipelines.ledger.history import note
 from pipelines.ledger.job_state import NOT_BOUGHT, change_job

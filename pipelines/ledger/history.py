@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert
@@ -12,12 +11,6 @@ from sqlalchemy import Connection, insert
 from pipelines.ledger.storage.schema import event
 
 _NOTE = insert(event)
-
-
-def utc_text(moment: datetime | None = None) -> str:
-    """A moment as ISO 8601 in UTC, with milliseconds and a Z."""
-    moment = moment or datetime.now(UTC)
-    return moment.astimezone(UTC).isoformat("T", "milliseconds").replace("+00:00", "Z")
 
 
 def note(connection: Connection, kind: str, job_id: str | None = None, **detail: Any) -> None:

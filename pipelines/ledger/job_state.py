@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.sql.dml import Update
 
-from pipelines.core.job import JobStatus, RemoteJob
+from pipelines.core.job import RemoteJob
+from pipelines.core.status import ACCEPTED, JobStatus
 from pipelines.ledger.storage.schema import job
 
-#: States in which the provider has the job, or has had it and the clip is not home yet.
-ACCEPTED = (JobStatus.WAITING, JobStatus.READY, JobStatus.PARKED)
+#: The provider has the job, and has not finished it as far as anybody knows here.
 UNFINISHED = (JobStatus.WAITING, JobStatus.PARKED)
 #: States without a live attempt, of a job that was surely not bought.
 NOT_BOUGHT = (JobStatus.PLANNED, JobStatus.REJECTED)

@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, update
 
-from pipelines.core.job import AttemptState, Billed, JobStatus
+from pipelines.core.status import ACCEPTED, AttemptState, Billed, JobStatus
+from pipelines.core.text.times import utc_text
 from pipelines.ledger.attempts import Which, advance
 from pipelines.ledger.balances import Pot
-from pipelines.ledger.history import note, utc_text
-from pipelines.ledger.job_state import ACCEPTED, UNFINISHED, change_job
+from pipelines.ledger.history import note
+from pipelines.ledger.job_state import UNFINISHED, change_job
 from pipelines.ledger.storage.schema import job
 
 _TRACE = (

@@ -7,9 +7,10 @@ import socket
 
 from sqlalchemy import Connection, insert, select, update
 
-from pipelines.core.job import AttemptState
+from pipelines.core.status import AttemptState
+from pipelines.core.text.times import utc_text
 from pipelines.ledger.attempts import Claim, Which, doubt, not_sent
-from pipelines.ledger.history import note, utc_text
+from pipelines.ledger.history import note
 from pipelines.ledger.storage.schema import attempt, owner
 
 _REASON = "the run ended while this submission was on its way; it may have been accepted and charged"

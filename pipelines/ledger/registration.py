@@ -9,15 +9,12 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipelines.core.errors import BatchError, Problem
 from pipelines.core.image import IMAGE_UNUSABLE
-from pipelines.core.job import Billed, Job, JobStatus, Order
-from pipelines.ledger.history import note, utc_text
+from pipelines.core.job import Job, Order
+from pipelines.core.status import Billed, JobStatus
+from pipelines.core.text.times import utc_text
+from pipelines.ledger.history import note
 from pipelines.ledger.storage.schema import batch, job
 
-#: A job in one of these has cost nothing and owes nothing, so its row may be edited and planned anew.
-_MAY_CHANGE = frozenset(
-    {JobStatus.PLANNED, JobStatus.REJECTED, JobStatus.FAILED, JobStatus.SKIPPED, JobStatus.CANCELLED}
-)
-_UNSENT = frozenset({JobStatus.PLANNED, JobStatus.SKIPPED})
 _CHUNK = 5_000
 
 _Columns = dict[str, object]
@@ -45,9 +42,9 @@ def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: P
             # What is not bought yet begins again with what the file asks for first; what was refused, if it may turn
             # to others now.
             others = planned.id in refused and refused[planned.id] != _fallbacks(planned)
-            unsent = before.status in _UNSENT or before.error_code == IMAGE_UNUSABLE
+            unsent = JobStatus(before.status).meaning.unsent or before.error_code == IMAGE_UNUSABLE
             (anew if unsent or others else kept).append(columns)
-        elif before.status in _MAY_CHANGE:
+        elif JobStatus(before.status).meaning.editable:
             anew.append(columns)
         else:
             problems.append(_changed(connection, planned, before.status, path))
@@ -113,7 +110,7 @@ def _changed(connection: Connection, planned: Job, status: str, path: Path) -> P
     profile = f", and the profile of {now.provider}: its mode was {bought.mode!r}" if of_profile else ""
     return Problem(
         f"{path.name}, row {planned.row}",
-        f"job {planned.id!r} is {status.replace('_', ' ')} already, and this row now asks for something else: "
+        f"job {planned.id!r} is {JobStatus(status).label} already, and this row now asks for something else: "
         f"{', '.join(names) or 'fixed'}.",
         f"Give the row a new id to buy it anew, or restore what it said{profile}.",
     )

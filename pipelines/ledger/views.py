@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from pipelines.core.job import Billed, Job, JobStatus
+from pipelines.core.job import Job
+from pipelines.core.status import ACCEPTED, Billed, JobStatus
 from pipelines.ledger.balances import Balance, balances, from_micros
 from pipelines.ledger.fallbacks import as_sent, flag_of
-from pipelines.ledger.job_state import ACCEPTED, STANDING, Standing, standing_from
+from pipelines.ledger.job_state import STANDING, Standing, standing_from
 from pipelines.ledger.storage.schema import attempt, batch, job, owner
 
 

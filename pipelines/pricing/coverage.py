@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from pipelines.core.job import Job
+from pipelines.core.text.amounts import amount_text
+from pipelines.core.text.counts import counted, first_of
 from pipelines.pricing.estimate import jobs_to_make
-from pipelines.run.progress import counted, first_of, shown
 
 
 def budget_currency(jobs: Iterable[Job], named: str | None = None) -> str:
@@ -38,13 +39,13 @@ def _too_little(jobs: Sequence[Job], most: Decimal, currency: str) -> str:
     while spent + costs[count] <= most:
         spent, count = spent + costs[count], count + 1
     return (
-        f"The budget of {shown(most)} {currency} covers about {count} of {counted(len(jobs), 'video')}, which cost "
-        f"{shown(total)} {currency} together. The run would stop there: raise the budget, or make the batch smaller."
+        f"The budget of {amount_text(most)} {currency} covers about {count} of {counted(len(jobs), 'video')}, which cost "
+        f"{amount_text(total)} {currency} together. The run would stop there: raise the budget, or make the batch smaller."
     )
 
 
 def _not_covered(jobs: Sequence[Job], most: Decimal, currency: str) -> Iterable[str]:
-    budget = f"A budget of {shown(most)} {currency} cannot cover"
+    budget = f"A budget of {amount_text(most)} {currency} cannot cover"
     unknown = [job.id for job in jobs if job.cost_estimated is None]
     if unknown:
         yield (

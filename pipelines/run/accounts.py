@@ -14,11 +14,11 @@ from yaml import YAMLError
 from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
 from pipelines.core.job import Job
+from pipelines.core.text.counts import first_of
 from pipelines.net.addresses import base_refusal, is_own
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.profile.model import Profile
 from pipelines.run.options import RunOptions
-from pipelines.run.progress import first_of
 from pipelines.run.rehearsal import dialect_of, write_own_profiles
 from pipelines.sandbox.faults.scripts import rules_named
 from pipelines.sandbox.options import SandboxOptions

@@ -9,8 +9,8 @@ from logging import WARNING
 
 from pipelines.core.dependencies import children_of, roots_of
 from pipelines.core.job import Job
+from pipelines.core.text.counts import first_of
 from pipelines.pacing.worker_pool import work_through
-from pipelines.run.progress import first_of
 from pipelines.run.run import Run
 
 
@@ -46,5 +46,5 @@ def _tell_who_waits(run: Run) -> None:
     """Say which jobs wait for one that has not come to its end in this run, and does not by itself."""
     for head, ids in run.held_up().items():
         wait = "waits" if len(ids) == 1 else "wait"
-        status = run.status_of(head).replace("_", " ")
+        status = run.status_of(head).label
         run.tally.say(f"{first_of(ids)} {wait} for {head}, which is {status}. Nothing was sent for them.", WARNING)

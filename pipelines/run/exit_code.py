@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipelines.core.errors import BudgetReached, KeyRefused, ReelbatchError
-from pipelines.core.job import JobStatus
+from pipelines.core.status import JobStatus, statuses
 
 ALL_DONE, SOME_FAILED, BAD_INPUT, BUDGET, UNFINISHED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-_FAILED = (JobStatus.FAILED, JobStatus.REJECTED, JobStatus.EXPIRED, JobStatus.CANCELLED)
-_UNFINISHED = (JobStatus.PARKED, JobStatus.IN_DOUBT, JobStatus.WAITING, JobStatus.READY, JobStatus.SUBMITTING)
+_FAILED = statuses(lambda meaning: meaning.failed)
+_UNFINISHED = statuses(lambda meaning: meaning.unfinished)
 
 
 def exit_code(

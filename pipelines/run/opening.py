@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pipelines.batch import Batch
 from pipelines.core.errors import ReelbatchError, SetupError
+from pipelines.core.status import ACCEPTED
 from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
-from pipelines.ledger.job_state import ACCEPTED
 from pipelines.ledger.ledger import LEDGER_NAME, Ledger
 from pipelines.ledger.storage.sqlite import ledger_path
 from pipelines.net.addresses import Origin

@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pipelines.core.errors import BudgetReached, ProviderUnavailable, ReelbatchError
-from pipelines.core.job import FINAL_STATUSES, JobStatus
-from pipelines.ledger.balances import Balance
+from pipelines.core.status import FINAL, JobStatus
+from pipelines.core.text.amounts import amount_text
 
 #: What is said here is heard by whoever watches, so a handler that shows it to the same person leaves this logger out.
 SAID = "reelbatch.said"
 log = logging.getLogger(SAID)
 
-_MOST_NAMED = 3
 _RARELY_S = 60.0
 _LAST_SAID = 16  # more than a run has reasons
 
@@ -106,7 +105,7 @@ class Tally:
     @property
     def ended(self) -> int:
         """How many have come to an end, good or bad."""
-        return sum(self.counts[status] for status in FINAL_STATUSES)
+        return sum(self.counts[status] for status in FINAL)
 
     def seconds_left(self) -> float | None:
         """A guess from the pace so far, or None while there is none."""
@@ -116,13 +115,13 @@ class Tally:
 
     def money(self) -> str:
         """`7.20 USD`, or nothing where no price is known."""
-        return ", ".join(f"{shown(amount)} {currency}" for currency, amount in self.spent.items())
+        return ", ".join(f"{amount_text(amount)} {currency}" for currency, amount in self.spent.items())
 
     def words(self) -> str:
         """`11 of 12 done, 1 failed`."""
         parts = [f"{self.done} of {self.total} done"]
         parts += [
-            f"{self.counts[status]} {status.replace('_', ' ')}"
+            f"{self.counts[status]} {status.label}"
             for status in JobStatus
             if status is not JobStatus.DONE and self.counts[status]
         ]
@@ -133,38 +132,6 @@ class Tally:
 watched_tally: ContextVar[Tally | None] = ContextVar("watched_tally", default=None)
 
 
-def shown(amount: Decimal) -> str:
-    """An amount with at least two decimals: 14.40, and 0.095 as it is."""
-    exponent = amount.normalize().as_tuple().exponent
-    return f"{amount:.2f}" if isinstance(exponent, int) and exponent >= -2 else f"{amount.normalize():f}"  # noqa: PLR2004 - cents
-
-
 def level_of(reason: ReelbatchError) -> int:
     """The level at which a reason to stop is logged: a cap, or a provider that will be back, is no error."""
     return logging.WARNING if isinstance(reason, BudgetReached | ProviderUnavailable) else logging.ERROR
-
-
-def price(amount: Decimal | None, currency: str | None) -> str:
-    """`0.40 USD`, and `0.00 USD` for what is free; nothing where no price is known."""
-    return "" if amount is None else f"{shown(amount)} {currency or ''}".strip()
-
-
-def in_pots(balances: Sequence[Balance]) -> str:
-    """What was spent, and what else may have to be paid: `5.10 USD, reserved 0.40, uncertain 3.40`."""
-    return "; ".join(
-        f"{shown(balance.spent)} {balance.currency}"
-        + (f", reserved {shown(balance.reserved)}" if balance.reserved else "")
-        + (f", uncertain {shown(balance.uncertain)}" if balance.uncertain else "")
-        for balance in balances
-    )
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 video`, and `2,000 videos`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def first_of(ids: Sequence[str]) -> str:
-    """A list of jobs as a sentence names it: `a, b, c and 4 more`."""
-    more = len(ids) - _MOST_NAMED
-    return ", ".join(ids[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

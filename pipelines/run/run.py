@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.batch import Batch
-from pipelines.core.dependencies import Turn, held_up, in_turn, turn_of
+from pipelines.core.dependencies import held_up, in_turn
 from pipelines.core.errors import ReelbatchError
-from pipelines.core.job import FINAL_STATUSES, Job, JobStatus
+from pipelines.core.job import Job
+from pipelines.core.status import FINAL, JobStatus, Readiness
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.job_state import Standing
 from pipelines.ledger.ledger import Ledger
@@ -142,15 +143,15 @@ class Run:
         if self.status_of(job.id) is not JobStatus.PLANNED:
             return True
         turn = self.turn_of(job)
-        if turn is not Turn.GO:
-            return turn is Turn.SKIP
+        if turn is not Readiness.GO:
+            return turn is Readiness.SKIP
         lane = self.lanes[job.order.provider]
         shut = lane.closed is not None and not (lane.turns_away and job.turn() is not None)
         return self.closed is None and not shut
 
-    def turn_of(self, job: Job) -> Turn:
+    def turn_of(self, job: Job) -> Readiness:
         """Whether it is a job's turn, as its parent stands."""
-        return Turn.GO if job.parent is None else turn_of(self.status_of(job.parent))
+        return Readiness.GO if job.parent is None else self.status_of(job.parent).meaning.remixes
 
     def reasons(self) -> tuple[ReelbatchError, ...]:
         """Why this run did less than everything, if it did. A lane that shut is none if nothing is left to be done."""
@@ -171,7 +172,7 @@ class Run:
 
     def _is_open(self, job: Job) -> bool:
         """Whether there may be something to do for a job: a row that is switched off may have no lane."""
-        over = self.status_of(job.id) in {*FINAL_STATUSES, JobStatus.IN_DOUBT}
+        over = self.status_of(job.id) in {*FINAL, JobStatus.IN_DOUBT}
         return not over and job.order.provider in self.lanes
 
 

@@ -20,7 +20,8 @@ import pytest
 
 from pipelines.batch import Batch, read_batch
 from pipelines.core.errors import LedgerError
-from pipelines.core.job import Choice, Job, JobStatus, Order
+from pipelines.core.job import Choice, Job, Order
+from pipelines.core.status import JobStatus
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
 from pipelines.ledger.views import JobRecord, Overview

@@ -12,36 +12,8 @@ from urllib.parse import quote
 
 from pipelines.catalogue.gallery.thumbnails import FOLDER, poster_name
 from pipelines.catalogue.manifest_row import ManifestRow, plain
-from pipelines.core.job import Billed, JobStatus
+from pipelines.core.status import Billed, JobStatus
 
-#: How a status looks: four tones are enough to see at a glance what needs a person.
-TONES = {
-    JobStatus.DONE: "good",
-    JobStatus.READY: "busy",
-    JobStatus.WAITING: "busy",
-    JobStatus.SUBMITTING: "busy",
-    JobStatus.PLANNED: "idle",
-    JobStatus.SKIPPED: "idle",
-    JobStatus.CANCELLED: "idle",
-    JobStatus.IN_DOUBT: "warn",
-    JobStatus.PARKED: "warn",
-    JobStatus.EXPIRED: "bad",
-    JobStatus.REJECTED: "bad",
-    JobStatus.FAILED: "bad",
-}
-_REASONS = {
-    JobStatus.PLANNED: "Not sent yet.",
-    JobStatus.SUBMITTING: "On its way to the provider.",
-    JobStatus.IN_DOUBT: "It may have been paid, and is not sent again by itself. Look into your account at the provider.",
-    JobStatus.WAITING: "The provider is working on it.",
-    JobStatus.READY: "Generated; the file is not home yet.",
-    JobStatus.REJECTED: "Refused by the provider.",
-    JobStatus.FAILED: "Failed at the provider.",
-    JobStatus.PARKED: "Set aside for later.",
-    JobStatus.EXPIRED: "The provider no longer has the file.",
-    JobStatus.SKIPPED: "Not to be made.",
-    JobStatus.CANCELLED: "Cancelled.",
-}
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MINUTE = 60
 _KILOBYTE, _MEGABYTE = 1_000, 1_000_000
@@ -93,8 +65,8 @@ def card(row: ManifestRow, posters: AbstractSet[str], *, poster_at_once: bool) -
     return Card(
         number=row.row,
         id=visible(row.id),
-        status=row.status.value.replace("_", " "),
-        tone=TONES[row.status],
+        status=row.status.label,
+        tone=row.status.meaning.tone,
         reason=visible(row.error_message or row.error_code or _reason(row)),
         prompt=visible(row.prompt),
         provider=visible(row.provider),
@@ -148,7 +120,7 @@ def _reason(row: ManifestRow) -> str:
     if row.status is JobStatus.PLANNED and row.attempts:
         times = "once" if row.attempts == 1 else f"{row.attempts} times"
         return f"Tried {times}, and not taken by a provider yet."
-    return _REASONS.get(row.status, "The file is missing.")
+    return "The file is missing." if row.status is JobStatus.DONE else row.status.meaning.words
 
 
 def _flag_text(flag: str) -> str:

@@ -15,10 +15,10 @@ from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
-from pipelines.catalogue.gallery.card import TONES, Card, card, money_text, seconds_text, visible
+from pipelines.catalogue.gallery.card import Card, card, money_text, seconds_text, visible
 from pipelines.catalogue.gallery.thumbnails import FOLDER
 from pipelines.catalogue.manifest_row import ManifestRow
-from pipelines.core.job import JobStatus
+from pipelines.core.status import JobStatus, Tone
 from pipelines.ledger.balances import Balance
 from pipelines.outputs.storage.whole_file import whole_file
 
@@ -119,11 +119,11 @@ def _date(rows: Iterable[ManifestRow]) -> str:
     return f"{max(moments):%Y-%m-%d}" if moments else ""
 
 
-def _bar(cards: Sequence[Card]) -> list[tuple[str, float, float]]:
+def _bar(cards: Sequence[Card]) -> list[tuple[Tone, float, float]]:
     """The parts of the progress bar: tone, start and width in per cent."""
     counts = Counter(one.tone for one in cards)
     parts, start = [], 0.0
-    for tone in dict.fromkeys(TONES.values()):
+    for tone in Tone:
         if counts[tone]:
             width = 100 * counts[tone] / len(cards)
             parts.append((tone, round(start, 3), round(width, 3)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, text
 
-from pipelines.core.job import AttemptState
+from pipelines.core.status import AttemptState
 
 SCHEMA_VERSION = 1
 

@@ -17,7 +17,8 @@ from pipelines.core.errors import (
     ProviderError,
     TransportError,
 )
-from pipelines.core.job import Billed, Job, JobStatus
+from pipelines.core.job import Job
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import outcomes
 from pipelines.outputs import Clip, Source, bring_home, changed_orders, differences, settle
 from pipelines.pacing.back_off import delay

@@ -12,16 +12,16 @@ import logging
 import time
 from datetime import UTC, datetime
 
-from pipelines.core.dependencies import Turn
 from pipelines.core.errors import KeyRefused, SetupError, UnknownJob
-from pipelines.core.job import Billed, Job, JobStatus
+from pipelines.core.job import Job
+from pipelines.core.status import ACCEPTED, Billed, JobStatus, Readiness
+from pipelines.core.text.amounts import price_text
 from pipelines.ledger import outcomes
-from pipelines.ledger.job_state import ACCEPTED, Standing
+from pipelines.ledger.job_state import Standing
 from pipelines.providers.protocol import Phase, Progress
 from pipelines.run.job.collect import bring_job_home
 from pipelines.run.job.submit import claim, send, shut, turn_from_closed
 from pipelines.run.poller import EMPTY_RESULT, DeadlinePassed, Waiting
-from pipelines.run.progress import price
 from pipelines.run.provider_session import Lane
 from pipelines.run.run import Run
 from pipelines.run.status_queries import Stopped
@@ -51,12 +51,12 @@ async def _is_its_turn(job: Job, run: Run) -> bool:
     if job.parent is None or run.status_of(job.id) is not JobStatus.PLANNED:
         return True
     turn = run.turn_of(job)
-    if turn is Turn.SKIP:
-        message = f"it is a remix of {job.parent}, which is {_word(run.status_of(job.parent))}"
+    if turn is Readiness.SKIP:
+        message = f"it is a remix of {job.parent}, which is {run.status_of(job.parent).label}"
         if await run.ledger.write(outcomes.skipped, job.id, code="parent_failed", message=message):
             run.move(job, Standing(JobStatus.SKIPPED))
             run.tally.say(f"{job.id}: skipped: {message}.", logging.WARNING)
-    return turn is Turn.GO
+    return turn is Readiness.GO
 
 
 async def _live(job: Job, run: Run) -> None:
@@ -161,11 +161,7 @@ async def _failed(job: Job, status: JobStatus, progress: Progress, lane: Lane, r
 def _uncertain(job: Job, billed: Billed) -> str:
     if billed is not Billed.UNKNOWN or job.cost_estimated is None:
         return ""
-    return f" (it may be charged all the same: {price(job.cost_estimated, job.currency)})"
-
-
-def _word(status: JobStatus) -> str:
-    return status.replace("_", " ")
+    return f" (it may be charged all the same: {price_text(job.cost_estimated, job.currency)})"
 
 
 def _age_s(submitted_at: datetime | None) -> float:

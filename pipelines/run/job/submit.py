@@ -29,14 +29,16 @@ from pipelines.core.errors import (
     UnusableAnswer,
 )
 from pipelines.core.image import IMAGE_UNUSABLE, is_local, load
-from pipelines.core.job import Job, JobStatus
+from pipelines.core.job import Job
+from pipelines.core.status import JobStatus
+from pipelines.core.text.amounts import price_text
 from pipelines.ledger import attempts, fallbacks
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.job_state import Standing
 from pipelines.ledger.ledger import cry_out
 from pipelines.providers.client import same_address
 from pipelines.providers.protocol import Accepted, InDoubt, Rejected, Supplies, Verdict
-from pipelines.run.progress import level_of, price
+from pipelines.run.progress import level_of
 from pipelines.run.provider_session import Lane
 from pipelines.run.run import Run
 
@@ -188,7 +190,7 @@ async def _record(job: Job, claimed: Claim, verdict: Verdict, lane: Lane, run: R
 
 def _may_cost(job: Job) -> str:
     """What is uncertain about a job in doubt, with its amount."""
-    return f"it may have been paid: {price(job.cost_estimated, job.currency) or 'its price is unknown'}"
+    return f"it may have been paid: {price_text(job.cost_estimated, job.currency) or 'its price is unknown'}"
 
 
 async def _accepted(job: Job, claimed: Claim, verdict: Accepted, lane: Lane, run: Run) -> None:
@@ -242,7 +244,7 @@ async def turn_from_closed(job: Job, lane: Lane, run: Run) -> None:
 def _turned(turned: Job, reason: str, run: Run) -> None:
     """From now on the job is made by its fallback; said aloud, since it may cost something else."""
     run.made_as[turned.id] = turned
-    cost = f" for {cost}" if (cost := price(turned.cost_estimated, turned.currency)) else ""
+    cost = f" for {cost}" if (cost := price_text(turned.cost_estimated, turned.currency)) else ""
     order = turned.order
     run.tally.say(f"{turned.id}: {reason} Its fallback is {order.provider}, {order.model}{cost}.", WARNING)
 

@@ -8,7 +8,7 @@ import pytest
 
 import flows.command_line.display as module
 from flows.command_line.display import display
-from pipelines.core.job import JobStatus
+from pipelines.core.status import JobStatus
 from pipelines.run.progress import Tally
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pipelines.catalogue.attention import cases
-from pipelines.core.job import Billed, Job, JobStatus, Order
+from pipelines.core.job import Job, Order
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.views import JobRecord
 
 EMPTY = dict.fromkeys(JobRecord.__dataclass_fields__)

@@ -9,7 +9,7 @@ import pytest
 from pipelines.batch import Batch, read_batch
 from pipelines.catalogue.done_copy import write_failed_rows
 from pipelines.catalogue.failed_rows import failed_rows
-from pipelines.core.job import Billed, JobStatus
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.views import JobRecord
 from pipelines.providers.profile.load import shipped_profiles
 

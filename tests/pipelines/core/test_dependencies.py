@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.core.dependencies import Turn, children_of, held_up, in_turn, parents_first, roots_of, turn_of
-from pipelines.core.job import Job, JobStatus, Order
+from pipelines.core.dependencies import children_of, held_up, in_turn, parents_first, roots_of
+from pipelines.core.job import Job, Order
+from pipelines.core.status import JobStatus, Readiness
 
 _ORDER = Order(provider="qiniu", mode="video", model="sora-2", prompt="a cat")
 
@@ -30,28 +31,28 @@ def _planned_but(**others):
 @pytest.mark.parametrize(
     ("status", "turn"),
     [
-        (JobStatus.PLANNED, Turn.WAIT),
-        (JobStatus.SUBMITTING, Turn.WAIT),
-        (JobStatus.IN_DOUBT, Turn.WAIT),
-        (JobStatus.WAITING, Turn.WAIT),
-        (JobStatus.PARKED, Turn.WAIT),
-        (JobStatus.READY, Turn.GO),
-        (JobStatus.DONE, Turn.GO),
-        (JobStatus.REJECTED, Turn.SKIP),
-        (JobStatus.FAILED, Turn.SKIP),
-        (JobStatus.EXPIRED, Turn.SKIP),
-        (JobStatus.CANCELLED, Turn.SKIP),
-        (JobStatus.SKIPPED, Turn.SKIP),
+        (JobStatus.PLANNED, Readiness.WAIT),
+        (JobStatus.SUBMITTING, Readiness.WAIT),
+        (JobStatus.IN_DOUBT, Readiness.WAIT),
+        (JobStatus.WAITING, Readiness.WAIT),
+        (JobStatus.PARKED, Readiness.WAIT),
+        (JobStatus.READY, Readiness.GO),
+        (JobStatus.DONE, Readiness.GO),
+        (JobStatus.REJECTED, Readiness.SKIP),
+        (JobStatus.FAILED, Readiness.SKIP),
+        (JobStatus.EXPIRED, Readiness.SKIP),
+        (JobStatus.CANCELLED, Readiness.SKIP),
+        (JobStatus.SKIPPED, Readiness.SKIP),
     ],
 )
 def test_a_child_goes_when_its_parent_is_made(status, turn):
     """Every status of a parent lets its children go, makes them wait, or gives them up; a doubt makes them wait."""
-    assert turn_of(status) is turn
+    assert status.meaning.remixes is turn
 
 
 def test_every_status_is_decided():
     """A status that is added later must be thought of here: whoever forgets it makes children wait for ever."""
-    settled = {status for status in JobStatus if turn_of(status) is not Turn.WAIT}
+    settled = {status for status in JobStatus if status.meaning.remixes is not Readiness.WAIT}
     assert set(JobStatus) - settled == {
         JobStatus.PLANNED,
         JobStatus.SUBMITTING,
@@ -100,7 +101,7 @@ def test_what_is_in_turn_and_what_is_held_up_are_all_that_is_planned(jobs, data)
     assert turns.isdisjoint(stuck)
     assert turns | stuck == set(_ids(asked))
     for head, names in waiting.items():
-        assert turn_of(statuses[head]) is Turn.WAIT
+        assert statuses[head].meaning.remixes is Readiness.WAIT
         assert head not in names
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.core.job import Billed, Job, JobStatus, Order, RemoteJob
+from pipelines.core.job import Job, Order, RemoteJob
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts, outcomes, registration
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.ledger import Ledger

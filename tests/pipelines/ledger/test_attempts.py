@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from pipelines.core.errors import BudgetReached, LedgerError, NotCovered
-from pipelines.core.job import JobStatus, RemoteJob
+from pipelines.core.job import RemoteJob
+from pipelines.core.status import JobStatus
 from pipelines.ledger import attempts
 from pipelines.ledger.attempts import Budget, Claim, Standing
 

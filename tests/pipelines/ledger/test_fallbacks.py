@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from pipelines.core.errors import NotCovered
-from pipelines.core.job import Choice, JobStatus, Order
+from pipelines.core.job import Choice, Order
+from pipelines.core.status import JobStatus
 from pipelines.ledger import attempts, fallbacks, outcomes, views
 from pipelines.ledger.attempts import Budget, Claim
 from pipelines.ledger.job_state import Standing, standing_of

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from pipelines.core.errors import DiskFull, LedgerError, LedgerOwned
-from pipelines.core.job import JobStatus, RemoteJob
+from pipelines.core.job import RemoteJob
+from pipelines.core.status import JobStatus
 from pipelines.ledger import attempts, views
 from pipelines.ledger.ledger import Ledger, LedgerReader, cry_out, ledger_in
 from pipelines.ledger.storage.sqlite import is_disk_full

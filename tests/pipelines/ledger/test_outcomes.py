@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipelines.core.job import Billed, JobStatus, RemoteJob
+from pipelines.core.job import RemoteJob
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts, outcomes
 
 OUTPUT = {"path": "videos/a.mp4", "bytes": 3, "sha256": "00"}

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipelines.core.errors import BudgetReached
-from pipelines.core.job import FINAL_STATUSES, Billed, Choice, Job, JobStatus, Order, RemoteJob
+from pipelines.core.job import Choice, Job, Order, RemoteJob
+from pipelines.core.status import ACCEPTED, FINAL, Billed, JobStatus
 from pipelines.ledger import attempts, fallbacks, outcomes, registration, views
 from pipelines.ledger.attempts import Budget, Claim
-from pipelines.ledger.job_state import ACCEPTED
 from pipelines.ledger.recovery import take_over
 from pipelines.ledger.storage.schema import LIVE_STATES, metadata
 from pipelines.ledger.storage.sqlite import open_engine
@@ -258,7 +258,7 @@ class Money(RuleBasedStateMachine):
         now = {row.id: row.status for row in self.rows("SELECT id, status FROM job")}
         for name, status in self.ended.items():
             assert now[name] == status
-        self.ended = {name: status for name, status in now.items() if status in FINAL_STATUSES}
+        self.ended = {name: status for name, status in now.items() if status in FINAL}
 
     @invariant()
     def nobody_is_told_to_send_twice(self):

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines.core.errors import LedgerError
-from pipelines.core.job import Billed, JobStatus, RemoteJob
+from pipelines.core.job import RemoteJob
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts, outcomes, recovery, views
 from pipelines.ledger.ledger import Ledger
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import BatchError
-from pipelines.core.job import JobStatus
+from pipelines.core.status import JobStatus
 from pipelines.ledger import outcomes, registration, views
 
 

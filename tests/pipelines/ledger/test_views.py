@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from pipelines.core.job import Billed, JobStatus
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts, outcomes, views
 from pipelines.ledger.balances import Balance
 

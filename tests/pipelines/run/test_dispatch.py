@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pipelines.core.errors import BudgetReached, FundsExhausted
-from pipelines.core.job import JobStatus
+from pipelines.core.status import JobStatus
 from pipelines.ledger.job_state import Standing
 from pipelines.run.dispatch import dispatch
 

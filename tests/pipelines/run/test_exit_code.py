@@ -11,7 +11,7 @@ from pipelines.core.errors import (
     ProviderUnavailable,
     SetupError,
 )
-from pipelines.core.job import JobStatus as S
+from pipelines.core.status import JobStatus as S
 from pipelines.run.exit_code import exit_code
 
 

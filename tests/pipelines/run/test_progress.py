@@ -7,9 +7,8 @@ from decimal import Decimal
 import pytest
 
 from pipelines.core.errors import BudgetReached, FundsExhausted, KeyRefused, ProviderUnavailable, ReelbatchError
-from pipelines.core.job import JobStatus as S
-from pipelines.ledger.balances import Balance
-from pipelines.run.progress import SAID, Tally, counted, first_of, in_pots, level_of, price
+from pipelines.core.status import JobStatus as S
+from pipelines.run.progress import SAID, Tally, level_of
 
 
 def test_jobs_move_between_counts():
@@ -98,21 +97,6 @@ def test_a_cap_is_no_error(reason, level):
     assert level_of(reason) == level
 
 
-@pytest.mark.parametrize(
-    ("amount", "currency", "words"),
-    [
-        (Decimal("0.4"), "USD", "0.40 USD"),
-        (Decimal(0), "USD", "0.00 USD"),
-        (Decimal("0.095"), "CNY", "0.095 CNY"),
-        (Decimal(1), None, "1.00"),
-        (None, "USD", ""),
-    ],
-)
-def test_a_price_has_two_decimals_at_least(amount, currency, words):
-    """What is free costs 0.00; of what is unknown nothing is said."""
-    assert price(amount, currency) == words
-
-
 def test_what_was_just_said_is_not_said_again():
     """A reason that nothing was said after is heard; one before other words, or never said, is still to be told."""
     tally = Tally(reasons=("no key", "no balance", "no space"))
@@ -133,30 +117,3 @@ def test_what_comes_again_and_again_is_said_rarely(monkeypatch):
         now += later
         tally.say_rarely(topic, f"{topic} at {now:.0f}")
     assert heard == ["qiniu at 1000", "acedata at 1002", "qiniu at 1061"]
-
-
-def test_the_pots_are_told_apart():
-    """What is spent always has its currency; what is reserved or uncertain is named where there is any."""
-    yuan = Balance("CNY", reserved=Decimal(0), spent=Decimal(2), uncertain=Decimal(0))
-    dollars = Balance("USD", reserved=Decimal("0.4"), spent=Decimal("5.1"), uncertain=Decimal("3.4"))
-    assert in_pots([yuan, dollars]) == "2.00 CNY; 5.10 USD, reserved 0.40, uncertain 3.40"
-    assert in_pots([]) == ""
-
-
-def test_one_is_no_plural():
-    """A noun goes by its number."""
-    assert [counted(number, "video") for number in (0, 1, 2000)] == ["0 videos", "1 video", "2,000 videos"]
-
-
-@pytest.mark.parametrize(
-    ("ids", "words"),
-    [
-        (["a"], "a"),
-        (["a", "b", "c"], "a, b, c"),
-        (["a", "b", "c", "d"], "a, b, c and 1 more"),
-        (list("abcdefg"), "a, b, c and 4 more"),
-    ],
-)
-def test_a_long_list_is_cut(ids, words):
-    """A sentence names the first few jobs and counts the others."""
-    assert first_of(ids) == words

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.catalogue.gallery.page import write_gallery
-from pipelines.core.job import JobStatus
+from pipelines.core.status import JobStatus
 from pipelines.ledger.balances import Balance
 from tests.pipelines.outputs.clips import make_clip
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.core.job import Billed, JobStatus
+from pipelines.core.status import Billed, JobStatus
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Link, Phase, Progress
 from pipelines.run.exit_code import SOME_FAILED, UNFINISHED

@@ -11,7 +11,8 @@ from decimal import Decimal
 import pytest
 
 from pipelines.catalogue.compilation import manifest_rows, write_catalogue
-from pipelines.core.job import Billed, JobStatus, Order, RemoteJob
+from pipelines.core.job import Order, RemoteJob
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts
 from pipelines.ledger.attempts import Claim
 from pipelines.run.exit_code import BUDGET, INTERRUPTED, SOME_FAILED, UNFINISHED

@@ -21,7 +21,7 @@ from pipelines.core.errors import (
     UnusableAnswer,
 )
 from pipelines.core.image import LocalImage, reference_to
-from pipelines.core.job import JobStatus
+from pipelines.core.status import JobStatus
 from pipelines.ledger import attempts
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.job_state import Standing

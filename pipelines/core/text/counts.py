@@ -1,0 +1,18 @@
+"""Numbers of things, and lists of them, as a sentence names them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_MOST_NAMED = 3
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 video`, and `2,000 videos`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def first_of(ids: Sequence[str]) -> str:
+    """A list of jobs as a sentence names it: `a, b, c and 4 more`."""
+    more = len(ids) - _MOST_NAMED
+    return ", ".join(ids[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Coroutine
 from typing import Any, cast
@@ -13,6 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from pipelines.core.errors import OutputError, ReelbatchError
+from pipelines.core.events import DownloadFailed
 from pipelines.core.job import Job
 from pipelines.core.status import JobStatus
 from pipelines.pacing.rate_limit import RateLimit
@@ -43,17 +43,16 @@ async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
 )
 async def generate(job_id: str) -> Any:
     """Take one job of the current run as far as it can go. The task run shows where it stands."""
-    run = current_run.get()
-    job = run.job(job_id)
+    run = current_run()
     try:
-        standing = await generate_job(job, run)
-    except ReelbatchError as error:
-        run.tally.say(f"{job_id}: {error}", logging.WARNING)
+        state = await generate_job(job_id, run)
+    except OutputError as error:
+        run.emit(DownloadFailed(job_id, error))
         raise
     except Exception as error:
         run.close(ReelbatchError(f"{job_id}: this is a bug in reelbatch ({type(error).__name__}: {error})."))
         raise
-    return _end_state(standing.status, await explanation(run.job(job_id), run))
+    return _end_state(state.status, await explanation(run.job(job_id), run))
 
 
 def _end_state(status: JobStatus, words: str) -> State[Any]:
@@ -75,4 +74,4 @@ async def generate_all(run: Run) -> None:
 
     cpu_before = time.process_time()
     await dispatch(run, work)
-    run.tally.generating_cpu_s = time.process_time() - cpu_before
+    run.generating_cpu_s = time.process_time() - cpu_before

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from pipelines.batch import Batch, read_batch
 from pipelines.providers.profile.load import find_profiles
 from pipelines.run.options import RunOptions
-from pipelines.run.run import planned_batch
+from pipelines.run.run import run_context
 
 log = logging.getLogger("reelbatch")
 
@@ -21,8 +21,10 @@ log = logging.getLogger("reelbatch")
 @task(name="plan", task_run_name="plan", cache_policy=NO_CACHE)
 async def plan(path: Path, options: RunOptions) -> Batch:
     """The batch, or a BatchError with every problem in it. The command line has read it already and hands it over."""
-    read_already = planned_batch.get()
-    return read_already if read_already is not None else await asyncio.to_thread(_read, path, options)
+    context = run_context.get()
+    if context is not None and context.batch is not None:
+        return context.batch
+    return await asyncio.to_thread(_read, path, options)
 
 
 def _read(path: Path, options: RunOptions) -> Batch:

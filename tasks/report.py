@@ -21,7 +21,7 @@ from pipelines.core.errors import SetupError
 from pipelines.core.text.amounts import buckets_text
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
-from pipelines.run.progress import SAID
+from pipelines.run.observers import SAID
 from pipelines.run.run import Run, current_run
 
 _EVERY_S = 2.0  # each update is a write in Prefect's database
@@ -56,7 +56,7 @@ async def _follow(run: Run, artifact: UUID) -> None:
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, retries=1)
 async def report() -> str:
     """A table of the jobs, those that need a person first. Returns one line: n of m done."""
-    run = current_run.get()
+    run = current_run()
     rows = summary_table(await run.ledger.write(lambda connection: list(views.records(connection))), most=_MOST_ROWS)
     folder = _shown(run.folder)
     words = f"{_words(run)}. {await _money(run)}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
@@ -66,7 +66,7 @@ async def report() -> str:
 
 async def final_state(run: Run) -> State[str]:
     """The last state of the flow run: `11 of 12 done, 1 failed`. Failed if a person must look at something."""
-    words, good = _words(run), run.exit_code() == 0
+    words, good = _words(run), run.result().exit_code == 0
     closing = f"{words}. {await _money(run)}Everything is in {_shown(run.folder)}."
     logging.getLogger(SAID).log(logging.INFO if good else logging.WARNING, closing)
     if good:
@@ -76,7 +76,7 @@ async def final_state(run: Run) -> State[str]:
 
 def _words(run: Run) -> str:
     """`11 of 12 done, 1 failed`; a rehearsal says that it is one."""
-    words = run.tally.words()
+    words = run.progress.words()
     return f"{words} (rehearsal, nothing was paid)" if run.options.rehearse else words
 
 
@@ -85,7 +85,7 @@ async def _money(run: Run) -> str:
     try:
         money = buckets_text(await run.ledger.write(balances))
     except SetupError:  # it may have gone with its disk; then the sum that was counted here must do
-        money = run.tally.money()
+        money = run.progress.money()
     kind = "It would have cost" if run.options.rehearse else "Spent"
     return f"{kind} {money}. " if money else ""
 
@@ -96,7 +96,7 @@ def _shown(folder: Path) -> Path:
 
 
 def _share(run: Run) -> float:
-    return round(100.0 * run.tally.ended / max(1, run.tally.total), 1)
+    return round(100.0 * run.progress.ended / max(1, run.progress.total), 1)
 
 
 def artifact_key(run: Run, what: str) -> str:

@@ -8,9 +8,12 @@ import os
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from inspect import isawaitable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +22,21 @@ from flows.command_line.prefect_server import temporary_server
 from flows.command_line.talk import print_json, say, show_error
 from pipelines.batch import Batch
 from pipelines.core.errors import ReelbatchError, SetupError
+from pipelines.core.events import Event, RunStopping
 from pipelines.core.text.amounts import buckets_text
+from pipelines.core.text.sentences import sentence
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import LedgerReader
 from pipelines.run.exit_code import INTERRUPTED
-from pipelines.run.opening import check_setup, ledger_of, output_folder
+from pipelines.run.observers import SAID
+from pipelines.run.opening import check_setup
 from pipelines.run.options import RunOptions
-from pipelines.run.progress import SAID, Tally, watched_tally
-from pipelines.run.run import planned_batch
+from pipelines.run.output_folder import ledger_of, output_folder
+from pipelines.run.progress import RunProgress
+from pipelines.run.run import RunContext, RunResult, run_context
 
 _DRAIN_S = 10.0
+_LAST_HEARD = 16  # more than a run has reasons
 
 #: What a terminal run needs of Prefect; whatever the user has set already wins.
 _PREFECT = {
@@ -54,10 +62,12 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     check_setup(batch, options)
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    tally = Tally(total=len(batch.jobs))
+    context = RunContext(batch=batch)
+    context.progress.total = len(batch.jobs)
+    heard: deque[str] = deque(maxlen=_LAST_HEARD)
     try:
         with _terminal_log():
-            asyncio.run(_drive(batch, options, tally, as_json=as_json))
+            asyncio.run(_drive(options, context, heard, as_json=as_json))
     except BaseException as error:
         from prefect.exceptions import TerminationSignal  # loaded by now
 
@@ -66,8 +76,15 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
         show_error("Interrupted before anything was sent.")
         return INTERRUPTED
     folder = output_folder(batch, options)
-    _last_words(tally, folder, ledger_of(folder, options), as_json=as_json, rehearsed=options.rehearse)
-    return tally.exit_code if tally.exit_code is not None else 1
+    if context.result is None:  # a bug ended it; what it was has been said
+        return 1
+    if as_json:
+        _print_result(context.progress, context.result, folder)
+    else:
+        for reason in _unheard(context.result.reasons, heard):
+            show_error(reason)
+        _last_words(context.progress, folder, ledger_of(folder, options), rehearsed=options.rehearse)
+    return context.result.exit_code
 
 
 @contextmanager
@@ -86,21 +103,33 @@ def _terminal_log() -> Iterator[None]:
         log.removeHandler(terminal)
 
 
-async def _drive(batch: Batch, options: RunOptions, tally: Tally, *, as_json: bool) -> None:
-    _listen_for_signals(tally)
-    watched_tally.set(tally)
-    planned_batch.set(batch)
-    with display(tally, plain=as_json) as show:
+async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *, as_json: bool) -> None:
+    assert context.batch is not None
+    _listen_for_signals(context)
+    run_context.set(context)
+    with display(context.progress, plain=as_json) as (show, observe):
+        context.observers = (observe, partial(_remember, heard))
         show("Starting Prefect ...")
         async with _prefect_api(show):
             from flows.campaign import campaign  # takes its time, while the server comes up
 
-            state: Any = await campaign(batch.path, options, return_state=True)
-        if tally.exit_code is None:
+            state: Any = await campaign(context.batch.path, options, return_state=True)
+        if context.result is None:
             outcome = await state.aresult(raise_on_failure=False)
             if isinstance(outcome, Exception):
                 raise outcome
             raise SetupError(f"The Prefect flow run ended before the batch began: {state.message}")
+
+
+def _remember(heard: deque[str], event: Event) -> None:
+    if (said := sentence(event)) is not None:
+        heard.append(said.words)
+
+
+def _unheard(reasons: Sequence[str], heard: Iterable[str]) -> list[str]:
+    """Leave out the reasons that were the last words of the run: they need not be said again."""
+    last = set(takewhile(lambda words: words in reasons, reversed(list(heard))))
+    return [reason for reason in reasons if reason not in last]
 
 
 @asynccontextmanager
@@ -138,7 +167,7 @@ async def _send_what_is_left() -> None:
             await rest
 
 
-def _listen_for_signals(tally: Tally) -> None:
+def _listen_for_signals(context: RunContext) -> None:
     """First Ctrl-C: submit nothing more and leave in order. Second: leave at once, which is safe as well."""
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
@@ -149,61 +178,54 @@ def _listen_for_signals(tally: Tally) -> None:
         asked += 1
         if asked > 1:
             os._exit(INTERRUPTED)
-        if tally.interrupt is None:
+        if context.run is None:
             if main is not None:
                 main.cancel()
             return
-        tally.say(
-            "Stopping: nothing more is submitted; what is at the provider is kept for the next run. "
-            "Ctrl-C again leaves at once."
-        )
-        tally.interrupt()
+        context.run.emit(RunStopping())
+        context.run.interrupt()
 
     def listen() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ask)
 
     listen()
-    tally.begun = (
-        listen  # Prefect's flow engine has put its own handler for SIGTERM in our place, which would crash the run
+    context.begun = listen  # Prefect's flow engine has put its own handler for SIGTERM there, which would crash the run
+
+
+def _print_result(progress: RunProgress, result: RunResult, folder: Path) -> None:
+    print_json(
+        {
+            "total": progress.total,
+            "counts": {str(status): n for status, n in progress.counts.items() if n},
+            "spent": {currency: str(amount) for currency, amount in progress.committed.items()},
+            "exit_code": result.exit_code,
+            "reasons": list(result.reasons),
+            "status_requests": result.status_requests,
+            "generating_cpu_s": round(result.generating_cpu_s, 3),  # of this process, from first to last job
+            "cpu_s": round(time.process_time(), 3),
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "folder": str(folder),
+            "manifest": str(folder / "manifest.jsonl"),
+            "gallery": str(folder / "gallery.html"),
+        }
     )
 
 
-def _last_words(tally: Tally, folder: Path, ledger: Path, *, as_json: bool, rehearsed: bool) -> None:
-    spent = {currency: str(amount) for currency, amount in tally.spent.items()}
-    if as_json:
-        print_json(
-            {
-                "total": tally.total,
-                "counts": {str(status): n for status, n in tally.counts.items() if n},
-                "spent": spent,
-                "exit_code": tally.exit_code,
-                "reasons": list(tally.reasons),
-                "status_requests": tally.status_requests,
-                "generating_cpu_s": round(tally.generating_cpu_s, 3),  # of this process, from first to last job
-                "cpu_s": round(time.process_time(), 3),
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-                "folder": str(folder),
-                "manifest": str(folder / "manifest.jsonl"),
-                "gallery": str(folder / "gallery.html"),
-            }
-        )
-        return
-    for reason in tally.unheard_reasons():
-        show_error(reason)
-    say(" ".join(filter(None, (f"{tally.words()}.", _money(tally, ledger, rehearsed=rehearsed)))))
+def _last_words(progress: RunProgress, folder: Path, ledger: Path, *, rehearsed: bool) -> None:
+    say(" ".join(filter(None, (f"{progress.words()}.", _money(progress, ledger, rehearsed=rehearsed)))))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
         if (folder / file).exists():
             say(f"{name} {shown / file}")
 
 
-def _money(tally: Tally, ledger: Path, *, rehearsed: bool) -> str:
-    """What the run has cost, by the pots of its ledger; a rehearsal says first that it was one."""
+def _money(progress: RunProgress, ledger: Path, *, rehearsed: bool) -> str:
+    """Say what the run has cost, by the buckets of its ledger; a rehearsal says first that it was one."""
     try:
         money, told_apart = buckets_text(LedgerReader(ledger).read(balances)), True
     except ReelbatchError:  # it may have gone with its disk; then the sum that was counted here must do
-        money, told_apart = tally.money(), False
+        money, told_apart = progress.money(), False
     if rehearsed:
         return "Rehearsed, nothing was paid" + (f"; it would have cost {money}." if money else ".")
     if not money:

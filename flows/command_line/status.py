@@ -16,7 +16,7 @@ def command(folder: OutputFolder, as_json: AsJson = False) -> None:
     from pipelines.catalogue.attention import cases
     from pipelines.ledger import views
     from pipelines.ledger.ledger import LedgerReader, ledger_in
-    from pipelines.run.accounts import is_rehearsal
+    from pipelines.run.output_folder import is_rehearsal
 
     reader = LedgerReader(ledger_in(folder))
     shown = reader.path.parent

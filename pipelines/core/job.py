@@ -87,13 +87,15 @@ class Job(BaseModel):
     currency: str | None = None
     parent: str | None = None  # the job of this batch that it remixes, and waits for
     fallbacks: tuple[Choice, ...] = ()  # tried in this order, each only when the one before was surely not bought
-    turned: int = 0  # how many of the fallbacks were turned to: the order is that of the last of them
+    fallback_index: int = 0  # how many of the fallbacks it has fallen back to: the order is that of the last of them
 
-    def turn(self) -> Job | None:
+    def fall_back(self) -> Job | None:
         """The same job with its next fallback as its order, or None where there is no further one."""
-        if self.turned >= len(self.fallbacks):
+        if self.fallback_index >= len(self.fallbacks):
             return None
-        return self.model_copy(update={"turned": self.turned + 1, **dict(self.fallbacks[self.turned])})
+        return self.model_copy(
+            update={"fallback_index": self.fallback_index + 1, **dict(self.fallbacks[self.fallback_index])}
+        )
 
     @property
     def choice(self) -> Choice:

@@ -13,12 +13,27 @@ from pipelines.ledger.storage.schema import account
 MICROS = 1_000_000
 
 
-class Pot(StrEnum):
+class Bucket(StrEnum):
     """Where the price of an attempt counts."""
 
     RESERVED = "reserved"  #: claimed, sent, or accepted and not yet finished
     SPENT = "spent"  #: the provider has delivered, or charges all the same
     UNCERTAIN = "uncertain"  #: nobody knows whether it is charged
+
+
+@dataclass(frozen=True, slots=True)
+class BucketMove:
+    """A price that left one bucket for another; None is outside."""
+
+    currency: str
+    amount: Decimal
+    source: Bucket | None
+    target: Bucket | None
+
+    @property
+    def committed(self) -> Decimal:
+        """By how much it changed what may have to be paid in all."""
+        return self.amount * ((self.target is not None) - (self.source is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +62,31 @@ def from_micros(micros: int | None) -> Decimal | None:
 
 
 def move(
-    connection: Connection, currency: str | None, micros: int | None, source: Pot | None, target: Pot | None
-) -> None:
-    """Take an attempt's price out of one pot and put it into another; None is outside."""
+    connection: Connection, currency: str | None, micros: int | None, source: Bucket | None, target: Bucket | None
+) -> BucketMove | None:
+    """Take an attempt's price out of one bucket and put it into another; None is outside.
+
+    Returns:
+        What was moved; None where there is no price, or nowhere to move it.
+    """
     if not micros or currency is None or source is target:
-        return
-    change = {"_currency": currency, **{f"_{_column(pot)}": 0 for pot in Pot}}
+        return None
+    change = {"_currency": currency, **{f"_{bucket}_micros": 0 for bucket in Bucket}}
     if source is not None:
-        change[f"_{_column(source)}"] = -micros
+        change[f"_{source}_micros"] = -micros
     if target is not None:
-        change[f"_{_column(target)}"] = micros
+        change[f"_{target}_micros"] = micros
     if connection.execute(_MOVE, change).rowcount == 0:
-        connection.execute(insert(account).values(currency=currency, **{_column(pot): 0 for pot in Pot}))
+        connection.execute(insert(account).values(currency=currency, **{f"{bucket}_micros": 0 for bucket in Bucket}))
         connection.execute(_MOVE, change)
-
-
-def _column(pot: Pot) -> str:
-    return f"{pot}_micros"
+    return BucketMove(currency, from_micros(micros) or Decimal(0), source, target)
 
 
 #: Built once: its compiled form is found again without looking at it.
 _MOVE = (
     update(account)
     .where(account.c.currency == bindparam("_currency"))
-    .values({_column(pot): account.c[_column(pot)] + bindparam(f"_{_column(pot)}") for pot in Pot})
+    .values({f"{bucket}_micros": account.c[f"{bucket}_micros"] + bindparam(f"_{bucket}_micros") for bucket in Bucket})
 )
 
 

@@ -17,11 +17,12 @@ from sqlalchemy import Connection, Engine, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import DiskFull, LedgerError
-from pipelines.ledger.recovery import take_over
+from pipelines.ledger.migrations import migrate
+from pipelines.ledger.recovery import recover
 from pipelines.ledger.storage.group_commit import GroupCommit
 from pipelines.ledger.storage.lock import OwnerLock, is_owned
 from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta, metadata
-from pipelines.ledger.storage.sqlite import Ballast, open_engine, translated
+from pipelines.ledger.storage.sqlite import ReservedSpace, in_memory_copy, open_engine, translated
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,7 +50,7 @@ class Ledger:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._held = ExitStack()
         self._group: GroupCommit | None = None
-        self._ballast = Ballast(path.with_name(".ledger-ballast"))
+        self._reserved = ReservedSpace(path.with_name(".ledger-ballast"))
         self._epoch = 0
         self.full = False  # the disk was full once: nothing new may be paid until the next run
 
@@ -84,7 +85,7 @@ class Ledger:
 
         Raises:
             LedgerError: it could not be written, or a later run has taken over. Nothing of it is kept.
-            DiskFull: no space, even after the ballast was given back.
+            DiskFull: no space, even after the reserved space was given back.
         """
         if self._group is None:
             raise LedgerError("The ledger is closed.")
@@ -97,7 +98,7 @@ class Ledger:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._held.enter_context(OwnerLock(self.path.with_name(_LOCK_NAME)))
-            self._ballast.lay()
+            self._reserved.take()
             _make_file(self.path, self._folder)
         except OSError as error:
             raise LedgerError(f"The ledger {self.path} cannot be opened ({error.strerror}).") from None
@@ -106,7 +107,7 @@ class Ledger:
             connection = self._held.enter_context(engine.connect())
             with connection.begin():
                 _prepare_tables(connection, self.path)
-                self._epoch = take_over(connection)
+                self._epoch = recover(connection)
         except DBAPIError as error:
             raise translated(error, self.path) from None
         else:
@@ -119,7 +120,7 @@ class Ledger:
 
     def _make_room(self) -> None:
         self.full = True
-        self._ballast.drop()
+        self._reserved.give_back()
 
 
 def ledger_in(folder: Path) -> Path:
@@ -159,7 +160,10 @@ class LedgerReader:
             with self._engine.connect() as connection, connection.begin():
                 if not _has_tables(connection, self.path):
                     raise LedgerError(f"The ledger {self.path} is empty: no run has begun there. Start one first.")
-                _check_version(connection, self.path)
+                if (found := _version(connection, self.path)) == SCHEMA_VERSION:
+                    return work(connection, *args, **kwargs)
+            with in_memory_copy(self.path) as connection, connection.begin():
+                migrate(connection, found)
                 return work(connection, *args, **kwargs)
         except DBAPIError as error:
             raise translated(error, self.path) from None
@@ -187,7 +191,7 @@ def _prepare_tables(connection: Connection, path: Path) -> None:
         metadata.create_all(connection)
         values = {"schema_version": SCHEMA_VERSION, "ledger_id": os.urandom(8).hex()}
         connection.execute(insert(meta), [{"key": key, "value": str(value)} for key, value in values.items()])
-    _check_version(connection, path)
+    migrate(connection, _version(connection, path))
 
 
 def _has_tables(connection: Connection, path: Path) -> bool:
@@ -198,16 +202,18 @@ def _has_tables(connection: Connection, path: Path) -> bool:
     return bool(tables)
 
 
-def _check_version(connection: Connection, path: Path) -> None:
+def _version(connection: Connection, path: Path) -> int:
+    """Read which schema a ledger has; one that a newer version wrote is refused."""
     found = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one_or_none()
     if found is None or not found.isdigit() or int(found) > SCHEMA_VERSION:
         raise LedgerError(
             f"The ledger {path} was written by a newer reelbatch (schema {found}, this one knows {SCHEMA_VERSION}). "
             "Use that version."
         )
+    return int(found)
 
 
-def cry_out(job_id: str, provider_job_id: str, error: LedgerError | DiskFull) -> None:
-    """Last resort: the id of a paid job could not be written down, so a person must keep it."""
+def last_resort_record(job_id: str, provider_job_id: str, error: LedgerError | DiskFull) -> None:
+    """Print the id of a paid job that could not be written down, so that a person can keep it."""
     record = json.dumps({"job": job_id, "provider_job_id": provider_job_id})
     print(f"PAID, AND NOT RECORDED ({error}). Keep this line: {record}", file=sys.stderr, flush=True)  # noqa: T201 - the log may be gone with the disk

@@ -1,141 +1,266 @@
-"""What happens to a job after it was accepted: ready, done, failed, parked; each one transaction."""
+"""The one way for a job to change: an outcome is written in one transaction, and what it changed is returned.
+
+`step_of` decides what an outcome does, as a value; `record` does it. Whoever remembers the job, counts it, shows it or
+logs it takes what they need from the returned `Change`, and from nowhere else.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
-from sqlalchemy import Connection, String, bindparam, update
+from sqlalchemy import Connection
 
+from pipelines.core.job import Job
+from pipelines.core.outcome import (
+    Accepted,
+    Done,
+    Failed,
+    FellBack,
+    InDoubt,
+    Outcome,
+    Parked,
+    Ready,
+    Rejected,
+    Skipped,
+    Unsent,
+)
 from pipelines.core.status import ACCEPTED, AttemptState, Billed, JobStatus
 from pipelines.core.text.times import utc_text
-from pipelines.ledger.attempts import Which, advance
-from pipelines.ledger.balances import Pot
+from pipelines.ledger import attempts
+from pipelines.ledger.attempts import AttemptRow, Budget, Claim
+from pipelines.ledger.balances import Bucket, BucketMove
+from pipelines.ledger.fallbacks import made_as_json
 from pipelines.ledger.history import note
-from pipelines.ledger.job_state import UNFINISHED, change_job
-from pipelines.ledger.storage.schema import job
+from pipelines.ledger.job_state import NOT_BOUGHT, UNFINISHED, JobState, change_job, state_of
 
-_TRACE = (
-    update(job)
-    .where(job.c.id == bindparam("_id"), job.c.trace_id.is_(None))
-    .values(trace_id=bindparam("found", type_=String))
-)
+_OPEN = (AttemptState.CLAIMED, AttemptState.SENDING)
+_NO_ERROR = {"error_code": None, "error_message": None, "failed_stage": None}  # of an earlier deadline, perhaps
 
 
-def traced(connection: Connection, job_id: str, trace_id: str) -> None:
-    """Keep what the provider's support will ask for, if nothing was kept of it with the acceptance."""
-    connection.execute(_TRACE, {"_id": job_id, "found": trace_id})
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a job, and of its money, when something was written down."""
+
+    job_id: str
+    state: JobState  # where the job stands now, whoever put it there
+    changed: bool = True  # False: it stood elsewhere already, and nothing was written
+    outcome: Outcome | None = None  # as it was written: an acceptance may turn out to be a replay
+    money: BucketMove | None = None
+    claim: Claim | None = None  # of a reservation: the right to send
 
 
-def ready(
-    connection: Connection, job_id: str, *, completed_at: datetime | None, url_expires_at: datetime | None
-) -> None:
-    """The provider has finished. It is paid for now; the clip is still on the provider's side."""
-    changed = change_job(
-        connection,
-        job_id,
-        UNFINISHED,
-        status=JobStatus.READY,
-        completed_at=utc_text(completed_at),
-        url_expires_at=None if url_expires_at is None else utc_text(url_expires_at),
-        billed=Billed.YES,
-        error_code=None,  # of an earlier deadline, perhaps
-        error_message=None,
-        failed_stage=None,
-    )
-    if changed:
-        _settle(connection, job_id, Pot.SPENT, AttemptState.ACCEPTED)
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an outcome does to the job, to its attempt and to the history."""
+
+    job: Mapping[str, Any]  # columns to write
+    notes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    job_leaves: tuple[JobStatus, ...] | None = None  # only from these; None: wherever its attempt was
+    attempt_leaves: tuple[AttemptState, ...] = ()  # empty: no attempt is concerned
+    attempt_to: AttemptState = AttemptState.ACCEPTED
+    attempt: Mapping[str, Any] = field(default_factory=dict)  # further columns to write
+    bucket: Bucket | None = None  # where the attempt's price counts from now on
 
 
-def done(
-    connection: Connection,
-    job_id: str,
-    *,
-    output: dict[str, Any],
-    flags: Sequence[str],
-    completed_at: datetime | None,
-    url_expires_at: datetime | None,
-) -> None:
-    """The clip is on disk and verified.
+def reserve(connection: Connection, planned: Job, account: str, budget: Budget | None) -> Change:
+    """Reserve a job, its price, and the right to send it once; unchanged where it is not planned any more.
+
+    Raises:
+        BudgetReached: what is spent, reserved and uncertain leaves too little for this job.
+        NotCovered: the budget says nothing of this job, since its price is unknown or in another currency.
+    """
+    found = attempts.claim(connection, planned, account, budget)
+    if found is None:
+        return Change(planned.id, state_of(connection, planned.id), changed=False)
+    claimed, money = found
+    state = change_job(connection, planned.id, None, {"status": JobStatus.SUBMITTING, "account": account})
+    assert state is not None
+    return Change(planned.id, state, money=money, claim=claimed)
+
+
+def record(connection: Connection, job_id: str, outcome: Outcome, claimed: Claim | None = None) -> Change:
+    """Write down what has happened to a job.
 
     Args:
         connection: the open transaction.
         job_id: the job.
-        output: path (relative to the output folder), bytes, sha256, media, source_host.
-        flags: what differs from the order.
-        completed_at: when the provider says it finished; None: now.
-        url_expires_at: when its link ends.
+        outcome: what has happened.
+        claimed: the submission that it is the end of; only then does the attempt decide whether it still holds.
     """
-    row = _settle(connection, job_id, Pot.SPENT, AttemptState.ACCEPTED)
-    changed = change_job(
-        connection,
-        job_id,
-        ACCEPTED,
-        status=JobStatus.DONE,
-        completed_at=utc_text(completed_at),
-        downloaded_at=utc_text(),
-        url_expires_at=None if url_expires_at is None else utc_text(url_expires_at),
-        output=json.dumps(output),
-        flags=json.dumps(list(flags)),
-        cost_actual_micros=None if row is None else row.cost_micros,  # no provider says what it charged
-        billed=Billed.YES,
-        error_code=None,
-        error_message=None,
-        failed_stage=None,
-    )
-    if changed:
-        note(connection, "done", job_id, path=output.get("path"), flags=list(flags))
+    row = None
+    if claimed is not None:
+        row = attempts.claimed_attempt(connection, claimed)
+        if row is not None and isinstance(outcome, Accepted):
+            outcome = _or_replay(connection, row, outcome)
+    elif isinstance(outcome, Ready | Done | Failed):
+        row = attempts.live_attempt(connection, job_id)
+    step = step_of(outcome, row)
+    concerned = row is not None and row.state in step.attempt_leaves
+    state = change_job(connection, job_id, step.job_leaves, step.job) if concerned or claimed is None else None
+    if state is None:
+        return Change(job_id, state_of(connection, job_id), changed=False)
+    money = None
+    if row is not None and concerned:
+        money = attempts.advance(connection, row, step.attempt_to, step.bucket, step.attempt)
+    for kind, detail in step.notes:
+        note(connection, kind, job_id, **detail)
+    return Change(job_id, state, outcome=outcome, money=money)
 
 
-def failed(
-    connection: Connection,
-    job_id: str,
-    *,
-    status: JobStatus,
-    stage: str,
-    code: str,
-    message: str,
-    billed: Billed,
-) -> None:
-    """The provider has ended the job without a video, or the video can no longer be had.
+def _or_replay(connection: Connection, row: AttemptRow, outcome: Accepted) -> Accepted | InDoubt:
+    """Put an acceptance in doubt whose id belongs to another job: whoever answers with an old id replays answers."""
+    owner = attempts.owner_of(connection, row, outcome.job.id)
+    if owner is None:
+        return outcome
+    reason = f"the provider answered with the id {outcome.job.id}, which belongs to job {owner}"
+    return InDoubt(reason, outcome.http_status, replay_of=owner)
+
+
+def step_of(outcome: Outcome, row: AttemptRow | None) -> Step:
+    """Decide what an outcome does. Pure but for the clock.
 
     Args:
-        connection: the open transaction.
-        job_id: the job.
-        status: failed, cancelled or expired.
-        stage: "generate" or "download".
-        code: the provider's code, or ours.
-        message: for a person.
-        billed: whether the provider charges for it.
+        outcome: what has happened.
+        row: the attempt that it concerns, as it is.
     """
-    values = {"status": status, "error_code": code, "error_message": message, "failed_stage": stage, "billed": billed}
-    if stage == "generate":
-        values["completed_at"] = utc_text()
-    if not change_job(connection, job_id, ACCEPTED, **values):
-        return
-    target = {Billed.YES: Pot.SPENT, Billed.NO: None, Billed.UNKNOWN: Pot.UNCERTAIN}[billed]
-    _settle(connection, job_id, target, AttemptState.CLOSED)
-    note(connection, "failed", job_id, stage=stage, code=code, message=message)
+    match outcome:
+        case Unsent() | Accepted() | Rejected() | InDoubt() | FellBack():
+            return _end_of_submission(outcome, row)
+        case Skipped():
+            failure = _failure("submit", outcome.code, outcome.message)
+            said = (("skipped", {"code": outcome.code, "message": outcome.message}),)
+            return Step({"status": JobStatus.SKIPPED, **failure}, said, job_leaves=(JobStatus.PLANNED,))
+        case Parked():
+            failure = _failure(outcome.stage, outcome.code, outcome.message)
+            said = (("parked", {"stage": outcome.stage, "code": outcome.code, "message": outcome.message}),)
+            return Step({"status": JobStatus.PARKED, **failure}, said, job_leaves=ACCEPTED)
+        case Failed():
+            return _failed(outcome)
+        case Ready() | Done():
+            return _generated(outcome, row)
+        case _:
+            assert_never(outcome)
 
 
-def parked(connection: Connection, job_id: str, *, stage: str, code: str, message: str) -> None:
-    """Set aside: the attempt stays live, and the next run goes on with it at no new cost."""
-    values = {"status": JobStatus.PARKED, "error_code": code, "error_message": message, "failed_stage": stage}
-    if change_job(connection, job_id, ACCEPTED, **values):
-        note(connection, "parked", job_id, stage=stage, code=code, message=message)
+def _end_of_submission(outcome: Unsent | Accepted | Rejected | InDoubt | FellBack, row: AttemptRow | None) -> Step:
+    now = utc_text()
+    sent_at = row.sent_at if row is not None else None
+    match outcome:
+        case Unsent(reason):
+            planned, said = {"status": JobStatus.PLANNED}, (("not_sent", {"reason": reason}),)
+            return Step(planned, said, None, (AttemptState.CLAIMED,), AttemptState.NOT_SENT, {"ended_at": now})
+        case Accepted(remote):
+            columns = {
+                "status": JobStatus.WAITING,
+                "account": row.account if row is not None else None,
+                "provider_job_id": remote.id,
+                "mode": remote.mode,
+                "contract": remote.contract,
+                "status_url": remote.status_url,
+                "result_url": remote.result_url,
+                "trace_id": outcome.trace_id,
+                "submitted_at": sent_at or now,
+                "billed": Billed.UNKNOWN,
+                **_NO_ERROR,
+            }
+            said = (("accepted", {"provider_job_id": remote.id}),)
+            ended = {"ended_at": now, "provider_job_id": remote.id, "http_status": outcome.http_status}
+            leaves = (*_OPEN, AttemptState.IN_DOUBT)
+            return Step(columns, said, None, leaves, AttemptState.ACCEPTED, ended, Bucket.RESERVED)
+        case InDoubt(reason):
+            failure = _failure("submit", "in_doubt", reason)
+            columns = {"status": JobStatus.IN_DOUBT, "billed": Billed.UNKNOWN, "submitted_at": sent_at, **failure}
+            ended = {"ended_at": now, "http_status": outcome.http_status, "excerpt": outcome.excerpt}
+            said = (("in_doubt", {"reason": reason}),)
+            return Step(columns, said, None, _OPEN, AttemptState.IN_DOUBT, ended, Bucket.UNCERTAIN)
+        case Rejected():
+            columns = {"status": JobStatus.PLANNED}
+            if not outcome.again:
+                failure = _failure("submit", outcome.code, outcome.message)
+                columns = {"status": JobStatus.REJECTED, "billed": Billed.NO, "trace_id": outcome.trace_id, **failure}
+            ended = {"ended_at": now, "http_status": outcome.http_status}
+            return Step(columns, (_refusal(outcome),), None, _OPEN, AttemptState.REJECTED, ended)
+        case FellBack():
+            return _fell_back(outcome, now)
+        case _:
+            assert_never(outcome)
 
 
-def skipped(connection: Connection, job_id: str, *, code: str, message: str) -> bool:
-    """Not to be made after all, and nothing was sent. Returns whether it was still planned."""
-    values = {"status": JobStatus.SKIPPED, "error_code": code, "error_message": message, "failed_stage": "submit"}
-    changed = change_job(connection, job_id, (JobStatus.PLANNED,), **values)
-    if changed:
-        note(connection, "skipped", job_id, code=code, message=message)
-    return changed
+def _fell_back(outcome: FellBack, now: str) -> Step:
+    order, why = outcome.now.order, {"code": outcome.code, "reason": outcome.reason}
+    said = ("fell_back", {"provider": order.provider, "model": order.model, **why})
+    columns = {
+        "status": JobStatus.PLANNED,
+        "fallback_index": outcome.now.fallback_index,
+        "made_as": made_as_json(outcome.now),
+        "trace_id": None,
+        **_NO_ERROR,
+    }
+    if outcome.refused is None:
+        return Step(columns, (said,), job_leaves=NOT_BOUGHT)
+    ended = {"ended_at": now, "http_status": outcome.refused.http_status}
+    return Step(columns, (_refusal(outcome.refused), said), None, _OPEN, AttemptState.REJECTED, ended)
 
 
-def _settle(connection: Connection, job_id: str, pot: Pot | None, state: AttemptState) -> Any:
-    """Say where the price of the accepted attempt counts from now on."""
-    return advance(connection, Which("job_id", job_id), (AttemptState.ACCEPTED,), state, pot)
+def _failed(outcome: Failed) -> Step:
+    columns = {
+        "status": outcome.status,
+        "billed": outcome.billed,
+        **_failure(outcome.stage, outcome.code, outcome.message),
+        **_traced(outcome.trace_id),
+    }
+    if outcome.stage == "generate":
+        columns["completed_at"] = utc_text()
+    bucket = {Billed.YES: Bucket.SPENT, Billed.NO: None, Billed.UNKNOWN: Bucket.UNCERTAIN}[outcome.billed]
+    said = (("failed", {"stage": outcome.stage, "code": outcome.code, "message": outcome.message}),)
+    return Step(columns, said, ACCEPTED, (AttemptState.ACCEPTED,), AttemptState.CLOSED, {}, bucket)
+
+
+def _generated(outcome: Ready | Done, row: AttemptRow | None) -> Step:
+    """The provider has delivered, so it is paid for now."""
+    columns: dict[str, Any] = {
+        "status": JobStatus.READY,
+        "completed_at": utc_text(outcome.completed_at),
+        "url_expires_at": _text(outcome.url_expires_at),
+        "billed": Billed.YES,
+        **_NO_ERROR,
+        **_traced(outcome.trace_id),
+    }
+    if isinstance(outcome, Ready):
+        return Step(columns, (), UNFINISHED, (AttemptState.ACCEPTED,), bucket=Bucket.SPENT)
+    columns |= {
+        "status": JobStatus.DONE,
+        "downloaded_at": utc_text(),
+        "output": json.dumps(outcome.output),
+        "flags": json.dumps(outcome.flags),
+        "cost_actual_micros": None if row is None else row.cost_micros,  # no provider says what it charged
+    }
+    said = (("done", {"path": outcome.output.get("path"), "flags": outcome.flags}),)
+    return Step(columns, said, ACCEPTED, (AttemptState.ACCEPTED,), bucket=Bucket.SPENT)
+
+
+def _failure(stage: str, code: str, message: str) -> dict[str, str | None]:
+    return {"error_code": code, "error_message": message, "failed_stage": stage}
+
+
+def _refusal(refused: Rejected) -> tuple[str, Mapping[str, Any]]:
+    traced = {} if refused.trace_id is None else {"trace_id": refused.trace_id}
+    return "rejected", {
+        "code": refused.code,
+        "message": refused.message,
+        "http_status": refused.http_status,
+        **traced,
+    }
+
+
+def _traced(trace_id: str | None) -> dict[str, str]:
+    """What the provider's support will ask for, where the provider says it."""
+    return {} if trace_id is None else {"trace_id": trace_id}
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else utc_text(moment)

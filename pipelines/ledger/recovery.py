@@ -7,16 +7,18 @@ import socket
 
 from sqlalchemy import Connection, insert, select, update
 
+from pipelines.core.outcome import InDoubt, Unsent
 from pipelines.core.status import AttemptState
 from pipelines.core.text.times import utc_text
-from pipelines.ledger.attempts import Claim, Which, doubt, not_sent
+from pipelines.ledger.attempts import Claim
 from pipelines.ledger.history import note
+from pipelines.ledger.outcomes import record
 from pipelines.ledger.storage.schema import attempt, owner
 
-_REASON = "the run ended while this submission was on its way; it may have been accepted and charged"
+_ON_ITS_WAY = "the run ended while this submission was on its way; it may have been accepted and charged"
 
 
-def take_over(connection: Connection) -> int:
+def recover(connection: Connection) -> int:
     """Raise the epoch, and end what earlier epochs began.
 
     `claimed` was surely not sent: its owner can no longer pass the last commit before the first byte. `sending` may
@@ -32,15 +34,14 @@ def take_over(connection: Connection) -> int:
         connection.execute(insert(owner).values(id=1, **values))
     else:
         connection.execute(update(owner).values(values))
-    open_attempts = connection.execute(
+    half_way = connection.execute(
         select(attempt.c.id, attempt.c.job_id, attempt.c.state).where(
             attempt.c.state.in_((AttemptState.CLAIMED, AttemptState.SENDING))
         )
     ).all()
-    for row in open_attempts:
-        if row.state == AttemptState.CLAIMED:
-            not_sent(connection, Claim(row.id, row.job_id), "the run ended before anything was sent")
-        else:
-            doubt(connection, Which("id", row.id), (AttemptState.SENDING,), _REASON, ended_at=utc_text())
-    note(connection, "took_over", epoch=epoch, open_attempts=len(open_attempts))
+    for row in half_way:
+        unsent = row.state == AttemptState.CLAIMED
+        outcome = Unsent("the run ended before anything was sent") if unsent else InDoubt(_ON_ITS_WAY)
+        record(connection, row.job_id, outcome, Claim(row.id, row.job_id))
+    note(connection, "took_over", epoch=epoch, open_attempts=len(half_way))
     return epoch

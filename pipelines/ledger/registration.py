@@ -20,7 +20,7 @@ _CHUNK = 5_000
 _Columns = dict[str, object]
 
 
-def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: Path, source_sha256: str) -> None:
+def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: Path, source_sha256: str) -> None:
     """Write every job of a batch down, before anything is sent.
 
     Raises:
@@ -56,7 +56,7 @@ def enrol(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: P
     values = {"campaign": campaign, "path": str(path), "read_at": utc_text()}
     if connection.execute(update(batch).where(batch.c.source_sha256 == source_sha256).values(values)).rowcount == 0:
         connection.execute(insert(batch).values(source_sha256=source_sha256, **values))
-    note(connection, "enrolled", jobs=len(jobs), new=len(fresh))
+    note(connection, "registered", jobs=len(jobs), new=len(fresh))
 
 
 def _columns(planned: Job, position: int) -> _Columns:
@@ -70,7 +70,7 @@ def _columns(planned: Job, position: int) -> _Columns:
         "plan": planned.model_dump_json(),
         "status": JobStatus.PLANNED if planned.enabled else JobStatus.SKIPPED,
         "in_batch": True,
-        "turned": 0,
+        "fallback_index": 0,
         "billed": Billed.NO,
     }
 
@@ -91,7 +91,9 @@ def _write(connection: Connection, fresh: list[_Columns], kept: list[_Columns], 
     names = ("position", "row", "take", "campaign", "fingerprint", "plan", "in_batch")
     keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in names})
     unwritten = {column: None for column in job.c if column.nullable and column.name not in names}
-    begin = keep.values(unwritten | {job.c.status: bindparam("_status"), job.c.turned: 0, job.c.billed: Billed.NO})
+    begin = keep.values(
+        unwritten | {job.c.status: bindparam("_status"), job.c.fallback_index: 0, job.c.billed: Billed.NO}
+    )
     for statement, rows, columns in ((keep, kept, names), (begin, anew, (*names, "status"))):
         for chunk in _chunks(rows):
             connection.execute(statement, [{f"_{name}": row[name] for name in ("id", *columns)} for row in chunk])

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, func, select
 from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED, Billed, JobStatus
 from pipelines.ledger.balances import Balance, balances, from_micros
-from pipelines.ledger.fallbacks import as_sent, flag_of
-from pipelines.ledger.job_state import STANDING, Standing, standing_from
+from pipelines.ledger.fallbacks import flag_of, made_as
+from pipelines.ledger.job_state import STATE_COLUMNS, JobState, state_from
 from pipelines.ledger.storage.schema import attempt, batch, job, owner
 
 
@@ -75,23 +75,23 @@ class Overview:
         }
 
 
-def standings(connection: Connection) -> dict[str, Standing]:
-    """Where every job stands, by its id."""
-    return {row.id: standing_from(row) for row in connection.execute(select(*STANDING))}
+def states(connection: Connection) -> dict[str, JobState]:
+    """Read where every job stands, by its id."""
+    return {row.id: state_from(row) for row in connection.execute(select(*STATE_COLUMNS))}
 
 
 def orphans(connection: Connection) -> list[Job]:
     """Jobs that the batch file no longer names, and that were paid for all the same."""
     rows = connection.execute(
-        select(job.c.plan, job.c.sent_as).where(job.c.in_batch.is_(False), job.c.status.in_(ACCEPTED))
+        select(job.c.plan, job.c.made_as).where(job.c.in_batch.is_(False), job.c.status.in_(ACCEPTED))
     )
-    return [as_sent(Job.model_validate_json(row.plan), row.sent_as) for row in rows]
+    return [made_as(Job.model_validate_json(row.plan), row.made_as) for row in rows]
 
 
-def turned(connection: Connection) -> list[Job]:
-    """The jobs that are made by a fallback, as they are made now."""
-    rows = connection.execute(select(job.c.plan, job.c.sent_as).where(job.c.sent_as.is_not(None)))
-    return [as_sent(Job.model_validate_json(row.plan), row.sent_as) for row in rows]
+def fallen_back(connection: Connection) -> list[Job]:
+    """Read the jobs that are made by a fallback, as they are made now."""
+    rows = connection.execute(select(job.c.plan, job.c.made_as).where(job.c.made_as.is_not(None)))
+    return [made_as(Job.model_validate_json(row.plan), row.made_as) for row in rows]
 
 
 def records(connection: Connection) -> Iterator[JobRecord]:
@@ -100,7 +100,7 @@ def records(connection: Connection) -> Iterator[JobRecord]:
     order = (job.c.in_batch.desc(), job.c.position, job.c.id)
     for row in connection.execute(select(job).order_by(*order)):
         plan = Job.model_validate_json(row.plan)
-        made = as_sent(plan, row.sent_as)
+        made = made_as(plan, row.made_as)
         yield JobRecord(
             job=made,
             status=JobStatus(row.status),

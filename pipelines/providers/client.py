@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from pipelines.core.errors import NoAnswer, UnknownJob, UnusableAnswer
 from pipelines.core.job import Order, RemoteJob
+from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.addresses import Origin, without_query
 from pipelines.net.http import SUBMIT_DEADLINE_S, Answer, Http, form_of
 from pipelines.pacing.back_off import poll_hint
@@ -21,14 +22,11 @@ from pipelines.providers.contracts.openai_videos import OpenAIVideos, path_of
 from pipelines.providers.contracts.veo_generations import VeoGenerations
 from pipelines.providers.profile.model import ContractName, Profile
 from pipelines.providers.protocol import (
-    Accepted,
     BeforeFirstByte,
     Contract,
-    InDoubt,
     Link,
     Phase,
     Progress,
-    Rejected,
     Request,
     Supplies,
     Upload,

@@ -10,45 +10,11 @@ from typing import Any, Protocol
 
 from pipelines.core.image import Image
 from pipelines.core.job import Order, RemoteJob
+from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.addresses import Origin
-from pipelines.providers.profile.model import ErrorKind, Profile
+from pipelines.providers.profile.model import Profile
 
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The provider gave an id: it works, and will charge."""
-
-    job: RemoteJob
-    trace_id: str | None = None
-    http_status: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Surely nothing was bought: the provider refused, or nothing was sent because the order cannot be."""
-
-    kind: ErrorKind
-    code: str
-    message: str
-    http_status: int | None = None  # None: nothing was sent
-    retry_after_s: float | None = None
-    trace_id: str | None = None  # what the provider's support will ask for
-
-    @property
-    def again(self) -> bool:
-        """Whether the fault is not the row's, so that the same row may be sent later."""
-        return self.kind not in ("row", "moderation")
-
-
-@dataclass(frozen=True, slots=True)
-class InDoubt:
-    """Something may have been accepted, and nobody knows."""
-
-    reason: str
-    http_status: int | None = None
-    excerpt: str | None = None
-
-
+#: What the answer to a submission means.
 Verdict = Accepted | Rejected | InDoubt
 
 

@@ -1,31 +1,21 @@
-"""With which account each provider is spoken to: its address and key from the environment, or a rehearsal's sandbox."""
+"""With which account each provider is spoken to: its address and key from the environment."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-
-from pydantic import ValidationError
-from yaml import YAMLError
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
+from pipelines.core.events import ClipsOutOfReach
 from pipelines.core.job import Job
-from pipelines.core.text.counts import first_of
 from pipelines.net.addresses import base_refusal, is_own
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.profile.model import Profile
 from pipelines.run.options import RunOptions
-from pipelines.run.rehearsal import dialect_of, write_own_profiles
-from pipelines.sandbox.faults.scripts import rules_named
-from pipelines.sandbox.options import SandboxOptions
-from pipelines.sandbox.process import running_sandbox
 
-_BILL = "sandbox-bill.jsonl"
-_REHEARSAL_KEY = "rehearsal"
+REHEARSAL_KEY = "rehearsal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +61,7 @@ def accounts_to_collect(
     accounts: Iterable[Account],
     profiles: Mapping[str, Profile],
     options: RunOptions,
-    say: Callable[[str], None],
-) -> list[Account]:
+) -> tuple[list[Account], list[ClipsOutOfReach]]:
     """Further accounts: of providers that no job of the batch goes to any more, where paid jobs still wait.
 
     Args:
@@ -80,29 +69,31 @@ def accounts_to_collect(
         accounts: those that the run has already.
         profiles: by name.
         options: of the run.
-        say: told about jobs that cannot be brought home in this run, and what to do.
+
+    Returns:
+        The accounts, and the jobs that cannot be brought home in this run with what to do about it.
 
     Raises:
         SetupError: an address is none, or a key cannot be one.
     """
     named = {account.profile.name for account in accounts}
-    found = []
+    found, out_of_reach = [], []
     for name in sorted({job.order.provider for job in waiting} - named):
         profile = profiles.get(name)
         account = _account(profile, options) if profile else None
         if account is not None:
             found.append(account)
             continue
-        ids = [job.id for job in waiting if job.order.provider == name]
-        how = f"set {' or '.join(profile.key_names)}" if profile else "add its profile again"
-        say(f"Paid jobs wait at {name}: {first_of(ids)}. To bring them home, {how} and run the same command again.")
-    return found
+        ids = tuple(job.id for job in waiting if job.order.provider == name)
+        remedy = f"set {' or '.join(profile.key_names)}" if profile else "add its profile again"
+        out_of_reach.append(ClipsOutOfReach(name, ids, remedy))
+    return found, out_of_reach
 
 
 def _account(profile: Profile, options: RunOptions) -> Account | None:
     """Address and key of one provider, or None where its key is missing."""
     base_url, was_set = profile.base_url_from(os.environ)
-    key = _REHEARSAL_KEY if options.rehearse else profile.key_from(os.environ)
+    key = REHEARSAL_KEY if options.rehearse else profile.key_from(os.environ)
     if key is None and profile.needs_key:
         return None
     if reason := key_refusal(key or ""):
@@ -115,54 +106,9 @@ def _account(profile: Profile, options: RunOptions) -> Account | None:
 
 
 def key_refusal(key: str) -> str | None:
-    """Why a key cannot be sent, or None. It is not repeated, nor is a part of it."""
+    """Say why a key cannot be sent, or None. It is not repeated, nor is a part of it."""
     if any(character.isspace() for character in key):
         return "it has a space or a line break in it, as if two had been pasted"
     if not (key.isascii() and key.isprintable()):
         return "it has characters in it that no key has, as if copied from a formatted page"
     return None
-
-
-async def rehearsed(
-    stack: AsyncExitStack, accounts: Iterable[Account], folder: Path, options: RunOptions
-) -> list[Account]:
-    """The same accounts, pointed at a sandbox of this run. Its bill outlives it, so that a rehearsal resumes too.
-
-    Raises:
-        SetupError: the sandbox would not take an option, or did not start.
-    """
-    own = write_own_profiles((account.profile for account in accounts), folder)
-    sandbox = await stack.enter_async_context(running_sandbox(sandbox_options(folder, options, own)))
-    addresses = {a.profile.name: sandbox.base_url(dialect_of(a.profile) or a.profile.name) for a in accounts}
-    return [
-        replace(a, base_url=addresses[a.profile.name], key=_REHEARSAL_KEY, trusted=True, name="rehearsal")
-        for a in accounts
-    ]
-
-
-def is_rehearsal(folder: Path) -> bool:
-    """Whether an output folder is a rehearsal's, in which nothing was paid."""
-    return (folder / _BILL).is_file()
-
-
-def sandbox_options(folder: Path, options: RunOptions, own_profiles: tuple[Path, ...] = ()) -> SandboxOptions:
-    """What the sandbox of a rehearsal is told, the profiles of servers that it must learn to play among it.
-
-    Raises:
-        SetupError: it would not take an option; the message names it.
-    """
-    try:
-        rules_named(options.faults)
-    except (ValueError, OSError, YAMLError) as error:
-        raise SetupError(f"--faults {options.faults}: {error}") from None
-    try:
-        return SandboxOptions(
-            bill=folder / _BILL,
-            speed=options.speed,
-            latency=options.latency,
-            faults=options.faults,
-            profile=own_profiles,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SetupError(f"--{first['loc'][0]} {first['input']}: {first['msg']}.") from None

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from logging import WARNING
 
 from pipelines.core.dependencies import children_of, roots_of
+from pipelines.core.events import JobsWait
 from pipelines.core.job import Job
-from pipelines.core.text.counts import first_of
 from pipelines.pacing.worker_pool import work_through
 from pipelines.run.run import Run
 
 
 async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]]) -> None:
-    """Await `work(job)` for every job that this run is to work on, at each provider as many at once as its lane has workers.
+    """Await `work(job)` for every job that this run is to work on, at each provider as many at once as its session has workers.
 
     Args:
         run: the run.
@@ -29,9 +28,9 @@ async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]]) -> None:
     jobs = run.jobs()
     roots, then = roots_of(jobs), partial(_next_after, children_of(jobs))
     async with asyncio.TaskGroup() as group:
-        for name, lane in run.lanes.items():
+        for name, session in run.sessions.items():
             own = [job for job in roots if job.order.provider == name]
-            workers = min(lane.workers, sum(job.order.provider == name for job in jobs))
+            workers = min(session.workers, sum(job.order.provider == name for job in jobs))
             group.create_task(work_through(own, begin, workers=workers, stop=run.stop, then=then))
     if not run.stop.is_set():
         _tell_who_waits(run)
@@ -45,6 +44,4 @@ def _next_after(children: Mapping[str, list[Job]], job: Job) -> list[Job]:
 def _tell_who_waits(run: Run) -> None:
     """Say which jobs wait for one that has not come to its end in this run, and does not by itself."""
     for head, ids in run.held_up().items():
-        wait = "waits" if len(ids) == 1 else "wait"
-        status = run.status_of(head).label
-        run.tally.say(f"{first_of(ids)} {wait} for {head}, which is {status}. Nothing was sent for them.", WARNING)
+        run.emit(JobsWait(tuple(ids), head, run.status_of(head)))

@@ -19,9 +19,9 @@ from pipelines.pacing.back_off import delay
 from pipelines.pacing.poll_schedule import Durations, next_poll
 from pipelines.pacing.rate_limit import RateLimit
 from pipelines.providers.protocol import Phase, Progress, Provider
-from pipelines.run.status_queries import Queries, Stopped
+from pipelines.run.status_queries import StatusQueries, Stopped
 
-log = logging.getLogger("reelbatch.watch")
+log = logging.getLogger("reelbatch.poller")
 
 #: The code of a job that its provider calls completed, and that has no clip.
 EMPTY_RESULT = "empty_result"
@@ -65,7 +65,7 @@ class _Kind:
     sleepers: set[asyncio.Future[None]] = field(default_factory=set)
 
 
-class Watch:
+class Poller:
     """Everything that waits at one provider.
 
     Args:
@@ -87,7 +87,7 @@ class Watch:
         self._kinds: dict[Hashable, _Kind] = defaultdict(_Kind)
         self._unknown_words: set[str] = set()
         self._closed = False
-        self._queries = Queries(provider, rate, over=lambda: self.over)
+        self._queries = StatusQueries(provider, rate, over=lambda: self.over)
 
     @property
     def requests(self) -> int:
@@ -95,13 +95,13 @@ class Watch:
         return self._queries.sent
 
     def wake_all(self) -> None:
-        """Ring everybody, so that they see that the run is stopping."""
+        """Wake everybody, so that they see that the run is stopping."""
         for kind in self._kinds.values():
             self._ring(kind)
 
     @property
     def over(self) -> bool:
-        """Whether nobody is asked any more: the run ends, or the provider no longer takes the key."""
+        """Tell whether nobody is asked any more: the run ends, or the provider no longer takes the key."""
         return self._closed or self._stop.is_set()
 
     def close(self) -> None:

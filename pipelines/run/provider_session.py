@@ -1,9 +1,10 @@
-"""Everything that is paced for one provider: its rate, its places in flight, its watch, and its breakers."""
+"""Everything that is paced for one provider: its rate, its places in flight, its poller, and its breakers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from pipelines.core.errors import ReelbatchError
@@ -15,7 +16,7 @@ from pipelines.pacing.slots import InFlight
 from pipelines.pacing.waits import sleep_unless
 from pipelines.providers.profile.model import Limits
 from pipelines.providers.protocol import Provider
-from pipelines.run.poller import Watch
+from pipelines.run.poller import Poller
 
 #: Downloads and catalogue work go on behind the places in flight; so many more jobs may be in hand.
 _SPARE_WORKERS = 16
@@ -24,7 +25,7 @@ _UNLIMITED = 500.0  # a second
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a lane goes. What is None comes from the provider's profile."""
+    """How fast a session goes. What is None comes from the provider's profile."""
 
     in_flight: int | None = None  # jobs at the provider at once
     per_minute: float | None = None  # submissions
@@ -64,14 +65,14 @@ class Allowance:
         )
 
 
-class Lane:
+class ProviderSession:
     """One provider account in one run.
 
     Args:
-        provider: whom the jobs of this lane go to.
+        provider: whom the jobs of this session go to.
         pace: how fast.
         stop: set when the run ends.
-        allowance: shared with other lanes of the same account; None: it has its own.
+        allowance: shared with other sessions of the same account; None: it has its own.
     """
 
     def __init__(self, provider: Provider, pace: Pace, stop: asyncio.Event, allowance: Allowance | None = None) -> None:
@@ -82,15 +83,15 @@ class Lane:
         self.in_flight = allowance.in_flight
         submissions = pace.submissions_per_second(limits)
         self.submit_rate = RateLimit(submissions, burst=max(1.0, submissions / 10), time_scale=scale, stop=stop)
-        self.watch = Watch(provider, allowance.query_rate, every_s=pace.poll_every_s, time_scale=scale, stop=stop)
+        self.poller = Poller(provider, allowance.query_rate, every_s=pace.poll_every_s, time_scale=scale, stop=stop)
         self.doubt = DoubtBreaker()
         self.outage = Outage(pace.patience_s)
         self.closed: ReelbatchError | None = None  # why nothing more is submitted here
         self.vendor_links = pace.vendor_links
-        self.misconfigured = False  # by its operator, who must know: then no row turns to a fallback, dearer perhaps
+        self.misconfigured = False  # by its operator, who must know: then no row falls back to what may be dearer
         self._scale = scale
         self._stop = stop
-        self._knocking = asyncio.Lock()
+        self._probing = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -99,12 +100,12 @@ class Lane:
 
     @property
     def workers(self) -> int:
-        """How many jobs of this lane are in hand at once."""
+        """How many jobs of this session are in hand at once."""
         return self.in_flight.most + _SPARE_WORKERS
 
     @property
-    def turns_away(self) -> bool:
-        """Whether rows that were to be sent here are for their fallbacks."""
+    def falls_back(self) -> bool:
+        """Tell whether rows that were to be sent here go to their fallbacks."""
         return self.closed is not None and not self.misconfigured
 
     def expected_s(self, order: Order) -> float:
@@ -112,15 +113,40 @@ class Lane:
         timing = self.provider.profile.timing_of(order)
         return timing.typical.get(order.seconds or 0, timing.otherwise) / self._scale
 
-    async def clearance(self) -> None:
-        """Return at once, or, while the provider cannot be reached, when it is this job's turn to knock.
+    async def half_open_probe(self) -> None:
+        """Return at once, or, while the provider cannot be reached, when it is this job's turn to try it.
 
-        One knocks at a time, after a growing pause; everybody else waits behind it.
+        One probes at a time, after a growing pause; everybody else waits behind it.
         """
         if not self.outage.ongoing():
             return
-        async with self._knocking:
+        async with self._probing:
             if self.outage.ongoing() and self.closed is None and not self._stop.is_set():
                 pause = delay(self.outage.failures, base_s=0.5, cap_s=30.0, chance=0.5)
                 patience_left = max(0.0, self.outage.patience_s - self.outage.lasts_s)
                 await sleep_unless(self._stop, min(pause, patience_left))
+
+
+class HeldSlot:
+    """The slot in flight that one job holds: from its order until its provider has ended it."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._session: ProviderSession | None = None
+
+    async def take(self, session: ProviderSession, *, already_in: bool = False) -> None:
+        """Hold a slot at this provider; at once if it is held already.
+
+        Args:
+            session: of the provider.
+            already_in: the job is there already, from an earlier run; it counts, and does not wait.
+        """
+        if self._session is not session:
+            await self.release()
+            await self._stack.enter_async_context(session.in_flight.place(already_in=already_in))
+            self._session = session
+
+    async def release(self) -> None:
+        """Give the slot back, if one is held."""
+        self._session = None
+        await self._stack.aclose()

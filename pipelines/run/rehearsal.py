@@ -1,14 +1,28 @@
-"""Who plays a provider in a rehearsal: the sandbox knows the shipped ones, and learns the user's own from their profiles."""
+"""A rehearsal: every provider is played by a sandbox, which learns the user's own from their profiles.
+
+Nothing of a run that is paid for imports this module.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
+
+from pydantic import ValidationError
+from yaml import YAMLError
 
 from pipelines.core.errors import SetupError
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
+from pipelines.run.accounts import REHEARSAL_KEY, Account
+from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import SANDBOX_BILL
+from pipelines.sandbox.faults.scripts import rules_named
+from pipelines.sandbox.options import SandboxOptions
+from pipelines.sandbox.process import running_sandbox
 
 #: What two profiles may differ in and still be played alike: who pays, how much, how fast, and what is said of them.
 _NOT_SPOKEN = frozenset(
@@ -66,3 +80,43 @@ def _speaks_like(profile: Profile, other: Profile) -> bool:
     return all(
         getattr(profile, name) == getattr(other, name) for name in Profile.model_fields if name not in _NOT_SPOKEN
     )
+
+
+async def rehearsed(
+    stack: AsyncExitStack, accounts: Iterable[Account], folder: Path, options: RunOptions
+) -> list[Account]:
+    """The same accounts, pointed at a sandbox of this run. Its bill outlives it, so that a rehearsal resumes too.
+
+    Raises:
+        SetupError: the sandbox would not take an option, or did not start.
+    """
+    own = write_own_profiles((account.profile for account in accounts), folder)
+    sandbox = await stack.enter_async_context(running_sandbox(sandbox_options(folder, options, own)))
+    addresses = {a.profile.name: sandbox.base_url(dialect_of(a.profile) or a.profile.name) for a in accounts}
+    return [
+        replace(a, base_url=addresses[a.profile.name], key=REHEARSAL_KEY, trusted=True, name="rehearsal")
+        for a in accounts
+    ]
+
+
+def sandbox_options(folder: Path, options: RunOptions, own_profiles: tuple[Path, ...] = ()) -> SandboxOptions:
+    """What the sandbox of a rehearsal is told, the profiles of servers that it must learn to play among it.
+
+    Raises:
+        SetupError: it would not take an option; the message names it.
+    """
+    try:
+        rules_named(options.faults)
+    except (ValueError, OSError, YAMLError) as error:
+        raise SetupError(f"--faults {options.faults}: {error}") from None
+    try:
+        return SandboxOptions(
+            bill=folder / SANDBOX_BILL,
+            speed=options.speed,
+            latency=options.latency,
+            faults=options.faults,
+            profile=own_profiles,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SetupError(f"--{first['loc'][0]} {first['input']}: {first['msg']}.") from None

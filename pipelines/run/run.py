@@ -1,33 +1,38 @@
-"""One run of a campaign: what its jobs share, which of them are to be worked on, and why it did less than everything."""
+"""One run of a campaign: what its jobs share, what it remembers of them, and why it did less than everything."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Coroutine, Mapping
+import time
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.batch import Batch
 from pipelines.core.dependencies import held_up, in_turn
-from pipelines.core.errors import ReelbatchError
+from pipelines.core.errors import ReelbatchError, SetupError
+from pipelines.core.events import Event, JobChanged, JobLeftOut, Observer, ProviderClosed, SubmissionsClosed
 from pipelines.core.job import Job
-from pipelines.core.status import FINAL, JobStatus, Readiness
-from pipelines.ledger.attempts import Budget
-from pipelines.ledger.job_state import Standing
+from pipelines.core.outcome import FellBack, Outcome
+from pipelines.core.status import JobStatus, Readiness
+from pipelines.ledger import outcomes
+from pipelines.ledger.attempts import Budget, Claim
+from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.outcomes import Change
 from pipelines.net.http import Http
 from pipelines.pacing.slots import InFlight
 from pipelines.run.exit_code import exit_code
+from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
-from pipelines.run.progress import SAID, Tally, level_of
-from pipelines.run.provider_session import Lane
-
-log = logging.getLogger(SAID)
+from pipelines.run.progress import RunProgress
+from pipelines.run.provider_session import ProviderSession
 
 _DOWNLOADS = 16
+_RARELY_S = 60.0
 R = TypeVar("R")
 
 
@@ -40,12 +45,13 @@ class Run:
     folder: Path  # where everything of this run lies
     ledger: Ledger
     http: Http
-    lanes: Mapping[str, Lane]  # by provider name
+    sessions: Mapping[str, ProviderSession]  # by provider name
     budget: Budget | None
-    standing: dict[str, Standing]  # by job id; this run is the only writer, so it is always true
+    states: dict[str, JobState]  # by job id, as the ledger said last: a cache that every write corrects
     orphans: list[Job]  # no longer in the batch file, but paid for
     made_as: dict[str, Job]  # by id, every job as it is made now: by one of its fallbacks perhaps
-    tally: Tally
+    progress: RunProgress
+    observers: tuple[Observer, ...] = ()
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # no more submissions; leave what waits to the next run
     closed: ReelbatchError | None = None  # why nothing more is submitted, while what was sent is still brought home
     left_out: ReelbatchError | None = None  # why a single job was not submitted, the first of them
@@ -53,42 +59,85 @@ class Run:
     downloads: InFlight = field(default_factory=lambda: InFlight(_DOWNLOADS))
     time_scale: float = 1.0
     interrupted: bool = False
+    generating_cpu_s: float = 0.0  # CPU time of this process while jobs were generated
     _open_ends: set[asyncio.Task[Any]] = field(default_factory=set)
+    _said_at: dict[str, float] = field(default_factory=dict)  # by topic, what is said rarely
 
-    def move(self, job: Job, after: Standing) -> None:
-        """Remember where a job stands now, and show it."""
-        before = self.standing.get(job.id)
-        self.standing[job.id] = after
-        self.tally.move(before.status if before else None, after.status)
+    async def reserve(self, job: Job, account: str) -> Change:
+        """Reserve a job and its price, for a submission with this account.
+
+        Raises:
+            BudgetReached: the budget leaves too little for it, or does not cover it.
+        """
+        change = await self.ledger.write(outcomes.reserve, job, account, self.budget)
+        self._learn(job, change)
+        return change
+
+    async def record(self, job: Job, outcome: Outcome, claim: Claim | None = None) -> Change:
+        """Write down what has happened to a job. Memory, counts and observers learn it from what the ledger returns."""
+        change = await self.ledger.write(outcomes.record, job.id, outcome, claim)
+        self._learn(job, change)
+        return change
+
+    def _learn(self, job: Job, change: Change) -> None:
+        before, after = self.states[job.id].status, change.state.status
+        self.states[job.id] = change.state
+        if isinstance(change.outcome, FellBack):
+            self.made_as[job.id] = change.outcome.now
+        if change.changed or before is not after:
+            currency, committed = (
+                (None, Decimal(0)) if change.money is None else (change.money.currency, change.money.committed)
+            )
+            self.emit(JobChanged(job, before, after, change.outcome, currency, committed))
+
+    def emit(self, event: Event) -> None:
+        """Tell whoever watches."""
+        self.progress.observe(event)
+        write_log(event)
+        for observer in self.observers:
+            observer(event)
+
+    def emit_rarely(self, topic: str, event: Event) -> None:
+        """Tell what comes again and again: at most once a minute of each topic."""
+        now = time.monotonic()
+        if now - self._said_at.get(topic, -_RARELY_S) >= _RARELY_S:
+            self._said_at[topic] = now
+            self.emit(event)
 
     def close(self, reason: ReelbatchError) -> None:
         """Submit nothing more; what was accepted is still waited for and brought home."""
         if self.closed is None:
             self.closed = reason
-            self.tally.say(str(reason), level_of(reason))
+            self.emit(SubmissionsClosed(reason))
 
-    def leave_out(self, reason: ReelbatchError) -> None:
+    def close_provider(self, session: ProviderSession, reason: ReelbatchError) -> None:
+        """Send nothing more to one provider in this run; what it has made is still brought home."""
+        known, session.closed = str(session.closed), reason
+        if str(reason) != known:  # else it was said when the first of the orders on their way was answered
+            self.emit(ProviderClosed(session.name, reason))
+
+    def leave_out(self, job: Job, reason: ReelbatchError) -> None:
         """Do not submit one job in this run."""
         self.left_out = self.left_out or reason
-        self.tally.say(str(reason), level_of(reason))
+        self.emit(JobLeftOut(job.id, reason))
 
     def end(self, reason: ReelbatchError) -> None:
         """End the run: nothing more is sent, and what waits is left to the next run."""
         if self.failure is None:
             self.failure = reason
-            log.error(str(reason))  # who watches hears it in a moment, with the other reasons
+            write_log(SubmissionsClosed(reason))  # who watches hears it in a moment, with the other reasons
         self.halt()
 
     def interrupt(self) -> None:
-        """A person wants it to stop."""
+        """Stop in order, as a person wants it."""
         self.interrupted = True
         self.halt()
 
     def halt(self) -> None:
         """Set the stop sign and wake everybody who sleeps."""
         self.stop.set()
-        for lane in self.lanes.values():
-            lane.watch.wake_all()
+        for session in self.sessions.values():
+            session.poller.wake_all()
 
     async def to_the_end(self, work: Coroutine[Any, Any, R]) -> R:
         """Await work that may not break off half-way, also when the task that asked for it is cancelled."""
@@ -101,18 +150,14 @@ class Run:
         task.add_done_callback(self._open_ends.discard)
         return task
 
-    def later(self, seconds: float, work: Coroutine[Any, Any, None]) -> Later:
-        """Do something in a while, unless it is cancelled first. Once begun it goes to its end."""
-        return Later(self, seconds, work)
-
     async def settle(self) -> None:
-        """Wait for what `to_the_end` still has in hand."""
+        """Wait for what `begin` still has in hand."""
         while self._open_ends:
             await asyncio.wait(set(self._open_ends))
 
     @property
     def title(self) -> str:
-        """What the gallery is headed by; a rehearsal says that it is one."""
+        """The heading of the gallery; a rehearsal says that it is one."""
         return f"{self.batch.name} (rehearsal, nothing was paid)" if self.options.rehearse else self.batch.name
 
     def job(self, job_id: str) -> Job:
@@ -121,7 +166,11 @@ class Run:
 
     def status_of(self, job_id: str) -> JobStatus:
         """Where the job of that id stands."""
-        return self.standing[job_id].status
+        return self.states[job_id].status
+
+    def readiness_of(self, job: Job) -> Readiness:
+        """What a job may do, as its parent stands."""
+        return Readiness.GO if job.parent is None else self.status_of(job.parent).meaning.remixes
 
     def jobs(self) -> list[Job]:
         """The jobs that this run is to work on: those at a provider first, parents before what is made after them.
@@ -139,30 +188,31 @@ class Run:
         return {h: ids for h, ids in heads.items() if h not in asked or self.status_of(h) is not JobStatus.PLANNED}
 
     def may_start(self, job: Job) -> bool:
-        """Whether there is anything to do for a job now: a new one is not begun when nothing more may be sent."""
+        """Tell whether there is anything to do for a job now: a new one is not begun when nothing more may be sent."""
         if self.status_of(job.id) is not JobStatus.PLANNED:
             return True
-        turn = self.turn_of(job)
-        if turn is not Readiness.GO:
-            return turn is Readiness.SKIP
-        lane = self.lanes[job.order.provider]
-        shut = lane.closed is not None and not (lane.turns_away and job.turn() is not None)
+        readiness = self.readiness_of(job)
+        if readiness is not Readiness.GO:
+            return readiness is Readiness.SKIP
+        session = self.sessions[job.order.provider]
+        shut = session.closed is not None and not (session.falls_back and job.fall_back() is not None)
         return self.closed is None and not shut
 
-    def turn_of(self, job: Job) -> Readiness:
-        """Whether it is a job's turn, as its parent stands."""
-        return Readiness.GO if job.parent is None else self.status_of(job.parent).meaning.remixes
-
     def reasons(self) -> tuple[ReelbatchError, ...]:
-        """Why this run did less than everything, if it did. A lane that shut is none if nothing is left to be done."""
-        unsent = bool(self.tally.counts[JobStatus.PLANNED])
-        lanes = [lane.closed for lane in self.lanes.values() if unsent or lane.watch.over]
-        every = (self.failure, self.closed, self.left_out, *lanes)
+        """Why this run did less than everything, if it did. A closed provider is none if nothing is left to be sent."""
+        unsent = bool(self.progress.counts[JobStatus.PLANNED])
+        providers = [session.closed for session in self.sessions.values() if unsent or session.poller.over]
+        every = (self.failure, self.closed, self.left_out, *providers)
         return tuple(reason for reason in every if reason is not None)
 
-    def exit_code(self) -> int:
-        """The exit code that the command line gives for this run."""
-        return exit_code(self.tally.counts, reasons=self.reasons(), interrupted=self.interrupted)
+    def result(self) -> RunResult:
+        """What the run comes to."""
+        return RunResult(
+            exit_code=exit_code(self.progress.counts, reasons=self.reasons(), interrupted=self.interrupted),
+            reasons=tuple(str(reason) for reason in self.reasons()),
+            status_requests=sum(session.poller.requests for session in self.sessions.values()),
+            generating_cpu_s=self.generating_cpu_s,
+        )
 
     def _asked_for(self) -> list[Job]:
         """The jobs of the batch, or those that `--only` names, or with the whole batch what has left it as well."""
@@ -171,33 +221,44 @@ class Run:
         return [self.made_as[job.id] for job in jobs if not only or job.id in only]
 
     def _is_open(self, job: Job) -> bool:
-        """Whether there may be something to do for a job: a row that is switched off may have no lane."""
-        over = self.status_of(job.id) in {*FINAL, JobStatus.IN_DOUBT}
-        return not over and job.order.provider in self.lanes
+        """Tell whether there may be something to do for a job: a row that is switched off may have no session."""
+        status = self.status_of(job.id)
+        over = status.meaning.final or status is JobStatus.IN_DOUBT
+        return not over and job.order.provider in self.sessions
 
 
-class Later:
-    """Work that begins in a while, if nobody cancels it before."""
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run comes to, beside its counts."""
 
-    def __init__(self, run: Run, seconds: float, work: Coroutine[Any, Any, None]) -> None:
-        self._run = run
-        self._work = work
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._begin)
-        self._begun = False
-
-    def _begin(self) -> None:
-        self._begun = True
-        self._run.begin(self._work)
-
-    def cancel(self) -> None:
-        """Do not begin, if it has not begun."""
-        self._timer.cancel()
-        if not self._begun:
-            self._work.close()
+    exit_code: int
+    reasons: tuple[str, ...]  # why it did less than everything
+    status_requests: int  # free questions to the providers
+    generating_cpu_s: float  # CPU time of this process while jobs were generated
 
 
-#: The run that the tasks of this flow belong to.
-current_run: ContextVar[Run] = ContextVar("current_run")
+@dataclass(slots=True)
+class RunContext:
+    """What the command line hands to a flow in its own process, and what the tasks of the flow find there."""
 
-#: A batch that the command line has read already, so that a flow in the same process need not read it again.
-planned_batch: ContextVar[Batch | None] = ContextVar("planned_batch", default=None)
+    batch: Batch | None = None  # read already, so that the flow need not read it again
+    observers: tuple[Observer, ...] = ()
+    begun: Callable[[], None] | None = None  # called when the run begins, inside the flow
+    progress: RunProgress = field(default_factory=RunProgress)
+    run: Run | None = None  # while it is open
+    result: RunResult | None = None  # since it has ended
+
+
+run_context: ContextVar[RunContext | None] = ContextVar("run_context", default=None)
+
+
+def current_run() -> Run:
+    """The run that the tasks of this flow belong to.
+
+    Raises:
+        SetupError: there is none: a task was called by itself.
+    """
+    context = run_context.get()
+    if context is None or context.run is None:
+        raise SetupError("This task works on an open run. Call it inside the flow `campaign`.")
+    return context.run

@@ -15,7 +15,7 @@ class Stopped(Exception):
     """Nobody asks any more in this run; the job goes on at the provider and is picked up by the next run."""
 
 
-class Queries:
+class StatusQueries:
     """Who waits for an answer, and the requests that bring it.
 
     Args:

@@ -253,7 +253,7 @@ class Planner:
             currency=quoted.currency if quoted else None,
             parent=parent.id if parent is not None else None,
             fallbacks=fallbacks,
-            turned=0,
+            fallback_index=0,
         )
 
     def _filename(self, job_id: str, take: int, draft: Draft, order: Order) -> str:

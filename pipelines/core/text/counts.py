@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from pipelines.core.status import JobStatus
 
 _MOST_NAMED = 3
 
@@ -16,3 +18,13 @@ def first_of(ids: Sequence[str]) -> str:
     """A list of jobs as a sentence names it: `a, b, c and 4 more`."""
     more = len(ids) - _MOST_NAMED
     return ", ".join(ids[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def statuses_text(counts: Mapping[JobStatus, int], total: int) -> str:
+    """Say how many jobs stand where: `11 of 12 done, 1 failed`; in the order of a job's life."""
+    others = [
+        f"{counts[status]} {status.label}"
+        for status in JobStatus
+        if status is not JobStatus.DONE and counts.get(status)
+    ]
+    return ", ".join([f"{counts.get(JobStatus.DONE, 0)} of {total} done", *others])

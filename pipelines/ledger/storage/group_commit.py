@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 @dataclass(slots=True, eq=False)
-class _Wish:
+class _Work:
     work: Callable[[Connection], Any]
     granted: asyncio.Future[Any]
     result: Any = None
@@ -51,7 +51,7 @@ class GroupCommit:
         self._thread = thread
         self._check = check
         self._make_room = make_room
-        self._waiting: list[_Wish] = []
+        self._waiting: list[_Work] = []
         self._drain: asyncio.Task[None] | None = None
 
     async def run(self, work: Callable[[Connection], R]) -> R:
@@ -63,11 +63,11 @@ class GroupCommit:
             Exception: whatever the work raised; nothing of it is kept, the rest of the group is.
             DBAPIError: the group could not be committed, and nothing of it is kept.
         """
-        wish = _Wish(work, asyncio.get_running_loop().create_future())
-        self._waiting.append(wish)
+        work_item = _Work(work, asyncio.get_running_loop().create_future())
+        self._waiting.append(work_item)
         if self._drain is None:
             self._drain = asyncio.create_task(self._commit_groups())
-        result: R = await wish.granted
+        result: R = await work_item.granted
         return result
 
     async def finish(self) -> None:
@@ -82,14 +82,14 @@ class GroupCommit:
                 try:
                     await self._commit(group)
                 except Exception as error:  # noqa: BLE001 - nobody's work is kept, and everybody hears why
-                    for wish in group:
-                        wish.error = error
-                for wish in group:
-                    _answer(wish)
+                    for work_item in group:
+                        work_item.error = error
+                for work_item in group:
+                    _answer(work_item)
         finally:
             self._drain = None
 
-    async def _commit(self, group: list[_Wish]) -> None:
+    async def _commit(self, group: list[_Work]) -> None:
         try:
             await self._commit_once(group)
         except DBAPIError as error:
@@ -98,7 +98,7 @@ class GroupCommit:
             self._make_room()
             await self._commit_once(group)
 
-    async def _commit_once(self, group: list[_Wish]) -> None:
+    async def _commit_once(self, group: list[_Work]) -> None:
         transaction = self._connection.begin()
         try:
             self._check(self._connection)
@@ -109,25 +109,25 @@ class GroupCommit:
             raise
 
 
-def _run(connection: Connection, group: list[_Wish]) -> None:
-    """Run each wish, behind a savepoint of its own. A full disk ends the whole group, which may be tried again."""
-    for wish in group:
-        wish.result, wish.error = None, None
-        connection.exec_driver_sql("SAVEPOINT wish")
+def _run(connection: Connection, group: list[_Work]) -> None:
+    """Run each work_item, behind a savepoint of its own. A full disk ends the whole group, which may be tried again."""
+    for work_item in group:
+        work_item.result, work_item.error = None, None
+        connection.exec_driver_sql("SAVEPOINT work_item")
         try:
-            wish.result = wish.work(connection)
+            work_item.result = work_item.work(connection)
         except Exception as error:
             if isinstance(error, DBAPIError) and is_disk_full(error):
                 raise
-            wish.error = error
-            connection.exec_driver_sql("ROLLBACK TO wish")
-        connection.exec_driver_sql("RELEASE wish")
+            work_item.error = error
+            connection.exec_driver_sql("ROLLBACK TO work_item")
+        connection.exec_driver_sql("RELEASE work_item")
 
 
-def _answer(wish: _Wish) -> None:
-    if wish.granted.done():
+def _answer(work_item: _Work) -> None:
+    if work_item.granted.done():
         return
-    if wish.error is None:
-        wish.granted.set_result(wish.result)
+    if work_item.error is None:
+        work_item.granted.set_result(work_item.result)
     else:
-        wish.granted.set_exception(wish.error)
+        work_item.granted.set_exception(work_item.error)

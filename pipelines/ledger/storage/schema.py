@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String,
 
 from pipelines.core.status import AttemptState
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Attempts in these states may cost money or are about to; a job has at most one of them.
 LIVE_STATES = (AttemptState.CLAIMED, AttemptState.SENDING, AttemptState.IN_DOUBT, AttemptState.ACCEPTED)
@@ -53,8 +53,8 @@ job = Table(
     Column("contract", String),  # the protocol in which it was ordered, and is asked about
     Column("status_url", Text),  # where the provider said to ask about it
     Column("result_url", Text),  # where the provider said that its result will be
-    Column("turned", Integer, nullable=False),  # how many of its fallbacks it has turned to
-    Column("sent_as", Text),  # JSON of what the last of them changed in the plan; NULL: it is made as planned
+    Column("fallback_index", Integer, nullable=False),  # how many of its fallbacks it has fallen back to
+    Column("made_as", Text),  # JSON of what the last of them changed in the plan; NULL: it is made as planned
     Column("trace_id", String),
     Column("submitted_at", String),
     Column("completed_at", String),
@@ -83,7 +83,7 @@ attempt = Table(
     Column("epoch", Integer, nullable=False),
     Column("cost_micros", Integer),  # what it is expected to cost; NULL where no price is known
     Column("currency", String),
-    Column("pot", String),  # where the cost counts now: reserved, spent, uncertain, or NULL for nowhere
+    Column("bucket", String),  # where the cost counts now: reserved, spent, uncertain, or NULL for nowhere
     Column("claimed_at", String, nullable=False),
     Column("sent_at", String),
     Column("ended_at", String),

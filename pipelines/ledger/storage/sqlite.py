@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
@@ -18,7 +20,7 @@ from pipelines.core.errors import DiskFull, LedgerError
 #: From this version on, the write-ahead log is free of the bug that can corrupt it when two connections write.
 _WAL_IS_SAFE = (3, 51, 3)
 _BUSY_TIMEOUT_MS = 30_000
-_BALLAST_BYTES = 4 << 20
+_RESERVED_BYTES = 4 << 20
 
 
 def ledger_path(url: str) -> Path:
@@ -80,6 +82,15 @@ def open_engine(path: Path, *, read_only: bool = False) -> Engine:
     return engine
 
 
+@contextmanager
+def in_memory_copy(path: Path) -> Iterator[Connection]:
+    """A copy of a ledger that may be changed at will, and is forgotten at the end; the file stays as it is."""
+    engine = create_engine("sqlite://", poolclass=NullPool)
+    with closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)) as file, engine.connect() as copy:
+        file.backup(cast("sqlite3.Connection", copy.connection.driver_connection))
+        yield copy
+
+
 def is_disk_full(error: DBAPIError) -> bool:
     """Whether the database could not write for want of space, judged by the error code and not by its text."""
     return getattr(error.orig, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
@@ -92,27 +103,27 @@ def translated(error: DBAPIError, path: Path) -> LedgerError | DiskFull:
     return LedgerError(f"The ledger {path} cannot be used ({error.orig}). Nothing more is sent until it can.")
 
 
-class Ballast:
+class ReservedSpace:
     """A few megabytes beside the ledger, given back when the disk is full, so that the id of a paid job still fits."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def lay(self) -> None:
+    def take(self) -> None:
         """Reserve the space.
 
         Raises:
             DiskFull: there is too little left to start a run that costs money.
         """
-        if self._path.exists() and self._path.stat().st_size == _BALLAST_BYTES:
+        if self._path.exists() and self._path.stat().st_size == _RESERVED_BYTES:
             return
         try:
             with self._path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, _BALLAST_BYTES)
+                os.posix_fallocate(file.fileno(), 0, _RESERVED_BYTES)
         except OSError as error:
             self._path.unlink(missing_ok=True)
             raise DiskFull(f"There is no space for {self._path.parent} ({error.strerror}). Free some first.") from None
 
-    def drop(self) -> None:
+    def give_back(self) -> None:
         """Give the space back."""
         self._path.unlink(missing_ok=True)

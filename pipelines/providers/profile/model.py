@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from pipelines.core.job import Order
+from pipelines.core.outcome import RefusalKind
 from pipelines.providers.profile.checks.agreement import check_agreement
 from pipelines.providers.profile.scalars import Address, Day, Hours, Length, Variable, Wait
 
@@ -212,7 +213,6 @@ class Limits(_Data):
 
 
 #: What an error code means for us: who must act, and whether other rows are concerned too.
-ErrorKind = Literal["key", "funds", "address", "forbidden", "row", "moderation", "slow_down", "server"]
 
 Capability = Literal["list", "delete", "variants"]
 PathName = Literal["submit", "status", "content", "list", "delete"]
@@ -251,8 +251,8 @@ class Profile(_Data):
     words: dict[
         str, Literal["running", "succeeded", "failed", "cancelled"]
     ] = {}  # its own words for how a job stands; a word that nobody knows means running
-    errors: dict[str, ErrorKind] = {}  # error codes whose meaning the HTTP status does not tell
-    refusals: dict[str, ErrorKind] = {}  # words of an error message that rule out a charge, also with HTTP 5xx
+    errors: dict[str, RefusalKind] = {}  # error codes whose meaning the HTTP status does not tell
+    refusals: dict[str, RefusalKind] = {}  # words of an error message that rule out a charge, also with HTTP 5xx
     supports: tuple[Capability, ...] = ()  # further requests that it answers
     list_parameters: dict[str, str] = {}  # sent with every request for a list
     callback_field: str | None = None  # the field of a submission that takes an address to call

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pipelines.core.errors import KeyRefused, ProviderUnavailable, SlowDown, UnknownJob, UnusableAnswer
+from pipelines.core.outcome import RefusalKind
 from pipelines.net.http import Answer
 from pipelines.pacing.back_off import retry_after
-from pipelines.providers.profile.model import ErrorKind, Profile
+from pipelines.providers.profile.model import Profile
 from pipelines.providers.responses import json_values
 
 _Meaning = Literal["key", "slow_down", "address", "server", "unknown_job"]
-_BY_KIND: Mapping[ErrorKind | None, _Meaning] = {"key": "key", "slow_down": "slow_down", "address": "address"}
+_BY_KIND: Mapping[RefusalKind | None, _Meaning] = {"key": "key", "slow_down": "slow_down", "address": "address"}
 _BY_STATUS: Mapping[int, _Meaning] = {401: "key", 404: "unknown_job", 410: "unknown_job", 429: "slow_down"}
 #: Ace's older page. As the answer to an order it means the row, so no profile can say what it means here.
 _UNKNOWN_JOB = frozenset({"task_not_found"})

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.core.outcome import Accepted, InDoubt, RefusalKind, Rejected
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Answer
 from pipelines.pacing.back_off import retry_after
-from pipelines.providers.profile.model import ErrorKind, Profile
-from pipelines.providers.protocol import Accepted, Contract, InDoubt, Rejected, Verdict
+from pipelines.providers.profile.model import Profile
+from pipelines.providers.protocol import Contract, Verdict
 from pipelines.providers.responses import json_values
 
 #: Only these refuse for certain. Whoever answers with another 4xx (408, 409, 425, 499, ...) may have taken the job.
 _DEFINITE = frozenset({*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451})
 #: What an error is about where nothing can have been begun: the account, the pace, or the order as it was written.
-_NEVER_BEGUN: frozenset[ErrorKind] = frozenset({"key", "funds", "slow_down", "row"})
+_NEVER_BEGUN: frozenset[RefusalKind] = frozenset({"key", "funds", "slow_down", "row"})
 _INVALID_URL, _NOT_FOUND = "invalid url", "not_found"
 _ORDERED = ("model", "video", "image", "file", "character")  # what an order may name, and a server may not have
 _MODERATION = ("moderation", "content_policy", "content policy", "safety")
@@ -54,14 +55,14 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
     return _doubt(answer, f"the provider answered HTTP {answer.status}" + (f" ({code})" if code else ""))
 
 
-def kind_of(status: int, code: str | None, message: str | None, profile: Profile) -> ErrorKind:
+def kind_of(status: int, code: str | None, message: str | None, profile: Profile) -> RefusalKind:
     """Whose fault a definite refusal is: the code decides, then the words, then the HTTP status."""
     if code is not None and code in profile.errors:
         return profile.errors[code]
     if (said := _surely_refused(message, profile)) is not None:
         return said
     if status in (401, 402, 429):
-        kinds: dict[int, ErrorKind] = {401: "key", 402: "funds", 429: "slow_down"}
+        kinds: dict[int, RefusalKind] = {401: "key", 402: "funds", 429: "slow_down"}
         return kinds[status]
     if any(word in f"{code} {message}".lower() for word in _MODERATION):
         return "moderation"
@@ -80,7 +81,7 @@ def _is_refused_all_the_same(body: Mapping[str, Any], profile: Profile) -> bool:
     return body.get("success") is False and profile.errors.get(json_values.error_code(body) or "") in _NEVER_BEGUN
 
 
-def _surely_refused(message: str | None, profile: Profile) -> ErrorKind | None:
+def _surely_refused(message: str | None, profile: Profile) -> RefusalKind | None:
     """What words mean that this provider says only where it has taken nothing, also with a server error's status."""
     heard = (message or "").lower()
     return next((kind for words, kind in profile.refusals.items() if words in heard), None)
@@ -96,7 +97,7 @@ def _means_the_address(code: str | None, message: str) -> bool:
     return _INVALID_URL in said or (is_plain and not any(thing in said for thing in _ORDERED))
 
 
-def _rejected(kind: ErrorKind | None, answer: Answer, body: Mapping[str, Any] | None, profile: Profile) -> Rejected:
+def _rejected(kind: RefusalKind | None, answer: Answer, body: Mapping[str, Any] | None, profile: Profile) -> Rejected:
     code, message = json_values.error_of(body or {}, profile.errors)
     return Rejected(
         kind or "row",

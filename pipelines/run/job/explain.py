@@ -33,10 +33,10 @@ async def _why(job: Job, status: JobStatus, run: Run) -> str:
 
 def _why_unsent(job: Job, run: Run) -> str:
     """What keeps a planned job from being sent in this run; the widest reason first."""
-    reason = run.failure or run.closed or run.lanes[job.order.provider].closed
+    reason = run.failure or run.closed or run.sessions[job.order.provider].closed
     if reason is not None:
         return str(reason)
-    if run.turn_of(job) is Readiness.WAIT:
+    if run.readiness_of(job) is Readiness.WAIT:
         return f"It waits for {job.parent}, which is {run.status_of(str(job.parent)).label}."
     if run.stop.is_set():
         return "The run was stopped before its turn came."

@@ -15,12 +15,13 @@ import httpx
 from pipelines.batch import read_batch
 from pipelines.core.image import load
 from pipelines.core.job import Order, RemoteJob
+from pipelines.core.outcome import Accepted
 from pipelines.net.http import Http
 from pipelines.outputs.media.probe import Media, probe
 from pipelines.providers.client import Client
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
-from pipelines.providers.protocol import Accepted, Phase, Progress, Supplies, Verdict
+from pipelines.providers.protocol import Phase, Progress, Supplies, Verdict
 from pipelines.run.rehearsal import dialect_of
 from pipelines.sandbox.http.server import SandboxAddress
 

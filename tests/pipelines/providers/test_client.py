@@ -20,11 +20,12 @@ from pipelines.core.errors import (
     UnusableAnswer,
 )
 from pipelines.core.job import RemoteJob
+from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Http
 from pipelines.providers.client import Client, account_of, same_address
 from pipelines.providers.profile.load import profile_named
-from pipelines.providers.protocol import Accepted, InDoubt, Phase, Rejected, Supplies
+from pipelines.providers.protocol import Phase, Supplies
 
 KEY = "sk-canary-0123456789abcdef"
 JOB = RemoteJob("v-1", "video")

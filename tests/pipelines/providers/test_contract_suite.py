@@ -20,9 +20,10 @@ from pipelines.core.errors import (
     UnknownJob,
     UnusableAnswer,
 )
+from pipelines.core.outcome import InDoubt, Rejected
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
-from pipelines.providers.protocol import InDoubt, Phase, Rejected
+from pipelines.providers.protocol import Phase
 from pipelines.sandbox.vendors.qiniu.queue_models import model_at
 from tests.pipelines.providers.contract_cases import CLIP, cases_of, pixels_of
 from tests.pipelines.providers.desk import contract_in_the_sandbox

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from pipelines.core.errors import KeyRefused, ProviderError, TransportError, UnusableAnswer
 from pipelines.core.job import Order, RemoteJob
+from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.http import Answer, Http
 from pipelines.providers.client import CONTRACTS, Client
 from pipelines.providers.profile.load import shipped_profiles
-from pipelines.providers.protocol import Accepted, InDoubt, Phase, Progress, Rejected, Supplies
+from pipelines.providers.protocol import Phase, Progress, Supplies
 from pipelines.providers.responses.submission import classify
 
 MANY = int(os.environ.get("REELBATCH_FUZZ", "300"))

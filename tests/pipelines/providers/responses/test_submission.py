@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.http import Answer
 from pipelines.providers.client import CONTRACTS
 from pipelines.providers.profile.load import shipped_profiles
-from pipelines.providers.protocol import Accepted, InDoubt, Rejected
 from pipelines.providers.responses.submission import classify, kind_of
 
 ACE, QINIU, OPENAI = "acedata", "qiniu", "openai"

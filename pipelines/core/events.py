@@ -1,0 +1,134 @@
+"""What a run tells whoever watches it: typed events, from which observers make counts, words, logs and pages.
+
+An observer must not fail and must not wait; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pipelines.core.errors import ReelbatchError
+from pipelines.core.job import Job
+from pipelines.core.outcome import Outcome
+from pipelines.core.status import JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunBegan:
+    """The counts of the run hold now: what is done already, and what is still to be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A job went from one status to another, or stays where it is and something is worth saying of it."""
+
+    job: Job  # as it was made when this happened
+    before: JobStatus | None  # None: this run sees it for the first time
+    after: JobStatus
+    outcome: Outcome | None = None  # None: it was reserved, or somebody else changed it
+    currency: str | None = None
+    committed: Decimal = Decimal(0)  # by how much that changed what may have to be paid in all
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAway:
+    """A provider cannot be reached; its rows wait."""
+
+    provider: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderBack:
+    """A provider that had been away answers again."""
+
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSlowed:
+    """A provider asks for fewer submissions."""
+
+    provider: str
+    hold_s: float  # for so long none are sent
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderClosed:
+    """Nothing more is sent to a provider in this run; what it has made is still brought home."""
+
+    provider: str
+    reason: ReelbatchError
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionsClosed:
+    """Nothing more is sent to anybody in this run; what was accepted is still brought home."""
+
+    reason: ReelbatchError
+
+
+@dataclass(frozen=True, slots=True)
+class JobLeftOut:
+    """One job is not sent in this run."""
+
+    job_id: str
+    reason: ReelbatchError
+
+
+@dataclass(frozen=True, slots=True)
+class JobsWait:
+    """Jobs wait for one that has not come to its end in this run, and does not by itself."""
+
+    job_ids: tuple[str, ...]
+    parent: str
+    parent_status: JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ClipsOutOfReach:
+    """Paid jobs wait at a provider that this run cannot ask."""
+
+    provider: str
+    job_ids: tuple[str, ...]
+    remedy: str  # what to do, as a clause: "set QINIU_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class NoCallbacks:
+    """These providers cannot call back for the jobs of this run."""
+
+    providers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadFailed:
+    """A clip that is paid for could not be brought home now; it stays ready."""
+
+    job_id: str
+    reason: ReelbatchError
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopping:
+    """A person has asked the run to stop."""
+
+
+Event = (
+    RunBegan
+    | JobChanged
+    | ProviderAway
+    | ProviderBack
+    | ProviderSlowed
+    | ProviderClosed
+    | SubmissionsClosed
+    | JobLeftOut
+    | JobsWait
+    | ClipsOutOfReach
+    | NoCallbacks
+    | DownloadFailed
+    | RunStopping
+)
+Observer = Callable[[Event], None]

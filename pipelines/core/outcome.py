@@ -1,0 +1,123 @@
+"""What can happen to a job, as values. The ledger writes them down; nothing else changes a job.
+
+planned -> Unsent | Accepted | Rejected | InDoubt | FellBack | Skipped
+accepted -> Ready | Done | Failed | Parked
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pipelines.core.job import Job, RemoteJob
+from pipelines.core.status import Billed, JobStatus
+
+#: By whose fault an order was refused: the row's, the account's, the address's, or the provider's for now.
+RefusalKind = Literal["key", "funds", "address", "forbidden", "row", "moderation", "slow_down", "server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Nothing left this machine: the price is given back and the job is planned again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider gave an id: it works, and will charge."""
+
+    job: RemoteJob
+    trace_id: str | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Surely nothing was bought: the provider refused, or nothing was sent because the order cannot be."""
+
+    kind: RefusalKind
+    code: str
+    message: str
+    http_status: int | None = None  # None: nothing was sent
+    retry_after_s: float | None = None
+    trace_id: str | None = None  # what the provider's support will ask for
+
+    @property
+    def again(self) -> bool:
+        """Whether the fault is not the row's, so that the same row may be sent later."""
+        return self.kind not in ("row", "moderation")
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Something may have been accepted, and nobody knows. The job is not sent again by itself."""
+
+    reason: str
+    http_status: int | None = None
+    excerpt: str | None = None
+    replay_of: str | None = None  # the job that owns the id which came back: whoever answers so replays answers
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """Surely not bought where it was to be: from now on the job is made by its next fallback."""
+
+    now: Job  # as it is made from now on
+    code: str  # why not as before
+    reason: str
+    refused: Rejected | None = None  # the refusal that led here, if there was one
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Not to be made after all, and nothing was sent."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The provider has finished and will charge; the clip is still on its side."""
+
+    completed_at: datetime | None = None  # None: now
+    url_expires_at: datetime | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The clip is on disk and verified."""
+
+    output: Mapping[str, Any]  # path (relative to the output folder), bytes, sha256, media, source_host
+    flags: tuple[str, ...] = ()  # what differs from the order
+    completed_at: datetime | None = None  # None: now
+    url_expires_at: datetime | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The provider has ended the job without a clip, or the clip can no longer be had."""
+
+    stage: Literal["generate", "download"]
+    code: str  # the provider's, or ours
+    message: str
+    billed: Billed
+    status: JobStatus = JobStatus.FAILED  # or cancelled, or expired
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Set aside: the next run goes on with it at no new cost."""
+
+    stage: Literal["generate", "download"]
+    code: str
+    message: str
+
+
+Outcome = Unsent | Accepted | Rejected | InDoubt | FellBack | Skipped | Ready | Done | Failed | Parked

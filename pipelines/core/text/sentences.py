@@ -1,0 +1,123 @@
+"""What an event comes to in words, with how serious it is: the same for the terminal, the log and Prefect. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from logging import ERROR, INFO, WARNING
+from typing import assert_never
+
+from pipelines.core.errors import BudgetReached, ProviderUnavailable, ReelbatchError
+from pipelines.core.events import (
+    ClipsOutOfReach,
+    DownloadFailed,
+    Event,
+    JobChanged,
+    JobLeftOut,
+    JobsWait,
+    NoCallbacks,
+    ProviderAway,
+    ProviderBack,
+    ProviderClosed,
+    ProviderSlowed,
+    RunBegan,
+    RunStopping,
+    SubmissionsClosed,
+)
+from pipelines.core.job import Job
+from pipelines.core.outcome import Failed, FellBack, InDoubt, Parked, Rejected, Skipped
+from pipelines.core.status import Billed, JobStatus
+from pipelines.core.text.amounts import price_text
+from pipelines.core.text.counts import first_of
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Words for a person: ERROR where money may be gone or nothing more is bought, WARNING for what failed."""
+
+    words: str
+    level: int = WARNING
+
+
+def sentence(event: Event) -> Sentence | None:
+    """Say what has happened; None where the counts say enough."""
+    match event:
+        case RunBegan():
+            return None
+        case JobChanged():
+            return _of_job(event)
+        case ProviderAway(provider, reason):
+            return Sentence(f"{provider} cannot be reached ({reason}). Its rows wait; nothing is lost.")
+        case ProviderBack(provider):
+            return Sentence(f"{provider} answers again.", INFO)
+        case ProviderSlowed(provider, hold_s):
+            pause = f"none for {hold_s:.0f} s, then slower" if round(hold_s) else "they go on slower"
+            return Sentence(f"{provider} asks for fewer submissions; {pause}.")
+        case ProviderClosed(_, reason) | SubmissionsClosed(reason) | JobLeftOut(_, reason):
+            return Sentence(str(reason), level_of(reason))
+        case JobsWait(job_ids, parent, status):
+            wait = "waits" if len(job_ids) == 1 else "wait"
+            return Sentence(
+                f"{first_of(job_ids)} {wait} for {parent}, which is {status.label}. Nothing was sent for them."
+            )
+        case ClipsOutOfReach(provider, job_ids, remedy):
+            return Sentence(
+                f"Paid jobs wait at {provider}: {first_of(job_ids)}. "
+                f"To bring them home, {remedy} and run the same command again.",
+                INFO,
+            )
+        case NoCallbacks(providers):
+            return Sentence(
+                f"{', '.join(providers)}: these jobs cannot call back; they are asked about, as always.", INFO
+            )
+        case DownloadFailed(job_id, reason):
+            return Sentence(f"{job_id}: {reason}")
+        case RunStopping():
+            return Sentence(
+                "Stopping: nothing more is submitted; what is at the provider is kept for the next run. "
+                "Ctrl-C again leaves at once.",
+                INFO,
+            )
+        case _:
+            assert_never(event)
+
+
+def level_of(reason: ReelbatchError) -> int:
+    """Choose the level at which a reason to stop is logged: a cap, or a provider that will be back, is no error."""
+    return WARNING if isinstance(reason, BudgetReached | ProviderUnavailable) else ERROR
+
+
+def _of_job(event: JobChanged) -> Sentence | None:
+    job, provider = event.job, event.job.order.provider
+    match event.outcome:
+        case InDoubt(reason, replay_of=None):
+            return Sentence(f"{job.id}: in doubt, {may_cost(job)} ({reason}). It is not sent again by itself.", ERROR)
+        case Rejected() as refused if not refused.again:
+            who = "not sent" if refused.http_status is None else f"rejected by {provider}"
+            return Sentence(f"{job.id}: {who}: {refused.message} ({refused.code})")
+        case FellBack(now, refused=refused):
+            said = (
+                f"{provider} takes nothing more in this run."
+                if refused is None
+                else f"{provider} did not take it: {refused.message} ({refused.code})."
+            )
+            cost = f" for {cost}" if (cost := price_text(now.cost_estimated, now.currency)) else ""
+            return Sentence(f"{job.id}: {said} Its fallback is {now.order.provider}, {now.order.model}{cost}.")
+        case Skipped(_, message):
+            return Sentence(f"{job.id}: skipped: {message}.")
+        case Parked("generate", _, message):
+            return Sentence(f"{job.id}: parked: {message}. The next run asks again; it costs nothing.")
+        case Parked(_, _, message):
+            return Sentence(f"{job.id}: parked: {message}")
+        case Failed(status=JobStatus.EXPIRED):
+            return Sentence(f"{job.id}: PAID AND EXPIRED at {provider}: its link ended and no new one is given.", ERROR)
+        case Failed() as failed:
+            known = failed.billed is Billed.UNKNOWN and job.cost_estimated is not None
+            charged = f" (it may be charged all the same: {price_text(job.cost_estimated, job.currency)})"
+            return Sentence(f"{job.id}: {failed.status} at {provider}: {failed.message}{charged if known else ''}")
+        case _:
+            return None
+
+
+def may_cost(job: Job) -> str:
+    """Say what is uncertain about a job in doubt, with its amount."""
+    return f"it may have been paid: {price_text(job.cost_estimated, job.currency) or 'its price is unknown'}"

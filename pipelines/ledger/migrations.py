@@ -1,0 +1,65 @@
+"""Older ledgers become ledgers of today: one function a version, in the transaction that opens the ledger.
+
+alembic writes the statements, for SQLite and PostgreSQL alike. Its own bookkeeping of revisions is not used: a ledger
+carries one number, which must also refuse a ledger that a newer version wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, update
+
+from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
+_CHUNK = 5_000
+
+
+def migrate(connection: Connection, found: int) -> None:
+    """Bring the tables from schema `found` to today's. Nothing is done where they are there already."""
+    if found >= SCHEMA_VERSION:
+        return
+    from alembic.migration import MigrationContext  # noqa: PLC0415 - slow to load, and an old ledger is rare
+    from alembic.operations import Operations  # noqa: PLC0415 - as above
+
+    operations = Operations(MigrationContext.configure(connection))
+    for version in range(found, SCHEMA_VERSION):
+        _MIGRATIONS[version](connection, operations)
+    values = {"value": str(SCHEMA_VERSION)}
+    connection.execute(update(meta).where(meta.c.key == "schema_version").values(values))
+
+
+def _to_2(connection: Connection, operations: Operations) -> None:
+    """Give columns, and the field of each stored plan, the words that the code uses since."""
+    operations.alter_column("attempt", "pot", new_column_name="bucket")
+    operations.alter_column("job", "turned", new_column_name="fallback_index")
+    operations.alter_column("job", "sent_as", new_column_name="made_as")
+    for row in _in_chunks(connection, "SELECT id, plan, made_as FROM job"):
+        plan, changed = _renamed(row.plan), _renamed(row.made_as)
+        connection.exec_driver_sql("UPDATE job SET plan = ?, made_as = ? WHERE id = ?", (plan, changed, row.id))
+
+
+def _renamed(text: str | None) -> str | None:
+    if text is None:
+        return None
+    values: dict[str, Any] = json.loads(text)
+    if "turned" in values:
+        values["fallback_index"] = values.pop("turned")
+    return json.dumps(values)
+
+
+def _in_chunks(connection: Connection, statement: str) -> Iterator[Any]:
+    """Read rows that are written to while they are read, by their ids, so that nothing is read twice."""
+    last = ""
+    while rows := connection.exec_driver_sql(f"{statement} WHERE id > ? ORDER BY id LIMIT {_CHUNK}", (last,)).all():
+        yield from rows
+        last = rows[-1].id
+
+
+#: By the version that they leave.
+_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2}

@@ -1,0 +1,70 @@
+"""Waiting for one job at its provider, and what its end there means."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from pipelines.core.errors import KeyRefused, UnknownJob
+from pipelines.core.job import Job
+from pipelines.core.outcome import Failed, Parked
+from pipelines.core.status import Billed, JobStatus
+from pipelines.ledger.job_state import JobState
+from pipelines.providers.protocol import Phase, Progress
+from pipelines.run.poller import EMPTY_RESULT, DeadlinePassed, Waiting
+from pipelines.run.provider_session import ProviderSession
+from pipelines.run.run import Run
+from pipelines.run.status_queries import Stopped
+
+
+async def wait(job: Job, session: ProviderSession, run: Run) -> Progress | Failed | Parked | None:
+    """Wait until the provider has ended a job.
+
+    Returns:
+        The progress that shows its clips; or what else became of it; or None where it goes on, in the next run.
+    """
+    state = run.states[job.id]
+    assert state.remote is not None
+    waiting = Waiting(
+        job=state.remote,
+        kind=(job.order.provider, job.order.mode, job.order.model, job.order.seconds, job.order.size),
+        expected_s=session.expected_s(job.order),
+        accepted_at=time.monotonic() - _age_s(state.submitted_at),
+        deadline_s=session.provider.profile.timing_of(job.order).deadline_hours * 3600 / run.time_scale,
+    )
+    try:
+        progress = await session.poller.ended(waiting)
+    except Stopped:
+        return None
+    except KeyRefused as error:
+        session.misconfigured = True
+        session.poller.close()
+        if session.closed is None:
+            run.close_provider(session, error)
+        return None
+    except DeadlinePassed as error:
+        return Parked("generate", "deadline", str(error).rstrip("."))
+    except UnknownJob as error:
+        elsewhere = state.account != session.provider.account
+        more = "; it was ordered with another key or at another address" if elsewhere else ""
+        return Parked("generate", "lost", str(error).rstrip(".") + more)
+    return progress if progress.phase is Phase.SUCCEEDED else failure_of(progress, state, session)
+
+
+def failure_of(progress: Progress, state: JobState, session: ProviderSession) -> Failed:
+    """Decide what a job comes to that its provider has ended without a clip."""
+    billed = Billed(session.provider.profile.bills_failures)
+    if progress.code == EMPTY_RESULT and billed is Billed.NO:
+        billed = Billed.UNKNOWN  # to the provider it is no failure
+    return Failed(
+        stage="generate",
+        code=progress.code or "generation_failed",
+        message=progress.message or f"the provider says {progress.word!r} and gives no reason",
+        billed=billed,
+        status=JobStatus.CANCELLED if progress.phase is Phase.CANCELLED else JobStatus.FAILED,
+        trace_id=progress.trace_id if state.trace_id is None else None,
+    )
+
+
+def _age_s(submitted_at: datetime | None) -> float:
+    return 0.0 if submitted_at is None else max(0.0, (datetime.now(UTC) - submitted_at).total_seconds())

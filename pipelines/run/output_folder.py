@@ -1,0 +1,50 @@
+"""Where a run puts everything, and where its ledger is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.batch import Batch
+from pipelines.core.errors import SetupError
+from pipelines.ledger.ledger import LEDGER_NAME
+from pipelines.ledger.storage.sqlite import ledger_path
+from pipelines.run.options import RunOptions
+
+SANDBOX_BILL = "sandbox-bill.jsonl"  # only a rehearsal has one
+
+
+def output_folder(batch: Batch, options: RunOptions) -> Path:
+    """Choose where a run puts everything: `--out`, the batch file's `output.dir`, or `outputs/<name>`; rehearsals apart."""
+    folder = options.out or batch.output.dir or Path("outputs") / batch.name
+    return (folder / "rehearsal" if options.rehearse else folder).absolute()
+
+
+def ledger_of(folder: Path, options: RunOptions) -> Path:
+    """Choose the file of the ledger: `--ledger`, or in the folder; a rehearsal always has its own.
+
+    Raises:
+        LedgerError: `--ledger` is of a kind that is not supported.
+    """
+    if options.ledger and not options.rehearse:
+        return ledger_path(options.ledger)
+    return folder / LEDGER_NAME
+
+
+def is_rehearsal(folder: Path) -> bool:
+    """Tell whether an output folder is a rehearsal's, in which nothing was paid."""
+    return (folder / SANDBOX_BILL).is_file()
+
+
+def make_folders(folder: Path) -> None:
+    """Make the folder and those in it that a run fills.
+
+    Raises:
+        SetupError: one cannot be made.
+    """
+    try:
+        for name in ("videos", "thumbs"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(
+            f"The output folder {folder} cannot be made ({error.strerror}). Choose another --out."
+        ) from None

@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.campaign import campaign
 from pipelines.catalogue.manifest_row import COLUMNS
 from pipelines.run.options import RunOptions
-from pipelines.run.progress import SAID
+from pipelines.run.observers import SAID
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 PICTURE = "https://images.example.com/kettle-720x1280.jpg"

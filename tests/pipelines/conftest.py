@@ -20,8 +20,10 @@ import pytest
 
 from pipelines.batch import Batch, read_batch
 from pipelines.core.errors import LedgerError
+from pipelines.core.events import Event
 from pipelines.core.job import Choice, Job, Order
 from pipelines.core.status import JobStatus
+from pipelines.core.text.sentences import sentence
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
 from pipelines.ledger.views import JobRecord, Overview
@@ -31,8 +33,7 @@ from pipelines.run.dispatch import dispatch
 from pipelines.run.job.lifecycle import generate
 from pipelines.run.opening import open_run
 from pipelines.run.options import RunOptions
-from pipelines.run.progress import Tally, watched_tally
-from pipelines.run.run import Run
+from pipelines.run.run import Run, RunContext, RunResult, run_context
 
 HOUSE = Path(__file__).parents[2]
 MODES = {"qiniu": "video", "openai": "video", "acedata": "v2"}
@@ -40,14 +41,14 @@ PRICES = {"qiniu": "0.40", "openai": "0.50", "acedata": "0.60"}
 _PROGRAMME = """
 import asyncio, pickle, sys
 from pathlib import Path
-from pipelines.dispatch import dispatch
-from pipelines.generation import generate
-from pipelines.setup import open_run
+from pipelines.run.dispatch import dispatch
+from pipelines.run.job.lifecycle import generate
+from pipelines.run.opening import open_run
 
 async def main():
     batch, options = pickle.loads(Path(sys.argv[1]).read_bytes())
     async with open_run(batch, options) as run:
-        await dispatch(run, lambda job: generate(run.job(job.id), run))
+        await dispatch(run, lambda job: generate(job.id, run))
 
 asyncio.run(main())
 """
@@ -75,6 +76,7 @@ class Studio:
     folder: Path
     key: str = field(default_factory=lambda: f"key-{uuid.uuid4()}")
     said: list[str] = field(default_factory=list)
+    result: RunResult | None = None  # of the run that was closed last
     profiles: dict[str, Profile] = field(default_factory=lambda: dict(shipped_profiles()))
 
     def job(self, name: str, *fallbacks: str, provider: str = "qiniu", parent: str | None = None, **more: Any) -> Job:
@@ -101,13 +103,20 @@ class Studio:
     async def opened(self, *jobs: Job, **options: Any) -> AsyncIterator[Run]:
         """A run of these jobs, in which nothing has begun yet."""
         self.said.clear()
-        token = watched_tally.set(Tally(listener_of_words=self.said.append))
+        context = RunContext(observers=(self.hear,))
+        token = run_context.set(context)
         try:
             usual = {"out": self.folder / "out", "poll_every": 0.05}
             async with open_run(self.batch(jobs), RunOptions(**usual | options)) as run:
                 yield run
         finally:
-            watched_tally.reset(token)
+            run_context.reset(token)
+            self.result = context.result
+
+    def hear(self, event: Event) -> None:
+        """Keep what is said."""
+        if (said := sentence(event)) is not None:
+            self.said.append(said.words)
 
     async def work(self, run: Run) -> None:
         """Take every job of a run as far as it goes."""
@@ -149,8 +158,9 @@ class Studio:
 
     def ending(self, run: Run) -> Ending:
         """What came of a run that is closed."""
-        statuses = {name: standing.status for name, standing in run.standing.items()}
-        return Ending(run.tally.exit_code, list(self.said), run.tally.reasons, statuses)
+        statuses = {name: state.status for name, state in run.states.items()}
+        result = self.result
+        return Ending(result.exit_code, list(self.said), result.reasons, statuses)
 
     def bill(self) -> list[dict[str, Any]]:
         """What this account has bought."""
@@ -180,7 +190,7 @@ class Studio:
 
 
 async def _generate(run: Run, job: Job) -> None:
-    await generate(run.job(job.id), run)
+    await generate(job.id, run)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pipelines.core.errors import SetupError
 from pipelines.core.job import Job
-from pipelines.core.outcome import Parked, Ready, Skipped
+from pipelines.core.outcome import FellBack, Parked, Ready, Skipped
 from pipelines.core.status import JobStatus, Readiness
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.outcomes import Change
@@ -34,7 +34,7 @@ async def generate(job_id: str, run: Run) -> JobState:
     """
     slot = HeldSlot()
     try:
-        while goes_on(await _step(run.job(job_id), slot, run)):
+        while goes_on(await _step(run.job(job_id), slot, run), closed=run.closed is not None):
             pass
     except SetupError as error:  # the ledger, the disk, the folder: no other job would fare better
         run.end(error)
@@ -43,9 +43,14 @@ async def generate(job_id: str, run: Run) -> JobState:
     return run.states[job_id]
 
 
-def goes_on(change: Change | None) -> bool:
-    """Decide whether the new state of a job has a next step in this run. What is parked or kept is for the next one."""
-    return change is not None and change.changed and not isinstance(change.outcome, Parked | Ready)
+def goes_on(change: Change | None, *, closed: bool) -> bool:
+    """Decide whether the new state of a job has a next step in this run.
+
+    What is parked or kept is for the next run; and so is a fallback, dearer perhaps, once submissions are closed.
+    """
+    if change is None or not change.changed or isinstance(change.outcome, Parked | Ready):
+        return False
+    return not (closed and isinstance(change.outcome, FellBack))
 
 
 async def _step(job: Job, slot: HeldSlot, run: Run) -> Change | None:

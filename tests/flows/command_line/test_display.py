@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from decimal import Decimal
 
 import pytest
 
 import flows.command_line.display as module
 from flows.command_line.display import display
+from pipelines.core.errors import ReelbatchError
+from pipelines.core.events import JobChanged, JobLeftOut, RunBegan
+from pipelines.core.job import Job, Order
 from pipelines.core.status import JobStatus
-from pipelines.run.progress import Tally
+from pipelines.run.progress import RunProgress
 
 
 @pytest.fixture
@@ -33,42 +35,59 @@ def quick(monkeypatch):
     monkeypatch.setattr(module, "_SETTLE_S", 0.01)
 
 
-async def test_without_a_terminal_it_is_plain_lines(heard):
+ORDER = Order(provider="qiniu", model="sora-2", prompt="x")
+JOB = Job(id="job-1", row=1, campaign="x", order=ORDER, filename="job-1.mp4")
+
+
+@pytest.fixture
+def run():
+    """What a run does to its counts and to an observer, one event after the other."""
+
+    def tell(progress, observe, *events):
+        for event in events:
+            progress.observe(event)
+            observe(event)
+
+    return tell
+
+
+async def test_without_a_terminal_it_is_plain_lines(heard, run):
     """In a log what is said comes at once, in full; changes that come together are one line of where it stands."""
-    tally = Tally(total=2, done_before=1)
-    with display(tally, plain=True) as show:
+    progress = RunProgress()
+    progress.begin([JobStatus.DONE, JobStatus.PLANNED], [])
+    with display(progress, plain=True) as (show, observe):
         show("Starting ...")
-        tally.move(None, JobStatus.DONE)
-        tally.move(None, JobStatus.PLANNED)
-        tally.price("USD", Decimal("0.40"))
-        tally.say("[bold]job-1[/bold]: rejected")
+        price = {"currency": "USD", "committed": Decimal("0.40")}
+        run(progress, observe, RunBegan(), JobChanged(JOB, JobStatus.PLANNED, JobStatus.SUBMITTING, **price))
+        run(progress, observe, JobLeftOut("job-1", ReelbatchError("[bold]job-1[/bold]: rejected")))
         assert await heard(3) == ["Starting ...", "[bold]job-1[/bold]: rejected", "1/2 done · 0 in flight · 0.40 USD"]
-    tally.say("nobody listens any more")
 
 
-async def test_the_last_change_is_shown(heard, quick):
+async def test_the_last_change_is_shown(heard, quick, run):
     """A change that comes close upon a line is shown a little later, without another change."""
-    tally = Tally(total=1)
-    tally.counts[JobStatus.PLANNED] = 1
-    with display(tally, plain=True):
-        tally.move(JobStatus.PLANNED, JobStatus.SUBMITTING)
+    progress = RunProgress()
+    progress.begin([JobStatus.PLANNED], [])
+    with display(progress, plain=True) as (_, observe):
+        run(progress, observe, JobChanged(JOB, JobStatus.PLANNED, JobStatus.SUBMITTING))
         await heard(1)
-        tally.move(JobStatus.SUBMITTING, JobStatus.WAITING)
+        run(progress, observe, JobChanged(JOB, JobStatus.SUBMITTING, JobStatus.WAITING))
         assert await heard(2) == ["0/1 done · 0 in flight", "0/1 done · 1 in flight"]
 
 
-async def test_when_nothing_changes_it_still_says_where_it_stands(heard, quick, monkeypatch):
+async def test_when_nothing_changes_it_still_says_where_it_stands(heard, quick, run, monkeypatch):
     """A run that only waits says so again and again."""
     monkeypatch.setattr(module, "_STILL_EVERY_S", 0.05)
-    tally = Tally(total=1)
-    with display(tally, plain=True):
-        tally.move(None, JobStatus.WAITING)
+    progress = RunProgress()
+    progress.begin([JobStatus.WAITING], [])
+    with display(progress, plain=True) as (_, observe):
+        run(progress, observe, RunBegan())
         assert set(await heard(4)) == {"0/1 done · 1 in flight"}
 
 
-async def test_it_lets_go_of_the_tally_when_the_run_breaks_off():
-    """An error inside the block leaves no listener behind."""
-    tally = Tally(total=1)
-    with suppress(KeyboardInterrupt), display(tally, plain=True):
-        raise KeyboardInterrupt
-    assert (tally.listener, tally.listener_of_words) == (None, None)
+async def test_it_is_silent_when_the_run_is_over(capsys):
+    """What an observer hears after the end is not shown in the midst of other words."""
+    with display(RunProgress(), plain=True) as (_, observe):
+        pass
+    observe(JobLeftOut("job-1", ReelbatchError("late")))
+    await asyncio.sleep(0.15)
+    assert capsys.readouterr().err == ""

@@ -9,15 +9,28 @@ from typing import Any
 import pytest
 
 from pipelines.core.job import Job, Order, RemoteJob
+from pipelines.core.outcome import Accepted, Done, Failed, FellBack, InDoubt, Outcome, Parked, Ready, Rejected
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts, outcomes, registration
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.outcomes import Change
 
 ACCOUNT = "account-a"
 END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": None}
 
 MakeJob = Callable[..., Job]
+
+
+async def tell(ledger: Ledger, about: Claim | str, outcome: Outcome) -> Change:
+    """Record what has happened to the job of a claim, or to a job."""
+    claimed = about if isinstance(about, Claim) else None
+    return await ledger.write(outcomes.record, claimed.job_id if claimed else about, outcome, claimed)
+
+
+def fell_back(now: Job, *, code: str, message: str, http_status: int, trace_id: str | None = None) -> FellBack:
+    """A refusal that turns a job to its next fallback."""
+    return FellBack(now, code, message, Rejected("row", code, message, http_status, trace_id=trace_id))
 
 
 def _job(name: str = "a", *, cost: str | None = "0.40", prompt: str = "a cat", row: int = 1, **more: Any) -> Job:
@@ -43,9 +56,9 @@ async def ledger(path: Path) -> AsyncIterator[Ledger]:
 
 
 @pytest.fixture
-def enrol() -> Callable[..., Awaitable[None]]:
+def register() -> Callable[..., Awaitable[None]]:
     async def write(ledger: Ledger, *jobs: Job, sha: str = "s1", campaign: str = "spring") -> None:
-        await ledger.write(registration.enrol, jobs, campaign=campaign, path=Path("spring.csv"), source_sha256=sha)
+        await ledger.write(registration.register, jobs, campaign=campaign, path=Path("spring.csv"), source_sha256=sha)
 
     return write
 
@@ -53,9 +66,9 @@ def enrol() -> Callable[..., Awaitable[None]]:
 @pytest.fixture
 def claim() -> Callable[..., Awaitable[Claim]]:
     async def write(ledger: Ledger, job: Job, budget: attempts.Budget | None = None, account: str = ACCOUNT) -> Claim:
-        claimed = await ledger.write(attempts.claim, job, account, budget)
-        assert isinstance(claimed, Claim)
-        return claimed
+        change = await ledger.write(outcomes.reserve, job, account, budget)
+        assert change.claim is not None
+        return change.claim
 
     return write
 
@@ -74,7 +87,7 @@ def send(claim: Callable[..., Awaitable[Claim]]) -> Callable[..., Awaitable[Clai
 def accept(send: Callable[..., Awaitable[Claim]]) -> Callable[..., Awaitable[Claim]]:
     async def write(ledger: Ledger, job: Job, provider_job_id: str = "p-1", account: str = ACCOUNT) -> Claim:
         claimed = await send(ledger, job, account=account)
-        assert await ledger.write(attempts.accepted, claimed, RemoteJob(provider_job_id, "video"), "t-1", 200) is None
+        assert (await tell(ledger, claimed, Accepted(RemoteJob(provider_job_id, "video"), "t-1", 200))).changed
         return claimed
 
     return write
@@ -96,20 +109,21 @@ def bring_to(
             return await claim(ledger, job)
         if status is JobStatus.REJECTED:
             claimed = await send(ledger, job)
-            await ledger.write(attempts.rejected, claimed, code="bad", message="no", http_status=400, again=False)
+            await tell(ledger, claimed, Rejected("row", code="bad", message="no", http_status=400))
         elif status is JobStatus.IN_DOUBT:
-            await ledger.write(attempts.in_doubt, claimed := await send(ledger, job), reason="reset")
+            claimed = await send(ledger, job)
+            await tell(ledger, claimed, InDoubt("reset"))
         else:
             claimed = await accept(ledger, job)
         if status is JobStatus.PARKED:
-            await ledger.write(outcomes.parked, job.id, stage="generate", code="deadline", message="m")
+            await tell(ledger, job.id, Parked(stage="generate", code="deadline", message="m"))
         elif status is JobStatus.READY:
-            await ledger.write(outcomes.ready, job.id, **END)
+            await tell(ledger, job.id, Ready(**END))
         elif status is JobStatus.DONE:
-            await ledger.write(outcomes.done, job.id, output={"path": "a"}, flags=["shorter"], **END)
+            await tell(ledger, job.id, Done(output={"path": "a"}, flags=("shorter",), **END))
         elif status in failures:
             why = {"stage": "generate", "code": "c", "message": "m", "billed": Billed.NO}
-            await ledger.write(outcomes.failed, job.id, status=status, **why)
+            await tell(ledger, job.id, Failed(status=status, **why))
         return claimed
 
     return write
@@ -126,11 +140,11 @@ def rows() -> Callable[..., Awaitable[list[dict[str, Any]]]]:
 
 
 @pytest.fixture
-def pots(rows: Callable[..., Awaitable[list[dict[str, Any]]]]) -> Callable[[Ledger], Awaitable[tuple[int, ...]]]:
+def buckets(rows: Callable[..., Awaitable[list[dict[str, Any]]]]) -> Callable[[Ledger], Awaitable[tuple[int, ...]]]:
     """Reserved, spent and uncertain of the only currency, in cents."""
 
     async def read(ledger: Ledger) -> tuple[int, ...]:
         found = await rows(ledger, "account")
-        return tuple(found[0][f"{pot}_micros"] // 10_000 for pot in ("reserved", "spent", "uncertain"))
+        return tuple(found[0][f"{bucket}_micros"] // 10_000 for bucket in ("reserved", "spent", "uncertain"))
 
     return read

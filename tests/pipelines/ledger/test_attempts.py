@@ -6,9 +6,12 @@ import pytest
 
 from pipelines.core.errors import BudgetReached, LedgerError, NotCovered
 from pipelines.core.job import RemoteJob
+from pipelines.core.outcome import Accepted, InDoubt, Rejected, Unsent
 from pipelines.core.status import JobStatus
-from pipelines.ledger import attempts
-from pipelines.ledger.attempts import Budget, Claim, Standing
+from pipelines.ledger import attempts, outcomes
+from pipelines.ledger.attempts import Budget, Claim
+from pipelines.ledger.job_state import state_of
+from tests.pipelines.ledger.conftest import tell
 
 
 def _insert(connection, job_id, state, provider_job_id=None):
@@ -20,42 +23,42 @@ def _insert(connection, job_id, state, provider_job_id=None):
 
 
 @pytest.fixture
-async def sending(ledger, enrol, send, make_job):
+async def sending(ledger, register, send, make_job):
     """A ledger, and an attempt that is on its way."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     return ledger, await send(ledger, make_job())
 
 
-async def test_a_claim_reserves_slot_and_money(ledger, enrol, claim, make_job, rows, pots):
+async def test_a_claim_reserves_slot_and_money(ledger, register, claim, make_job, rows, buckets):
     """A claim writes one attempt, moves the job to submitting, and reserves its price."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     claimed = await claim(ledger, make_job())
     [attempt] = await rows(ledger)
-    assert (attempt["id"], attempt["state"], attempt["n"], attempt["pot"]) == (
+    assert (attempt["id"], attempt["state"], attempt["n"], attempt["bucket"]) == (
         claimed.attempt_id,
         "claimed",
         1,
         "reserved",
     )
-    assert (await ledger.write(attempts.standing_of, "a")).status is JobStatus.SUBMITTING
-    assert await pots(ledger) == (40, 0, 0)
+    assert (await ledger.write(state_of, "a")).status is JobStatus.SUBMITTING
+    assert await buckets(ledger) == (40, 0, 0)
 
 
-async def test_i06_a_second_claim_is_told_where_the_job_stands(ledger, enrol, claim, make_job, rows, pots):
+async def test_i06_a_second_claim_is_told_where_the_job_stands(ledger, register, claim, make_job, rows, buckets):
     """A job that is not planned cannot be claimed, and nothing is reserved for the try."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     await claim(ledger, make_job())
-    again = await ledger.write(attempts.claim, make_job(), "account-a", None)
-    assert isinstance(again, Standing)
-    assert again.status is JobStatus.SUBMITTING
+    again = await ledger.write(outcomes.reserve, make_job(), "account-a", None)
+    assert again.claim is None
+    assert again.state.status is JobStatus.SUBMITTING
     assert len(await rows(ledger)) == 1
-    assert await pots(ledger) == (40, 0, 0)
+    assert await buckets(ledger) == (40, 0, 0)
 
 
 @pytest.mark.parametrize("state", ["claimed", "sending", "in_doubt", "accepted"])
-async def test_i06_the_index_refuses_a_second_live_attempt(ledger, enrol, claim, make_job, rows, state):
+async def test_i06_the_index_refuses_a_second_live_attempt(ledger, register, claim, make_job, rows, state):
     """Whatever writes, by whatever way, a job has at most one live attempt."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     await claim(ledger, make_job())
     with pytest.raises(LedgerError, match="UNIQUE"):
         await ledger.write(_insert, "a", state)
@@ -63,9 +66,9 @@ async def test_i06_the_index_refuses_a_second_live_attempt(ledger, enrol, claim,
 
 
 @pytest.mark.parametrize("state", ["not_sent", "rejected", "closed"])
-async def test_the_index_lets_ended_attempts_pile_up(ledger, enrol, claim, make_job, rows, state):
+async def test_the_index_lets_ended_attempts_pile_up(ledger, register, claim, make_job, rows, state):
     """Attempts that ended without a payment do not stand in the way of the next."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     await claim(ledger, make_job())
     await ledger.write(_insert, "a", state)
     await ledger.write(_insert, "a", state)
@@ -75,60 +78,60 @@ async def test_the_index_lets_ended_attempts_pile_up(ledger, enrol, claim, make_
 async def test_a_claim_of_an_unknown_job_is_a_bug(ledger):
     """Enrolment comes first: claiming what the ledger does not know is an error of ours."""
     with pytest.raises(KeyError):
-        await ledger.write(attempts.standing_of, "nobody")
+        await ledger.write(state_of, "nobody")
 
 
-async def test_mark_sending_is_compare_and_set(ledger, enrol, claim, make_job):
+async def test_mark_sending_is_compare_and_set(ledger, register, claim, make_job):
     """Only the first `mark_sending` of a claim may send; a second, or a stranger's, is told no."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     claimed = await claim(ledger, make_job())
     assert await ledger.write(attempts.mark_sending, claimed)
     assert not await ledger.write(attempts.mark_sending, claimed)
     assert not await ledger.write(attempts.mark_sending, Claim("no such attempt", "a"))
 
 
-async def test_i01_not_sent_frees_the_job_and_the_money(ledger, enrol, claim, make_job, rows, pots):
+async def test_i01_not_sent_frees_the_job_and_the_money(ledger, register, claim, make_job, rows, buckets):
     """A claim that never left is released, and the job can be claimed again with the next number."""
-    await enrol(ledger, make_job())
-    await ledger.write(attempts.not_sent, await claim(ledger, make_job()), "no route")
-    assert await pots(ledger) == (0, 0, 0)
+    await register(ledger, make_job())
+    await tell(ledger, await claim(ledger, make_job()), Unsent("no route"))
+    assert await buckets(ledger) == (0, 0, 0)
     await claim(ledger, make_job())
     assert [(a["n"], a["state"]) for a in await rows(ledger)] == [(1, "not_sent"), (2, "claimed")]
 
 
-async def test_what_is_sending_never_becomes_not_sent(ledger, enrol, send, make_job, rows):
+async def test_what_is_sending_never_becomes_not_sent(ledger, register, send, make_job, rows):
     """After the commit before the first byte nobody can say that nothing was sent."""
-    await enrol(ledger, make_job())
-    await ledger.write(attempts.not_sent, await send(ledger, make_job()), "so they say")
+    await register(ledger, make_job())
+    await tell(ledger, await send(ledger, make_job()), Unsent("so they say"))
     assert [a["state"] for a in await rows(ledger)] == ["sending"]
 
 
-async def test_t26_a_job_is_known_as_its_provider_told(ledger, enrol, send, make_job):
+async def test_t26_a_job_is_known_as_its_provider_told(ledger, register, send, make_job):
     """The protocol and the addresses of an accepted job are kept with its id, for any later run that asks about it."""
     remote = RemoteJob("qvideo-1", "kling", "https://x/status/1", "https://x/result/1", "fal")
-    await enrol(ledger, make_job())
-    await ledger.write(attempts.accepted, await send(ledger, make_job()), remote, None)
-    assert (await ledger.write(attempts.standing_of, "a")).remote == remote
+    await register(ledger, make_job())
+    await tell(ledger, await send(ledger, make_job()), Accepted(remote))
+    assert (await ledger.write(state_of, "a")).remote == remote
 
 
-async def test_accepted_gives_the_job_its_id(ledger, enrol, accept, make_job, pots):
+async def test_accepted_gives_the_job_its_id(ledger, register, accept, make_job, buckets):
     """An accepted job waits under the provider's id, with its price still reserved."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     await accept(ledger, make_job(), "p-1")
-    standing = await ledger.write(attempts.standing_of, "a")
+    standing = await ledger.write(state_of, "a")
     assert (standing.status, standing.provider_job_id, standing.account) == (JobStatus.WAITING, "p-1", "account-a")
     assert standing.submitted_at is not None
-    assert await pots(ledger) == (40, 0, 0)
+    assert await buckets(ledger) == (40, 0, 0)
 
 
-async def test_a_late_id_settles_a_doubt(ledger, enrol, send, make_job, pots, rows):
+async def test_a_late_id_settles_a_doubt(ledger, register, send, make_job, buckets, rows):
     """An attempt in doubt that turns out to be accepted is waited for, and its error is forgotten."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     claimed = await send(ledger, make_job())
-    await ledger.write(attempts.in_doubt, claimed, reason="no answer came back")
-    assert await pots(ledger) == (0, 0, 40)
-    await ledger.write(attempts.accepted, claimed, RemoteJob("p-1"), None)
-    assert await pots(ledger) == (40, 0, 0)
+    await tell(ledger, claimed, InDoubt(reason="no answer came back"))
+    assert await buckets(ledger) == (0, 0, 40)
+    await tell(ledger, claimed, Accepted(RemoteJob("p-1")))
+    assert await buckets(ledger) == (40, 0, 0)
     [job] = await rows(ledger, "job")
     assert (job["status"], job["error_code"], job["failed_stage"]) == ("waiting", None, None)
 
@@ -136,11 +139,11 @@ async def test_a_late_id_settles_a_doubt(ledger, enrol, send, make_job, pots, ro
 @pytest.mark.parametrize(
     ("again", "status"), [(False, JobStatus.REJECTED), (True, JobStatus.PLANNED)], ids=["the row's fault", "not its"]
 )
-async def test_s30_a_rejection_costs_nothing(sending, pots, rows, again, status):
+async def test_s30_a_rejection_costs_nothing(sending, buckets, rows, again, status):
     """A sure refusal frees the money, and the job is open again only if the fault was not the row's."""
     ledger, claimed = sending
-    await ledger.write(attempts.rejected, claimed, code="bad", message="no", http_status=400, again=again)
-    assert await pots(ledger) == (0, 0, 0)
+    await tell(ledger, claimed, Rejected("slow_down" if again else "row", code="bad", message="no", http_status=400))
+    assert await buckets(ledger) == (0, 0, 0)
     [job] = await rows(ledger, "job")
     assert (job["status"], job["billed"]) == (status, "no")
 
@@ -150,56 +153,59 @@ async def test_s30_a_refusal_keeps_what_support_asks_for(sending, rows, again, k
     """The history has the trace id of every refusal; the job has it where the refusal is its end."""
     ledger, claimed = sending
     why = {"code": "bad", "message": "no", "http_status": 400, "trace_id": "t-9"}
-    await ledger.write(attempts.rejected, claimed, **why, again=again)
+    await tell(ledger, claimed, Rejected("slow_down" if again else "row", **why))
     assert [job["trace_id"] for job in await rows(ledger, "job")] == [kept]
     assert ["t-9" in event["detail"] for event in await rows(ledger, "event") if event["kind"] == "rejected"] == [True]
 
 
-async def test_s11_a_doubt_counts_as_uncertain_and_is_kept(ledger, enrol, send, make_job, pots, rows):
+async def test_s11_a_doubt_counts_as_uncertain_and_is_kept(ledger, register, send, make_job, buckets, rows):
     """What may have been paid is never sent again by itself, and its evidence is kept."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     claimed = await send(ledger, make_job())
-    await ledger.write(attempts.in_doubt, claimed, reason="HTTP 502", http_status=502, excerpt="<html>")
-    assert await pots(ledger) == (0, 0, 40)
-    again = await ledger.write(attempts.claim, make_job(), "account-a", None)
-    assert isinstance(again, Standing)
-    assert again.status is JobStatus.IN_DOUBT
+    await tell(ledger, claimed, InDoubt(reason="HTTP 502", http_status=502, excerpt="<html>"))
+    assert await buckets(ledger) == (0, 0, 40)
+    again = await ledger.write(outcomes.reserve, make_job(), "account-a", None)
+    assert again.claim is None
+    assert again.state.status is JobStatus.IN_DOUBT
     [job] = await rows(ledger, "job")
     assert (job["billed"], job["error_message"], job["failed_stage"]) == ("unknown", "HTTP 502", "submit")
     [attempt] = await rows(ledger)
     assert (attempt["http_status"], attempt["excerpt"]) == (502, "<html>")
 
 
-async def test_s39_a_replayed_id_leaves_the_second_job_in_doubt(ledger, enrol, accept, send, make_job, rows, pots):
+async def test_s39_a_replayed_id_leaves_the_second_job_in_doubt(
+    ledger, register, accept, send, make_job, rows, buckets
+):
     """An id that another job owns is never attached twice: the caller hears whose it is, and the job is in doubt."""
     first, second = make_job("a"), make_job("b")
-    await enrol(ledger, first, second)
+    await register(ledger, first, second)
     await accept(ledger, first, "p-1")
-    owner = await ledger.write(attempts.accepted, await send(ledger, second), RemoteJob("p-1"), None, 200)
-    assert owner == "a"
+    change = await tell(ledger, await send(ledger, second), Accepted(RemoteJob("p-1"), http_status=200))
+    assert change.outcome.replay_of == "a"
     found = {job["id"]: job for job in await rows(ledger, "job")}
     assert (found["a"]["status"], found["a"]["provider_job_id"]) == ("waiting", "p-1")
     assert (found["b"]["status"], found["b"]["provider_job_id"]) == ("in_doubt", None)
     assert "p-1, which belongs to job a" in found["b"]["error_message"]
-    assert await pots(ledger) == (40, 0, 40)
+    assert await buckets(ledger) == (40, 0, 40)
 
 
-async def test_s39_an_id_is_also_not_given_twice_to_one_job(ledger, enrol, accept, send, make_job, rows):
+async def test_s39_an_id_is_also_not_given_twice_to_one_job(ledger, register, accept, send, make_job, rows):
     """A second purchase of the same job that gets the id of the first is a replay too."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     await accept(ledger, make_job(), "p-1")
-    await ledger.write(lambda c: c.exec_driver_sql("UPDATE attempt SET state = 'closed', pot = NULL"))
+    await ledger.write(lambda c: c.exec_driver_sql("UPDATE attempt SET state = 'closed', bucket = NULL"))
     await ledger.write(lambda c: c.exec_driver_sql("UPDATE job SET status = 'planned'"))
-    assert await ledger.write(attempts.accepted, await send(ledger, make_job()), RemoteJob("p-1"), None) == "a"
+    change = await tell(ledger, await send(ledger, make_job()), Accepted(RemoteJob("p-1")))
+    assert change.outcome.replay_of == "a"
     assert [a["state"] for a in await rows(ledger)] == ["closed", "in_doubt"]
 
 
-async def test_equal_ids_of_two_accounts_are_two_jobs(ledger, enrol, accept, make_job):
+async def test_equal_ids_of_two_accounts_are_two_jobs(ledger, register, accept, make_job):
     """Ids are unique within an account only: another account may count from one as well."""
-    await enrol(ledger, make_job("a"), make_job("b"))
+    await register(ledger, make_job("a"), make_job("b"))
     await accept(ledger, make_job("a"), "1", account="account-a")
     await accept(ledger, make_job("b"), "1", account="account-b")
-    assert (await ledger.write(attempts.standing_of, "b")).status is JobStatus.WAITING
+    assert (await ledger.write(state_of, "b")).status is JobStatus.WAITING
 
 
 async def test_the_owner_of_an_id_is_found_by_index(ledger):
@@ -216,10 +222,10 @@ async def test_the_owner_of_an_id_is_found_by_index(ledger):
 
 
 @pytest.fixture
-async def five(ledger, enrol, make_job):
+async def five(ledger, register, make_job):
     """A ledger, and five planned jobs of 0.40."""
     jobs = [make_job(str(number)) for number in range(5)]
-    await enrol(ledger, *jobs)
+    await register(ledger, *jobs)
     return ledger, jobs
 
 
@@ -227,7 +233,7 @@ async def five(ledger, enrol, make_job):
     ("most", "currency", "bought"),
     [("1.20", "USD", 3), ("1.19", "USD", 2), ("0.40", "USD", 1), ("0.39", "USD", 0), ("9", "CNY", 0)],
 )
-async def test_the_budget_is_never_exceeded(five, claim, pots, most, currency, bought):
+async def test_the_budget_is_never_exceeded(five, claim, buckets, most, currency, bought):
     """Reserved, spent and uncertain money together never pass the cap; another currency is not covered by it."""
     ledger, jobs = five
     done = 0
@@ -235,18 +241,18 @@ async def test_the_budget_is_never_exceeded(five, claim, pots, most, currency, b
         try:
             await claim(ledger, job, Budget(Decimal(most), currency))
         except BudgetReached:
-            assert (await ledger.write(attempts.standing_of, job.id)).status is JobStatus.PLANNED
+            assert (await ledger.write(state_of, job.id)).status is JobStatus.PLANNED
         else:
             done += 1
     assert done == bought
     if bought:
-        assert await pots(ledger) == (bought * 40, 0, 0)
+        assert await buckets(ledger) == (bought * 40, 0, 0)
 
 
-async def test_a_budget_covers_no_job_without_a_price(ledger, enrol, claim, make_job):
+async def test_a_budget_covers_no_job_without_a_price(ledger, register, claim, make_job):
     """A job whose price nobody knows could break any cap, so a budget refuses it; without a budget it is bought."""
     job = make_job(cost=None)
-    await enrol(ledger, job)
+    await register(ledger, job)
     with pytest.raises(NotCovered, match="no price"):
         await claim(ledger, job, Budget(Decimal(100), "USD"))
     await claim(ledger, job)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.ledger import balances
-from pipelines.ledger.balances import Balance, Pot, from_micros, to_micros
+from pipelines.ledger.balances import Balance, Bucket, from_micros, to_micros
 from pipelines.ledger.storage.schema import metadata
 from pipelines.ledger.storage.sqlite import open_engine
 
@@ -39,12 +39,12 @@ def test_an_unknown_price_stays_unknown():
 
 
 def test_money_moves_between_pots(connection):
-    """What leaves one pot arrives in the other; outside is no pot; currencies do not mix."""
-    balances.move(connection, "USD", 500_000, None, Pot.RESERVED)
-    balances.move(connection, "USD", 200_000, Pot.RESERVED, Pot.SPENT)
-    balances.move(connection, "USD", 100_000, Pot.RESERVED, Pot.UNCERTAIN)
-    balances.move(connection, "USD", 100_000, Pot.RESERVED, None)
-    balances.move(connection, "CNY", 7_000_000, None, Pot.SPENT)
+    """What leaves one bucket arrives in the other; outside is no bucket; currencies do not mix."""
+    balances.move(connection, "USD", 500_000, None, Bucket.RESERVED)
+    balances.move(connection, "USD", 200_000, Bucket.RESERVED, Bucket.SPENT)
+    balances.move(connection, "USD", 100_000, Bucket.RESERVED, Bucket.UNCERTAIN)
+    balances.move(connection, "USD", 100_000, Bucket.RESERVED, None)
+    balances.move(connection, "CNY", 7_000_000, None, Bucket.SPENT)
     tenth = Decimal("0.1")
     assert balances.balances(connection) == [
         Balance("CNY", Decimal(0), Decimal(7), Decimal(0)),
@@ -56,7 +56,7 @@ def test_money_moves_between_pots(connection):
 
 @pytest.mark.parametrize(
     ("currency", "micros", "source", "target"),
-    [(None, 5, None, Pot.SPENT), ("USD", None, None, Pot.SPENT), ("USD", 0, None, Pot.SPENT)],
+    [(None, 5, None, Bucket.SPENT), ("USD", None, None, Bucket.SPENT), ("USD", 0, None, Bucket.SPENT)],
     ids=["no currency", "no price", "free"],
 )
 def test_what_has_no_price_moves_nothing(connection, currency, micros, source, target):
@@ -67,7 +67,7 @@ def test_what_has_no_price_moves_nothing(connection, currency, micros, source, t
 
 
 def test_a_pot_to_itself_changes_nothing(connection):
-    """Settling twice into the same pot counts once."""
-    balances.move(connection, "USD", 5, None, Pot.SPENT)
-    balances.move(connection, "USD", 5, Pot.SPENT, Pot.SPENT)
+    """Settling twice into the same bucket counts once."""
+    balances.move(connection, "USD", 5, None, Bucket.SPENT)
+    balances.move(connection, "USD", 5, Bucket.SPENT, Bucket.SPENT)
     assert balances.committed_micros(connection, "USD") == 5

@@ -14,10 +14,12 @@ from sqlalchemy.exc import OperationalError
 
 from pipelines.core.errors import DiskFull, LedgerError, LedgerOwned
 from pipelines.core.job import RemoteJob
+from pipelines.core.outcome import Accepted
 from pipelines.core.status import JobStatus
 from pipelines.ledger import attempts, views
-from pipelines.ledger.ledger import Ledger, LedgerReader, cry_out, ledger_in
+from pipelines.ledger.ledger import Ledger, LedgerReader, last_resort_record, ledger_in
 from pipelines.ledger.storage.sqlite import is_disk_full
+from tests.pipelines.ledger.conftest import tell
 
 
 def _run(code, path):
@@ -46,7 +48,7 @@ async def test_any_folder_name_will_do(tmp_path, name):
     path = tmp_path / name / "ledger.sqlite3"
     async with Ledger(path):
         pass
-    assert LedgerReader(path).read(views.standings) == {}
+    assert LedgerReader(path).read(views.states) == {}
     assert [folder.name for folder in tmp_path.iterdir()] == [name]
 
 
@@ -62,21 +64,21 @@ async def test_garbage_is_refused_with_a_word(path, content):
         async with Ledger(path):
             pass
     with pytest.raises(LedgerError):
-        LedgerReader(path).read(views.standings)
+        LedgerReader(path).read(views.states)
     assert path.read_bytes() == content
 
 
-async def test_a_damaged_page_is_refused_with_a_word(path, enrol, make_job):
+async def test_a_damaged_page_is_refused_with_a_word(path, register, make_job):
     """A ledger whose middle was overwritten gives a LedgerError, not a traceback."""
     async with Ledger(path) as ledger:
-        await enrol(ledger, *[make_job(f"j{n}", prompt="x" * 200) for n in range(300)])
+        await register(ledger, *[make_job(f"j{n}", prompt="x" * 200) for n in range(300)])
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xa5" * (size - 8192))
     with pytest.raises(LedgerError):
         async with Ledger(path) as ledger:
-            await ledger.write(views.standings)
+            await ledger.write(views.states)
 
 
 async def test_another_database_is_left_alone(path):
@@ -91,7 +93,7 @@ async def test_another_database_is_left_alone(path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("version", ["2", "99", "newer", ""])
+@pytest.mark.parametrize("version", ["3", "99", "newer", ""])
 async def test_i07_a_newer_schema_is_refused(path, version):
     """A ledger of a newer reelbatch is neither written nor guessed at; the message says which version it needs."""
     async with Ledger(path) as ledger:
@@ -103,7 +105,7 @@ async def test_i07_a_newer_schema_is_refused(path, version):
         async with Ledger(path):
             pass
     with pytest.raises(LedgerError, match="newer reelbatch"):
-        LedgerReader(path).read(views.standings)
+        LedgerReader(path).read(views.states)
     assert path.read_bytes() == before
 
 
@@ -144,13 +146,13 @@ async def test_a_folder_that_cannot_be_made_is_said(tmp_path):
             pass
 
 
-async def test_a_second_run_is_refused_and_the_first_goes_on(path, enrol, make_job):
+async def test_a_second_run_is_refused_and_the_first_goes_on(path, register, make_job):
     """Two runs on one folder: the second hears who works there, the first notices nothing."""
     async with Ledger(path) as first:
         with pytest.raises(LedgerOwned, match=r"process \d+ on"):
             async with Ledger(path):
                 pass
-        await enrol(first, make_job())
+        await register(first, make_job())
     async with Ledger(path):
         pass
 
@@ -160,12 +162,12 @@ async def test_a_closed_ledger_says_so(path):
     async with Ledger(path) as ledger:
         pass
     with pytest.raises(LedgerError, match="closed"):
-        await ledger.write(views.standings)
+        await ledger.write(views.states)
 
 
-async def test_work_that_fails_leaves_nothing_behind(ledger, enrol, make_job):
+async def test_work_that_fails_leaves_nothing_behind(ledger, register, make_job):
     """A transaction that raises is undone, and the next one works; so are others that were committed with it."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
 
     def half(connection):
         connection.exec_driver_sql("UPDATE job SET status = 'done'")
@@ -180,9 +182,9 @@ async def test_work_that_fails_leaves_nothing_behind(ledger, enrol, make_job):
     assert tuple(record) == ("planned", 3)
 
 
-async def test_a_cancelled_write_is_written_all_the_same(ledger, enrol, make_job, claim):
+async def test_a_cancelled_write_is_written_all_the_same(ledger, register, make_job, claim):
     """Whoever is cancelled while the ledger writes does not undo what was asked for."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     claimed = await claim(ledger, make_job())
     task = asyncio.create_task(ledger.write(attempts.mark_sending, claimed))
     await asyncio.sleep(0)
@@ -192,16 +194,16 @@ async def test_a_cancelled_write_is_written_all_the_same(ledger, enrol, make_job
     assert await ledger.write(lambda c: c.exec_driver_sql("SELECT state FROM attempt").scalar_one()) == "sending"
 
 
-async def test_many_at_once_all_get_in(ledger, enrol, make_job, claim):
+async def test_many_at_once_all_get_in(ledger, register, make_job, claim):
     """Two hundred claims at the same time are two hundred attempts, each once."""
     jobs = [make_job(f"j{n}") for n in range(200)]
-    await enrol(ledger, *jobs)
+    await register(ledger, *jobs)
     claims = await asyncio.gather(*[claim(ledger, job) for job in jobs for _ in range(1)])
     assert len({c.attempt_id for c in claims}) == 200
     assert (await ledger.write(views.overview)).counts == {JobStatus.SUBMITTING: 200}
 
 
-async def test_a_commit_survives_kill_9(path, enrol, make_job):
+async def test_a_commit_survives_kill_9(path, register, make_job):
     """What `write` returned from is there after the process was killed without warning."""
     code = (
         "import asyncio, os, sys; from pathlib import Path; from pipelines.ledger.ledger import Ledger\n"
@@ -221,10 +223,10 @@ async def test_a_commit_survives_kill_9(path, enrol, make_job):
         pass
 
 
-async def test_a_reader_is_quick_while_a_writer_is_busy(path, enrol, make_job):
+async def test_a_reader_is_quick_while_a_writer_is_busy(path, register, make_job):
     """`status` does not wait for a transaction that is under way, and sees the state before it."""
     async with Ledger(path) as ledger:
-        await enrol(ledger, make_job())
+        await register(ledger, make_job())
         inside, leave = threading.Event(), threading.Event()
 
         def slow():
@@ -259,10 +261,10 @@ async def test_a_reader_cannot_write(path):
         LedgerReader(path).read(lambda c: c.exec_driver_sql("DELETE FROM meta"))
 
 
-async def test_a_reader_undoes_the_half_of_a_commit_that_a_crash_left(path, enrol, make_job):
+async def test_a_reader_undoes_the_half_of_a_commit_that_a_crash_left(path, register, make_job):
     """`status` works after a `kill -9` in the middle of a commit, also before the next run."""
     async with Ledger(path) as ledger:
-        await enrol(ledger, make_job())
+        await register(ledger, make_job())
     code = (
         "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "c.execute('PRAGMA journal_mode=TRUNCATE'); c.execute('PRAGMA cache_size=1'); c.execute('BEGIN IMMEDIATE')\n"
@@ -311,7 +313,7 @@ async def test_the_ledger_of_a_rehearsal_is_found_if_it_is_the_only_one(tmp_path
 
 def test_s19_the_last_resort_names_job_and_id(capsys):
     """An id that cannot be written down is said on standard error, in a form that a program can read."""
-    cry_out("a", "p-1", DiskFull())
+    last_resort_record("a", "p-1", DiskFull())
     said = capsys.readouterr()
     assert said.out == ""
     assert '{"job": "a", "provider_job_id": "p-1"}' in said.err
@@ -339,20 +341,20 @@ def _fill(disk):
                     file.write(b"x" * size)
 
 
-async def test_s19_the_id_of_a_paid_job_still_gets_in_on_a_full_disk(small_disk, enrol, send, make_job, pots):
+async def test_s19_the_id_of_a_paid_job_still_gets_in_on_a_full_disk(small_disk, register, send, make_job, buckets):
     """When the disk fills between payment and record, the ballast makes room for the id, and the ledger says `full`."""
     path = small_disk / "ledger.sqlite3"
     async with Ledger(path) as ledger:
         jobs = [make_job(f"j{n}", prompt="x" * 3000) for n in range(50)]
-        await enrol(ledger, *jobs)
+        await register(ledger, *jobs)
         claims = [await send(ledger, job) for job in jobs]
         _fill(small_disk)
         for number, claimed in enumerate(claims):
-            await ledger.write(attempts.accepted, claimed, RemoteJob(f"p-{number}" + "x" * 900), None, 200)
+            await tell(ledger, claimed, Accepted(RemoteJob(f"p-{number}" + "x" * 900), http_status=200))
         assert ledger.full
         assert not path.with_name(".ledger-ballast").exists()
         assert (await ledger.write(views.overview)).counts == {JobStatus.WAITING: 50}
-        assert await pots(ledger) == (2000, 0, 0)
+        assert await buckets(ledger) == (2000, 0, 0)
     with pytest.raises(DiskFull):  # nothing new is paid while there is no room to remember it
         async with Ledger(path):
             pass
@@ -362,10 +364,10 @@ async def test_s19_the_id_of_a_paid_job_still_gets_in_on_a_full_disk(small_disk,
         assert path.with_name(".ledger-ballast").exists()
 
 
-async def test_i03_no_room_at_all_is_said_and_nothing_is_half_written(ledger, enrol, make_job, claim):
+async def test_i03_no_room_at_all_is_said_and_nothing_is_half_written(ledger, register, make_job, claim):
     """When even the ballast does not help, the write raises DiskFull, and the ledger still tells the state before."""
     jobs = [make_job(f"j{n}", prompt="x" * 3000) for n in range(3)]
-    await enrol(ledger, *jobs)
+    await register(ledger, *jobs)
 
     def shrink(connection):
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
@@ -373,9 +375,9 @@ async def test_i03_no_room_at_all_is_said_and_nothing_is_half_written(ledger, en
 
     await ledger.write(shrink)
     with pytest.raises(DiskFull):
-        await enrol(ledger, *[make_job(f"k{n}", prompt="x" * 9000) for n in range(20)])
+        await register(ledger, *[make_job(f"k{n}", prompt="x" * 9000) for n in range(20)])
     assert ledger.full
-    assert set(await ledger.write(views.standings)) == {"j0", "j1", "j2"}
+    assert set(await ledger.write(views.states)) == {"j0", "j1", "j2"}
     await ledger.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count=100000"))
     await claim(ledger, jobs[0])
 

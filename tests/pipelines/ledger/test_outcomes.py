@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from pipelines.core.job import RemoteJob
+from pipelines.core.outcome import Accepted, Done, Failed, Parked, Ready, Unsent
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts, outcomes
+from pipelines.ledger.job_state import state_of
+from tests.pipelines.ledger.conftest import tell
 
 OUTPUT = {"path": "videos/a.mp4", "bytes": 3, "sha256": "00"}
 END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": datetime(2026, 1, 8, tzinfo=UTC)}
@@ -14,9 +18,9 @@ PARK = {"stage": "generate", "code": "deadline", "message": "still running"}
 
 
 @pytest.fixture
-async def waiting(ledger, enrol, accept, make_job):
+async def waiting(ledger, register, accept, make_job):
     """A ledger with one accepted job of 0.40 USD."""
-    await enrol(ledger, make_job())
+    await register(ledger, make_job())
     await accept(ledger, make_job())
     return ledger
 
@@ -26,21 +30,21 @@ async def _only_job(ledger, rows):
     return job
 
 
-async def test_ready_is_paid(waiting, rows, pots):
+async def test_ready_is_paid(waiting, rows, buckets):
     """What the provider has finished is paid for, also before it is home."""
-    await waiting.write(outcomes.ready, "a", **END)
+    await tell(waiting, "a", Ready(**END))
     job = await _only_job(waiting, rows)
     assert (job["status"], job["billed"], job["url_expires_at"]) == ("ready", "yes", "2026-01-08T00:00:00.000Z")
-    assert await pots(waiting) == (0, 40, 0)
+    assert await buckets(waiting) == (0, 40, 0)
 
 
-async def test_done_records_the_clip(waiting, rows, pots):
+async def test_done_records_the_clip(waiting, rows, buckets):
     """A clip on disk is spent money, and its row says where the file is and what it cost."""
-    await waiting.write(outcomes.done, "a", output=OUTPUT, flags=["shorter"], **END)
+    await tell(waiting, "a", Done(output=OUTPUT, flags=("shorter",), **END))
     job = await _only_job(waiting, rows)
     assert (job["status"], job["billed"], job["cost_actual_micros"]) == ("done", "yes", 400_000)
     assert ('"videos/a.mp4"' in job["output"], job["flags"]) == (True, '["shorter"]')
-    assert await pots(waiting) == (0, 40, 0)
+    assert await buckets(waiting) == (0, 40, 0)
 
 
 @pytest.mark.parametrize(
@@ -48,73 +52,93 @@ async def test_done_records_the_clip(waiting, rows, pots):
     [(Billed.YES, (0, 40, 0)), (Billed.NO, (0, 0, 0)), (Billed.UNKNOWN, (0, 0, 40))],
     ids=str,
 )
-async def test_w14_a_failure_costs_what_the_profile_says(waiting, rows, pots, billed, expected):
+async def test_w14_a_failure_costs_what_the_profile_says(waiting, rows, buckets, billed, expected):
     """A job that fails at the provider counts as the provider charges for failures, or as uncertain."""
-    await waiting.write(
-        outcomes.failed, "a", status=JobStatus.FAILED, stage="generate", code="x", message="y", billed=billed
-    )
+    await tell(waiting, "a", Failed(status=JobStatus.FAILED, stage="generate", code="x", message="y", billed=billed))
     job = await _only_job(waiting, rows)
     assert (job["status"], job["error_code"], job["billed"]) == ("failed", "x", billed)
-    assert await pots(waiting) == expected
+    assert await buckets(waiting) == expected
     assert [a["state"] for a in await rows(waiting)] == ["closed"]
 
 
-async def test_w10_parked_stays_alive_and_reserved(waiting, rows, pots):
+async def test_w10_parked_stays_alive_and_reserved(waiting, rows, buckets):
     """A deadline parks: the attempt stays live, its price reserved, and a later answer is taken as ever."""
-    await waiting.write(outcomes.parked, "a", **PARK)
+    await tell(waiting, "a", Parked(**PARK))
     assert (await _only_job(waiting, rows))["status"] == "parked"
-    assert await pots(waiting) == (40, 0, 0)
-    await waiting.write(outcomes.ready, "a", **END)
+    assert await buckets(waiting) == (40, 0, 0)
+    await tell(waiting, "a", Ready(**END))
     job = await _only_job(waiting, rows)
     assert (job["status"], job["error_code"], job["error_message"]) == ("ready", None, None)
 
 
 async def _ended(ledger, how):
     if how is JobStatus.DONE:
-        await ledger.write(outcomes.done, "a", output=OUTPUT, flags=[], **END)
+        await tell(ledger, "a", Done(output=OUTPUT, flags=(), **END))
     else:
-        await ledger.write(outcomes.failed, "a", status=how, stage="generate", code="c", message="m", billed=Billed.NO)
+        await tell(ledger, "a", Failed(status=how, stage="generate", code="c", message="m", billed=Billed.NO))
 
 
 @pytest.mark.parametrize("late", ["ready", "done", "failed", "parked"])
 @pytest.mark.parametrize("how", [JobStatus.DONE, JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED], ids=str)
-async def test_w08_what_has_ended_stays_ended(waiting, rows, pots, how, late):
+async def test_w08_what_has_ended_stays_ended(waiting, rows, buckets, how, late):
     """No later word changes a job that has ended, nor moves its money."""
     await _ended(waiting, how)
-    before = (await rows(waiting), await rows(waiting, "job"), await pots(waiting), await rows(waiting, "event"))
+    before = (await rows(waiting), await rows(waiting, "job"), await buckets(waiting), await rows(waiting, "event"))
     if late == "ready":
-        await waiting.write(outcomes.ready, "a", **END)
+        await tell(waiting, "a", Ready(**END))
     elif late == "done":
-        await waiting.write(outcomes.done, "a", output=OUTPUT, flags=["late"], **END)
+        await tell(waiting, "a", Done(output=OUTPUT, flags=("late",), **END))
     elif late == "parked":
-        await waiting.write(outcomes.parked, "a", **PARK)
+        await tell(waiting, "a", Parked(**PARK))
     else:
         await _ended(waiting, JobStatus.FAILED)
-    after = (await rows(waiting), await rows(waiting, "job"), await pots(waiting), await rows(waiting, "event"))
+    after = (await rows(waiting), await rows(waiting, "job"), await buckets(waiting), await rows(waiting, "event"))
     assert after == before
 
 
-async def test_a_job_that_was_never_accepted_has_no_ending(ledger, enrol, make_job, rows):
+async def test_a_job_that_was_never_accepted_has_no_ending(ledger, register, make_job, rows):
     """Endings are for accepted jobs: a planned one is not touched by them."""
-    await enrol(ledger, make_job())
-    await ledger.write(outcomes.ready, "a", **END)
-    await ledger.write(outcomes.done, "a", output=OUTPUT, flags=[], **END)
-    await ledger.write(outcomes.parked, "a", **PARK)
-    assert (await ledger.write(attempts.standing_of, "a")).status is JobStatus.PLANNED
+    await register(ledger, make_job())
+    await tell(ledger, "a", Ready(**END))
+    await tell(ledger, "a", Done(output=OUTPUT, flags=(), **END))
+    await tell(ledger, "a", Parked(**PARK))
+    assert (await ledger.write(state_of, "a")).status is JobStatus.PLANNED
     assert await rows(ledger, "account") == []
 
 
-async def test_a_later_trace_id_fills_a_gap_only(ledger, enrol, send, make_job, rows):
-    """What support asks for is kept when the job ends, unless the acceptance has said it already."""
-    await enrol(ledger, make_job())
-    await ledger.write(attempts.accepted, await send(ledger, make_job()), RemoteJob("p-1", "video"), None)
-    for trace_id in ("at the end", "later still"):
-        await ledger.write(outcomes.traced, "a", trace_id)
-    assert (await _only_job(ledger, rows))["trace_id"] == "at the end"
+async def test_a_later_trace_id_is_kept(ledger, register, send, make_job, rows):
+    """What support asks for, where the provider says it only at the end; what was there is not taken away."""
+    await register(ledger, make_job())
+    await tell(ledger, await send(ledger, make_job()), Accepted(RemoteJob("p-1", "video")))
+    await tell(ledger, "a", Ready(**END, trace_id="at the end"))
+    change = await tell(ledger, "a", Done(output=OUTPUT, **END))
+    assert (change.state.trace_id, (await _only_job(ledger, rows))["trace_id"]) == ("at the end", "at the end")
+
+
+async def test_a_change_says_all_that_it_changed(ledger, register, claim, make_job):
+    """From one return follow the new state, the move of money, and whether anything was written at all."""
+    await register(ledger, make_job())
+    reserved = await ledger.write(outcomes.reserve, make_job(), "account-a", None)
+    assert (reserved.state.status, reserved.money.committed) == (JobStatus.SUBMITTING, Decimal("0.4"))
+    assert await ledger.write(attempts.mark_sending, reserved.claim)
+    accepted = await tell(ledger, reserved.claim, Accepted(RemoteJob("p-1", "video")))
+    assert (accepted.changed, accepted.state.status, accepted.state.provider_job_id) == (True, JobStatus.WAITING, "p-1")
+    assert accepted.money is None
+    failed = await tell(ledger, "a", Failed("generate", "c", "m", Billed.NO))
+    assert (failed.state.status, failed.money.committed) == (JobStatus.FAILED, Decimal("-0.4"))
+
+
+async def test_an_acceptance_that_changes_nothing_is_not_taken_for_one(ledger, register, claim, make_job):
+    """Who comes too late, as after a take-over, hears where the job stands now, and not that it waits."""
+    await register(ledger, make_job())
+    claimed = await claim(ledger, make_job())
+    await tell(ledger, claimed, Unsent("no route"))
+    change = await tell(ledger, claimed, Accepted(RemoteJob("p-1", "video")))
+    assert (change.changed, change.state.status, change.outcome, change.money) == (False, JobStatus.PLANNED, None, None)
 
 
 async def test_any_words_of_a_provider_can_be_kept(waiting, rows):
     """Emoji, quotes and SQL in a provider's message are data."""
     message = "🎬 \"';DROP TABLE job;--"
-    await waiting.write(outcomes.parked, "a", stage="generate", code="'", message=message)
+    await tell(waiting, "a", Parked(stage="generate", code="'", message=message))
     assert (await _only_job(waiting, rows))["error_message"] == message

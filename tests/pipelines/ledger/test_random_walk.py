@@ -18,12 +18,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pipelines.core.errors import BudgetReached
 from pipelines.core.job import Choice, Job, Order, RemoteJob
-from pipelines.core.status import ACCEPTED, FINAL, Billed, JobStatus
-from pipelines.ledger import attempts, fallbacks, outcomes, registration, views
+from pipelines.core.outcome import Accepted, Done, Failed, FellBack, InDoubt, Parked, Ready, Rejected, Skipped, Unsent
+from pipelines.core.status import FINAL, Billed, JobStatus
+from pipelines.ledger import attempts, outcomes, registration, views
 from pipelines.ledger.attempts import Budget, Claim
-from pipelines.ledger.recovery import take_over
+from pipelines.ledger.job_state import state_of
+from pipelines.ledger.recovery import recover
 from pipelines.ledger.storage.schema import LIVE_STATES, metadata
 from pipelines.ledger.storage.sqlite import open_engine
+from tests.pipelines.ledger.conftest import fell_back
 
 _STATES_OF = {  # by the job's status: the states that its newest attempt may be in
     JobStatus.PLANNED: {None, "not_sent", "rejected"},
@@ -53,7 +56,7 @@ _COSTS = {"a": "0.40", "b": "0.10", "c": "1.25", "d": None}
 _NAME = st.sampled_from(_NAMES)
 _ID = st.sampled_from(["p-1", "p-2", "p-3", "p-4", "p-5"])
 _VERDICT = st.sampled_from(["accepted", "refused", "in doubt", "again"])
-_ENDINGS = (*ACCEPTED[1:], JobStatus.DONE, JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED)
+_ENDINGS = (JobStatus.READY, JobStatus.PARKED, JobStatus.DONE, JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED)
 _MOST = Decimal("1.60")
 
 
@@ -90,6 +93,7 @@ class Money(RuleBasedStateMachine):
         self.made_as = dict(self.jobs)  # as they are made now
         self.ended: dict[str, str] = {}
         self.sent: Counter[str] = Counter()
+        self.committed: Counter[str] = Counter()  # as the changes said
 
     def teardown(self):
         self.connection.close()
@@ -100,12 +104,29 @@ class Money(RuleBasedStateMachine):
         with self.connection.begin():
             return work(self.connection, *args, **kwargs)
 
+    def tell(self, about, outcome):
+        claimed = about if isinstance(about, Claim) else None
+        name = claimed.job_id if claimed else about
+        before = self.status_of(name)
+        change = self.do(outcomes.record, name, outcome, claimed)
+        self.agree(name, change)
+        assert change.changed or change.state.status is before
+        assert (change.outcome is not None) == change.changed
+        return change
+
+    def agree(self, name, change):
+        """What a change says of the job and of the money is what the ledger has."""
+        with self.connection.begin():
+            assert change.state == state_of(self.connection, name)
+        if change.money is not None:
+            self.committed[change.money.currency] += change.money.committed
+
     @initialize()
     def begin(self):
         def prepare(connection):
             metadata.create_all(connection)
-            take_over(connection)
-            registration.enrol(connection, list(self.jobs.values()), campaign="x", path=Path("x"), source_sha256="s")
+            recover(connection)
+            registration.register(connection, list(self.jobs.values()), campaign="x", path=Path("x"), source_sha256="s")
 
         self.do(prepare)
 
@@ -114,24 +135,25 @@ class Money(RuleBasedStateMachine):
         job = self.made_as[name]
         budget = Budget(_MOST, "USD") if capped or job.currency == "USD" else None
         with contextlib.suppress(BudgetReached):
-            claimed = self.do(attempts.claim, job, "account", budget)
-            if isinstance(claimed, Claim):
-                self.claims.append(claimed)
+            change = self.do(outcomes.reserve, job, "account", budget)
+            self.agree(name, change)
+            if change.claim is not None:
+                self.claims.append(change.claim)
 
     @rule(name=_NAME, turns=st.integers(0, 2))
     def claim_in_another_way(self, name, turns):
         job = self.jobs[name]
         for _ in range(turns):
-            job = job.turn()
+            job = job.fall_back()
         if job != self.made_as[name]:
-            assert not isinstance(self.do(attempts.claim, job, "account", None), Claim)
+            assert self.do(outcomes.reserve, job, "account", None).claim is None
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), sent=st.booleans())
     def send(self, data, sent):
         claimed = data.draw(st.sampled_from(self.claims[::-1]))
         if not sent:
-            self.do(attempts.not_sent, claimed, "no route")
+            self.tell(claimed, Unsent("no route"))
         elif self.do(attempts.mark_sending, claimed):
             self.sent[claimed.attempt_id] += 1
 
@@ -152,45 +174,49 @@ class Money(RuleBasedStateMachine):
             self.record(claimed, verdict, provider_job_id)
 
     def record(self, claimed, verdict, provider_job_id):
-        turned = self.made_as[claimed.job_id].turn()
+        turned = self.made_as[claimed.job_id].fall_back()
         if verdict == "accepted":
-            self.do(attempts.accepted, claimed, RemoteJob(provider_job_id), None)
+            self.tell(claimed, Accepted(RemoteJob(provider_job_id)))
         elif verdict == "in doubt":
-            self.do(attempts.in_doubt, claimed, reason="reset")
+            self.tell(claimed, InDoubt(reason="reset"))
         elif verdict == "again" or turned is None:
-            self.do(attempts.rejected, claimed, **_NO, again=verdict == "again")
-        elif self.do(fallbacks.refused, claimed, turned, **_NO):
+            self.tell(claimed, Rejected("slow_down" if verdict == "again" else "row", **_NO))
+        elif self.tell(claimed, fell_back(turned, **_NO)).changed:
             self.made_as[turned.id] = turned
 
     @rule(name=_NAME)
     def turn(self, name):
-        turned = self.made_as[name].turn()
+        turned = self.made_as[name].fall_back()
         unsent = self.status_of(name) is not JobStatus.REJECTED  # a refused job turns when it is refused, or never
-        if turned and unsent and self.do(fallbacks.turned, turned, code="closed", reason="no balance"):
+        if turned and unsent and self.tell(name, FellBack(turned, code="closed", reason="no balance")).changed:
             self.made_as[name] = turned
 
     @rule(name=_NAME)
     def skip(self, name):
-        self.do(outcomes.skipped, name, code="parent_failed", message="m")
+        self.tell(name, Skipped(code="parent_failed", message="m"))
 
     @rule(name=_NAME, how=st.sampled_from(_ENDINGS), billed=st.sampled_from(Billed))
     def end(self, name, how, billed):
         if how is JobStatus.READY:
-            self.do(outcomes.ready, name, completed_at=datetime.now(UTC), url_expires_at=None)
+            self.tell(name, Ready(completed_at=datetime.now(UTC), url_expires_at=None))
         elif how is JobStatus.DONE:
-            self.do(outcomes.done, name, output={"path": name}, flags=[], completed_at=None, url_expires_at=None)
+            self.tell(name, Done(output={"path": name}, flags=()))
         elif how is JobStatus.PARKED:
-            self.do(outcomes.parked, name, stage="generate", code="deadline", message="m")
+            self.tell(name, Parked(stage="generate", code="deadline", message="m"))
         else:
-            self.do(outcomes.failed, name, status=how, stage="generate", code="c", message="m", billed=billed)
+            self.tell(name, Failed(status=how, stage="generate", code="c", message="m", billed=billed))
 
     @rule()
-    def crash_and_take_over(self):
+    def crash_and_recover(self):
         before = {row.id: row.state for row in self.rows("SELECT id, state FROM attempt")}
-        self.do(take_over)
+        self.do(recover)
         after = {row.id: row.state for row in self.rows("SELECT id, state FROM attempt")}
         expected = {"claimed": "not_sent", "sending": "in_doubt"}
         assert after == {name: expected.get(state, state) for name, state in before.items()}
+        for row in self.rows("SELECT * FROM account"):  # what the crash moved, nobody was told
+            self.committed[row.currency] = (
+                Decimal(row.reserved_micros + row.spent_micros + row.uncertain_micros) / 1_000_000
+            )
 
     @rule()
     def enrol_again(self):
@@ -198,7 +224,7 @@ class Money(RuleBasedStateMachine):
         before = [tuple(row) for row in self.rows(bought)]
         anew = {name for name in _NAMES if self.status_of(name) in _UNSENT}
         jobs = list(self.jobs.values())
-        self.do(registration.enrol, jobs, campaign="x", path=Path("x"), source_sha256="s")
+        self.do(registration.register, jobs, campaign="x", path=Path("x"), source_sha256="s")
         self.made_as |= {name: self.jobs[name] for name in anew}
         assert [tuple(row) for row in self.rows(bought)] == before
         assert all(self.status_of(name) is JobStatus.PLANNED for name in anew)
@@ -213,13 +239,14 @@ class Money(RuleBasedStateMachine):
 
     @invariant()
     def the_account_is_the_sum_of_the_attempts(self):
-        pots = Counter()
-        for row in self.rows("SELECT currency, pot, cost_micros FROM attempt WHERE pot IS NOT NULL"):
-            pots[row.currency, row.pot] += row.cost_micros or 0
+        buckets = Counter()
+        for row in self.rows("SELECT currency, bucket, cost_micros FROM attempt WHERE bucket IS NOT NULL"):
+            buckets[row.currency, row.bucket] += row.cost_micros or 0
         for row in self.rows("SELECT * FROM account"):
             found = (row.reserved_micros, row.spent_micros, row.uncertain_micros)
-            assert found == tuple(pots[row.currency, pot] for pot in ("reserved", "spent", "uncertain"))
-        assert sum(micros for (currency, _), micros in pots.items() if currency == "USD") <= _MOST * 1_000_000
+            assert found == tuple(buckets[row.currency, bucket] for bucket in ("reserved", "spent", "uncertain"))
+            assert self.committed[row.currency] * 1_000_000 == sum(found)
+        assert sum(micros for (currency, _), micros in buckets.items() if currency == "USD") <= _MOST * 1_000_000
 
     @invariant()
     def no_job_is_paid_for_twice(self):
@@ -250,8 +277,8 @@ class Money(RuleBasedStateMachine):
         newest = "SELECT state FROM attempt WHERE job_id = job.id ORDER BY n DESC LIMIT 1"
         for row in self.rows(f"SELECT id, status, ({newest}) AS state FROM job"):
             assert row.state in _STATES_OF[JobStatus(row.status)], row
-        for row in self.rows("SELECT state, pot FROM attempt"):
-            assert row.pot in _POTS_OF[row.state], row
+        for row in self.rows("SELECT state, bucket FROM attempt"):
+            assert row.bucket in _POTS_OF[row.state], row
 
     @invariant()
     def what_has_ended_stays_ended(self):

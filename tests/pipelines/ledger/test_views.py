@@ -3,19 +3,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from pipelines.core.outcome import Done, InDoubt, Unsent
 from pipelines.core.status import Billed, JobStatus
-from pipelines.ledger import attempts, outcomes, views
+from pipelines.ledger import views
 from pipelines.ledger.balances import Balance
+from tests.pipelines.ledger.conftest import tell
 
 END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": datetime(2026, 1, 8, tzinfo=UTC)}
 
 
-async def test_a_record_tells_all_of_a_job(ledger, enrol, accept, make_job):
+async def test_a_record_tells_all_of_a_job(ledger, register, accept, make_job):
     """One record holds what was ordered, what came of it, and what it cost."""
     job = make_job(own={"shot": "12"}, tags=("hero",))
-    await enrol(ledger, job)
+    await register(ledger, job)
     await accept(ledger, job, "p-1")
-    await ledger.write(outcomes.done, "a", output={"path": "videos/a.mp4"}, flags=["shorter"], **END)
+    await tell(ledger, "a", Done(output={"path": "videos/a.mp4"}, flags=("shorter",), **END))
     [record] = await ledger.write(lambda connection: list(views.records(connection)))
     assert record.job == job
     assert (record.status, record.in_batch, record.attempts) == (JobStatus.DONE, True, 1)
@@ -28,29 +30,29 @@ async def test_a_record_tells_all_of_a_job(ledger, enrol, accept, make_job):
     assert record.downloaded_at >= record.submitted_at
 
 
-async def test_records_come_in_the_order_of_the_file(ledger, enrol, make_job):
+async def test_records_come_in_the_order_of_the_file(ledger, register, make_job):
     """The file's order is kept, and rows that left it come last."""
-    await enrol(ledger, *[make_job(name) for name in "dacb"])
-    await enrol(ledger, make_job("b"), make_job("c"))
+    await register(ledger, *[make_job(name) for name in "dacb"])
+    await register(ledger, make_job("b"), make_job("c"))
     records = await ledger.write(lambda connection: list(views.records(connection)))
     assert [record.job.id for record in records] == ["b", "c", "d", "a"]
 
 
-async def test_attempts_are_counted(ledger, enrol, claim, send, make_job):
+async def test_attempts_are_counted(ledger, register, claim, send, make_job):
     """Every try counts, also those that never left."""
-    await enrol(ledger, make_job("a"), make_job("b"))
-    await ledger.write(attempts.not_sent, await claim(ledger, make_job("a")), "no route")
+    await register(ledger, make_job("a"), make_job("b"))
+    await tell(ledger, await claim(ledger, make_job("a")), Unsent("no route"))
     await send(ledger, make_job("a"))
     records = await ledger.write(lambda connection: list(views.records(connection)))
     assert [record.attempts for record in records] == [2, 0]
 
 
-async def test_the_overview_counts_jobs_and_money(ledger, enrol, accept, send, make_job):
-    """Counts and pots of the whole ledger, as data that a program can read without losing a cent."""
+async def test_the_overview_counts_jobs_and_money(ledger, register, accept, send, make_job):
+    """Counts and buckets of the whole ledger, as data that a program can read without losing a cent."""
     jobs = [make_job(name) for name in "abc"]
-    await enrol(ledger, *jobs)
+    await register(ledger, *jobs)
     await accept(ledger, jobs[0])
-    await ledger.write(attempts.in_doubt, await send(ledger, jobs[1]), reason="reset")
+    await tell(ledger, await send(ledger, jobs[1]), InDoubt(reason="reset"))
     overview = await ledger.write(views.overview)
     assert overview.counts == {JobStatus.PLANNED: 1, JobStatus.IN_DOUBT: 1, JobStatus.WAITING: 1}
     assert overview.money == [Balance("USD", Decimal("0.4"), Decimal(0), Decimal("0.4"))]
@@ -61,7 +63,7 @@ async def test_the_overview_counts_jobs_and_money(ledger, enrol, accept, send, m
 
 async def test_an_empty_ledger_has_a_view(ledger):
     """Before the first batch there is nothing, and saying so is no error."""
-    assert await ledger.write(views.standings) == {}
+    assert await ledger.write(views.states) == {}
     assert await ledger.write(views.orphans) == []
     overview = await ledger.write(views.overview)
     assert (overview.campaign, overview.counts, overview.money) == ("", {}, [])

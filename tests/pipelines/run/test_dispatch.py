@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.core.errors import BudgetReached, FundsExhausted
 from pipelines.core.status import JobStatus
-from pipelines.ledger.job_state import Standing
+from pipelines.ledger.job_state import JobState
 from pipelines.run.dispatch import dispatch
 
 
@@ -30,7 +30,7 @@ class Workshop:
         self.peak = max(self.peak, self.inside)
         await asyncio.sleep(0.005)
         self.inside -= 1
-        self.run.move(job, Standing(JobStatus.DONE))
+        self.run.states[job.id] = JobState(JobStatus.DONE)
 
 
 @pytest.fixture
@@ -60,22 +60,22 @@ async def test_every_job_is_begun_once(studio, worked):
     assert [name for name in shop.order if name in "abcd"] == ["a", "b", "c", "d"]
 
 
-async def test_so_many_at_once_as_the_lane_has_workers(studio, worked):
-    """Each provider's jobs are begun by that lane's workers, however many jobs there are."""
+async def test_so_many_at_once_as_the_session_has_workers(studio, worked):
+    """Each provider's jobs are begun by that session's workers, however many jobs there are."""
     shop = await worked(*(studio.job(f"x{n}") for n in range(60)), in_flight=2)
     assert shop.peak == 2 + 16
 
 
 @pytest.mark.parametrize("why", ["budget", "no balance", "stop"])
 async def test_nothing_new_is_begun_when_nothing_may_be_sent(studio, worked, why):
-    """When the run is closed, the lane shut or the day over, no planned job is begun; what is bought is brought home."""
+    """When the run is closed, the provider closed or the day over, no planned job is begun; what is bought is brought home."""
 
     def prepare(run):
-        run.move(run.job("bought"), Standing(JobStatus.WAITING))
+        run.states["bought"] = JobState(JobStatus.WAITING)
         if why == "budget":
             run.close(BudgetReached())
         elif why == "no balance":
-            run.lanes["qiniu"].closed = FundsExhausted()
+            run.sessions["qiniu"].closed = FundsExhausted()
         else:
             run.interrupt()
 
@@ -88,7 +88,7 @@ async def test_children_of_what_failed_are_begun_to_be_skipped(studio, worked):
     """Also when nothing may be sent any more: to skip a job costs nothing."""
 
     def prepare(run):
-        run.move(run.job("a"), Standing(JobStatus.FAILED))
+        run.states["a"] = JobState(JobStatus.FAILED)
         run.close(BudgetReached())
 
     shop = await worked(studio.job("a"), studio.job("b", parent="a"), prepare=prepare)

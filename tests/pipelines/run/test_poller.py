@@ -12,7 +12,7 @@ from pipelines.core.job import RemoteJob
 from pipelines.pacing.rate_limit import RateLimit
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Link, Phase, Progress
-from pipelines.run.poller import DeadlinePassed, Waiting, Watch
+from pipelines.run.poller import DeadlinePassed, Poller, Waiting
 from pipelines.run.status_queries import Stopped
 
 SCALE = 10_000  # six hundred seconds of patience become 60 ms
@@ -68,32 +68,32 @@ def stop():
 
 
 @pytest.fixture
-def watch(provider, stop):
-    return Watch(provider, RateLimit(1e6, time_scale=SCALE, stop=stop), every_s=0.001, time_scale=SCALE, stop=stop)
+def poller(provider, stop):
+    return Poller(provider, RateLimit(1e6, time_scale=SCALE, stop=stop), every_s=0.001, time_scale=SCALE, stop=stop)
 
 
 @pytest.fixture
 def batching(provider, stop):
     provider.profile = profile_named("acedata")
-    return Watch(provider, RateLimit(1e6, time_scale=SCALE, stop=stop), every_s=0.001, time_scale=SCALE, stop=stop)
+    return Poller(provider, RateLimit(1e6, time_scale=SCALE, stop=stop), every_s=0.001, time_scale=SCALE, stop=stop)
 
 
 def _waiting(name="a", *, expected_s=0.01, deadline_s=10.0, age=0.0, kind="k"):
     return Waiting(RemoteJob(name, "video"), kind, expected_s, time.monotonic() - age, deadline_s)
 
 
-async def _ended(watch, waiting, seen=None):
-    return await asyncio.wait_for(watch.ended(waiting, seen), 10)
+async def _ended(poller, waiting, seen=None):
+    return await asyncio.wait_for(poller.ended(waiting, seen), 10)
 
 
 @pytest.mark.parametrize("last", [DONE, FAILED, Progress(Phase.CANCELLED, "cancelled")], ids=lambda p: p.phase)
-async def test_it_asks_until_the_job_has_ended(watch, provider, last):
+async def test_it_asks_until_the_job_has_ended(poller, provider, last):
     """The provider's terminal word is the answer, and every word before it is shown."""
     provider.script["a"] = [RUNNING, RUNNING, last]
     seen = []
-    assert await _ended(watch, _waiting(), seen.append) is last
+    assert await _ended(poller, _waiting(), seen.append) is last
     assert seen == [RUNNING, RUNNING, last]
-    assert watch.requests == 3
+    assert poller.requests == 3
 
 
 @pytest.mark.parametrize(
@@ -101,121 +101,121 @@ async def test_it_asks_until_the_job_has_ended(watch, provider, last):
     [NoAnswer("reset"), ProviderUnavailable("502"), UnusableAnswer("html"), UnknownJob("404"), SlowDown("429", 0.001)],
     ids=["W02 network", "W02 server", "W06 html", "W03 unknown at first", "S33 too many"],
 )
-async def test_a_fault_that_passes_is_asked_again(watch, provider, fault):
+async def test_a_fault_that_passes_is_asked_again(poller, provider, fault):
     """Network, server errors, nonsense, an id that is not known yet and a rate limit never fail a job."""
     provider.script["a"] = [fault, fault, RUNNING, fault, DONE]
     waiting = _waiting()
-    assert await _ended(watch, waiting) is DONE
+    assert await _ended(poller, waiting) is DONE
     assert waiting.faults == 0
     assert provider.asked["a"] == 5
 
 
-async def test_w03_an_id_that_stays_unknown_is_handed_to_a_person(watch, provider):
+async def test_w03_an_id_that_stays_unknown_is_handed_to_a_person(poller, provider):
     """After ten minutes an unknown id is an error of its own, and nobody resubmits it here."""
     provider.script["a"] = [UnknownJob("404")]
     with pytest.raises(UnknownJob):
-        await _ended(watch, _waiting())
+        await _ended(poller, _waiting())
     assert provider.asked["a"] > 1
 
 
-async def test_w04_a_known_id_that_vanishes_is_too(watch, provider):
+async def test_w04_a_known_id_that_vanishes_is_too(poller, provider):
     """A job that was seen running and is then gone is held, not failed."""
     provider.script["a"] = [RUNNING, RUNNING, UnknownJob("410")]
     with pytest.raises(UnknownJob):
-        await _ended(watch, _waiting())
+        await _ended(poller, _waiting())
 
 
-async def test_w05_a_refused_key_ends_the_watch_at_once(watch, provider):
+async def test_w05_a_refused_key_ends_the_watch_at_once(poller, provider):
     """A refused key is the operator's matter: it is not asked again and fails no job."""
     provider.script["a"] = [KeyRefused()]
     with pytest.raises(KeyRefused):
-        await _ended(watch, _waiting())
+        await _ended(poller, _waiting())
     assert provider.asked["a"] == 1
 
 
-async def test_w07_an_unknown_word_means_running_and_is_said_once(watch, provider, caplog):
+async def test_w07_an_unknown_word_means_running_and_is_said_once(poller, provider, caplog):
     """A new status word keeps the job waiting, and is logged once however often it is seen."""
     provider.script["a"] = [Progress(Phase.RUNNING, "marinating")] * 3 + [DONE]
     provider.script["b"] = [Progress(Phase.RUNNING, "marinating"), DONE]
-    await asyncio.gather(_ended(watch, _waiting("a")), _ended(watch, _waiting("b")))
+    await asyncio.gather(_ended(poller, _waiting("a")), _ended(poller, _waiting("b")))
     assert [r.getMessage() for r in caplog.records if "marinating" in r.getMessage()] == [
         "qiniu says 'marinating', an unknown word: taken as still running."
     ]
 
 
-async def test_a_status_path_that_leads_nowhere_is_said_once(watch, provider, caplog):
+async def test_a_status_path_that_leads_nowhere_is_said_once(poller, provider, caplog):
     """Who wrote the wrong path into a profile hears of it at the first answer, and not after the deadline."""
     provider.profile = provider.profile.model_copy(update={"status_path": "job.state"})
     provider.script["a"] = [Progress(Phase.RUNNING, "")] * 3 + [DONE]
-    await _ended(watch, _waiting("a"))
+    await _ended(poller, _waiting("a"))
     assert [r.getMessage() for r in caplog.records] == [
         "qiniu says nothing at job.state, where its profile looks for the status: taken as running."
     ]
 
 
-async def test_w08_a_status_that_goes_backwards_is_believed(watch, provider):
+async def test_w08_a_status_that_goes_backwards_is_believed(poller, provider):
     """Running, queued, running: only the end ends it."""
     provider.script["a"] = [RUNNING, Progress(Phase.RUNNING, "queued"), RUNNING, DONE]
-    assert await _ended(watch, _waiting()) is DONE
+    assert await _ended(poller, _waiting()) is DONE
 
 
-async def test_w10_a_deadline_parks(watch, provider):
+async def test_w10_a_deadline_parks(poller, provider):
     """A job that never ends is parked at its deadline, with the last word that was heard."""
     provider.script["a"] = [RUNNING]
     with pytest.raises(DeadlinePassed, match="in_progress"):
-        await _ended(watch, _waiting(deadline_s=0.03))
+        await _ended(poller, _waiting(deadline_s=0.03))
 
 
-async def test_w10_a_parked_job_is_asked_once_in_every_run(watch, provider):
+async def test_w10_a_parked_job_is_asked_once_in_every_run(poller, provider):
     """A job that is past its deadline when a run begins is still asked about, and may be ready."""
-    assert await _ended(watch, _waiting(age=1000, deadline_s=1)) is DONE
+    assert await _ended(poller, _waiting(age=1000, deadline_s=1)) is DONE
     provider.script["b"] = [RUNNING]
     with pytest.raises(DeadlinePassed):
-        await _ended(watch, _waiting("b", age=1000, deadline_s=1))
+        await _ended(poller, _waiting("b", age=1000, deadline_s=1))
     assert provider.asked["b"] == 1
 
 
-async def test_w10_a_provider_that_never_answers_parks_too(watch, provider):
+async def test_w10_a_provider_that_never_answers_parks_too(poller, provider):
     """Faults for ever end at the deadline as well."""
     provider.script["a"] = [NoAnswer("reset")]
     with pytest.raises(DeadlinePassed, match="could not be asked in time: reset"):
-        await _ended(watch, _waiting(deadline_s=0.05))
+        await _ended(poller, _waiting(deadline_s=0.05))
 
 
-async def test_w11_completed_without_a_link_is_asked_again(watch, provider):
+async def test_w11_completed_without_a_link_is_asked_again(poller, provider):
     """A success that shows no clip yet is asked again, and taken when it does."""
     provider.script["a"] = [EMPTY, EMPTY, DONE]
-    assert await _ended(watch, _waiting()) is DONE
+    assert await _ended(poller, _waiting()) is DONE
 
 
-async def test_t27_completed_without_a_link_for_long_has_failed(watch, provider):
+async def test_t27_completed_without_a_link_for_long_has_failed(poller, provider):
     """A success that shows no clip for ten minutes has failed, with a code of its own, however young the job is."""
     provider.script["a"] = [EMPTY]
-    progress = await _ended(watch, _waiting())
+    progress = await _ended(poller, _waiting())
     assert (progress.phase, progress.code, progress.word) == (Phase.FAILED, "empty_result", "completed")
     assert "shows no video" in progress.message
     assert provider.asked["a"] > 2
 
 
-async def test_w11_links_that_the_profile_does_not_mean_park(watch, provider):
+async def test_w11_links_that_the_profile_does_not_mean_park(poller, provider):
     """A success whose links all stand where nobody looks is never failed: the clip is paid, and the profile is wrong."""
     provider.script["a"] = [EMPTY, UNREAD]
     with pytest.raises(DeadlinePassed, match="there is no file where `results`"):
-        await _ended(watch, _waiting())
+        await _ended(poller, _waiting())
     assert provider.asked["a"] > 2
 
 
-async def test_t27_the_ten_minutes_begin_when_it_is_said_to_be_completed(watch, provider):
+async def test_t27_the_ten_minutes_begin_when_it_is_said_to_be_completed(poller, provider):
     """A job that ran for long before, and one whose deadline is over, are given the same time to show their clip."""
     for name, age, deadline_s in (("old", 1000, 1e6), ("late", 1000, 1)):
         provider.script[name] = [EMPTY, EMPTY, EMPTY, DONE]
-        assert await _ended(watch, _waiting(name, age=age, deadline_s=deadline_s)) is DONE
+        assert await _ended(poller, _waiting(name, age=age, deadline_s=deadline_s)) is DONE
 
 
 async def test_t27_a_job_that_runs_again_is_not_empty(provider, stop):
     """Completed, running again, completed: only the time since it was last said to be completed counts."""
     rate = RateLimit(1e6, stop=stop)
-    watch = Watch(provider, rate, every_s=0.001, time_scale=1000, stop=stop)  # it is given 0.6 s
+    poller = Poller(provider, rate, every_s=0.001, time_scale=1000, stop=stop)  # it is given 0.6 s
     provider.script["a"] = [EMPTY, RUNNING, EMPTY, EMPTY, DONE]
     waiting = _waiting(deadline_s=1e6)
     seen = []
@@ -224,23 +224,23 @@ async def test_t27_a_job_that_runs_again_is_not_empty(provider, stop):
         seen.append(progress)
         waiting.accepted_at -= 0.4
 
-    assert await _ended(watch, waiting, grow_older) is DONE
+    assert await _ended(poller, waiting, grow_older) is DONE
     assert len(seen) == 5
 
 
 async def test_i11_a_stop_ends_all_waiting_at_once(provider, stop):
     """When the run ends, sleepers, those in a pause after a fault and those held by a rate limit leave at once."""
     rate = RateLimit(1000, stop=stop)
-    watch = Watch(provider, rate, every_s=60, time_scale=1, stop=stop)
+    poller = Poller(provider, rate, every_s=60, time_scale=1, stop=stop)
     provider.script["fault"] = [NoAnswer("reset")]
     fault = _waiting("fault", age=3600, deadline_s=1e6)
-    tasks = [asyncio.create_task(watch.ended(waiting)) for waiting in (_waiting("sleeps"), fault)]
+    tasks = [asyncio.create_task(poller.ended(waiting)) for waiting in (_waiting("sleeps"), fault)]
     await asyncio.sleep(0.02)
     rate.slow_down(60)
-    tasks.append(asyncio.create_task(watch.ended(_waiting("held", age=3600, deadline_s=1e6))))
+    tasks.append(asyncio.create_task(poller.ended(_waiting("held", age=3600, deadline_s=1e6))))
     await asyncio.sleep(0.02)
     stop.set()
-    watch.wake_all()
+    poller.wake_all()
     results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
     assert [type(result) for result in results] == [Stopped] * 3
     assert provider.asked == {"fault": 1}
@@ -248,7 +248,7 @@ async def test_i11_a_stop_ends_all_waiting_at_once(provider, stop):
 
 async def test_a_watch_that_is_closed_asks_nobody_any_more(provider, stop):
     """When one job hears that the key is refused, those who sleep leave at once; other watches go on."""
-    closed, other = (Watch(provider, RateLimit(1000), every_s=60, time_scale=1, stop=stop) for _ in range(2))
+    closed, other = (Poller(provider, RateLimit(1000), every_s=60, time_scale=1, stop=stop) for _ in range(2))
     asleep = asyncio.create_task(closed.ended(_waiting("sleeps")))
     await asyncio.sleep(0.02)
     closed.close()
@@ -259,14 +259,14 @@ async def test_a_watch_that_is_closed_asks_nobody_any_more(provider, stop):
 
 async def test_i11_a_stop_during_a_request_ends_after_its_answer(provider, stop):
     """A fault that comes in after the stop is not slept off."""
-    watch = Watch(provider, RateLimit(1000, stop=stop), every_s=60, time_scale=1, stop=stop)
+    poller = Poller(provider, RateLimit(1000, stop=stop), every_s=60, time_scale=1, stop=stop)
     provider.pause, provider.script["a"] = 0.05, [NoAnswer("reset")]
     waiting = _waiting(age=3600, deadline_s=1e6)
     waiting.faults = 20
-    task = asyncio.create_task(watch.ended(waiting))
+    task = asyncio.create_task(poller.ended(waiting))
     await asyncio.sleep(0.02)
     stop.set()
-    watch.wake_all()
+    poller.wake_all()
     with pytest.raises(Stopped):
         await asyncio.wait_for(task, 3)
 
@@ -334,7 +334,7 @@ async def test_a_cancelled_waiter_does_not_hold_up_the_batch(batching, provider)
 
 @pytest.fixture
 def learning(provider, stop):
-    return Watch(provider, RateLimit(1e6, stop=stop), every_s=None, time_scale=1, stop=stop)
+    return Poller(provider, RateLimit(1e6, stop=stop), every_s=None, time_scale=1, stop=stop)
 
 
 async def test_the_scout_learns_for_all(learning, provider):
@@ -417,10 +417,10 @@ async def test_t18_no_hint_goes_beyond_the_deadline(learning, provider):
     assert provider.asked["a"] == 2
 
 
-async def test_t18_the_users_own_rhythm_wins_over_a_hint(watch, provider):
+async def test_t18_the_users_own_rhythm_wins_over_a_hint(poller, provider):
     """Who asks for a fixed rhythm gets it, whatever the provider hints."""
     provider.script["a"] = [_running(900.0), _running(900.0), DONE]
-    assert await _ended(watch, _waiting()) is DONE
+    assert await _ended(poller, _waiting()) is DONE
 
 
 async def test_t18_a_hint_about_an_empty_result_is_heeded_too(learning, provider):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import DiskFull, LedgerError
-from pipelines.ledger.storage.sqlite import Ballast, journal_mode, ledger_path, open_engine
+from pipelines.ledger.storage.sqlite import ReservedSpace, journal_mode, ledger_path, open_engine
 
 
 def _pragma(connection, name):
@@ -81,21 +81,21 @@ def test_a_ledger_that_would_forget_is_refused(url):
     assert "secret" not in str(caught.value)
 
 
-def test_ballast_is_real_space_and_given_back(tmp_path):
+def test_reserved_is_real_space_and_given_back(tmp_path):
     """The reserve is four megabytes of blocks, not a promise; laid again after it was dropped, and when it is too small."""
-    ballast = Ballast(tmp_path / "ballast")
-    ballast.drop()
+    reserved = ReservedSpace(tmp_path / "reserved")
+    reserved.give_back()
     for _ in range(2):
-        ballast.lay()
-        assert (tmp_path / "ballast").stat().st_blocks * 512 >= 4 << 20
-    ballast.drop()
+        reserved.take()
+        assert (tmp_path / "reserved").stat().st_blocks * 512 >= 4 << 20
+    reserved.give_back()
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / "ballast").write_bytes(b"short")
-    ballast.lay()
-    assert (tmp_path / "ballast").stat().st_size == 4 << 20
+    (tmp_path / "reserved").write_bytes(b"short")
+    reserved.take()
+    assert (tmp_path / "reserved").stat().st_size == 4 << 20
 
 
-def test_without_room_for_the_ballast_nothing_is_begun(tmp_path, monkeypatch):
+def test_without_room_for_the_reserved_nothing_is_begun(tmp_path, monkeypatch):
     """A disk that is too full for the reserve is said before anything is paid, and no half reserve stays."""
 
     def refuse(*_):
@@ -103,5 +103,5 @@ def test_without_room_for_the_ballast_nothing_is_begun(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.posix_fallocate", refuse)
     with pytest.raises(DiskFull, match="No space left"):
-        Ballast(tmp_path / "ballast").lay()
+        ReservedSpace(tmp_path / "reserved").take()
     assert list(tmp_path.iterdir()) == []

@@ -44,7 +44,7 @@ async def test_at_another_address_the_vendors_documents_end_no_link(studio, brie
 async def test_a_clip_whose_link_has_ended_is_said_to_be_lost(studio, brief):
     """At the vendor's own address its documents count: paid, gone, and said aloud."""
     async with studio.opened(brief) as run:
-        run.lanes["vllm-omni"].vendor_links = True
+        run.sessions["vllm-omni"].vendor_links = True
         await studio.work(run)
     ended = studio.ending(run)
     assert (ended.code, ended.statuses) == (SOME_FAILED, {"a": JobStatus.EXPIRED})
@@ -94,7 +94,7 @@ def test_a_link_is_over_only_when_the_provider_says_so_again(fresh, over):
 )
 def test_a_job_is_as_urgent_as_its_first_link(studio, ends, vendor_links, expected):
     """The earliest end counts; without any, what the vendor says of its own service."""
-    lane = SimpleNamespace(provider=SimpleNamespace(profile=profile_named("acedata")), vendor_links=vendor_links)
+    session = SimpleNamespace(provider=SimpleNamespace(profile=profile_named("acedata")), vendor_links=vendor_links)
     links = tuple(Link(f"https://cdn/{n}", expires_at=end) for n, end in enumerate(ends))
     progress = Progress(Phase.SUCCEEDED, "succeeded", links, completed_at=NOW)
-    assert _expiry(progress, studio.job("a", provider="acedata"), lane) == expected
+    assert _expiry(progress, studio.job("a", provider="acedata"), session) == expected

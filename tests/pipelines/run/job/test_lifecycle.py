@@ -12,8 +12,8 @@ import pytest
 
 from pipelines.catalogue.compilation import manifest_rows, write_catalogue
 from pipelines.core.job import Order, RemoteJob
+from pipelines.core.outcome import Accepted
 from pipelines.core.status import Billed, JobStatus
-from pipelines.ledger import attempts
 from pipelines.ledger.attempts import Claim
 from pipelines.run.exit_code import BUDGET, INTERRUPTED, SOME_FAILED, UNFINISHED
 
@@ -171,7 +171,7 @@ async def test_a_chain_of_three_goes_on_until_somebody_takes_it(studio):
     assert ended.heard("qiniu did not take it")
     assert ended.heard("acedata did not take it")
     record = studio.records()["a"]
-    assert (record.job.turned, record.cost_actual, record.attempts) == (2, Decimal("0.5"), 3)
+    assert (record.job.fallback_index, record.cost_actual, record.attempts) == (2, Decimal("0.5"), 3)
     assert "fallback_from:qiniu" in record.flags
 
 
@@ -420,7 +420,7 @@ async def test_a_parent_in_doubt_keeps_its_children_until_it_is_settled(studio):
     studio.sandbox.faults()
     async with studio.opened(*jobs) as run:
         [attempt] = await run.ledger.write(lambda c: c.exec_driver_sql("SELECT id FROM attempt").all())
-        await run.ledger.write(attempts.accepted, Claim(attempt.id, "a"), RemoteJob(line["id"], "video"), None)
+        await run.record(run.job("a"), Accepted(RemoteJob(line["id"], "video")), Claim(attempt.id, "a"))
     ended = await studio.make(*jobs)
     assert (ended.code, set(ended.statuses.values())) == (0, {DONE})
     assert len(studio.bill()) == 5
@@ -431,7 +431,7 @@ async def test_a_parent_that_is_parked_keeps_its_children(studio):
     jobs = [studio.job("a"), studio.job("b", parent="a")]
     studio.sandbox.faults({"match": {"route": "status"}, "do": {"status": 404}})
     async with studio.opened(*jobs) as run:
-        run.lanes["qiniu"].watch._scale = 100_000  # ten minutes of patience become 6 ms
+        run.sessions["qiniu"].poller._scale = 100_000  # ten minutes of patience become 6 ms
         await studio.work(run)
     ended = studio.ending(run)
     assert (ended.code, ended.statuses) == (UNFINISHED, {"a": JobStatus.PARKED, "b": PLANNED})

@@ -1,4 +1,4 @@
-"""What each answer to a submission does to the job, the lane, the run and the money; and what is never sent."""
+"""What each answer to a submission does to the job, the provider, the run and the money; and what is never sent."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from pipelines.core.errors import (
     UnusableAnswer,
 )
 from pipelines.core.image import LocalImage, reference_to
+from pipelines.core.outcome import InDoubt
 from pipelines.core.status import JobStatus
-from pipelines.ledger import attempts
+from pipelines.ledger import outcomes
 from pipelines.ledger.attempts import Claim
-from pipelines.ledger.job_state import Standing
 from pipelines.providers.client import Client
 from pipelines.run.exit_code import BAD_INPUT, BUDGET, SOME_FAILED, UNFINISHED
-from pipelines.run.job.submit import claim, send, turn_from_closed
+from pipelines.run.job.submit import fall_back_from_closed, reserve, send
 
 DONE, IN_DOUBT, PLANNED, REJECTED = JobStatus.DONE, JobStatus.IN_DOUBT, JobStatus.PLANNED, JobStatus.REJECTED
 
@@ -53,15 +53,17 @@ def rule(effect, contract="qiniu", **match):
     ids=["row", "moderation", "key", "funds", "server", "cut before", "cut after", "truncated", "accepted"],
 )
 async def test_what_an_answer_does(studio, effect, status, closed, failure, code):
-    """A refusal ends the row, the lane or the run, by whose fault it is; a doubt keeps the money, and ends nothing."""
+    """A refusal ends the row, the provider or the run, by whose fault it is; a doubt keeps the money, and ends nothing."""
     studio.sandbox.faults(rule(effect, nth=[1]))
     async with studio.opened(studio.job("a")) as run:
         await studio.work(run)
         assert run.status_of("a") is status
-        assert type(run.lanes["qiniu"].closed) is (closed or type(None))
+        assert type(run.sessions["qiniu"].closed) is (closed or type(None))
         assert type(run.failure) is (failure or type(None))
         [money] = studio.overview().money
-        assert run.tally.spent["USD"] == money.committed == (0 if status in (REJECTED, PLANNED) else Decimal("0.4"))
+        assert (
+            run.progress.committed["USD"] == money.committed == (0 if status in (REJECTED, PLANNED) else Decimal("0.4"))
+        )
     assert studio.ending(run).code == code
 
 
@@ -78,8 +80,8 @@ async def test_s31_a_refused_key_is_sent_no_more(studio):
 async def test_s02_what_cannot_be_sent_is_for_the_operator(studio):
     """A key that no request can carry hurts no row and leaves none in doubt; a fallback, dearer perhaps, is no way out."""
     async with studio.opened(studio.job("a", "acedata"), studio.job("b", "acedata")) as run:
-        lane = run.lanes["qiniu"]
-        lane.provider = Client(run.http, lane.provider.profile, studio.sandbox.url, "sk-CANARY\nsk-CANARY")
+        session = run.sessions["qiniu"]
+        session.provider = Client(run.http, session.provider.profile, studio.sandbox.url, "sk-CANARY\nsk-CANARY")
         await studio.work(run)
     ended = studio.ending(run)
     assert (ended.code, set(ended.statuses.values()), studio.bill()) == (BAD_INPUT, {PLANNED}, [])
@@ -123,7 +125,7 @@ async def test_a_server_that_says_no_for_long_is_given_up(studio):
     studio.sandbox.faults(rule({"status": 503, "retry_after": 0.01}))
     async with studio.opened(studio.job("a"), studio.job("b", "acedata"), wait_for_provider=0.3) as run:
         await studio.work(run)
-        assert isinstance(run.lanes["qiniu"].closed, ProviderUnavailable)
+        assert isinstance(run.sessions["qiniu"].closed, ProviderUnavailable)
     ended = studio.ending(run)
     assert (ended.code, ended.statuses, studio.bought()) == (UNFINISHED, {"a": PLANNED, "b": DONE}, [("acedata", "b")])
     assert not ended.heard("qiniu answers again")
@@ -138,7 +140,7 @@ async def test_a_server_that_is_well_again_is_said_to_be(studio):
     assert [line.split(" (")[0] for line in ended.said] == ["qiniu cannot be reached", "qiniu answers again."]
 
 
-async def test_s44_three_doubts_in_a_row_shut_the_lane(studio):
+async def test_s44_three_doubts_in_a_row_close_the_provider(studio):
     """When one submission after the other ends in doubt no more are sent there; rows that were not sent may turn."""
     studio.sandbox.faults(rule({"cut": "after"}))
     jobs = [studio.job(f"j{n}") for n in range(4)]
@@ -225,17 +227,17 @@ async def _replaying():
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
 
 
-async def test_s39_a_replayed_id_shuts_the_lane(studio, monkeypatch):
+async def test_s39_a_replayed_id_closes_the_provider(studio, monkeypatch):
     """An id that another job owns is nobody else's: that job is in doubt, and the provider gets no more orders."""
     async with _replaying() as address:
         monkeypatch.setenv("QINIU_BASE_URL", address)
         jobs = [studio.job("a"), studio.job("b", "acedata"), studio.job("c")]
         async with studio.opened(*jobs, in_flight=2) as run:
             working = asyncio.create_task(studio.work(run))
-            await studio.until(lambda: run.lanes["qiniu"].closed and run.status_of("c") is PLANNED)
+            await studio.until(lambda: run.sessions["qiniu"].closed and run.status_of("c") is PLANNED)
             run.interrupt()
             await working
-            assert isinstance(run.lanes["qiniu"].closed, UnusableAnswer)
+            assert isinstance(run.sessions["qiniu"].closed, UnusableAnswer)
     ended = studio.ending(run)
     assert ended.statuses == {"a": JobStatus.WAITING, "b": IN_DOUBT, "c": PLANNED}
     assert ended.heard("qiniu gave b the id of a")
@@ -314,35 +316,35 @@ async def test_a_stop_before_the_first_byte_sends_nothing(studio):
     before = studio.sandbox.orders()
     job = studio.job("a")
     async with studio.opened(job) as run:
-        lane = run.lanes["qiniu"]
-        claimed = await claim(job, lane, run)
+        session = run.sessions["qiniu"]
+        claimed = await reserve(job, session, run)
         assert isinstance(claimed, Claim)
-        assert run.tally.spent == {"USD": Decimal("0.40")}
+        assert run.progress.committed == {"USD": Decimal("0.40")}
         run.interrupt()
-        await send(job, claimed, lane, run)
+        await send(job, claimed, session, run)
         assert run.status_of("a") is PLANNED
-        assert await claim(job, lane, run) is None
+        assert await reserve(job, session, run) is None
     assert studio.attempts() == ["not_sent"]
     assert studio.sandbox.orders() == before
-    assert run.tally.spent == {"USD": 0}
+    assert run.progress.committed == {"USD": 0}
 
 
 @pytest.mark.parametrize("why", ["open", "budget", "stop", "in doubt"])
-async def test_a_job_does_not_turn_from_a_closed_lane_without_need(studio, why):
-    """A job turns if its lane is shut, and not when it is open, when the whole run ends, or when it is not planned."""
+async def test_a_job_does_not_turn_from_a_closed_provider_without_need(studio, why):
+    """A job turns if its provider is closed, and not when it is open, when the whole run ends, or when it is not planned."""
     job = studio.job("a", "acedata")
     async with studio.opened(job) as run:
-        lane = run.lanes["qiniu"]
-        lane.closed = None if why == "open" else FundsExhausted()
+        session = run.sessions["qiniu"]
+        session.closed = None if why == "open" else FundsExhausted()
         if why == "budget":
             run.close(BudgetReached())
         elif why == "stop":
             run.interrupt()
         elif why == "in doubt":
-            run.move(job, Standing(IN_DOUBT))
-        await turn_from_closed(job, lane, run)
+            await run.record(job, InDoubt("reset"), (await run.reserve(job, "account")).claim)
+        await fall_back_from_closed(job, session, run)
         assert run.job("a") == job.model_copy(update={"row": 1})
-    assert studio.records()["a"].job.turned == 0
+    assert studio.records()["a"].job.fallback_index == 0
 
 
 async def test_what_has_turned_is_not_claimed_as_it_was(studio):
@@ -350,11 +352,11 @@ async def test_what_has_turned_is_not_claimed_as_it_was(studio):
     studio.sandbox.faults(rule({"status": 400}))
     job = studio.job("a", "acedata")
     async with studio.opened(job) as run:
-        lane = run.lanes["qiniu"]
-        await send(job, await claim(job, lane, run), lane, run)
+        session = run.sessions["qiniu"]
+        await send(job, await reserve(job, session, run), session, run)
         assert run.job("a").order.provider == "acedata"
-        assert await claim(job, lane, run) is None
-        assert isinstance(await claim(run.job("a"), run.lanes["acedata"], run), Claim)
+        assert await reserve(job, session, run) is None
+        assert isinstance(await reserve(run.job("a"), run.sessions["acedata"], run), Claim)
     assert studio.attempts() == ["rejected", "claimed"]
 
 
@@ -362,18 +364,18 @@ async def test_a_job_that_stands_elsewhere_is_not_claimed(studio):
     """If the ledger says that a job is not planned, whoever asks for it learns where it stands."""
     job = studio.job("a")
     async with studio.opened(job) as run:
-        lane = run.lanes["qiniu"]
-        held = await run.ledger.write(attempts.claim, job, "somebody", None)
-        assert isinstance(held, Claim)
-        assert await claim(job, lane, run) is None
+        session = run.sessions["qiniu"]
+        held = await run.ledger.write(outcomes.reserve, job, "somebody", None)
+        assert held.claim is not None
+        assert await reserve(job, session, run) is None
         assert run.status_of("a") is JobStatus.SUBMITTING
 
 
 async def test_d16_a_disk_that_was_full_once_buys_nothing_more(studio):
-    """After the ballast went for an id, no new order is claimed in this run."""
+    """After the reserved space went for an id, no new order is claimed in this run."""
     job = studio.job("a")
     async with studio.opened(job) as run:
         run.ledger.full = True
-        assert await claim(job, run.lanes["qiniu"], run) is None
+        assert await reserve(job, run.sessions["qiniu"], run) is None
         assert isinstance(run.closed, DiskFull)
     assert studio.ending(run).code == UNFINISHED

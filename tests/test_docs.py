@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
+from flows.command_line.app import app
 from pipelines.catalogue.manifest_row import COLUMNS
 from tests.programmes import glossary_page, laws_page, providers_page
 
@@ -93,6 +95,30 @@ def test_what_a_page_names_exists():
     for page in PAGES:
         named = re.findall(r"`((?:pipelines|flows|tasks|tests|docs)/[\w./-]+)`", page.read_text("utf-8"))
         assert [path for path in named if not (HOUSE / path).exists()] == [], page.name
+
+
+def test_the_map_leads_to_files():
+    """Every room of the README's map is there, and so is each file at which a change begins."""
+    rows = re.findall(r"^\| `(\w[\w/]*/)` \| (.+) \| (.+) \|$", (HOUSE / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert {room for room, *_ in rows} >= {
+        f"pipelines/{path.parent.name}/" for path in HOUSE.glob("pipelines/*/__init__.py")
+    }
+    for room, _, begin in rows:
+        named = [room + name for name in re.findall(r"`([\w/]+(?:\.py|/))`", begin)]
+        assert [path for path in (room, *named) if not (HOUSE / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_exists(page):
+    """A `reelbatch` command that a page names, in a block or in a line, exists, and has the options that stand beside it."""
+    commands = typer.main.get_command(app).commands
+    text = page.read_text("utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    code = "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", text)]).replace("\\\n", " ")
+    for name, rest in re.findall(r"(?:^|&& )reelbatch ([a-z]+)\b([^#>\n]*)", code, re.MULTILINE):
+        assert name in commands, f"{page.name}: reelbatch {name}"
+        known = {option for parameter in commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"(?<=\s)--[a-z-]+", rest)) <= {*known, "--help"}, f"{page.name}: reelbatch {name}{rest}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

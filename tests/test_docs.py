@@ -97,6 +97,14 @@ def test_what_a_page_names_exists():
         assert [path for path in named if not (HOUSE / path).exists()] == [], page.name
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_python_of_a_page_imports_exists(page):
+    """Each name of ours that a Python block imports can be imported."""
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        for line in re.findall(r"^from (?:pipelines|flows|tasks)\S* import .+$", block, re.MULTILINE):
+            exec(line, {})
+
+
 def test_the_map_leads_to_files():
     """Every room of the README's map is there, and so is each file at which a change begins."""
     rows = re.findall(r"^\| `(\w[\w/]*/)` \| (.+) \| (.+) \|$", (HOUSE / "README.md").read_text("utf-8"), re.MULTILINE)

@@ -35,8 +35,8 @@ format: $(STAMP) ## put the code into shape
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-docs: $(STAMP) ## write the generated parts of docs/providers.md anew
-	PYTHONPATH=. $(BIN)/python tests/programmes/providers_page.py
+docs: $(STAMP) ## write the generated parts of docs/ anew
+	for page in providers glossary laws; do PYTHONPATH=. $(BIN)/python tests/programmes/$${page}_page.py || exit; done
 
 bench: $(STAMP) ## figures beside a plain script; run it alone on the machine
 	$(BIN)/python tests/benchmarks/bench_throughput.py "1000 x 1 s, 50 in flight" "2000 x 1 s, 200 in flight"

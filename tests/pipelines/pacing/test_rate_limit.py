@@ -44,7 +44,7 @@ async def test_a_pause_earns_no_more_than_the_burst():
     assert times[3] >= 0.038
 
 
-async def test_t27_a_hint_holds_everybody():
+async def test_s33_a_hint_holds_everybody():
     """After a refusal with a hint nobody is sent before its end, and they do not all come at once then."""
     rate = RateLimit(50)
     assert rate.slow_down(0.15) == pytest.approx(0.15, abs=0.01)

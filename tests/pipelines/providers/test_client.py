@@ -214,7 +214,7 @@ async def test_t8_an_error_about_many_jobs_says_nothing_of_any(peer, client_of, 
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
-async def test_t21_a_key_that_the_provider_echoes_is_hidden(peer, client_of, order_of, status):
+async def test_k04_a_key_that_the_provider_echoes_is_hidden(peer, client_of, order_of, status):
     """A provider that repeats the key in its answer does not get it into a verdict, an error or a progress."""
     client = client_of("qiniu")
     echo = {"error": {"code": f"bad {KEY}", "message": f"Incorrect API key provided: {KEY}"}, "status": "failed"}
@@ -229,7 +229,7 @@ async def test_t21_a_key_that_the_provider_echoes_is_hidden(peer, client_of, ord
     assert len(peer.requests) == 2
 
 
-def test_t21_a_client_does_not_show_its_key():
+def test_k04_a_client_does_not_show_its_key():
     """Neither the client nor the account's fingerprint tells the key."""
     client = Client(None, profile_named("qiniu"), "https://api/v1", KEY)
     assert KEY not in repr(client) + str(client) + client.account

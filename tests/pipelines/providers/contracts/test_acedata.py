@@ -490,7 +490,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(_KEYS, _VALUES, max_size=6), st.sampled_from(NAMES))
-def test_t09_no_answer_breaks_it(answer, name):
+def test_w06_no_answer_breaks_it(answer, name):
     """Any object can be read, alone or in a batch, by each service; only a success has links."""
     profile = profile_named(name)
     progress = CONTRACT.read_progress(answer, JOB, profile, "https://api")

@@ -158,7 +158,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(_KEYS, _VALUES, max_size=6))
-def test_t09_no_answer_breaks_it(answer):
+def test_w06_no_answer_breaks_it(answer):
     """Any object can be read; only a success has links."""
     progress = _progress(answer)
     assert progress.phase is Phase.SUCCEEDED or not progress.links

@@ -368,7 +368,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(_KEYS, _VALUES, max_size=6), st.sampled_from(["openai", "qiniu", "sglang", "new-api"]))
-def test_t09_no_answer_breaks_it(answer, provider):
+def test_w06_no_answer_breaks_it(answer, provider):
     """Any object can be read; only a success has links."""
     progress = _progress(answer, provider)
     assert progress.phase is Phase.SUCCEEDED or not progress.links

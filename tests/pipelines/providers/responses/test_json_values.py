@@ -180,7 +180,7 @@ def test_the_mask_of_secrets_holds_for_every_scheme():
 
 
 @given(_ANY)
-def test_t09_no_value_breaks_a_reader(value):
+def test_w06_no_value_breaks_a_reader(value):
     """Every reader takes anything, and what it gives back can be shown and stored."""
     json_values.moment(value)
     json_values.is_link(value)
@@ -195,7 +195,7 @@ def test_t09_no_value_breaks_a_reader(value):
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
-def test_t09_no_link_breaks_the_expiry(address, query):
+def test_w06_no_link_breaks_the_expiry(address, query):
     """Any text may be asked when it ends."""
     json_values.expiry_of(address)
     json_values.expiry_of(f"https://x/y?e={query}&X-Amz-Date={query}&X-Amz-Expires={query}&{query}")

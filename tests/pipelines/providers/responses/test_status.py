@@ -209,7 +209,7 @@ _ANY = st.recursive(
 
 
 @given(st.sampled_from(sorted(shipped_profiles())), st.integers(100, 599), _ANY, st.booleans(), st.booleans())
-def test_t09_every_answer_is_read_or_translated(name, status, body, result, complete):
+def test_w06_every_answer_is_read_or_translated(name, status, body, result, complete):
     """Any answer gives a body or an error of ours that can be shown; a job ends by none of these errors."""
     try:
         read = _read(name, status, body, result=result, complete=complete)

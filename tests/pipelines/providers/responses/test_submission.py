@@ -314,7 +314,7 @@ def test_s13_a_body_that_broke_off_is_in_doubt(status, body):
     assert verdict.excerpt == body.decode()
 
 
-def test_t05_an_answer_cut_at_every_byte_is_in_doubt_until_it_is_whole():
+def test_s13_an_answer_cut_at_every_byte_is_in_doubt_until_it_is_whole():
     """Cut anywhere, an acceptance is in doubt; whole, it is accepted."""
     whole = json.dumps({"id": "video_1", "object": "video", "status": "queued"}).encode()
     for length in range(len(whole)):
@@ -445,7 +445,7 @@ _JSON = st.recursive(
     complete=st.booleans(),
     headers=st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "x-request-id"]), st.text(max_size=20)),
 )
-def test_t09_no_answer_breaks_it_and_none_that_may_be_billed_is_rejected(provider, status, body, complete, headers):
+def test_s15_no_answer_breaks_it_and_none_that_may_be_billed_is_rejected(provider, status, body, complete, headers):
     """Any bytes with any status get a verdict; only a known refusal code turns a 2xx into a rejection."""
     verdict = _verdict(provider, status, body, complete=complete, headers=headers)
     if isinstance(verdict, Rejected):

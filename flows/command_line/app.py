@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.command_line import demo, doctor, init, ls, plan, providers, run, sandbox, status
-from flows.command_line.talk import debug_wanted, show_error
+from flows.command_line.talk import debug_wanted, errors_as_json, print_json, show_error
 
 app = typer.Typer(
     name="reelbatch",
@@ -55,6 +55,8 @@ def main() -> None:
     except ReelbatchError as error:
         if debug_wanted.get():
             raise
+        if "--json" in sys.argv:
+            print_json({"errors": errors_as_json(error)})
         show_error(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:

@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from typing import Any
 from flows.command_line.display import display
 from flows.command_line.prefect_server import temporary_server
 from flows.command_line.talk import print_json, say, show_error
+from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
 from pipelines.core.errors import ReelbatchError, SetupError
 from pipelines.core.events import Event, RunStopping
@@ -29,7 +31,7 @@ from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import LedgerReader
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
-from pipelines.run.opening import check_setup
+from pipelines.run.opening import check_setup, open_ledger
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, output_folder
 from pipelines.run.progress import RunProgress
@@ -69,9 +71,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
         with _terminal_log():
             asyncio.run(_drive(options, context, heard, as_json=as_json))
     except BaseException as error:
-        from prefect.exceptions import TerminationSignal  # loaded by now
-
-        if not isinstance(error, KeyboardInterrupt | asyncio.CancelledError | TerminationSignal):
+        if not isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and not _is_termination(error):
             raise
         show_error("Interrupted before anything was sent.")
         return INTERRUPTED
@@ -85,6 +85,12 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
             show_error(reason)
         _last_words(context.progress, folder, ledger_of(folder, options), rehearsed=options.rehearse)
     return context.result.exit_code
+
+
+def _is_termination(error: BaseException) -> bool:
+    """Tell whether Prefect's flow engine was asked to end; it is not loaded for the sake of the question."""
+    prefect = sys.modules.get("prefect.exceptions")
+    return prefect is not None and isinstance(error, prefect.TerminationSignal)
 
 
 @contextmanager
@@ -104,21 +110,26 @@ def _terminal_log() -> Iterator[None]:
 
 
 async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *, as_json: bool) -> None:
-    assert context.batch is not None
+    batch = context.batch
+    assert batch is not None
     _listen_for_signals(context)
     run_context.set(context)
-    with display(context.progress, plain=as_json) as (show, observe):
-        context.observers = (observe, partial(_remember, heard))
-        show("Starting Prefect ...")
-        async with _prefect_api(show):
-            from flows.campaign import campaign  # takes its time, while the server comes up
+    async with open_ledger(batch, options) as ledger:  # before Prefect, which takes its time
+        if "PREFECT_API_URL" not in os.environ and await refresh(batch, options, ledger, context):
+            return
+        context.ledger = ledger
+        with display(context.progress, plain=as_json) as (show, observe):
+            context.observers = (observe, partial(_remember, heard))
+            show("Starting Prefect ...")
+            async with _prefect_api(show):
+                from flows.campaign import campaign  # takes its time, while the server comes up
 
-            state: Any = await campaign(context.batch.path, options, return_state=True)
-        if context.result is None:
-            outcome = await state.aresult(raise_on_failure=False)
-            if isinstance(outcome, Exception):
-                raise outcome
-            raise SetupError(f"The Prefect flow run ended before the batch began: {state.message}")
+                state: Any = await campaign(batch.path, options, return_state=True)
+    if context.result is None:
+        outcome = await state.aresult(raise_on_failure=False)
+        if isinstance(outcome, Exception):
+            raise outcome
+        raise SetupError(f"The Prefect flow run ended before the batch began: {state.message}")
 
 
 def _remember(heard: deque[str], event: Event) -> None:

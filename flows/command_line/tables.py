@@ -22,7 +22,7 @@ from pipelines.core.text.counts import counted, first_of
 from pipelines.ledger.views import Overview
 from pipelines.pricing.estimate import Estimate, jobs_to_make
 from pipelines.pricing.plan_hash import plan_hash
-from pipelines.run.doctor import Finding, Health
+from pipelines.run.doctor import DoctorFinding, Health
 
 _MOST_ROWS = 40
 _MOST_CASES = 10  # of a status; `ls` has them all
@@ -158,7 +158,7 @@ def job_table(rows: Sequence[ManifestRow]) -> None:
     console().print(table)
 
 
-def finding_table(found: Sequence[Finding]) -> None:
+def finding_table(found: Sequence[DoctorFinding]) -> None:
     """One line a check."""
     table = plain_table("check", "", "")
     colours = {Health.OK: "green", Health.NOTE: "yellow", Health.BAD: "bold red"}

@@ -33,3 +33,11 @@ def show_warnings(warnings: tuple[Any, ...]) -> None:
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def errors_as_json(error: Exception) -> list[dict[str, str]]:
+    """Every problem that an error speaks of, for machines: where, what, and how to mend it, as far as they are known."""
+    problems = getattr(error, "problems", None)
+    if problems is None:
+        return [{"what": str(error)}]
+    return [{"where": one.where, "what": one.what, "fix": one.fix} for one in problems]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import socket
 import sqlite3
@@ -40,7 +41,7 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """One check."""
 
     name: str
@@ -50,7 +51,7 @@ class Finding:
 
 async def examine(
     folder: Path, profiles: list[Profile], environment: Mapping[str, str], *, live: bool
-) -> list[Finding]:
+) -> list[DoctorFinding]:
     """Every check, none of which costs money.
 
     Args:
@@ -74,48 +75,67 @@ async def examine(
     return found
 
 
-def _python() -> Finding:
-    return Finding("Python", Health.OK, sys.version.split()[0])
+def _python() -> DoctorFinding:
+    return DoctorFinding("Python", Health.OK, sys.version.split()[0])
 
 
-def _pins() -> Iterator[Finding]:
+def _pins() -> Iterator[DoctorFinding]:
     for name, (least, below) in _PINS.items():
         try:
             found = version(name)
         except PackageNotFoundError:
-            yield Finding(name, Health.BAD, "not installed; install with constraints.txt")
+            yield DoctorFinding(name, Health.BAD, "not installed; install with constraints.txt")
             continue
         numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
         fits = least <= numbers < below
         wish = f"needs at least {_dotted(least)} and below {_dotted(below)}"
-        yield Finding(name, Health.OK if fits else Health.BAD, found if fits else f"{found}; {wish}")
+        yield DoctorFinding(name, Health.OK if fits else Health.BAD, found if fits else f"{found}; {wish}")
 
 
 def _dotted(numbers: tuple[int, ...]) -> str:
     return ".".join(str(number) for number in numbers)
 
 
-async def _prefect_server(environment: Mapping[str, str]) -> Finding:
+async def _prefect_server(environment: Mapping[str, str]) -> DoctorFinding:
     """Prefect's server imports with the packages that are installed; a mismatch shows only there."""
     name = "Prefect server"
     if url := environment.get("PREFECT_API_URL"):
-        return Finding(name, Health.OK, f"yours at {url}; every run goes there")
+        return await _prefect_ui(name, url)
     command = (sys.executable, "-c", "import prefect.server.api.server")
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     _, talk = await process.communicate()
     if process.returncode == 0:
-        return Finding(name, Health.OK, "none is set; each run brings its own (its UI: `prefect server start`)")
+        return DoctorFinding(name, Health.OK, "none is set; each run brings its own (its UI: `prefect server start`)")
     last = talk.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason given"]
-    return Finding(name, Health.BAD, f"does not import: {last[0]}")
+    return DoctorFinding(name, Health.BAD, f"does not import: {last[0]}")
 
 
-def _port(environment: Mapping[str, str]) -> Finding:
+async def _prefect_ui(name: str, url: str) -> DoctorFinding:
+    """Ask a server of the operator's own where its UI looks for it: with another port, by default still at 4200."""
+    origin = Origin.of(url)
+    address = url.rstrip("/").removesuffix("/api")
+    try:
+        async with Http() as http:
+            answer = await http.ask("GET", f"{address}/ui-settings", headers={}, deadline_s=5)
+        asked = json.loads(answer.body).get("api_url") or ""
+    except TransportError:
+        words = f"nobody answers at {url}; start it with `prefect server start`, or unset PREFECT_API_URL"
+        return DoctorFinding(name, Health.BAD, words)
+    except (ValueError, AttributeError):  # no UI, or not one that can be asked
+        return DoctorFinding(name, Health.OK, f"yours at {url}; every run goes there")
+    if asked.startswith("http") and Origin.of(asked).port != origin.port:
+        words = f"yours at {url}, but its UI asks {asked}: start it with PREFECT_UI_API_URL={url}"
+        return DoctorFinding(name, Health.NOTE, words)
+    return DoctorFinding(name, Health.OK, f"yours at {url}; every run goes there")
+
+
+def _port(environment: Mapping[str, str]) -> DoctorFinding:
     if environment.get("PREFECT_API_URL"):
-        return Finding("ports", Health.OK, "not needed, a Prefect server is set")
+        return DoctorFinding("ports", Health.OK, "not needed, a Prefect server is set")
     free = next((port for port in SERVER_PORTS if _is_free(port)), None)
     if free is None:
-        return Finding("ports", Health.BAD, "no port from 8000 to 8999 is free for Prefect's server")
-    return Finding("ports", Health.OK, f"{free} is free for Prefect's server")
+        return DoctorFinding("ports", Health.BAD, "no port from 8000 to 8999 is free for Prefect's server")
+    return DoctorFinding("ports", Health.OK, f"{free} is free for Prefect's server")
 
 
 def _is_free(port: int) -> bool:
@@ -127,46 +147,50 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _disk(folder: Path) -> Iterator[Finding]:
+def _disk(folder: Path) -> Iterator[DoctorFinding]:
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     words = f"{free / 2**30:.1f} GiB free in {existing}"
-    yield Finding("disk", Health.OK if free >= _LEAST_FREE_BYTES else Health.BAD, words)
+    yield DoctorFinding("disk", Health.OK if free >= _LEAST_FREE_BYTES else Health.BAD, words)
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        yield Finding("folder", Health.BAD, f"{existing} cannot be written ({error.strerror})")
+        yield DoctorFinding("folder", Health.BAD, f"{existing} cannot be written ({error.strerror})")
     else:
-        yield Finding("folder", Health.OK, f"{existing} can be written")
+        yield DoctorFinding("folder", Health.OK, f"{existing} can be written")
 
 
-def _sqlite() -> Finding:
-    return Finding("SQLite", Health.OK, f"{sqlite3.sqlite_version}, journal mode {journal_mode()}, synced in full")
+def _sqlite() -> DoctorFinding:
+    return DoctorFinding(
+        "SQLite", Health.OK, f"{sqlite3.sqlite_version}, journal mode {journal_mode()}, synced in full"
+    )
 
 
-def _clock() -> Finding:
+def _clock() -> DoctorFinding:
     now = datetime.now(UTC)
     if now < _BUILT:
-        return Finding(
+        return DoctorFinding(
             "clock", Health.BAD, f"says {now:%Y-%m-%d %H:%M} UTC, which is in the past; link expiry needs it right"
         )
-    return Finding("clock", Health.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC (compared with the providers' by --live)")
+    return DoctorFinding("clock", Health.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC (compared with the providers' by --live)")
 
 
-def _key(profile: Profile, environment: Mapping[str, str]) -> Finding:
+def _key(profile: Profile, environment: Mapping[str, str]) -> DoctorFinding:
     name = f"key of {profile.name}"
     base_url, own = profile.base_url_from(environment)
     where = f", address {base_url}" if own else ""
     key = profile.key_from(environment)
     if reason := key_refusal(key or ""):
-        return Finding(name, Health.BAD, f"set{where}, but {reason}")
+        return DoctorFinding(name, Health.BAD, f"set{where}, but {reason}")
     if key:
-        return Finding(name, Health.OK, f"set{where}")
-    return Finding(name, Health.NOTE, f"not set ({' or '.join(profile.key_names)}){where}; a rehearsal needs none")
+        return DoctorFinding(name, Health.OK, f"set{where}")
+    return DoctorFinding(
+        name, Health.NOTE, f"not set ({' or '.join(profile.key_names)}){where}; a rehearsal needs none"
+    )
 
 
-async def _answers(profile: Profile, environment: Mapping[str, str]) -> Finding:
+async def _answers(profile: Profile, environment: Mapping[str, str]) -> DoctorFinding:
     """Whether anybody answers at the address. No key is sent."""
     name = f"{profile.name} live"
     base_url, _ = profile.base_url_from(environment)
@@ -175,11 +199,11 @@ async def _answers(profile: Profile, environment: Mapping[str, str]) -> Finding:
         async with Http() as http:
             answer = await http.ask("GET", base_url, headers={}, deadline_s=10)
     except (ValueError, TransportError) as error:
-        return Finding(name, Health.BAD, f"{base_url} does not answer: {error}")
+        return DoctorFinding(name, Health.BAD, f"{base_url} does not answer: {error}")
     skew = _skew_s(answer.headers.get("date"))
     if skew > _MOST_SKEW_S:
-        return Finding(name, Health.BAD, f"answers, but its clock and this one differ by {skew:.0f} s")
-    return Finding(name, Health.OK, f"{base_url} answers")
+        return DoctorFinding(name, Health.BAD, f"answers, but its clock and this one differ by {skew:.0f} s")
+    return DoctorFinding(name, Health.OK, f"{base_url} answers")
 
 
 def _skew_s(date: str | None) -> float:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from pipelines.batch import Batch
 from pipelines.core.errors import ReelbatchError, SetupError
 from pipelines.core.events import NoCallbacks, RunBegan
-from pipelines.core.status import ACCEPTED
+from pipelines.core.job import Job
+from pipelines.core.status import ACCEPTED, JobStatus
+from pipelines.core.text.suggestion import near_name
 from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
+from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Http
@@ -23,6 +26,7 @@ from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder
 from pipelines.run.provider_session import Allowance, Pace, ProviderSession
 from pipelines.run.run import Run, RunContext, run_context
+from pipelines.run.selection import choose
 
 
 def check_setup(batch: Batch, options: RunOptions) -> None:
@@ -43,6 +47,32 @@ def check_setup(batch: Batch, options: RunOptions) -> None:
 
 
 @asynccontextmanager
+async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger]:
+    """Open the ledger of a batch, and register the batch in it.
+
+    Raises:
+        LedgerOwned: another run works on this folder.
+        BatchError: a row that was bought already asks for something else now.
+        SetupError: the folder or the ledger cannot be used.
+    """
+    folder = output_folder(batch, options)
+    make_folders(folder)
+    async with Ledger(ledger_of(folder, options), folder=folder) as ledger:
+        await ledger.write(
+            registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
+        )
+        yield ledger
+
+
+def is_work_left(batch: Batch, options: RunOptions, states: Mapping[str, JobState], orphans: Iterable[Job]) -> bool:
+    """Tell whether a run would have anything to do: a job to send, to wait for, or to bring home."""
+    ids = [job.id for job in batch.jobs]
+    asked_for = choose(ids, options.only)[0] if options.only else [*ids, *(job.id for job in orphans)]
+    found = (states[job_id].status for job_id in asked_for)
+    return any(not status.meaning.final and status is not JobStatus.IN_DOUBT for status in found)
+
+
+@asynccontextmanager
 async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
     """Open everything that a run needs, in order, and close it in reverse.
 
@@ -57,11 +87,9 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
     _check_only(batch, options)
     accounts = accounts_of(batch, options)
     async with AsyncExitStack() as stack:
-        make_folders(folder)
-        ledger = await stack.enter_async_context(Ledger(ledger_of(folder, options), folder=folder))
-        await ledger.write(
-            registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
-        )
+        ledger = context.ledger
+        if ledger is None:
+            ledger = await stack.enter_async_context(open_ledger(batch, options))
         states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
         made_as = {job.id: job for job in (*batch.jobs, *orphans)}
         made_as |= {job.id: job for job in await ledger.write(views.fallen_back) if job.id in made_as}
@@ -163,9 +191,11 @@ def _budget(batch: Batch, options: RunOptions) -> Budget | None:
 
 
 def _check_only(batch: Batch, options: RunOptions) -> None:
-    unknown = sorted(set(options.only) - {job.id for job in batch.jobs})
+    ids = [job.id for job in batch.jobs]
+    _, unknown = choose(ids, options.only)
     if unknown:
-        raise SetupError(f"--only names {', '.join(unknown)}, which {batch.path.name} does not have.")
+        near = near_name(unknown[0], ids)
+        raise SetupError(f"--only names {', '.join(unknown)}, which {batch.path.name} does not have. {near}".rstrip())
 
 
 def _without_callbacks(run: Run) -> tuple[str, ...]:

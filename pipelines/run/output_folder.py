@@ -35,6 +35,11 @@ def is_rehearsal(folder: Path) -> bool:
     return (folder / SANDBOX_BILL).is_file()
 
 
+def title_of(batch: Batch, options: RunOptions) -> str:
+    """Choose the heading of the gallery; a rehearsal says that it is one."""
+    return f"{batch.name} (rehearsal, nothing was paid)" if options.rehearse else batch.name
+
+
 def make_folders(folder: Path) -> None:
     """Make the folder and those in it that a run fills.
 

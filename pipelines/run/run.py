@@ -28,8 +28,10 @@ from pipelines.pacing.slots import InFlight
 from pipelines.run.exit_code import exit_code
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import title_of
 from pipelines.run.progress import RunProgress
 from pipelines.run.provider_session import ProviderSession
+from pipelines.run.selection import choose
 
 _DOWNLOADS = 16
 _RARELY_S = 60.0
@@ -158,7 +160,7 @@ class Run:
     @property
     def title(self) -> str:
         """The heading of the gallery; a rehearsal says that it is one."""
-        return f"{self.batch.name} (rehearsal, nothing was paid)" if self.options.rehearse else self.batch.name
+        return title_of(self.batch, self.options)
 
     def job(self, job_id: str) -> Job:
         """The job of that id, as it is made now."""
@@ -216,9 +218,10 @@ class Run:
 
     def _asked_for(self) -> list[Job]:
         """The jobs of the batch, or those that `--only` names, or with the whole batch what has left it as well."""
-        only = set(self.options.only)
-        jobs = [*self.batch.jobs, *(() if only else self.orphans)]
-        return [self.made_as[job.id] for job in jobs if not only or job.id in only]
+        if not self.options.only:
+            return [self.made_as[job.id] for job in (*self.batch.jobs, *self.orphans)]
+        chosen, _ = choose([job.id for job in self.batch.jobs], self.options.only)
+        return [self.made_as[job_id] for job_id in chosen]
 
     def _is_open(self, job: Job) -> bool:
         """Tell whether there may be something to do for a job: a row that is switched off may have no session."""
@@ -243,6 +246,7 @@ class RunContext:
 
     batch: Batch | None = None  # read already, so that the flow need not read it again
     observers: tuple[Observer, ...] = ()
+    ledger: Ledger | None = None  # open, with the batch registered in it; None: the flow opens it
     begun: Callable[[], None] | None = None  # called when the run begins, inside the flow
     progress: RunProgress = field(default_factory=RunProgress)
     run: Run | None = None  # while it is open

@@ -17,8 +17,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.campaign import campaign
 from pipelines.catalogue.manifest_row import COLUMNS
-from pipelines.run.options import RunOptions
 from pipelines.run.observers import SAID
+from pipelines.run.options import RunOptions
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 PICTURE = "https://images.example.com/kettle-720x1280.jpg"

@@ -1,0 +1,40 @@
+"""A run that has nothing to do: its catalogue is written anew from the ledger, and it says how things stand."""
+
+from __future__ import annotations
+
+from pipelines.batch import Batch
+from pipelines.catalogue.compilation import write_catalogue
+from pipelines.ledger import views
+from pipelines.ledger.balances import balances
+from pipelines.ledger.ledger import Ledger
+from pipelines.run.exit_code import exit_code
+from pipelines.run.opening import is_work_left
+from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import output_folder, title_of
+from pipelines.run.run import RunContext, RunResult
+
+
+async def refresh(batch: Batch, options: RunOptions, ledger: Ledger, context: RunContext) -> bool:
+    """Write the catalogue, and fill in the counts and the result, if there is nothing else to do.
+
+    Args:
+        batch: registered in the ledger.
+        options: of the run.
+        ledger: open.
+        context: whose counts and result are filled in.
+
+    Returns:
+        Whether that was all; else nothing was done.
+
+    Raises:
+        SetupError: the ledger cannot be read, or the folder not be written.
+    """
+    states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
+    if is_work_left(batch, options, states, orphans):
+        return False
+    ids = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
+    context.progress.begin((states[job_id].status for job_id in ids), await ledger.write(balances))
+    folder, title = output_folder(batch, options), title_of(batch, options)
+    await write_catalogue(ledger, batch, folder, title=title, rehearsed=options.rehearse)
+    context.result = RunResult(exit_code(context.progress.counts), (), status_requests=0, generating_cpu_s=0.0)
+    return True

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pipelines.run.doctor import Health, examine
+
+
+@pytest.fixture
+def prefect_server(tmp_path):
+    """What the doctor says of Prefect's server, in an environment that sets an address of one."""
+
+    async def look(url):
+        found = await examine(tmp_path, [], dict(os.environ) | {"PREFECT_API_URL": url}, live=False)
+        return next(finding for finding in found if finding.name == "Prefect server")
+
+    return look
+
+
+async def test_a_ui_that_asks_another_port_is_told_how_to_start(prefect_server, prefect_api):
+    """`prefect server start --port 4311` alone gives a UI that asks port 4200 and shows nothing; the cure is named."""
+    finding = await prefect_server(prefect_api)
+    assert finding.health is Health.NOTE
+    assert f"PREFECT_UI_API_URL={prefect_api}" in finding.words
+    assert "4200" in finding.words
+
+
+async def test_a_server_that_does_not_answer_is_bad(prefect_server):
+    """A run would fail, so the doctor says so, and what to do."""
+    finding = await prefect_server("http://127.0.0.1:9/api")
+    assert finding.health is Health.BAD
+    assert "prefect server start" in finding.words

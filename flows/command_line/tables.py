@@ -12,14 +12,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.actions.overview import CampaignOverview
 from pipelines.batch import Batch, own_columns_words
-from pipelines.catalogue.attention import Case
 from pipelines.catalogue.manifest_row import ManifestRow
+from pipelines.catalogue.report import Case
+from pipelines.catalogue.sums import BUCKETS, GroupSum
 from pipelines.core.job import Job
 from pipelines.core.status import JobStatus, Tone
-from pipelines.core.text.amounts import amount_text
+from pipelines.core.text.amounts import amount_text, price_text
 from pipelines.core.text.counts import counted, first_of
-from pipelines.ledger.views import Overview
 from pipelines.pricing.estimate import Estimate, jobs_to_make
 from pipelines.pricing.plan_hash import plan_hash
 from pipelines.run.doctor import Finding, Health
@@ -107,23 +108,48 @@ def _money(totals: object) -> str:
     return ", ".join(f"{amount} {currency}" for currency, amount in amounts.items()) or "no known price"
 
 
-def status_table(folder: Path, overview: Overview, *, rehearsed: bool) -> None:
+def status_table(found: CampaignOverview) -> None:
     """Counts and money; of a rehearsal, what it would have cost."""
-    terminal = console()
-    total = sum(overview.counts.values())
-    terminal.print(f"{overview.campaign} in {folder}: {overview.counts.get(JobStatus.DONE, 0)} of {total} done")
+    terminal, counts = console(), found.counts
+    total = sum(counts.counts.values())
+    terminal.print(f"{counts.campaign} in {found.folder}: {counts.counts.get(JobStatus.DONE, 0)} of {total} done")
     table = plain_table("status", "jobs", right=("jobs",))
-    for status, count in overview.counts.items():
+    for status, count in counts.counts.items():
         table.add_row(status.label, str(count), style=_COLOURS[status.meaning.tone])
     terminal.print(table)
-    if rehearsed:
-        terminal.print("This is a rehearsal: nothing was paid." + (" It would have cost:" if overview.money else ""))
-    for money in overview.money:
+    if found.rehearsal:
+        terminal.print("This is a rehearsal: nothing was paid." + (" It would have cost:" if counts.money else ""))
+    for money in counts.money:
         terminal.print(
             f"{money.currency}: {amount_text(money.spent)} spent, {amount_text(money.reserved)} reserved, {amount_text(money.uncertain)} uncertain"
         )
-    if overview.running:
-        terminal.print(f"A run is going on: process {overview.run_pid} since {overview.run_since}.")
+    if counts.running:
+        terminal.print(f"A run is going on: process {counts.run_pid} since {counts.run_since}.")
+
+
+def sums_table(column: str, groups: Sequence[GroupSum]) -> None:
+    """What the jobs come to for each value of a column; of the money, only the kinds that there are."""
+    kinds = [
+        kind
+        for kind in BUCKETS
+        if kind == "spent" or any(getattr(money, kind) for group in groups for money in group.money)
+    ]
+    table = plain_table(column, "jobs", "done", *kinds, "video", right=("jobs", "done", *kinds, "video"))
+    for group in groups:
+        table.add_row(
+            "(none)" if group.value is None else _short(str(group.value)),
+            f"{group.jobs:,}",
+            f"{group.done:,}",
+            *(
+                ", ".join(
+                    price_text(getattr(money, kind), money.currency) for money in group.money if getattr(money, kind)
+                )
+                for kind in kinds
+            ),
+            f"{group.video_s:,.1f} s",
+        )
+    console().print()
+    console().print(table)
 
 
 def case_table(folder: Path, cases: Sequence[Case]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow, manifest_row, own_names
 from pipelines.core.errors import LedgerError
+from pipelines.core.text.excerpt import excerpt
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, ledger_in
 from pipelines.ledger.views import JobRecord
@@ -99,10 +100,10 @@ def _frame_of_files(folder: Path) -> pd.DataFrame:
             theirs = [name for name in values if name not in COLUMNS]
             own |= dict.fromkeys(theirs)
             given = {name: value for name, value in values.items() if value is not None}
-            rows.append(ManifestRow(**given, own={name: given.pop(name) for name in theirs if name in given}))
-    except (OSError, ValueError) as error:
-        why = str(error).partition("\n")[0]
-        raise LedgerError(f"{path} cannot be read as a manifest ({type(error).__name__}: {why}).") from None
+            filled = {name: given.pop(name) for name in theirs if name in given}
+            rows.append(ManifestRow(**given, own=filled))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise LedgerError(f"{path} cannot be read as a manifest: {excerpt(' '.join(str(error).split()), 160)}.") from None
     return catalogue_frame(rows, list(own))
 
 

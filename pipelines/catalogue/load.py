@@ -103,7 +103,9 @@ def _frame_of_files(folder: Path) -> pd.DataFrame:
             filled = {name: given.pop(name) for name in theirs if name in given}
             rows.append(ManifestRow(**given, own=filled))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise LedgerError(f"{path} cannot be read as a manifest: {excerpt(' '.join(str(error).split()), 160)}.") from None
+        raise LedgerError(
+            f"{path} cannot be read as a manifest: {excerpt(' '.join(str(error).split()), 160)}."
+        ) from None
     return catalogue_frame(rows, list(own))
 
 

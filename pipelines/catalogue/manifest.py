@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,20 +48,17 @@ def write_manifest(folder: Path, frame: pd.DataFrame) -> None:
     """
     exact = json_columns(frame)
     with whole_file(folder / "manifest.jsonl") as path, path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(map(_json_line, as_rows(exact)))
+        for values in as_rows(exact):
+            line = json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str).translate(_LINE_ENDS)
+            if encodable(line) != line:  # half a surrogate pair is kept exactly, as its escape
+                line = json.dumps(values, separators=(",", ":"), default=str)
+            file.write(line + "\n")
     with whole_file(folder / "manifest.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([harmless(encodable(name)) for name in exact])
         writer.writerows(zip(*(_cells(name, values) for name, values in exact.items()), strict=True))
     with whole_file(folder / "manifest.parquet") as path:
         _write_parquet(path, frame)
-
-
-def _json_line(values: Mapping[str, Any]) -> str:
-    line = json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str).translate(_LINE_ENDS)
-    if encodable(line) != line:  # half a surrogate pair is kept exactly, as its escape
-        line = json.dumps(values, separators=(",", ":"), default=str)
-    return line + "\n"
 
 
 def _cells(name: str, values: Sequence[Any]) -> Iterable[str]:

@@ -92,12 +92,8 @@ def sums_by(frame: pd.DataFrame, column: str, paid: Sequence[Payment]) -> list[G
         }
     ).explode("value")
     jobs["group"] = pd.factorize(jobs["value"], use_na_sentinel=False)[0]
-    paid_by_group = pd.DataFrame(paid, columns=list(Payment._fields)).merge(jobs[["id", "group"]], on="id")
-    totals: dict[Any, int] = paid_by_group.groupby(["group", "currency", "bucket"])["micros"].sum().to_dict()
-    money: dict[Any, list[Balance]] = defaultdict(list)
-    for group, currency in sorted({(group, currency) for group, currency, _ in totals}):
-        amounts = {kind: from_micros(int(totals.get((group, currency, kind), 0))) or Decimal(0) for kind in BUCKETS}
-        money[group].append(Balance(currency, **amounts))
+    jobs = jobs.drop_duplicates(["id", "group"])  # a tag may be said twice
+    money = _money_by_group(jobs, paid)
     return [
         GroupSum(
             value=None if pd.isna(value := same["value"].iloc[0]) else value,
@@ -106,5 +102,17 @@ def sums_by(frame: pd.DataFrame, column: str, paid: Sequence[Payment]) -> list[G
             money=tuple(money[group]),
             video_s=round(float(same["video_s"].sum()), 3),
         )
-        for group, same in jobs.groupby("group")
+        for group, same in enumerate(one for _, one in jobs.groupby("group"))
     ]
+
+
+def _money_by_group(jobs: pd.DataFrame, paid: Sequence[Payment]) -> dict[int, list[Balance]]:
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    found = pd.DataFrame(paid, columns=list(Payment._fields)).merge(jobs[["id", "group"]], on="id")
+    totals: dict[Any, int] = found.groupby(["group", "currency", "bucket"])["micros"].sum().to_dict()
+    money: dict[int, list[Balance]] = defaultdict(list)
+    for group, currency in sorted({(group, currency) for group, currency, _ in totals}):
+        amounts = {kind: from_micros(int(totals.get((group, currency, kind), 0))) or Decimal(0) for kind in BUCKETS}
+        money[group].append(Balance(currency, **amounts))
+    return money

@@ -39,20 +39,19 @@ async def write_thumbnails(folder: Path, rows: Sequence[ManifestRow]) -> dict[st
     """
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def make(row: ManifestRow) -> tuple[str, str | None]:
+    def refresh(video: Path, thumbnail: Path) -> str | None:
+        try:
+            made = video.stat().st_mtime_ns
+            if thumbnail.is_file() and thumbnail.stat().st_mtime_ns >= made:
+                return None
+        except OSError as error:
+            return f"{type(error).__name__}: {error.strerror}"
+        return make_thumbnail(video, thumbnail)
+
+    async def look_after(row: ManifestRow) -> tuple[str, str | None]:
         async with gate:
-            video, thumbnail = folder / str(row.path), folder / FOLDER / thumbnail_name(row.id)
-            return row.id, await asyncio.to_thread(_make_if_needed, video, thumbnail)
+            thumbnail = folder / FOLDER / thumbnail_name(row.id)
+            return row.id, await asyncio.to_thread(refresh, folder / str(row.path), thumbnail)
 
-    found = await asyncio.gather(*(make(row) for row in rows if row.path))
+    found = await asyncio.gather(*(look_after(row) for row in rows if row.path))
     return {job_id: reason for job_id, reason in found if reason}
-
-
-def _make_if_needed(video: Path, thumbnail: Path) -> str | None:
-    try:
-        made = video.stat().st_mtime_ns
-        if thumbnail.is_file() and thumbnail.stat().st_mtime_ns >= made:
-            return None
-    except OSError as error:
-        return f"{type(error).__name__}: {error.strerror}"
-    return make_thumbnail(video, thumbnail)

@@ -26,7 +26,7 @@ def balance(currency, **amounts):
 def frame(make_row):
     return catalogue_frame(
         [
-            make_row(id="a", path="a.mp4", duration_s=4.02, width=1280, tags=("x", "y"), own={"Market": "DE"}),
+            make_row(id="a", path="a.mp4", duration_s=4.02, width=1280, tags=("x", "y", "x"), own={"Market": "DE"}),
             make_row(id="b", status="failed", duration_s=9, tags=("y",), params={"n": 1}, own={"Market": "DE"}),
             make_row(id="c", path="c.mp4", has_audio=True),
         ],

@@ -52,10 +52,9 @@ def cases(records: Iterable[JobRecord]) -> list[Case]:
 
 def summary_table(records: Sequence[JobRecord], *, most: int) -> list[dict[str, str]]:
     """Make a table of at most `most` jobs, those that need a person first. Prompts stay out: they may be confidential."""
-    frame = catalogue_frame(map(manifest_row, records))
-    urgent = frame["status"].map({status.value: status.rank for status in JobStatus}).argsort(kind="stable")
+    urgent = sorted(records, key=lambda record: record.status.rank)[:most]
     table = []
-    for row in plain_rows(frame.iloc[urgent[:most]]):
+    for row in plain_rows(catalogue_frame(map(manifest_row, urgent))):
         # A fallback says whose place it took.
         first = next((flag.removeprefix(_FALLBACK) for flag in row["flags"] if flag.startswith(_FALLBACK)), None)
         cost = row["cost_estimated"] if row["cost_actual"] is None else row["cost_actual"]

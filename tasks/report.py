@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from pipelines.catalogue.summary import summary_table
+from pipelines.catalogue.report import summary_table
 from pipelines.core.errors import SetupError
 from pipelines.core.text.amounts import buckets_text
 from pipelines.ledger import views

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Annotated
+
+import typer
 
 from flows.command_line.arguments import AsJson, OutputFolder
 from flows.command_line.talk import print_json
@@ -10,26 +12,25 @@ from flows.command_line.talk import print_json
 NAME = "status"
 
 
-def command(folder: OutputFolder, as_json: AsJson = False) -> None:
+def command(
+    folder: OutputFolder,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="COLUMN", help="Add up by a column of the manifest, such as provider, or one of your own."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show where everything stands: counts, money, and what needs a person. Works while a run is going on."""
-    from flows.command_line.tables import case_table, status_table
-    from pipelines.catalogue.attention import cases
-    from pipelines.ledger import views
-    from pipelines.ledger.ledger import LedgerReader, ledger_in
-    from pipelines.run.output_folder import is_rehearsal
+    from flows.command_line.tables import case_table, status_table, sums_table
+    from pipelines.actions.overview import campaign_overview
 
-    reader = LedgerReader(ledger_in(folder))
-    shown = reader.path.parent
-    overview = replace(reader.read(views.overview), running=reader.is_being_written())
-    urgent = any(status.meaning.needs_person for status in overview.counts)
-    waiting = reader.read(lambda connection: cases(views.records(connection))) if urgent else []
+    found = campaign_overview(folder, by)
     if as_json:
-        more = {
-            "folder": str(shown),
-            "rehearsal": is_rehearsal(shown),
-            "attention": [case.as_dict() for case in waiting],
-        }
-        print_json(overview.as_dict() | more)
-    else:
-        status_table(shown, overview, rehearsed=is_rehearsal(shown))
-        case_table(shown, waiting)
+        print_json(found.as_dict())
+        return
+    status_table(found)
+    if found.by is not None:
+        sums_table(found.by, found.groups)
+    case_table(found.folder, found.attention)

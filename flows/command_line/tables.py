@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from shlex import quote
@@ -12,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.actions.overview import CampaignOverview
 from pipelines.batch import Batch, own_columns_words
-from pipelines.catalogue.attention import Case
 from pipelines.catalogue.manifest_row import ManifestRow
-from pipelines.core.job import Job
+from pipelines.catalogue.report import Case
+from pipelines.catalogue.sums import BUCKETS, GroupSum
 from pipelines.core.status import JobStatus, Tone
-from pipelines.core.text.amounts import amount_text
+from pipelines.core.text.amounts import amount_text, price_text
 from pipelines.core.text.counts import counted, first_of
-from pipelines.ledger.views import Overview
 from pipelines.pricing.estimate import Estimate, jobs_to_make
 from pipelines.pricing.plan_hash import plan_hash
 from pipelines.run.doctor import DoctorFinding, Health
@@ -50,80 +51,94 @@ def _short(words: str, most: int = 60) -> str:
 
 def plan_table(batch: Batch, estimated: Estimate) -> None:
     """The first rows of a plan, what each would cost, and the whole."""
-    terminal = console()
+    terminal, rows = console(), []
+    for job in batch.jobs[:_MOST_ROWS]:
+        order, cost = job.order, price_text(job.cost_estimated, job.currency) or "unknown"
+        size = " ".join(filter(None, (order.size, order.orientation)))
+        model, cost = _short(order.model, 30), cost if job.enabled else "disabled"
+        rows.append((job.id, order.provider, model, str(order.seconds or ""), size, cost))
     names = ("id", "provider", "model", "s", "size", "cost")
-    jobs = batch.jobs[:_MOST_ROWS]
-    rows = [_planned(job) for job in jobs]
     room = terminal.width - sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True))
     table = plain_table(*names, *(("prompt",) if room >= _LEAST_PROMPT else ()), right=("s", "cost"))
-    for job, row in zip(jobs, rows, strict=True):
+    for job, row in zip(batch.jobs, rows, strict=False):
         table.add_row(*row, *((_short(job.order.prompt, min(room, 60)),) if room >= _LEAST_PROMPT else ()))
     terminal.print(table)
     if len(batch.jobs) > _MOST_ROWS:
         terminal.print(f"... and {len(batch.jobs) - _MOST_ROWS} more")
     terminal.print()
+    for line in _plan_lines(batch, estimated):
+        terminal.print(line, soft_wrap=True)
+
+
+def _plan_lines(batch: Batch, estimated: Estimate) -> Iterator[str]:
+    """What a plan comes to, and what the table has no column for: fallbacks, and which clips are made of which."""
     for group in estimated.groups:
         assumed = " (assumed: the provider publishes none)" if group.assumed else ""
-        terminal.print(f"{group.count} x {group.provider} {group.model}: {_money(group.totals)}{assumed}")
-    terminal.print(f"{batch.name}: {_whole(estimated)}")
-    if estimated.most != estimated.totals:
-        terminal.print(f"at most {_money(estimated.most)}, if every row turns to its dearest fallback")
-    for line in _beside(jobs_to_make(batch.jobs)):
-        terminal.print(line, soft_wrap=True)
-    if batch.kept:
-        terminal.print(own_columns_words(batch.kept), soft_wrap=True)
-    terminal.print(f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)")
-
-
-def _whole(estimated: Estimate) -> str:
-    """`3 videos, 1.20 USD, and 1 of unknown price; 2 are disabled`."""
+        yield f"{group.count} x {group.provider} {group.model}: {_money(group.totals)}{assumed}"
     unknown = f", and {len(estimated.unknown)} of unknown price" if estimated.unknown and estimated.totals else ""
     verb = "is" if estimated.skipped == 1 else "are"
     skipped = f"; {estimated.skipped:,} {verb} not made: disabled, or made of such a clip" if estimated.skipped else ""
-    return f"{counted(estimated.count, 'video')}, {_money(estimated.totals)}{unknown}{skipped}"
-
-
-def _beside(jobs: Sequence[Job]) -> Iterator[str]:
-    """What the table has no column for: where jobs may turn to, and which clips they are made of."""
+    yield f"{batch.name}: {counted(estimated.count, 'video')}, {_money(estimated.totals)}{unknown}{skipped}"
+    if estimated.most != estimated.totals:
+        yield f"at most {_money(estimated.most)}, if every row turns to its dearest fallback"
+    jobs = jobs_to_make(batch.jobs)
     ways = Counter(f"{way.order.provider} {way.order.model}" for job in jobs for way in job.fallbacks)
     if ways:
         named = [f"{way} for {counted(count, 'video')}" for way, count in ways.items()]
         yield f"fallbacks: {', '.join(named)}"
-    remixes = [f"{job.id} of {_short(job.order.remix_of, 40)}" for job in jobs if job.order.remix_of]
-    if remixes:
+    if remixes := [f"{job.id} of {_short(job.order.remix_of, 40)}" for job in jobs if job.order.remix_of]:
         yield f"remixes: {first_of(remixes)}"
+    if batch.kept:
+        yield own_columns_words(batch.kept)
+    yield f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)"
 
 
-def _planned(job: Job) -> tuple[str, ...]:
-    order = job.order
-    size = " ".join(filter(None, (order.size, order.orientation)))
-    cost = f"{job.cost_estimated} {job.currency}" if job.cost_estimated is not None else "unknown"
-    cost = cost if job.enabled else "disabled"
-    return job.id, order.provider, _short(order.model, 30), str(order.seconds or ""), size, cost
+def _money(totals: Mapping[str, Decimal]) -> str:
+    return ", ".join(price_text(amount, currency) for currency, amount in totals.items()) or "no known price"
 
 
-def _money(totals: object) -> str:
-    amounts = dict(totals) if isinstance(totals, dict) else {}
-    return ", ".join(f"{amount} {currency}" for currency, amount in amounts.items()) or "no known price"
-
-
-def status_table(folder: Path, overview: Overview, *, rehearsed: bool) -> None:
+def status_table(found: CampaignOverview) -> None:
     """Counts and money; of a rehearsal, what it would have cost."""
-    terminal = console()
-    total = sum(overview.counts.values())
-    terminal.print(f"{overview.campaign} in {folder}: {overview.counts.get(JobStatus.DONE, 0)} of {total} done")
+    terminal, counts = console(), found.counts
+    total = sum(counts.counts.values())
+    terminal.print(f"{counts.campaign} in {found.folder}: {counts.counts.get(JobStatus.DONE, 0)} of {total} done")
     table = plain_table("status", "jobs", right=("jobs",))
-    for status, count in overview.counts.items():
+    for status, count in counts.counts.items():
         table.add_row(status.label, str(count), style=_COLOURS[status.meaning.tone])
     terminal.print(table)
-    if rehearsed:
-        terminal.print("This is a rehearsal: nothing was paid." + (" It would have cost:" if overview.money else ""))
-    for money in overview.money:
+    if found.rehearsal:
+        terminal.print("This is a rehearsal: nothing was paid." + (" It would have cost:" if counts.money else ""))
+    for money in counts.money:
         terminal.print(
             f"{money.currency}: {amount_text(money.spent)} spent, {amount_text(money.reserved)} reserved, {amount_text(money.uncertain)} uncertain"
         )
-    if overview.running:
-        terminal.print(f"A run is going on: process {overview.run_pid} since {overview.run_since}.")
+    if counts.running:
+        terminal.print(f"A run is going on: process {counts.run_pid} since {counts.run_since}.")
+
+
+def sums_table(column: str, groups: Sequence[GroupSum]) -> None:
+    """What the jobs come to for each value of a column; of the money, only the kinds that there are."""
+    kinds = [
+        kind
+        for kind in BUCKETS
+        if kind == "spent" or any(getattr(money, kind) for group in groups for money in group.money)
+    ]
+    table = plain_table(column, "jobs", "done", *kinds, "video", right=("jobs", "done", *kinds, "video"))
+    for group in groups:
+        table.add_row(
+            "(none)" if group.value is None else _short(str(group.value)),
+            f"{group.jobs:,}",
+            f"{group.done:,}",
+            *(
+                ", ".join(
+                    price_text(getattr(money, kind), money.currency) for money in group.money if getattr(money, kind)
+                )
+                for kind in kinds
+            ),
+            f"{group.video_s:,.1f} s",
+        )
+    console().print()
+    console().print(table)
 
 
 def case_table(folder: Path, cases: Sequence[Case]) -> None:

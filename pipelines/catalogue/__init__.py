@@ -1,24 +1,19 @@
-"""What the user takes away: manifest, their own file back, gallery. Derived from the ledger; knows no provider."""
+"""What the user takes away: manifest, done copy, gallery, report. Derived from the ledger; knows no provider."""
 
 from __future__ import annotations
 
-from pipelines.catalogue.done_copy import by_row, write_done_copy, write_failed_rows
-from pipelines.catalogue.failed_rows import FailedRow, failed_rows
-from pipelines.catalogue.gallery.page import write_gallery
-from pipelines.catalogue.gallery.thumbnails import poster_name, write_thumbnails
-from pipelines.catalogue.manifest import write_manifest
-from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "COLUMNS",
-    "FailedRow",
-    "ManifestRow",
-    "by_row",
-    "failed_rows",
-    "poster_name",
-    "write_done_copy",
-    "write_failed_rows",
-    "write_gallery",
-    "write_manifest",
-    "write_thumbnails",
-]
+if TYPE_CHECKING:
+    from pipelines.catalogue.load import load_manifest
+
+__all__ = ["load_manifest"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is public when it is asked for, so that who needs one part of the room loads no other."""
+    if name != "load_manifest":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pipelines.catalogue.load import load_manifest  # noqa: PLC0415 - see above
+
+    return load_manifest

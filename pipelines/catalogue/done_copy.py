@@ -1,4 +1,4 @@
-"""The user's own file back: every row with what became of it, and apart from it those that can be ordered again.
+"""The done copy: the user's own file back, each row with what became of it; and apart from it what can be ordered again.
 
 The user's cells are given back untouched, in their order, formulas too, and in the dialect of their file: it must be
 readable as a batch again. Only our own columns are made harmless for spreadsheets. Where the user already has a column of one of
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pipelines.batch.files.document import Dialect
 from pipelines.catalogue.failed_rows import FailedRow
-from pipelines.catalogue.manifest_row import ManifestRow, plain
+from pipelines.catalogue.manifest_row import ManifestRow
+from pipelines.core.text.amounts import price_text
 from pipelines.core.text.escaping import encodable, harmless
 from pipelines.outputs.storage.whole_file import whole_file
 
@@ -81,7 +82,7 @@ def _done_cells(takes: Sequence[ManifestRow]) -> Cells:
     """
     costs: dict[str, Decimal] = {}
     for take in takes:
-        cost = take.cost_estimated if take.is_uncertain and take.cost_actual is None else take.cost_actual
+        cost = take.cost if take.is_uncertain else take.cost_actual
         if cost is not None:
             unit = take.currency or ""
             costs[unit] = costs.get(unit, Decimal(0)) + cost
@@ -89,7 +90,7 @@ def _done_cells(takes: Sequence[ManifestRow]) -> Cells:
         _joined(take.status.value for take in takes),
         _joined(take.path for take in takes),
         # The currency is said only where it is needed, so that the column can be added up.
-        "; ".join(f"{plain(cost)} {unit}".strip() if len(costs) > 1 else plain(cost) for unit, cost in costs.items()),
+        "; ".join(price_text(cost, unit if len(costs) > 1 else None) for unit, cost in costs.items()),
         _joined(take.error_message or take.error_code for take in takes),
     )
 
@@ -99,21 +100,17 @@ def _joined(texts: Iterable[str | None]) -> str:
 
 
 def _write(path: Path, header: Cells, added: Cells, rows: Iterable[tuple[Cells, Cells]], dialect: Dialect) -> None:
-    encoding = "utf-8-sig" if dialect.marked else "utf-8"
-    with whole_file(path) as temporary, temporary.open("w", encoding=encoding, newline="") as file:
-        writer = csv.writer(file, delimiter=dialect.separator)
-        writer.writerow([encodable(name) for name in (*header, *_free_names(header, added))])
-        for cells, ours in rows:
-            padded = [*cells, *[""] * (len(header) - len(cells))]
-            writer.writerow([*map(encodable, padded), *(harmless(encodable(text)) for text in ours)])
-
-
-def _free_names(header: Cells, added: Cells) -> list[str]:
+    names = [*header]
     taken = {name.strip().casefold() for name in header}
-    names = []
     for name in added:
         free = name
         while free in taken:
             free = f"reelbatch_{free}"
         names.append(free)
-    return names
+    encoding = "utf-8-sig" if dialect.marked else "utf-8"
+    with whole_file(path) as temporary, temporary.open("w", encoding=encoding, newline="") as file:
+        writer = csv.writer(file, delimiter=dialect.separator)
+        writer.writerow([encodable(name) for name in names])
+        for cells, ours in rows:
+            padded = [*cells, *[""] * (len(header) - len(cells))]
+            writer.writerow([*map(encodable, padded), *(harmless(encodable(text)) for text in ours)])

@@ -36,6 +36,15 @@ class FailedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class _Resolved:
+    """What was decided of a job, as the cells of a batch file say it; only what there is to say."""
+
+    canonical: Mapping[str, str]
+    own: Mapping[str, str]  # by normalised name
+    decisive: frozenset[str]  # canonical names where it counts whatever the user's cell says
+
+
+@dataclass(frozen=True, slots=True)
 class _Column:
     """A column of the new file, and where the user's file has it."""
 
@@ -43,14 +52,20 @@ class _Column:
     meaning: str | None  # the canonical name; None: the user's own
     place: int | None  # None: the user's file does not have it
 
-
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    """What was decided of a job, as the cells of a batch file say it; only what there is to say."""
-
-    canonical: Mapping[str, str]
-    own: Mapping[str, str]  # by normalised name
-    decisive: frozenset[str]  # canonical names where it counts whatever the user's cell says
+    def cell(self, row: Sequence[Value], resolved: _Resolved) -> str:
+        """What stands in it: the user's own words where they said something that counts, else what was decided."""
+        written = row[self.place] if self.place is not None else None
+        if self.meaning == "takes":
+            return "1"
+        if self.meaning in resolved.decisive:
+            return resolved.canonical.get(self.meaning or "", "")
+        if isinstance(written, str) and written.strip():
+            return written
+        decided = resolved.own if self.meaning is None else resolved.canonical
+        said = decided.get(self.meaning or normalised(self.written))
+        if said is not None:
+            return said
+        return written if isinstance(written, str) else " ".join(written or ())
 
 
 def failed_rows(batch: Batch, records: Sequence[JobRecord]) -> tuple[tuple[str, ...], list[FailedRow]]:
@@ -67,7 +82,7 @@ def failed_rows(batch: Batch, records: Sequence[JobRecord]) -> tuple[tuple[str, 
     columns = list(_columns(batch, list(resolved.values())))
     rows = [
         FailedRow(
-            tuple(_cell(column, batch.table.rows[job.row - 1], resolved[name]) for column in columns),
+            tuple(column.cell(batch.table.rows[job.row - 1], resolved[name]) for column in columns),
             known[name].error_code or "",
             known[name].error_message or "",
         )
@@ -94,6 +109,11 @@ def _resolved(job: Job, batch: Batch, failed: Mapping[str, Job], known: Mapping[
     parent = known.get(job.parent) if job.parent and job.parent not in failed else None
     clip = parent.provider_job_id if parent else None
     order = job.order if clip is None else known[job.id].job.order
+    # A picture is named by its full path: the new batch file lies in another folder.
+    pictures = [
+        reference if (path := local_path(reference)) is None else str((batch.path.parent / path).absolute())
+        for reference in order.image_urls
+    ]
     said = {
         "prompt": order.prompt,
         "id": job.id,
@@ -104,7 +124,7 @@ def _resolved(job: Job, batch: Batch, failed: Mapping[str, Job], known: Mapping[
         "seconds": order.seconds if order.seconds is not None else order.extra.get("seconds"),
         "size": order.size or order.extra.get("size"),
         "orientation": order.orientation or order.extra.get("orientation"),
-        "image_url": " | ".join(_picture(reference, batch) for reference in order.image_urls),
+        "image_url": " | ".join(pictures),
         "character_url": order.character_url,
         "character_start": order.character_start,
         "character_end": order.character_end,
@@ -122,12 +142,6 @@ def _resolved(job: Job, batch: Batch, failed: Mapping[str, Job], known: Mapping[
     )
 
 
-def _picture(reference: str, batch: Batch) -> str:
-    """A file is named by its full path: the new batch file lies in another folder."""
-    path = local_path(reference)
-    return reference if path is None else str((batch.path.parent / path).absolute())
-
-
 def _columns(batch: Batch, resolved: Sequence[_Resolved]) -> Iterator[_Column]:
     """The user's columns in their order, then those of ours and of theirs that only `defaults` and the like fill."""
     theirs = {normalised(name) for name in batch.columns}
@@ -140,21 +154,3 @@ def _columns(batch: Batch, resolved: Sequence[_Resolved]) -> Iterator[_Column]:
     yield from (_Column(name, name, None) for name in CANONICAL if name in filled)
     filled = {name for one in resolved for name in one.own} - {normalised(column.written) for column in header}
     yield from (_Column(name, None, None) for name in batch.columns if normalised(name) in filled)
-
-
-def _cell(column: _Column, row: Sequence[Value], resolved: _Resolved) -> str:
-    written = row[column.place] if column.place is not None else None
-    if column.meaning == "takes":
-        return "1"
-    if column.meaning in resolved.decisive:
-        return resolved.canonical.get(column.meaning or "", "")
-    if isinstance(written, str) and written.strip():
-        return written
-    said = (
-        resolved.own.get(normalised(column.written))
-        if column.meaning is None
-        else resolved.canonical.get(column.meaning)
-    )
-    if said is not None:
-        return said
-    return written if isinstance(written, str) else " ".join(written or ())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import hashlib
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from pipelines.core.image import shown
 from pipelines.core.status import Billed, JobStatus
+from pipelines.core.text.amounts import amount_text
 from pipelines.core.text.times import iso_text
+from pipelines.ledger.views import JobRecord
 
 
 class ManifestRow(BaseModel):
@@ -60,16 +62,29 @@ class ManifestRow(BaseModel):
 
     @property
     def is_uncertain(self) -> bool:
-        """Whether nobody knows if it is charged: it is in doubt, or has ended and the provider does not say."""
+        """Tell whether nobody knows if it is charged: in doubt, or ended and the provider does not say."""
         return self.status is JobStatus.IN_DOUBT or (self.status.meaning.failed and self.billed is Billed.UNKNOWN)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What it has cost or, as long as that is not known, what it is expected to cost."""
+        return self.cost_estimated if self.cost_actual is None else self.cost_actual
 
 
 #: The columns of the manifest, without the user's own.
 COLUMNS = tuple(name for name in ManifestRow.model_fields if name != "own")
 
+TIMES = ("submitted_at", "completed_at", "downloaded_at", "url_expires_at")
+COSTS = ("cost_estimated", "cost_actual")
+#: What JSON has as text, nothing altered: times in UTC that end in Z, and costs, so that 0.10 stays 0.10.
+AS_TEXT: dict[str, Callable[[Any], str]] = dict.fromkeys(TIMES, iso_text) | dict.fromkeys(COSTS, amount_text)
+
+_OF_MEDIA = ("duration_s", "width", "height", "fps", "has_audio")
+_OF_FILE = ("bytes", "sha256", "path", "source_host")
+
 
 def own_names(own_columns: Sequence[str]) -> dict[str, str]:
-    """The manifest's name for each of the user's columns: itself, or `own_...` where the manifest has that name.
+    """Name each of the user's columns as the manifest does: as it is, or `own_...` where the manifest has that name.
 
     Case is ignored: Parquet readers such as DuckDB do not tell `Status` from `status`.
     """
@@ -84,41 +99,19 @@ def own_names(own_columns: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def exact_values(row: ManifestRow, own: Mapping[str, str]) -> dict[str, Any]:
-    """A row for JSON: nothing is altered. Costs are text, so that 0.10 stays 0.10; times are UTC and end in Z.
-
-    Args:
-        row: the row.
-        own: the user's columns, and the names that they have in the manifest.
-    """
-    values: dict[str, Any] = {name: _json_value(getattr(row, name)) for name in COLUMNS}
-    values.update((name, row.own.get(column)) for column, name in own.items())
-    return values
-
-
-def flat_values(row: ManifestRow, own: Mapping[str, str]) -> dict[str, Any]:
-    """A row for tables: scalars only. Flags and tags are joined by "; ", params is JSON text; times and costs stay."""
-    values: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
-    values["status"], values["billed"] = row.status.value, row.billed.value
-    values["params"] = json.dumps(row.params, ensure_ascii=False, default=str)
-    values["flags"], values["tags"] = "; ".join(row.flags), "; ".join(row.tags)
-    values.update((name, row.own.get(column)) for column, name in own.items())
-    return values
-
-
-def _json_value(value: Any) -> Any:
-    match value:
-        case datetime():
-            return iso_text(value)
-        case Decimal():
-            return plain(value)
-        case tuple():
-            return list(value)
-        case _:
-            return value
-
-
-def plain(amount: Decimal) -> str:
-    """An amount without exponent, with two decimals or as many as matter: 0.40, not 0.4 or 4E-1; and 0.045."""
-    exponent = amount.normalize().as_tuple().exponent
-    return f"{amount:.{max(2, -exponent)}f}" if isinstance(exponent, int) else f"{amount:f}"
+def manifest_row(record: JobRecord) -> ManifestRow:
+    """Make a row of what the ledger knows of a job."""
+    job, order, output = record.job, record.job.order, record.output or {}
+    media: dict[str, Any] = output.get("media") or {}
+    # Everything that was ordered besides provider, model and prompt, as far as it was said.
+    said = order.model_dump(mode="json", exclude={"provider", "model", "prompt", "extra"}, exclude_none=True)
+    said["image_urls"] = [shown(reference) for reference in order.image_urls]
+    values = {name: getattr(part, name) for part in (order, job, record) for name in COLUMNS if hasattr(part, name)}
+    values |= {name: media.get(name) for name in _OF_MEDIA} | {name: output.get(name) for name in _OF_FILE}
+    values |= {
+        "prompt_sha256": hashlib.sha256(order.prompt.encode("utf-8", "surrogatepass")).hexdigest(),
+        "params": {name: value for name, value in said.items() if value not in ("", [])} | order.extra,
+        "task_id": record.provider_job_id,
+        "flags": (*record.flags, *(f"also:{clip['path']}" for clip in output.get("more", []))),
+    }
+    return ManifestRow(**values, own=job.own)

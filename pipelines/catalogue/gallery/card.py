@@ -10,9 +10,10 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from pipelines.catalogue.gallery.thumbnails import FOLDER, poster_name
-from pipelines.catalogue.manifest_row import ManifestRow, plain
+from pipelines.catalogue.gallery.thumbnails import FOLDER, thumbnail_name
+from pipelines.catalogue.manifest_row import ManifestRow
 from pipelines.core.status import Billed, JobStatus
+from pipelines.core.text.amounts import amount_text, price_text
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MINUTE = 60
@@ -21,70 +22,124 @@ _KILOBYTE, _MEGABYTE = 1_000, 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the template shows. Text is escaped by the template; links are safe already."""
-
-    number: int
-    id: str
-    status: str
-    tone: str
-    reason: str  # why there is no clip to see
-    prompt: str
-    provider: str
-    model: str
-    facts: tuple[str, ...]  # "4 s", "1280 \u00d7 720", ...
-    cost: str
-    flags: tuple[str, ...]
-    tags: tuple[str, ...]
-    review: str
-    details: tuple[tuple[str, str], ...]
-    video: str | None
-    poster: str | None
-    poster_at_once: bool
-    width: int
-    height: int
-    seconds: float  # for sorting, as the next one
-    amount: str
-
-    @property
-    def portrait(self) -> bool:
-        """Whether it is higher than wide."""
-        return self.height > self.width
-
-
-def card(row: ManifestRow, posters: AbstractSet[str], *, poster_at_once: bool) -> Card:
-    """The card of a row.
+    """What the template shows of a row. Text is escaped by the template; links are safe already.
 
     Args:
         row: of the manifest.
-        posters: file names of the thumbnails that exist.
-        poster_at_once: whether the poster is loaded with the page.
+        thumbnails: file names of those that exist.
+        poster_at_once: whether the thumbnail is loaded with the page.
     """
-    video = _link(row.path) if row.path else None
-    poster = poster_name(row.id)
-    amount = row.cost_estimated if row.cost_actual is None else row.cost_actual
-    return Card(
-        number=row.row,
-        id=visible(row.id),
-        status=row.status.label,
-        tone=row.status.meaning.tone,
-        reason=visible(row.error_message or row.error_code or _reason(row)),
-        prompt=visible(row.prompt),
-        provider=visible(row.provider),
-        model=visible(row.model),
-        facts=_facts(row),
-        cost=_cost(row, amount),
-        flags=tuple(_flag_text(visible(flag)) for flag in row.flags),
-        tags=tuple(visible(tag) for tag in row.tags),
-        review=visible(row.review or ""),
-        details=tuple((label, visible(value)) for label, value in _details(row) if value),
-        video=video,
-        poster=f"{FOLDER}/{quote(poster)}" if video and poster in posters else None,
-        poster_at_once=poster_at_once,
-        width=row.width or 16,
-        height=row.height or 9,
-        seconds=row.duration_s or 0,
-        amount=plain(amount or Decimal(0)),
-    )
+
+    row: ManifestRow
+    thumbnails: AbstractSet[str]
+    poster_at_once: bool
+
+    @property
+    def id(self) -> str:
+        """Of the job."""
+        return visible(self.row.id)
+
+    @property
+    def status(self) -> str:
+        """In words."""
+        return self.row.status.label
+
+    @property
+    def tone(self) -> str:
+        """How the status looks."""
+        return self.row.status.meaning.tone
+
+    @property
+    def provider(self) -> str:
+        """Who makes it."""
+        return visible(self.row.provider)
+
+    @property
+    def reason(self) -> str:
+        """Why there is no clip to see."""
+        row = self.row
+        if said := row.error_message or row.error_code:
+            return visible(said)
+        if row.status is JobStatus.PLANNED and row.attempts:
+            times = "once" if row.attempts == 1 else f"{row.attempts} times"
+            return f"Tried {times}, and not taken by a provider yet."
+        return "The file is missing." if row.status is JobStatus.DONE else row.status.meaning.words
+
+    @property
+    def video(self) -> str | None:
+        """A relative link that stays in the folder; every other character than a plain one is escaped, ":" too."""
+        inner = PurePosixPath(self.row.path or "/")
+        if inner.is_absolute() or ".." in inner.parts:
+            return None
+        return quote(str(inner).encode("utf-8", "surrogateescape"))
+
+    @property
+    def poster(self) -> str | None:
+        """A link to the thumbnail, if there is one."""
+        name = thumbnail_name(self.row.id)
+        return f"{FOLDER}/{quote(name)}" if self.video and name in self.thumbnails else None
+
+    @property
+    def portrait(self) -> bool:
+        """Tell whether it is higher than wide."""
+        return (self.row.height or 9) > (self.row.width or 16)
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What the clip is: `4 s`, `1280 \u00d7 720`, `sound`."""
+        row = self.row
+        if not row.path:
+            return ()
+        found = (
+            seconds_text(row.duration_s) if row.duration_s else "",
+            f"{row.width} \u00d7 {row.height}" if row.width and row.height else "",
+            {True: "sound", False: "silent", None: ""}[row.has_audio],
+        )
+        return tuple(filter(None, found))
+
+    @property
+    def amount(self) -> str:
+        """The cost, for sorting."""
+        return amount_text(self.row.cost or Decimal(0))
+
+    @property
+    def cost(self) -> str:
+        """The cost, and how sure it is."""
+        row = self.row
+        # A row that goes on after a refusal was not billed for that one, and will be for the next.
+        if row.billed is Billed.NO and not row.cost_actual and row.status is not JobStatus.PLANNED:
+            return "not billed"
+        if row.cost is None or row.status is JobStatus.SKIPPED:
+            return "uncertain: price not known" if row.is_uncertain else ""
+        text = price_text(row.cost, row.currency)
+        if row.cost_actual is not None:
+            return text
+        return f"uncertain: {text}" if row.is_uncertain else f"about {text}"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Flags in words: `fallback_from:qiniu` is "fallback from qiniu"; what follows the colon is a name, and stays."""
+        parts = (visible(flag).partition(":") for flag in self.row.flags)
+        return tuple(f"{what.replace('_', ' ')} {which}".strip() for what, _, which in parts)
+
+    @property
+    def details(self) -> tuple[tuple[str, str], ...]:
+        """What is shown on request, as far as it is known."""
+        row = self.row
+        known = (
+            ("File", row.path or ""),
+            ("Size", bytes_text(row.bytes) if row.bytes else ""),
+            ("Frames", f"{row.fps:.4g} a second" if row.fps else ""),
+            ("Row", f"{row.row}, take {row.take}" if row.take > 1 else str(row.row)),
+            ("Attempts", str(row.attempts) if row.attempts > 1 else ""),
+            ("Task", row.task_id or ""),
+            ("Billed", row.billed.value),
+            ("Submitted", time_text(row.submitted_at)),
+            ("Completed", time_text(row.completed_at)),
+            ("Error", row.error_code or ""),
+            ("SHA-256", row.sha256 or ""),
+        )
+        return tuple((label, visible(value)) for label, value in known if value)
 
 
 def visible(text: str) -> str:
@@ -99,11 +154,6 @@ def seconds_text(seconds: float) -> str:
     return f"{int(seconds) // _MINUTE} min {int(seconds) % _MINUTE:02} s"
 
 
-def money_text(amount: Decimal, currency: str) -> str:
-    """An amount as people write it: `7.20 USD`."""
-    return f"{plain(amount)} {currency}".strip()
-
-
 def bytes_text(size: int) -> str:
     """The size of a file as people say it: "812 bytes", "40 KB", "12.3 MB"."""
     if size >= _MEGABYTE:
@@ -114,66 +164,3 @@ def bytes_text(size: int) -> str:
 def time_text(moment: datetime | None) -> str:
     """A moment to the minute: `2026-11-21 11:46 UTC`; nothing where there was none."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
-
-
-def _reason(row: ManifestRow) -> str:
-    if row.status is JobStatus.PLANNED and row.attempts:
-        times = "once" if row.attempts == 1 else f"{row.attempts} times"
-        return f"Tried {times}, and not taken by a provider yet."
-    return "The file is missing." if row.status is JobStatus.DONE else row.status.meaning.words
-
-
-def _flag_text(flag: str) -> str:
-    """`fallback_from:qiniu` is "fallback from qiniu"; what follows the colon is a name, and stays as it is."""
-    what, _, which = flag.partition(":")
-    return f"{what.replace('_', ' ')} {which}".strip()
-
-
-def _link(path: str) -> str | None:
-    """A relative link that stays in the folder; every other character than a plain one is escaped, ":" too."""
-    inner = PurePosixPath(path)
-    if inner.is_absolute() or ".." in inner.parts:
-        return None
-    return quote(str(inner).encode("utf-8", "surrogateescape"))
-
-
-def _facts(row: ManifestRow) -> tuple[str, ...]:
-    if not row.path:
-        return ()
-    return tuple(
-        fact
-        for fact in (
-            seconds_text(row.duration_s) if row.duration_s else "",
-            f"{row.width} \u00d7 {row.height}" if row.width and row.height else "",
-            {True: "sound", False: "silent", None: ""}[row.has_audio],
-        )
-        if fact
-    )
-
-
-def _cost(row: ManifestRow, amount: Decimal | None) -> str:
-    # A row that goes on after a refusal was not billed for that one, and will be for the next.
-    if row.billed is Billed.NO and not row.cost_actual and row.status is not JobStatus.PLANNED:
-        return "not billed"
-    if amount is None or row.status is JobStatus.SKIPPED:
-        return "uncertain: price not known" if row.is_uncertain else ""
-    text = money_text(amount, row.currency or "")
-    if row.cost_actual is not None:
-        return text
-    return f"uncertain: {text}" if row.is_uncertain else f"about {text}"
-
-
-def _details(row: ManifestRow) -> tuple[tuple[str, str], ...]:
-    return (
-        ("File", row.path or ""),
-        ("Size", bytes_text(row.bytes) if row.bytes else ""),
-        ("Frames", f"{row.fps:.4g} a second" if row.fps else ""),
-        ("Row", f"{row.row}, take {row.take}" if row.take > 1 else str(row.row)),
-        ("Attempts", str(row.attempts) if row.attempts > 1 else ""),
-        ("Task", row.task_id or ""),
-        ("Billed", row.billed.value),
-        ("Submitted", time_text(row.submitted_at)),
-        ("Completed", time_text(row.completed_at)),
-        ("Error", row.error_code or ""),
-        ("SHA-256", row.sha256 or ""),
-    )

@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
 
 
-def poster_name(job_id: str) -> str:
+def thumbnail_name(job_id: str) -> str:
     """The file name of a job's thumbnail. An id that is no safe file name gets a slug and a digest."""
     if _PLAIN.fullmatch(job_id):
         return f"{job_id}.jpg"
@@ -39,19 +39,19 @@ async def write_thumbnails(folder: Path, rows: Sequence[ManifestRow]) -> dict[st
     """
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(row: ManifestRow) -> tuple[str, str | None]:
+    def refresh(video: Path, thumbnail: Path) -> str | None:
+        try:
+            made = video.stat().st_mtime_ns
+            if thumbnail.is_file() and thumbnail.stat().st_mtime_ns >= made:
+                return None
+        except OSError as error:
+            return f"{type(error).__name__}: {error.strerror}"
+        return make_thumbnail(video, thumbnail)
+
+    async def look_after(row: ManifestRow) -> tuple[str, str | None]:
         async with gate:
-            return row.id, await asyncio.to_thread(_make, folder / str(row.path), folder / FOLDER / poster_name(row.id))
+            thumbnail = folder / FOLDER / thumbnail_name(row.id)
+            return row.id, await asyncio.to_thread(refresh, folder / str(row.path), thumbnail)
 
-    found = await asyncio.gather(*(one(row) for row in rows if row.path))
+    found = await asyncio.gather(*(look_after(row) for row in rows if row.path))
     return {job_id: reason for job_id, reason in found if reason}
-
-
-def _make(video: Path, poster: Path) -> str | None:
-    try:
-        made = video.stat().st_mtime_ns
-        if poster.is_file() and poster.stat().st_mtime_ns >= made:
-            return None
-    except OSError as error:
-        return f"{type(error).__name__}: {error.strerror}"
-    return make_thumbnail(video, poster)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.manifest_row import COLUMNS
 
@@ -40,7 +41,7 @@ def test_all_forms_have_the_same_rows_and_columns(tmp_path, make_row):
         own={"market": "DE", "status": "hot"},
     )
 
-    write_manifest(tmp_path, [row, make_row(id="a-2")], ["market", "status"])
+    write_manifest(tmp_path, catalogue_frame([row, make_row(id="a-2")], ["market", "status"]))
     (exact, _), (cells, empty), table = written(tmp_path)
 
     columns = [*COLUMNS, "market", "own_status"]
@@ -63,7 +64,7 @@ def test_all_forms_have_the_same_rows_and_columns(tmp_path, make_row):
 @pytest.mark.parametrize("count", [0, 1])
 def test_parquet_is_typed_without_any_value(tmp_path, make_row, count):
     """A column without values has the type that it would have with them."""
-    write_manifest(tmp_path, [make_row()] * count, ["market"])
+    write_manifest(tmp_path, catalogue_frame([make_row()] * count, ["market"]))
 
     table = parquet.read_table(tmp_path / "manifest.parquet")
 
@@ -96,7 +97,7 @@ FORMULAS = [
 @pytest.mark.parametrize("text", FORMULAS)
 def test_k03_csv_holds_no_formula_and_jsonl_the_exact_text(tmp_path, make_row, text):
     """A spreadsheet calculates nothing, whatever a prompt says; programs get what was written."""
-    write_manifest(tmp_path, [make_row(prompt=text, own={"c": text}, bytes=-1)], ["c"])
+    write_manifest(tmp_path, catalogue_frame([make_row(prompt=text, own={"c": text}, bytes=-1)], ["c"]))
 
     (exact,), (cells,), table = written(tmp_path)
 
@@ -107,7 +108,7 @@ def test_k03_csv_holds_no_formula_and_jsonl_the_exact_text(tmp_path, make_row, t
 @pytest.mark.parametrize("text", ['a, "b"; c', "two\r\nlines", "\u2028\u2029\x85", "😀 ü 猫", "a=b", "half \ud800"])
 def test_any_text_survives(tmp_path, make_row, text):
     """One row is one line of JSONL, and comes back as it was; tables replace only what UTF-8 cannot hold."""
-    write_manifest(tmp_path, [make_row(prompt=text)])
+    write_manifest(tmp_path, catalogue_frame([make_row(prompt=text)]))
 
     (exact,), (cells,), table = written(tmp_path)
 
@@ -119,7 +120,7 @@ def test_any_text_survives(tmp_path, make_row, text):
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_k02_a_kill_leaves_the_old_manifest_whole(tmp_path, make_row, monkeypatch, step):
     """Whenever the writing dies, the old files are there."""
-    write_manifest(tmp_path, [make_row()])
+    write_manifest(tmp_path, catalogue_frame([make_row()]))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def fail(*_):
@@ -127,7 +128,7 @@ def test_k02_a_kill_leaves_the_old_manifest_whole(tmp_path, make_row, monkeypatc
 
     monkeypatch.setattr(os, step, fail)
     with pytest.raises(KeyboardInterrupt):
-        write_manifest(tmp_path, [make_row(), make_row()])
+        write_manifest(tmp_path, catalogue_frame([make_row(), make_row()]))
 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -139,7 +140,7 @@ def test_d19_a_planted_link_is_replaced_and_not_followed(tmp_path, make_row):
     (tmp_path / "out" / "manifest.csv").symlink_to(tmp_path / "victim")
     (tmp_path / "out" / f".manifest.jsonl.{os.getpid()}.tmp").symlink_to(tmp_path / "victim")
 
-    write_manifest(tmp_path / "out", [make_row()])
+    write_manifest(tmp_path / "out", catalogue_frame([make_row()]))
 
     assert (tmp_path / "victim").read_text() == "precious"
     assert not (tmp_path / "out" / "manifest.csv").is_symlink()

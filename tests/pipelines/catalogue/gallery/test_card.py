@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.catalogue.gallery.card import bytes_text, card, money_text, seconds_text, time_text, visible
+from pipelines.catalogue.gallery.card import Card, bytes_text, seconds_text, time_text, visible
 
 
 @pytest.mark.parametrize(
@@ -18,24 +18,12 @@ def test_lengths_are_said_as_people_say_them(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"),
-    [
-        ("0.4", "0.40 USD"),
-        ("0.400000", "0.40 USD"),
-        ("0.045", "0.045 USD"),
-        ("12", "12.00 USD"),
-        ("1E+2", "100.00 USD"),
-    ],
-)
-def test_amounts_are_said_as_people_say_them(amount, text):
-    """Two digits, or as many as matter."""
-    assert money_text(Decimal(amount), "USD") == text
-
-
-@pytest.mark.parametrize(
     ("values", "text"),
     [
         ({"cost_actual": Decimal("0.4"), "cost_estimated": Decimal(1)}, "0.40 USD"),
+        ({"cost_actual": Decimal("0.400000")}, "0.40 USD"),
+        ({"cost_actual": Decimal("0.045")}, "0.045 USD"),
+        ({"cost_actual": Decimal("1E+2")}, "100.00 USD"),
         ({"cost_estimated": Decimal(1)}, "about 1.00 USD"),
         ({"cost_estimated": Decimal("0.8"), "status": "in_doubt"}, "uncertain: 0.80 USD"),
         ({"cost_estimated": Decimal("0.8"), "status": "failed"}, "uncertain: 0.80 USD"),
@@ -48,7 +36,7 @@ def test_amounts_are_said_as_people_say_them(amount, text):
 )
 def test_a_cost_says_how_sure_it_is(make_row, values, text):
     """What was paid, what may be, and what was not, are told apart."""
-    assert card(make_row(currency="USD", **values), set(), poster_at_once=True).cost == text
+    assert Card(make_row(currency="USD", **values), set(), poster_at_once=True).cost == text
 
 
 @pytest.mark.parametrize(
@@ -76,20 +64,20 @@ def test_times_are_said_as_people_say_them():
 )
 def test_flags_are_said_in_words_and_names_are_kept(make_row, flag, text):
     """What a flag says is a sentence; what it names stays as it is."""
-    assert card(make_row(flags=(flag,)), set(), poster_at_once=True).flags == (text,)
+    assert Card(make_row(flags=(flag,)), set(), poster_at_once=True).flags == (text,)
 
 
 def test_a_row_that_was_refused_and_goes_on_says_so(make_row):
     """It was sent, though nothing of it is under way now."""
-    refused = card(make_row(status="planned", billed="no", attempts=2), set(), poster_at_once=True)
+    refused = Card(make_row(status="planned", billed="no", attempts=2), set(), poster_at_once=True)
     assert refused.reason == "Tried 2 times, and not taken by a provider yet."
-    assert card(make_row(status="planned"), set(), poster_at_once=True).reason == "Not sent yet."
+    assert Card(make_row(status="planned"), set(), poster_at_once=True).reason == "Not sent yet."
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x.mp4", "videos/../../x.mp4"])
 def test_k07_no_link_leaves_the_folder(make_row, path):
     """Paths are relative and stay below."""
-    assert card(make_row(path=path), set(), poster_at_once=True).video is None
+    assert Card(make_row(path=path), set(), poster_at_once=True).video is None
 
 
 @pytest.mark.parametrize(
@@ -102,7 +90,7 @@ def test_k07_no_link_leaves_the_folder(make_row, path):
 )
 def test_k07_links_are_quoted(make_row, path, link):
     """Every character of a file name that means something in a link is escaped."""
-    assert card(make_row(path=path), set(), poster_at_once=True).video == link
+    assert Card(make_row(path=path), set(), poster_at_once=True).video == link
 
 
 def test_k05_controls_are_made_visible():

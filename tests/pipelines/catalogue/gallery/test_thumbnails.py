@@ -4,20 +4,20 @@ import os
 
 import pytest
 
-from pipelines.catalogue.gallery.thumbnails import poster_name, write_thumbnails
+from pipelines.catalogue.gallery.thumbnails import thumbnail_name, write_thumbnails
 from tests.pipelines.outputs.clips import make_clip
 
 
 @pytest.mark.parametrize("job_id", ["a-1", "spring_004"])
 def test_plain_ids_name_their_poster(job_id):
     """A person finds the poster of a job."""
-    assert poster_name(job_id) == f"{job_id}.jpg"
+    assert thumbnail_name(job_id) == f"{job_id}.jpg"
 
 
 @pytest.mark.parametrize("job_id", ["../../x", "A", ".", "", "a/b", "é" * 300, "con:aux", "-x", "\ud800", "a" * 200])
 def test_any_other_id_has_a_safe_name_of_its_own(job_id):
     """No id leads out of the folder, hides a file, or is too long."""
-    name = poster_name(job_id)
+    name = thumbnail_name(job_id)
 
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-_")
     assert name.endswith(".jpg")
@@ -29,7 +29,7 @@ def test_ids_that_differ_have_posters_that_differ():
     """Also on a file system that does not tell `A` from `a`."""
     ids = ["a", "A", "a/b", "a\\b", "a b", "ä", "", "-"]
 
-    assert len({poster_name(job_id).casefold() for job_id in ids}) == len(ids)
+    assert len({thumbnail_name(job_id).casefold() for job_id in ids}) == len(ids)
 
 
 async def test_missing_and_stale_thumbnails_are_made(tmp_path, make_row):

@@ -1,0 +1,64 @@
+"""Where a campaign stands: counts, money, what needs a person, and sums by any column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.catalogue.load import frame_of_records
+from pipelines.catalogue.report import Case, cases
+from pipelines.catalogue.sums import GroupSum, payments, sums_by
+from pipelines.ledger import views
+from pipelines.ledger.ledger import LedgerReader, ledger_in
+from pipelines.run.output_folder import is_rehearsal
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignOverview:
+    """Where the campaign of an output folder stands."""
+
+    folder: Path  # of the ledger: that of the rehearsal where there was no other run
+    counts: views.Overview
+    rehearsal: bool  # nothing was paid
+    attention: list[Case]
+    by: str | None = None
+    groups: tuple[GroupSum, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        known = self.counts.as_dict() | {
+            "folder": str(self.folder),
+            "rehearsal": self.rehearsal,
+            "attention": [case.as_dict() for case in self.attention],
+        }
+        if self.by is not None:
+            known["by"] = {"column": self.by, "groups": [group.as_dict() for group in self.groups]}
+        return known
+
+
+def campaign_overview(folder: Path, by: str | None = None) -> CampaignOverview:
+    """Look where everything stands. Changes nothing, and works while a run is going on.
+
+    Args:
+        folder: the output folder.
+        by: a column of the catalogue to add up by: of the manifest, or the user's own.
+
+    Raises:
+        LedgerError: the folder has no ledger that can be read.
+        SetupError: there is no such column.
+    """
+    reader = LedgerReader(ledger_in(folder))
+    found = CampaignOverview(
+        folder=reader.path.parent,
+        counts=replace(reader.read(views.overview), running=reader.is_being_written()),
+        rehearsal=is_rehearsal(reader.path.parent),
+        attention=[],
+    )
+    if by is None and not any(status.meaning.needs_person for status in found.counts.counts):
+        return found
+    records, paid = reader.read(lambda connection: (list(views.records(connection)), payments(connection)))
+    found = replace(found, attention=cases(records))
+    if by is None:
+        return found
+    return replace(found, by=by, groups=tuple(sums_by(frame_of_records(records, found.folder), by, paid)))

@@ -255,19 +255,19 @@ def strangers(campaign: Campaign, rows: dict[str, dict[str, Any]]) -> list[str]:
 def wrong_sums(campaign: Campaign, rows: dict[str, dict[str, Any]]) -> list[str]:
     """Pots of the ledger that are not the sum of its attempts, or not what the jobs' ends say."""
     sums: Counter[tuple[str, str]] = Counter()
-    for pot, currency, micros in campaign.query("SELECT pot, currency, cost_micros FROM attempt WHERE pot IS NOT NULL"):
-        sums[pot, currency] += micros or 0
+    for bucket, currency, micros in campaign.query("SELECT bucket, currency, cost_micros FROM attempt WHERE bucket IS NOT NULL"):
+        sums[bucket, currency] += micros or 0
     found = []
     pots = "SELECT currency, reserved_micros, spent_micros, uncertain_micros FROM account"
     for currency, *amounts in campaign.query(pots):
-        for pot, amount in zip(("reserved", "spent", "uncertain"), amounts, strict=True):
-            if amount != sums[pot, currency]:
-                found.append(f"the ledger has {amount} {pot}, its attempts come to {sums[pot, currency]}")
+        for bucket, amount in zip(("reserved", "spent", "uncertain"), amounts, strict=True):
+            if amount != sums[bucket, currency]:
+                found.append(f"the ledger has {amount} {bucket}, its attempts come to {sums[bucket, currency]}")
         if amounts[0]:
             found.append(f"{amounts[0]} millionths of {currency} are reserved, and nothing is under way")
     wanted = {"done": "spent", "in_doubt": "uncertain"}
-    live = "SELECT job_id, pot, count(*) FROM attempt WHERE pot IS NOT NULL GROUP BY job_id, pot"
-    pots_of = {job: (pot, count) for job, pot, count in campaign.query(live)}
+    live = "SELECT job_id, bucket, count(*) FROM attempt WHERE bucket IS NOT NULL GROUP BY job_id, bucket"
+    pots_of = {job: (bucket, count) for job, bucket, count in campaign.query(live)}
     for job, row in rows.items():
         if row["status"] in wanted and pots_of.get(job) != (wanted[row["status"]], 1):
             found.append(f"{job} is {row['status']}, and its money is {pots_of.get(job)}")

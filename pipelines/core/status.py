@@ -52,6 +52,11 @@ class JobStatus(StrEnum):
         return self.value.replace("_", " ")
 
     @property
+    def has_work(self) -> bool:
+        """Whether a run has something to do for it: neither at its end, nor waiting for a person's word."""
+        return not self.meaning.final and self is not JobStatus.IN_DOUBT
+
+    @property
     def rank(self) -> int:
         """Its place in a list that shows first what needs a person: 0 for the most urgent."""
         return _RANKS[self]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, assert_never
+from functools import singledispatch
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -120,77 +120,74 @@ def _or_replay(connection: Connection, row: AttemptRow, outcome: Accepted) -> Ac
     return InDoubt(reason, outcome.http_status, replay_of=owner)
 
 
-def step_of(outcome: Outcome, row: AttemptRow | None) -> Step:
+@singledispatch
+def step_of(outcome: Any, row: AttemptRow | None) -> Step:
     """Decide what an outcome does. Pure but for the clock.
 
     Args:
-        outcome: what has happened.
+        outcome: what has happened; each kind has its own decision below.
         row: the attempt that it concerns, as it is.
     """
-    match outcome:
-        case Unsent() | Accepted() | Rejected() | InDoubt() | FellBack():
-            return _end_of_submission(outcome, row)
-        case Skipped():
-            failure = _failure("submit", outcome.code, outcome.message)
-            said = (("skipped", {"code": outcome.code, "message": outcome.message}),)
-            return Step({"status": JobStatus.SKIPPED, **failure}, said, job_leaves=(JobStatus.PLANNED,))
-        case Parked():
-            failure = _failure(outcome.stage, outcome.code, outcome.message)
-            said = (("parked", {"stage": outcome.stage, "code": outcome.code, "message": outcome.message}),)
-            return Step({"status": JobStatus.PARKED, **failure}, said, job_leaves=ACCEPTED)
-        case Failed():
-            return _failed(outcome)
-        case Ready() | Done():
-            return _generated(outcome, row)
-        case _:
-            assert_never(outcome)
+    del row
+    raise TypeError(f"{type(outcome).__name__} is no outcome")
 
 
-def _end_of_submission(outcome: Unsent | Accepted | Rejected | InDoubt | FellBack, row: AttemptRow | None) -> Step:
-    now = utc_text()
-    sent_at = row.sent_at if row is not None else None
-    match outcome:
-        case Unsent(reason):
-            planned, said = {"status": JobStatus.PLANNED}, (("not_sent", {"reason": reason}),)
-            return Step(planned, said, None, (AttemptState.CLAIMED,), AttemptState.NOT_SENT, {"ended_at": now})
-        case Accepted(remote):
-            columns = {
-                "status": JobStatus.WAITING,
-                "account": row.account if row is not None else None,
-                "provider_job_id": remote.id,
-                "mode": remote.mode,
-                "contract": remote.contract,
-                "status_url": remote.status_url,
-                "result_url": remote.result_url,
-                "trace_id": outcome.trace_id,
-                "submitted_at": sent_at or now,
-                "billed": Billed.UNKNOWN,
-                **_NO_ERROR,
-            }
-            said = (("accepted", {"provider_job_id": remote.id}),)
-            ended = {"ended_at": now, "provider_job_id": remote.id, "http_status": outcome.http_status}
-            leaves = (*_OPEN, AttemptState.IN_DOUBT)
-            return Step(columns, said, None, leaves, AttemptState.ACCEPTED, ended, Bucket.RESERVED)
-        case InDoubt(reason):
-            failure = _failure("submit", "in_doubt", reason)
-            columns = {"status": JobStatus.IN_DOUBT, "billed": Billed.UNKNOWN, "submitted_at": sent_at, **failure}
-            ended = {"ended_at": now, "http_status": outcome.http_status, "excerpt": outcome.excerpt}
-            said = (("in_doubt", {"reason": reason}),)
-            return Step(columns, said, None, _OPEN, AttemptState.IN_DOUBT, ended, Bucket.UNCERTAIN)
-        case Rejected():
-            columns = {"status": JobStatus.PLANNED}
-            if not outcome.again:
-                failure = _failure("submit", outcome.code, outcome.message)
-                columns = {"status": JobStatus.REJECTED, "billed": Billed.NO, "trace_id": outcome.trace_id, **failure}
-            ended = {"ended_at": now, "http_status": outcome.http_status}
-            return Step(columns, (_refusal(outcome),), None, _OPEN, AttemptState.REJECTED, ended)
-        case FellBack():
-            return _fell_back(outcome, now)
-        case _:
-            assert_never(outcome)
+@step_of.register
+def _(outcome: Unsent, row: AttemptRow | None) -> Step:
+    del row
+    planned, said = {"status": JobStatus.PLANNED}, (("not_sent", {"reason": outcome.reason}),)
+    return Step(planned, said, None, (AttemptState.CLAIMED,), AttemptState.NOT_SENT, {"ended_at": utc_text()})
 
 
-def _fell_back(outcome: FellBack, now: str) -> Step:
+@step_of.register
+def _(outcome: Accepted, row: AttemptRow | None) -> Step:
+    now, remote = utc_text(), outcome.job
+    columns = {
+        "status": JobStatus.WAITING,
+        "account": row.account if row is not None else None,
+        "provider_job_id": remote.id,
+        "mode": remote.mode,
+        "contract": remote.contract,
+        "status_url": remote.status_url,
+        "result_url": remote.result_url,
+        "trace_id": outcome.trace_id,
+        "submitted_at": (row.sent_at if row is not None else None) or now,
+        "billed": Billed.UNKNOWN,
+        **_NO_ERROR,
+    }
+    said = (("accepted", {"provider_job_id": remote.id}),)
+    ended = {"ended_at": now, "provider_job_id": remote.id, "http_status": outcome.http_status}
+    leaves = (*_OPEN, AttemptState.IN_DOUBT)
+    return Step(columns, said, None, leaves, AttemptState.ACCEPTED, ended, Bucket.RESERVED)
+
+
+@step_of.register
+def _(outcome: InDoubt, row: AttemptRow | None) -> Step:
+    columns = {
+        "status": JobStatus.IN_DOUBT,
+        "billed": Billed.UNKNOWN,
+        "submitted_at": row.sent_at if row is not None else None,
+        **_failure("submit", "in_doubt", outcome.reason),
+    }
+    ended = {"ended_at": utc_text(), "http_status": outcome.http_status, "excerpt": outcome.excerpt}
+    said = (("in_doubt", {"reason": outcome.reason}),)
+    return Step(columns, said, None, _OPEN, AttemptState.IN_DOUBT, ended, Bucket.UNCERTAIN)
+
+
+@step_of.register
+def _(outcome: Rejected, row: AttemptRow | None) -> Step:
+    del row
+    columns: dict[str, Any] = {"status": JobStatus.PLANNED}
+    if not outcome.again:
+        failure = _failure("submit", outcome.code, outcome.message)
+        columns = {"status": JobStatus.REJECTED, "billed": Billed.NO, "trace_id": outcome.trace_id, **failure}
+    ended = {"ended_at": utc_text(), "http_status": outcome.http_status}
+    return Step(columns, (_refusal(outcome),), None, _OPEN, AttemptState.REJECTED, ended)
+
+
+@step_of.register
+def _(outcome: FellBack, row: AttemptRow | None) -> Step:
+    del row
     order, why = outcome.now.order, {"code": outcome.code, "reason": outcome.reason}
     said = ("fell_back", {"provider": order.provider, "model": order.model, **why})
     columns = {
@@ -202,11 +199,40 @@ def _fell_back(outcome: FellBack, now: str) -> Step:
     }
     if outcome.refused is None:
         return Step(columns, (said,), job_leaves=NOT_BOUGHT)
-    ended = {"ended_at": now, "http_status": outcome.refused.http_status}
+    ended = {"ended_at": utc_text(), "http_status": outcome.refused.http_status}
     return Step(columns, (_refusal(outcome.refused), said), None, _OPEN, AttemptState.REJECTED, ended)
 
 
-def _failed(outcome: Failed) -> Step:
+@step_of.register
+def _(outcome: Skipped, row: AttemptRow | None) -> Step:
+    del row
+    said = (("skipped", {"code": outcome.code, "message": outcome.message}),)
+    columns = {"status": JobStatus.SKIPPED, **_failure("submit", outcome.code, outcome.message)}
+    return Step(columns, said, job_leaves=(JobStatus.PLANNED,))
+
+
+@step_of.register
+def _(outcome: Ready, row: AttemptRow | None) -> Step:
+    del row
+    return Step(_generated(outcome), (), UNFINISHED, (AttemptState.ACCEPTED,), bucket=Bucket.SPENT)
+
+
+@step_of.register
+def _(outcome: Done, row: AttemptRow | None) -> Step:
+    columns = _generated(outcome) | {
+        "status": JobStatus.DONE,
+        "downloaded_at": utc_text(),
+        "output": json.dumps(outcome.output),
+        "flags": json.dumps(outcome.flags),
+        "cost_actual_micros": None if row is None else row.cost_micros,  # no provider says what it charged
+    }
+    said = (("done", {"path": outcome.output.get("path"), "flags": outcome.flags}),)
+    return Step(columns, said, ACCEPTED, (AttemptState.ACCEPTED,), bucket=Bucket.SPENT)
+
+
+@step_of.register
+def _(outcome: Failed, row: AttemptRow | None) -> Step:
+    del row
     columns = {
         "status": outcome.status,
         "billed": outcome.billed,
@@ -220,27 +246,24 @@ def _failed(outcome: Failed) -> Step:
     return Step(columns, said, ACCEPTED, (AttemptState.ACCEPTED,), AttemptState.CLOSED, {}, bucket)
 
 
-def _generated(outcome: Ready | Done, row: AttemptRow | None) -> Step:
+@step_of.register
+def _(outcome: Parked, row: AttemptRow | None) -> Step:
+    del row
+    said = (("parked", {"stage": outcome.stage, "code": outcome.code, "message": outcome.message}),)
+    columns = {"status": JobStatus.PARKED, **_failure(outcome.stage, outcome.code, outcome.message)}
+    return Step(columns, said, job_leaves=ACCEPTED)
+
+
+def _generated(outcome: Ready | Done) -> dict[str, Any]:
     """The provider has delivered, so it is paid for now."""
-    columns: dict[str, Any] = {
+    return {
         "status": JobStatus.READY,
         "completed_at": utc_text(outcome.completed_at),
-        "url_expires_at": _text(outcome.url_expires_at),
+        "url_expires_at": None if outcome.url_expires_at is None else utc_text(outcome.url_expires_at),
         "billed": Billed.YES,
         **_NO_ERROR,
         **_traced(outcome.trace_id),
     }
-    if isinstance(outcome, Ready):
-        return Step(columns, (), UNFINISHED, (AttemptState.ACCEPTED,), bucket=Bucket.SPENT)
-    columns |= {
-        "status": JobStatus.DONE,
-        "downloaded_at": utc_text(),
-        "output": json.dumps(outcome.output),
-        "flags": json.dumps(outcome.flags),
-        "cost_actual_micros": None if row is None else row.cost_micros,  # no provider says what it charged
-    }
-    said = (("done", {"path": outcome.output.get("path"), "flags": outcome.flags}),)
-    return Step(columns, said, ACCEPTED, (AttemptState.ACCEPTED,), bucket=Bucket.SPENT)
 
 
 def _failure(stage: str, code: str, message: str) -> dict[str, str | None]:
@@ -260,7 +283,3 @@ def _refusal(refused: Rejected) -> tuple[str, Mapping[str, Any]]:
 def _traced(trace_id: str | None) -> dict[str, str]:
     """What the provider's support will ask for, where the provider says it."""
     return {} if trace_id is None else {"trace_id": trace_id}
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else utc_text(moment)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable
 
 from pipelines.core.dependencies import children_of, roots_of
 from pipelines.core.events import JobsWait
@@ -25,23 +24,16 @@ async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]]) -> None:
         if run.may_start(job):
             await work(job)
 
+    def then(job: Job) -> list[Job]:  # a remix is made, or skipped, when its parent has ended
+        return children.get(job.id, [])
+
     jobs = run.jobs()
-    roots, then = roots_of(jobs), partial(_next_after, children_of(jobs))
+    roots, children = roots_of(jobs), children_of(jobs)
     async with asyncio.TaskGroup() as group:
         for name, session in run.sessions.items():
             own = [job for job in roots if job.order.provider == name]
             workers = min(session.workers, sum(job.order.provider == name for job in jobs))
             group.create_task(work_through(own, begin, workers=workers, stop=run.stop, then=then))
     if not run.stop.is_set():
-        _tell_who_waits(run)
-
-
-def _next_after(children: Mapping[str, list[Job]], job: Job) -> list[Job]:
-    """The jobs that waited for this one: a remix is made, or skipped, when its parent has ended."""
-    return children.get(job.id, [])
-
-
-def _tell_who_waits(run: Run) -> None:
-    """Say which jobs wait for one that has not come to its end in this run, and does not by itself."""
-    for head, ids in run.held_up().items():
-        run.emit(JobsWait(tuple(ids), head, run.status_of(head)))
+        for head, ids in run.held_up().items():
+            run.emit(JobsWait(tuple(ids), head, run.status_of(head)))

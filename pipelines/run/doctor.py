@@ -61,25 +61,27 @@ async def examine(
         live: also ask the providers whose key is set whether they answer, and what time it is there.
     """
     found = [
-        _python(),
-        *_pins(),
-        await _prefect_server(environment),
-        _port(environment),
-        *_disk(folder),
-        _sqlite(),
-        _clock(),
+        check_python(),
+        *check_pins(),
+        await check_prefect_server(environment),
+        check_ports(environment),
+        *check_disk(folder),
+        check_sqlite(),
+        check_clock(),
     ]
-    found += [_key(profile, environment) for profile in profiles]
+    found += [check_key(profile, environment) for profile in profiles]
     if live:
-        found += [await _answers(profile, environment) for profile in profiles if profile.key_from(environment)]
+        found += [await check_live(profile, environment) for profile in profiles if profile.key_from(environment)]
     return found
 
 
-def _python() -> DoctorFinding:
+def check_python() -> DoctorFinding:
+    """Say which Python it is; make has looked at its version."""
     return DoctorFinding("Python", Health.OK, sys.version.split()[0])
 
 
-def _pins() -> Iterator[DoctorFinding]:
+def check_pins() -> Iterator[DoctorFinding]:
+    """Compare the installed packages with the versions that Prefect works with."""
     for name, (least, below) in _PINS.items():
         try:
             found = version(name)
@@ -88,19 +90,15 @@ def _pins() -> Iterator[DoctorFinding]:
             continue
         numbers = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
         fits = least <= numbers < below
-        wish = f"needs at least {_dotted(least)} and below {_dotted(below)}"
+        wish = f"needs at least {'.'.join(map(str, least))} and below {'.'.join(map(str, below))}"
         yield DoctorFinding(name, Health.OK if fits else Health.BAD, found if fits else f"{found}; {wish}")
 
 
-def _dotted(numbers: tuple[int, ...]) -> str:
-    return ".".join(str(number) for number in numbers)
-
-
-async def _prefect_server(environment: Mapping[str, str]) -> DoctorFinding:
+async def check_prefect_server(environment: Mapping[str, str]) -> DoctorFinding:
     """Prefect's server imports with the packages that are installed; a mismatch shows only there."""
     name = "Prefect server"
     if url := environment.get("PREFECT_API_URL"):
-        return await _prefect_ui(name, url)
+        return await check_prefect_ui(name, url)
     command = (sys.executable, "-c", "import prefect.server.api.server")
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     _, talk = await process.communicate()
@@ -110,7 +108,7 @@ async def _prefect_server(environment: Mapping[str, str]) -> DoctorFinding:
     return DoctorFinding(name, Health.BAD, f"does not import: {last[0]}")
 
 
-async def _prefect_ui(name: str, url: str) -> DoctorFinding:
+async def check_prefect_ui(name: str, url: str) -> DoctorFinding:
     """Ask a server of the operator's own where its UI looks for it: with another port, by default still at 4200."""
     origin = Origin.of(url)
     address = url.rstrip("/").removesuffix("/api")
@@ -129,7 +127,8 @@ async def _prefect_ui(name: str, url: str) -> DoctorFinding:
     return DoctorFinding(name, Health.OK, f"yours at {url}; every run goes there")
 
 
-def _port(environment: Mapping[str, str]) -> DoctorFinding:
+def check_ports(environment: Mapping[str, str]) -> DoctorFinding:
+    """Look for a port for Prefect's server, where a run brings its own."""
     if environment.get("PREFECT_API_URL"):
         return DoctorFinding("ports", Health.OK, "not needed, a Prefect server is set")
     free = next((port for port in SERVER_PORTS if _is_free(port)), None)
@@ -147,7 +146,8 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _disk(folder: Path) -> Iterator[DoctorFinding]:
+def check_disk(folder: Path) -> Iterator[DoctorFinding]:
+    """Look at the space, and at the right to write, where outputs would go."""
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     words = f"{free / 2**30:.1f} GiB free in {existing}"
@@ -161,13 +161,15 @@ def _disk(folder: Path) -> Iterator[DoctorFinding]:
         yield DoctorFinding("folder", Health.OK, f"{existing} can be written")
 
 
-def _sqlite() -> DoctorFinding:
+def check_sqlite() -> DoctorFinding:
+    """Say how safely the ledger is kept with this SQLite."""
     return DoctorFinding(
         "SQLite", Health.OK, f"{sqlite3.sqlite_version}, journal mode {journal_mode()}, synced in full"
     )
 
 
-def _clock() -> DoctorFinding:
+def check_clock() -> DoctorFinding:
+    """Look whether the clock is plainly wrong."""
     now = datetime.now(UTC)
     if now < _BUILT:
         return DoctorFinding(
@@ -176,7 +178,8 @@ def _clock() -> DoctorFinding:
     return DoctorFinding("clock", Health.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC (compared with the providers' by --live)")
 
 
-def _key(profile: Profile, environment: Mapping[str, str]) -> DoctorFinding:
+def check_key(profile: Profile, environment: Mapping[str, str]) -> DoctorFinding:
+    """Look whether a provider's key is set and can be sent; it is not shown."""
     name = f"key of {profile.name}"
     base_url, own = profile.base_url_from(environment)
     where = f", address {base_url}" if own else ""
@@ -190,7 +193,7 @@ def _key(profile: Profile, environment: Mapping[str, str]) -> DoctorFinding:
     )
 
 
-async def _answers(profile: Profile, environment: Mapping[str, str]) -> DoctorFinding:
+async def check_live(profile: Profile, environment: Mapping[str, str]) -> DoctorFinding:
     """Whether anybody answers at the address. No key is sent."""
     name = f"{profile.name} live"
     base_url, _ = profile.base_url_from(environment)

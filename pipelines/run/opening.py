@@ -11,7 +11,7 @@ from pipelines.batch import Batch
 from pipelines.core.errors import ReelbatchError, SetupError
 from pipelines.core.events import NoCallbacks, RunBegan
 from pipelines.core.job import Job
-from pipelines.core.status import ACCEPTED, JobStatus
+from pipelines.core.status import ACCEPTED
 from pipelines.core.text.suggestion import near_name
 from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
@@ -68,8 +68,7 @@ def is_work_left(batch: Batch, options: RunOptions, states: Mapping[str, JobStat
     """Tell whether a run would have anything to do: a job to send, to wait for, or to bring home."""
     ids = [job.id for job in batch.jobs]
     asked_for = choose(ids, options.only)[0] if options.only else [*ids, *(job.id for job in orphans)]
-    found = (states[job_id].status for job_id in asked_for)
-    return any(not status.meaning.final and status is not JobStatus.IN_DOUBT for status in found)
+    return any(states[job_id].status.has_work for job_id in asked_for)
 
 
 @asynccontextmanager
@@ -109,7 +108,7 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
             ledger=ledger,
             http=http,
             sessions=_sessions(batch, options, accounts, http, stop),
-            budget=_budget(batch, options),
+            budget=budget_of(batch, options),
             states=states,
             orphans=orphans,
             made_as=made_as,
@@ -123,7 +122,7 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
         run.emit(RunBegan())
         for event in out_of_reach:
             run.emit(event)
-        if silent := _without_callbacks(run):
+        if options.callback_url and (silent := run.without_callbacks()):
             run.emit(NoCallbacks(silent))
         async with _current(run, context):
             yield run
@@ -146,6 +145,15 @@ async def _current(run: Run, context: RunContext) -> AsyncIterator[None]:
         run_context.reset(token)
         await run.settle()
         context.run, context.result = None, None if bug else run.result()
+
+
+def budget_of(batch: Batch, options: RunOptions) -> Budget | None:
+    """Choose the cap of a run: that of the command line, else that of the batch file."""
+    most = options.budget if options.budget is not None else batch.budget.max
+    if most is None:
+        return None
+    currencies = {job.currency for job in batch.jobs if job.currency}
+    return Budget(most, batch.budget.currency or (currencies.pop() if len(currencies) == 1 else "USD"))
 
 
 def _sessions(
@@ -182,24 +190,9 @@ def _pace(batch: Batch, options: RunOptions, account: Account) -> Pace:
     )
 
 
-def _budget(batch: Batch, options: RunOptions) -> Budget | None:
-    most = options.budget if options.budget is not None else batch.budget.max
-    if most is None:
-        return None
-    currencies = {job.currency for job in batch.jobs if job.currency}
-    return Budget(most, batch.budget.currency or (currencies.pop() if len(currencies) == 1 else "USD"))
-
-
 def _check_only(batch: Batch, options: RunOptions) -> None:
     ids = [job.id for job in batch.jobs]
     _, unknown = choose(ids, options.only)
     if unknown:
         near = near_name(unknown[0], ids)
         raise SetupError(f"--only names {', '.join(unknown)}, which {batch.path.name} does not have. {near}".rstrip())
-
-
-def _without_callbacks(run: Run) -> tuple[str, ...]:
-    """Find the providers for which `--callback-url` is of no use."""
-    modes = {(job.order.provider, job.order.mode) for job in run.jobs()} if run.options.callback_url else set()
-    profiles = {name: session.provider.profile for name, session in run.sessions.items()}
-    return tuple(sorted({name for name, mode in modes if profiles[name].callback_field_of(mode) is None}))

@@ -179,7 +179,11 @@ class Run:
 
         Left out are those that have ended, and those that wait for one which this run does not work on.
         """
-        wanted = [job for job in self._asked_for() if self._is_open(job)]
+        wanted = [
+            job
+            for job in self._asked_for()
+            if self.status_of(job.id).has_work and job.order.provider in self.sessions  # one switched off may have none
+        ]
         wanted.sort(key=lambda job: self.status_of(job.id) is JobStatus.PLANNED)
         return in_turn(wanted, self.status_of)[: self.options.limit]
 
@@ -188,6 +192,12 @@ class Run:
         asked = {job.id: job for job in self._asked_for()}
         heads = held_up(asked.values(), self.status_of)
         return {h: ids for h, ids in heads.items() if h not in asked or self.status_of(h) is not JobStatus.PLANNED}
+
+    def without_callbacks(self) -> tuple[str, ...]:
+        """The providers that cannot call back for the jobs of this run."""
+        modes = {(job.order.provider, job.order.mode) for job in self.jobs()}
+        profiles = {name: session.provider.profile for name, session in self.sessions.items()}
+        return tuple(sorted({name for name, mode in modes if profiles[name].callback_field_of(mode) is None}))
 
     def may_start(self, job: Job) -> bool:
         """Tell whether there is anything to do for a job now: a new one is not begun when nothing more may be sent."""
@@ -222,12 +232,6 @@ class Run:
             return [self.made_as[job.id] for job in (*self.batch.jobs, *self.orphans)]
         chosen, _ = choose([job.id for job in self.batch.jobs], self.options.only)
         return [self.made_as[job_id] for job_id in chosen]
-
-    def _is_open(self, job: Job) -> bool:
-        """Tell whether there may be something to do for a job: a row that is switched off may have no session."""
-        status = self.status_of(job.id)
-        over = status.meaning.final or status is JobStatus.IN_DOUBT
-        return not over and job.order.provider in self.sessions
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,7 +255,9 @@ def strangers(campaign: Campaign, rows: dict[str, dict[str, Any]]) -> list[str]:
 def wrong_sums(campaign: Campaign, rows: dict[str, dict[str, Any]]) -> list[str]:
     """Pots of the ledger that are not the sum of its attempts, or not what the jobs' ends say."""
     sums: Counter[tuple[str, str]] = Counter()
-    for bucket, currency, micros in campaign.query("SELECT bucket, currency, cost_micros FROM attempt WHERE bucket IS NOT NULL"):
+    for bucket, currency, micros in campaign.query(
+        "SELECT bucket, currency, cost_micros FROM attempt WHERE bucket IS NOT NULL"
+    ):
         sums[bucket, currency] += micros or 0
     found = []
     pots = "SELECT currency, reserved_micros, spent_micros, uncertain_micros FROM account"

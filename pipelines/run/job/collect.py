@@ -40,7 +40,7 @@ async def collect(job: Job, progress: Progress, session: ProviderSession, run: R
         OutputError: the clip is paid for and cannot be had now; it stays `ready`, and calling again goes on.
         DiskFull: no space; calling again goes on.
     """
-    expires_at = _expiry(progress, job, session)
+    expires_at = expiry_of(progress, job, session)
     trace_id = progress.trace_id if run.states[job.id].trace_id is None else None
     ready = Ready(progress.completed_at, expires_at, trace_id)
     noted = asyncio.get_running_loop().call_later(_NOTE_AFTER_S, lambda: run.begin(run.record(job, ready)))
@@ -50,7 +50,7 @@ async def collect(job: Job, progress: Progress, session: ProviderSession, run: R
                 await _fetch(job, number, session.provider, link, run) for number, link in enumerate(progress.links)
             ]
     except LinkExpired as error:
-        return await run.record(job, _expired(error, expires_at))
+        return await run.record(job, outcome_of_refused_link(error, expires_at))
     except AddressRefused as error:
         return await run.record(job, Parked("download", "address_refused", str(error)))
     except OutputError:
@@ -64,7 +64,7 @@ async def collect(job: Job, progress: Progress, session: ProviderSession, run: R
     output = _output(clips[0], run.folder)
     if clips[1:]:
         output["more"] = [_output(clip, run.folder) for clip in clips[1:]]
-    flags = _flags(job, progress, clips[0], session)
+    flags = flags_of(job, progress, clips[0], session)
     change = await run.record(job, Done(output, flags, progress.completed_at, expires_at, trace_id))
     for number in range(len(clips)):
         settle(run.folder / "videos", _numbered(job.filename, number), _part_id(job, run))
@@ -87,7 +87,7 @@ async def _fetch(job: Job, number: int, provider: Provider, link: Link, run: Run
             )
         except (LinkExpired, NotAVideo) as error:
             fresh = await _fresh_link(job, number, provider, run)
-            if isinstance(error, LinkExpired) and _is_over(fresh, link):
+            if isinstance(error, LinkExpired) and is_over(fresh, link):
                 raise
             link = fresh or link
             last: OutputError = error
@@ -111,14 +111,14 @@ async def _fresh_link(job: Job, number: int, provider: Provider, run: Run) -> Li
     return progress.links[number] if usable else None
 
 
-def _is_over(fresh: Link | None, used: Link) -> bool:
+def is_over(fresh: Link | None, used: Link) -> bool:
     """Tell whether an expired link is the last word: the provider gives the same one, and its time has passed."""
     if fresh is None or fresh.url != used.url:
         return False
     return fresh.expires_at is not None and fresh.expires_at < datetime.now(UTC)
 
 
-def _expired(error: LinkExpired, expires_at: datetime | None) -> Failed | Parked:
+def outcome_of_refused_link(error: LinkExpired, expires_at: datetime | None) -> Failed | Parked:
     """Decide what a refused link means: paid and gone; or, where the expiry is not sure, a case for the next run."""
     if expires_at is None or expires_at > datetime.now(UTC):
         return Parked("download", "link_refused", str(error))
@@ -126,7 +126,7 @@ def _expired(error: LinkExpired, expires_at: datetime | None) -> Failed | Parked
     return Failed("download", "expired", message, Billed.YES, JobStatus.EXPIRED)
 
 
-def _expiry(progress: Progress, job: Job, session: ProviderSession) -> datetime | None:
+def expiry_of(progress: Progress, job: Job, session: ProviderSession) -> datetime | None:
     """When the first link ends: as the link says, or as the vendor's documents say of its own service."""
     known = [link.expires_at for link in progress.links if link.expires_at is not None]
     hours = session.provider.profile.timing_of(job.order).link_lifetime_hours if session.vendor_links else None
@@ -135,7 +135,8 @@ def _expiry(progress: Progress, job: Job, session: ProviderSession) -> datetime 
     return (progress.completed_at or datetime.now(UTC)) + timedelta(hours=hours)
 
 
-def _flags(job: Job, progress: Progress, clip: Clip, session: ProviderSession) -> tuple[str, ...]:
+def flags_of(job: Job, progress: Progress, clip: Clip, session: ProviderSession) -> tuple[str, ...]:
+    """Say how a clip differs from what was ordered, as flags of its manifest row."""
     order, profile = job.order, session.provider.profile
     sound = any(mode.sound for mode in profile.modes if mode.name == order.mode)
     measured = differences(

@@ -19,7 +19,9 @@ async def explanation(job: Job, run: Run) -> str:
     if status is JobStatus.PLANNED:
         return f"{word}: nothing is paid. {_why_unsent(job, run)}"
     why = "" if status.meaning.tone is Tone.BUSY else await _why(job, status, run)
-    return " ".join(part for part in (f"{word}{why}.", _at_stake(job, status), status.meaning.next_run) if part)
+    amount = price_text(job.cost_estimated, job.currency) or "An unknown amount"
+    at_stake = {JobStatus.IN_DOUBT: f"{amount} may have been paid.", JobStatus.EXPIRED: f"{amount} was paid."}
+    return " ".join(part for part in (f"{word}{why}.", at_stake.get(status), status.meaning.next_run) if part)
 
 
 async def _why(job: Job, status: JobStatus, run: Run) -> str:
@@ -41,10 +43,3 @@ def _why_unsent(job: Job, run: Run) -> str:
     if run.stop.is_set():
         return "The run was stopped before its turn came."
     return str(run.left_out or "Nothing was sent for it in this run.")
-
-
-def _at_stake(job: Job, status: JobStatus) -> str:
-    amount = price_text(job.cost_estimated, job.currency) or "An unknown amount"
-    if status is JobStatus.IN_DOUBT:
-        return f"{amount} may have been paid."
-    return f"{amount} was paid." if status is JobStatus.EXPIRED else ""

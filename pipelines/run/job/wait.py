@@ -25,11 +25,12 @@ async def wait(job: Job, session: ProviderSession, run: Run) -> Progress | Faile
     """
     state = run.states[job.id]
     assert state.remote is not None
+    submitted_at = state.submitted_at or datetime.now(UTC)
     waiting = Waiting(
         job=state.remote,
         kind=(job.order.provider, job.order.mode, job.order.model, job.order.seconds, job.order.size),
         expected_s=session.expected_s(job.order),
-        accepted_at=time.monotonic() - _age_s(state.submitted_at),
+        accepted_at=time.monotonic() - max(0.0, (datetime.now(UTC) - submitted_at).total_seconds()),
         deadline_s=session.provider.profile.timing_of(job.order).deadline_hours * 3600 / run.time_scale,
     )
     try:
@@ -64,7 +65,3 @@ def failure_of(progress: Progress, state: JobState, session: ProviderSession) ->
         status=JobStatus.CANCELLED if progress.phase is Phase.CANCELLED else JobStatus.FAILED,
         trace_id=progress.trace_id if state.trace_id is None else None,
     )
-
-
-def _age_s(submitted_at: datetime | None) -> float:
-    return 0.0 if submitted_at is None else max(0.0, (datetime.now(UTC) - submitted_at).total_seconds())

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 
 from pipelines.core.job import RemoteJob
-from pipelines.core.outcome import Accepted, Done, Failed, Parked, Ready, Unsent
+from pipelines.core.outcome import Accepted, Done, Failed, Outcome, Parked, Ready, Unsent
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts, outcomes
 from pipelines.ledger.job_state import state_of
@@ -142,3 +143,11 @@ async def test_any_words_of_a_provider_can_be_kept(waiting, rows):
     message = "🎬 \"';DROP TABLE job;--"
     await tell(waiting, "a", Parked(stage="generate", code="'", message=message))
     assert (await _only_job(waiting, rows))["error_message"] == message
+
+
+def test_every_outcome_has_a_step():
+    """A kind of outcome that is added later cannot be forgotten; what is none is a bug of ours."""
+    registered = {kind for kind in outcomes.step_of.registry if kind is not object}
+    assert registered == set(get_args(Outcome))
+    with pytest.raises(TypeError, match="str is no outcome"):
+        outcomes.step_of("accepted", None)

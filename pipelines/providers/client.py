@@ -14,8 +14,8 @@ from pipelines.core.errors import NoAnswer, UnknownJob, UnusableAnswer
 from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.addresses import Origin, without_query
+from pipelines.net.headers import poll_hint
 from pipelines.net.http import SUBMIT_DEADLINE_S, Answer, Http, form_of
-from pipelines.pacing.back_off import poll_hint
 from pipelines.providers.contracts.acedata import AceData
 from pipelines.providers.contracts.fal_queue import FalQueue
 from pipelines.providers.contracts.openai_videos import OpenAIVideos, path_of

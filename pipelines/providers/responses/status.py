@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pipelines.core.errors import KeyRefused, ProviderUnavailable, SlowDown, UnknownJob, UnusableAnswer
 from pipelines.core.outcome import RefusalKind
+from pipelines.net.headers import retry_after
 from pipelines.net.http import Answer
-from pipelines.pacing.back_off import retry_after
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.responses import json_values
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipelines.core.outcome import Accepted, InDoubt, RefusalKind, Rejected
 from pipelines.net.addresses import Origin
+from pipelines.net.headers import retry_after
 from pipelines.net.http import Answer
-from pipelines.pacing.back_off import retry_after
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import Contract, Verdict
 from pipelines.providers.responses import json_values

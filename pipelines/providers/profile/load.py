@@ -1,4 +1,4 @@
-"""Where profiles come from: the YAML files that are shipped, and those that a user adds without code."""
+"""Find profiles: the YAML files that are shipped, and those that a user adds without code."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pipelines.core.errors import Problem, ProfileError, SetupError
 from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.net.addresses import Origin
-from pipelines.providers.profile.extends import Draft, Layers
+from pipelines.providers.profile.extends import ProfileDraft, ProfileLayers
 from pipelines.providers.profile.model import Profile
 
-FOLDER = "reelbatch.providers"  # beside a batch file, or where a command is given
+PROFILES_FOLDER = "reelbatch.providers"  # beside a batch file, or where a command is given
 _SUFFIXES = (".yaml", ".yml")
 _MOST_BYTES = 1 << 20
 _SHIPPED = 9  # the rank of what every other place stands before
@@ -57,7 +57,7 @@ def find_profiles(files: Sequence[Path] = (), *, beside: Path | None = None) -> 
     own = [draft for rank, path in _places(files, beside, problems) for draft in _read(path, rank, problems)]
     if not own and not problems:
         return ProfileSet(shipped_profiles())
-    layers = Layers([*own, *_shipped_drafts()])
+    layers = ProfileLayers([*own, *_shipped_drafts()])
     found = layers.profiles()
     problems += layers.problems
     if problems:
@@ -72,7 +72,7 @@ def find_profiles(files: Sequence[Path] = (), *, beside: Path | None = None) -> 
 @cache
 def shipped_profiles() -> Mapping[str, Profile]:
     """The profiles that come with reelbatch, by name."""
-    layers = Layers(_shipped_drafts())
+    layers = ProfileLayers(_shipped_drafts())
     found = {name: profile for name, (profile, _) in layers.profiles().items()}
     assert not layers.problems, "\n".join(map(str, layers.problems))
     return found
@@ -94,15 +94,18 @@ def profile_named(name: str, profiles: Mapping[str, Profile] | None = None) -> P
 
 
 @cache
-def _shipped_drafts() -> tuple[Draft, ...]:
+def _shipped_drafts() -> tuple[ProfileDraft, ...]:
     folder = resources.files("pipelines.providers").joinpath("profiles")
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    return tuple(Draft(file.name, None, _SHIPPED, parse_yaml(file.read_text("utf-8"))) for file in files)
+    return tuple(ProfileDraft(file.name, None, _SHIPPED, parse_yaml(file.read_text("utf-8"))) for file in files)
 
 
 def _places(files: Iterable[Path], beside: Path | None, problems: list[Problem]) -> Iterator[tuple[int, Path]]:
     """Every file to read and its rank, each file once, at its nearest place."""
-    folders = [*([beside.parent / FOLDER] if beside is not None else []), Path(FOLDER), _config_folder()]
+    home = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    config = home if home.is_absolute() else Path(os.path.expanduser("~/.config"))  # noqa: PTH111 - no home is no error
+    folders = [*([beside.parent / PROFILES_FOLDER] if beside is not None else []), Path(PROFILES_FOLDER)]
+    folders.append(config / "reelbatch" / "providers")
     seen: set[Path] = set()
     for rank, paths in enumerate([list(files), *(_files_of(folder, problems) for folder in folders)]):
         for path in paths:
@@ -122,12 +125,7 @@ def _files_of(folder: Path, problems: list[Problem]) -> list[Path]:
     return [path for path in paths if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")]
 
 
-def _config_folder() -> Path:
-    home = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    return (home if home.is_absolute() else Path(os.path.expanduser("~/.config"))) / "reelbatch" / "providers"  # noqa: PTH111 - no home is no error
-
-
-def _read(path: Path, rank: int, problems: list[Problem]) -> Iterator[Draft]:
+def _read(path: Path, rank: int, problems: list[Problem]) -> Iterator[ProfileDraft]:
     """The draft in a file, or nothing and a problem."""
     file = _short(path)
     try:
@@ -139,7 +137,7 @@ def _read(path: Path, rank: int, problems: list[Problem]) -> Iterator[Draft]:
         problems.append(Problem(file, f"cannot be read: {getattr(error, 'strerror', None) or error}."))
     else:
         if isinstance(source.value, dict):
-            yield Draft(file, path, rank, source)
+            yield ProfileDraft(file, path, rank, source)
         else:
             problems.append(Problem(file, "is not a mapping.", "Write `name: value` lines; see docs/providers.md."))
 
@@ -162,7 +160,7 @@ def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _notes(layers: Layers, found: Mapping[str, tuple[Profile, Draft]]) -> Iterator[str]:
+def _notes(layers: ProfileLayers, found: Mapping[str, tuple[Profile, ProfileDraft]]) -> Iterator[str]:
     """What a user might not expect of files that lie somewhere: a name taken over, a key that goes elsewhere."""
     shipped = [*shipped_profiles().values()]
     every = [*shipped, *(profile for profile, draft in found.values() if draft.path is not None)]

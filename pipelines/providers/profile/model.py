@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from pipelines.core.job import Order
 from pipelines.core.outcome import RefusalKind
-from pipelines.providers.profile.checks.agreement import check_agreement
 from pipelines.providers.profile.scalars import Address, Day, Hours, Length, Variable, Wait
 
 ContractName = Literal["openai", "acedata", "veo", "fal"]
@@ -217,7 +216,7 @@ class Limits(_Data):
 Capability = Literal["list", "delete", "variants"]
 PathName = Literal["submit", "status", "content", "list", "delete"]
 #: Whom the sandbox plays without a profile.
-Dialect = Literal["acedata", "litellm", "new-api", "openai", "qiniu", "sglang", "vllm-omni"]
+SandboxDialect = Literal["acedata", "litellm", "new-api", "openai", "qiniu", "sglang", "vllm-omni"]
 
 
 class Profile(_Data):
@@ -263,15 +262,10 @@ class Profile(_Data):
     bills_failures: Literal["yes", "no", "unknown"] = "unknown"  # whether a job that fails is charged
     retired_on: Day | None = None  # since when nobody answers at `base_url`
     retired_models: dict[str, Day] = {}  # the same for single models
-    sandbox: Dialect | None = (
+    sandbox: SandboxDialect | None = (
         None  # whose part of the sandbox plays it in a rehearsal; None: one is made of the profile
     )
     notes: tuple[str, ...] = ()  # what a user should know; shown by `reelbatch providers NAME`
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        check_agreement(self)
-        return self
 
     def mode(self, name: str) -> Mode:
         """The mode of that name.

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pipelines.core.errors import KeyRefused, ProviderUnavailable, SlowDown, UnknownJob, UnusableAnswer
 from pipelines.core.outcome import RefusalKind
+from pipelines.core.text.printable import printable
 from pipelines.net.headers import retry_after
 from pipelines.net.http import Answer
 from pipelines.providers.profile.model import Profile
@@ -55,7 +56,7 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
         readable_here = (result or not enveloped) if fine else result and _says_how_it_ended(answer.status, body, code)
         if readable_here:
             return body
-    said = json_values.printable(f"{code or ''} {message or ''}".strip() or "no reason given", 300)
+    said = printable(f"{code or ''} {message or ''}".strip() or "no reason given", 300)
     raise _error(meaning, answer, said, profile)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.core.outcome import Accepted, InDoubt, RefusalKind, Rejected
+from pipelines.core.text.printable import printable
 from pipelines.net.addresses import Origin
 from pipelines.net.headers import retry_after
 from pipelines.net.http import Answer
@@ -102,7 +103,7 @@ def _rejected(kind: RefusalKind | None, answer: Answer, body: Mapping[str, Any] 
     return Rejected(
         kind or "row",
         code or f"http_{answer.status}",
-        json_values.printable(message or "the provider gave no reason", 500),
+        printable(message or "the provider gave no reason", 500),
         answer.status,
         retry_after(answer.headers),
         _trace_id(body, answer),
@@ -118,7 +119,7 @@ def _to(answer: Answer) -> str:
 
 
 def _doubt(answer: Answer, reason: str) -> InDoubt:
-    return InDoubt(reason, answer.status, json_values.excerpt(answer.body))
+    return InDoubt(reason, answer.status, json_values.body_excerpt(answer.body))
 
 
 def _trace_id(body: Mapping[str, Any] | None, answer: Answer) -> str | None:

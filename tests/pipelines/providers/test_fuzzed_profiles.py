@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
 from pipelines.providers.profile import describe as words
-from pipelines.providers.profile.extends import Draft, Layers
+from pipelines.providers.profile.extends import ProfileDraft, ProfileLayers
 from pipelines.providers.profile.load import shipped_profiles
 
 EXAMPLES = int(os.environ.get("REELBATCH_FUZZ", "150"))
@@ -49,7 +49,7 @@ def spoilt(draw):
 @given(spoilt())
 def test_no_profile_breaks_the_reader(document):
     """It is a profile that can be shown, or has problems, each on one line at its place in the file."""
-    layers = Layers([Draft("fox.yaml", None, 0, parse_yaml(json.dumps(document, ensure_ascii=False)))])
+    layers = ProfileLayers([ProfileDraft("fox.yaml", None, 0, parse_yaml(json.dumps(document, ensure_ascii=False)))])
     for profile, _ in layers.profiles().values():
         assert words.cheapest(profile)
         for mode in profile.modes:

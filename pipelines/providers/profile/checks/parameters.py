@@ -1,14 +1,12 @@
-"""Whether the rules of a further parameter agree with each other, and its default with them. Pure."""
+"""Check that the rules of a further parameter agree with each other, and its default with them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipelines.providers.profile.checks.findings import Finding, at, in_full, not_among, unknown_models
-
-if TYPE_CHECKING:
-    from pipelines.providers.profile.model import Mode, Parameter
+from pipelines.providers.profile.checks.findings import Disagreement, at, in_full, not_among, unknown_models
+from pipelines.providers.profile.model import Mode, Parameter
 
 _MOST_CLIPS = 1_000  # that one order may make; a bound keeps prices in range
 _FITS: Mapping[str, Callable[[Any], bool]] = {
@@ -21,7 +19,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def parameter_findings(rule: Parameter, mode: Mode) -> Iterator[Finding]:
+def parameter_findings(rule: Parameter, mode: Mode) -> Iterator[Disagreement]:
     """What contradicts something else in a parameter of a mode."""
     if rule.least is not None and rule.most is not None and rule.least > rule.most:
         yield ("most",), f"{in_full(rule.most)} is less than `least`, {in_full(rule.least)}."
@@ -35,20 +33,16 @@ def parameter_findings(rule: Parameter, mode: Mode) -> Iterator[Finding]:
             yield ("only", value), not_among(value, rule.allowed)
         yield from unknown_models(("only", value), models, mode)
     yield from unknown_models(("models",), rule.models, mode)
-    yield from _company(rule, mode)
+    for key, others in (("needs", rule.needs), ("excludes", rule.excludes)):
+        for other in others:
+            if other not in mode.parameters:
+                yield (key, other), not_among(other, sorted(mode.parameters))
     yield from _json(rule)
     if rule.multiplies_price:
         yield from at(("multiplies_price",), _number_of_clips(rule))
 
 
-def _company(rule: Parameter, mode: Mode) -> Iterator[Finding]:
-    for key, others in (("needs", rule.needs), ("excludes", rule.excludes)):
-        for other in others:
-            if other not in mode.parameters:
-                yield (key, other), not_among(other, sorted(mode.parameters))
-
-
-def _json(rule: Parameter) -> Iterator[Finding]:
+def _json(rule: Parameter) -> Iterator[Disagreement]:
     for key in ("shape", "keys"):
         if getattr(rule, key) and rule.type != "json":
             yield (key,), "needs `type: json`."

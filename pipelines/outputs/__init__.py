@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pipelines.outputs.download.download import Clip, DownloadLimits, Source, bring_home, settle
+from pipelines.outputs.download.download import Clip, ClipSource, DownloadLimits, bring_home, settle
 from pipelines.outputs.download.verify import verify_file
 from pipelines.outputs.media.comparison import changed_orders, differences
 from pipelines.outputs.media.probe import Media
 from pipelines.outputs.media.thumbnail import make_thumbnail
 
+Source = ClipSource
+
 __all__ = [
     "Clip",
+    "ClipSource",
     "DownloadLimits",
     "Media",
     "Source",

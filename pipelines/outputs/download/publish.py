@@ -13,7 +13,7 @@ from dataclasses import replace
 from pipelines.core.errors import DiskFull, DownloadInterrupted, OutputError
 from pipelines.outputs.download.part import Part, read_sidecar, write_sidecar
 from pipelines.outputs.download.sidecar import Sidecar
-from pipelines.outputs.storage.local_disk import Place
+from pipelines.outputs.storage.local_disk import ClipPlace
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 
@@ -38,7 +38,7 @@ def publish(part: Part, sidecar: Sidecar) -> str:
     return name
 
 
-def adopt(place: Place) -> tuple[str, str | None] | None:
+def adopt(place: ClipPlace) -> tuple[str, str | None] | None:
     """What an earlier run published before it was killed: its name, and the digest that its receipt says."""
     earlier = read_sidecar(place)
     if earlier and earlier.name and earlier.sha256 and place.find(earlier.name):
@@ -90,7 +90,7 @@ def _claim(part: Part) -> str:
     raise OutputError(f"{part.place.path} and all its substitutes are taken by other files.")
 
 
-def _name(place: Place, name: str) -> None:
+def _name(place: ClipPlace, name: str) -> None:
     """Name the part file without replacing anything."""
     try:
         place.link(place.part, name)

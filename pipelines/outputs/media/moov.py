@@ -1,7 +1,8 @@
-"""What the index of an MP4 file says about it: length, pixels, frame rate, sound. Pure, over bytes.
+"""Read from the index of an MP4 file its length, pixels, frame rate and sound. Pure, over bytes.
 
-Reading it here costs a fraction of a millisecond. FFmpeg decodes frames before it answers: 7.4 ms of CPU for a clip of
-four seconds in 720p, 28 ms for a fragmented one, where the whole budget of a job is 7 ms. So FFmpeg is asked only
+This costs 0.1 to 0.3 ms of CPU for a clip of four seconds in 720p, where the whole budget of a job is some ms. PyAV 18
+needs 1.5 ms to open the same file even when it is told to decode nothing, and 60 ms as it does it by itself; it tells a
+quarter turn only by decoding a frame, and takes a file whose media data is cut off for whole. So FFmpeg is asked only
 where this module says `Unusual`.
 """
 
@@ -71,7 +72,10 @@ def _read(moov: bytes) -> Index:
         has_audio = has_audio or kind == b"soun"
         if kind == b"vide" and picture is None:
             ticks, _ = _clock(mdia[b"mdhd"][0])
-            picture = (*_pixels(track[b"tkhd"][0], table), _frame_rate(table, ticks))
+            runs = _numbers(table[b"stts"][0], 4, 2)
+            length = sum(count * delta for count, delta in zip(runs[0::2], runs[1::2], strict=True))
+            rate = round(sum(runs[0::2]) * ticks / length, _FPS_DIGITS) if length else None
+            picture = (*_pixels(track[b"tkhd"][0], table), rate)
     if picture is None or not picture[0] or not picture[1]:
         raise Unusual("it has no picture")
     width, height, fps = picture
@@ -96,12 +100,6 @@ def _pixels(tkhd: bytes, table: Mapping[bytes, list[bytes]]) -> tuple[int, int]:
     a, _, _, _, d = struct.unpack_from(">5i", tkhd, 52 if tkhd[0] else 40)
     quarter_turn = a == 0 and d == 0
     return (height, width) if quarter_turn else (width, height)
-
-
-def _frame_rate(table: Mapping[bytes, list[bytes]], scale: int) -> float | None:
-    runs = _numbers(table[b"stts"][0], 4, 2)
-    frames, ticks = sum(runs[0::2]), sum(count * delta for count, delta in zip(runs[0::2], runs[1::2], strict=True))
-    return round(frames * scale / ticks, _FPS_DIGITS) if ticks else None
 
 
 def _reach(table: Mapping[bytes, list[bytes]]) -> int:

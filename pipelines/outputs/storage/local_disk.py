@@ -53,7 +53,7 @@ def disk_errors(path: Path, *, shared: bool = False) -> Iterator[None]:
         raise SetupError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
-class Place:
+class ClipPlace:
     """The folder that a clip goes to, and the names that it uses there. Use as a context manager.
 
     Args:

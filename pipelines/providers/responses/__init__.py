@@ -1,1 +1,1 @@
-"""What an answer means: for the money, for the job, and as JSON that a stranger wrote. Pure."""
+"""What an answer means: for the money, for the job, and as external JSON. Pure."""

@@ -1,4 +1,4 @@
-"""The one table from the answer to a free query to what it means: a body to read, or the error that it stands for. Pure.
+"""Translate the answer to a free query: into a body to read, or the error that it stands for. The one such table; pure.
 
 No error here ends a job: it is waited out, or handed to a person. As with a payment the code decides before the HTTP
 status; but only in an envelope, since an error in the body of a job is the job's, and says nothing of the query.
@@ -27,7 +27,9 @@ _IDS_AND_STATES = ("id", "_id", "task_id", "request_id", "status", "state")
 _RESULTS = ("response", "items", "data", "result", "video", "videos", "payload")
 #: Refusals that are about the query, the address or the moment, never about how a job has ended.
 _OF_THE_QUERY = frozenset({401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 425, 429, 499})
-_OK, _MOVED, _BAD_REQUEST, _SERVER = 200, 300, 400, 500
+#: At the address of a result these tell how its job has ended, in the manner of fal: 422 and a reason.
+_OF_THE_JOB = frozenset(range(400, 500)) - _OF_THE_QUERY
+_OK, _MOVED, _BAD_REQUEST = 200, 300, 400
 
 
 def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mapping[str, Any]:
@@ -53,8 +55,10 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
     enveloped = body is not None and _is_envelope(body, code, profile)
     meaning = _meaning(answer.status, code if enveloped else None, profile)
     if body is not None and meaning is None:
-        readable_here = (result or not enveloped) if fine else result and _says_how_it_ended(answer.status, body, code)
-        if readable_here:
+        # A 400 with bare words is no end: so the queue says that there is no result yet.
+        of_the_job = answer.status in _OF_THE_JOB and (answer.status != _BAD_REQUEST or code is not None)
+        is_end = result and of_the_job and bool(body.get("detail") or body.get("error"))
+        if is_end or (fine and (result or not enveloped)):
             return body
     said = printable(f"{code or ''} {message or ''}".strip() or "no reason given", 300)
     raise _error(meaning, answer, said, profile)
@@ -74,16 +78,6 @@ def _meaning(status: int, code: str | None, profile: Profile) -> _Meaning | None
         return "unknown_job"
     kind = profile.errors.get(code or "")
     return _BY_KIND.get(kind) or _BY_STATUS.get(status) or ("server" if kind == "server" else None)
-
-
-def _says_how_it_ended(status: int, body: Mapping[str, Any], code: str | None) -> bool:
-    """Whether a refusal at the address of a result is the end of its job, in the manner of fal: 422 and a reason.
-
-    A 400 with bare words is none: so the queue says that there is no result yet.
-    """
-    if not _BAD_REQUEST <= status < _SERVER or status in _OF_THE_QUERY or (status == _BAD_REQUEST and code is None):
-        return False
-    return bool(body.get("detail") or body.get("error"))
 
 
 def _error(meaning: _Meaning | None, answer: Answer, said: str, profile: Profile) -> Exception:

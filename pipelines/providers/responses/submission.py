@@ -1,4 +1,4 @@
-"""The one table from what a submission brought back to what it means for the money. Pure."""
+"""Translate what a submission brought back into what it means for the money. The one such table; pure."""
 
 from __future__ import annotations
 
@@ -69,8 +69,13 @@ def kind_of(status: int, code: str | None, message: str | None, profile: Profile
         return "moderation"
     if status == 403:  # noqa: PLR2004 - the table of HTTP is better known than any name
         return "forbidden"
-    if status in (404, 405) and _means_the_address(code, message or ""):
-        return "address"
+    if status in (404, 405):
+        # About the path FastAPI says {"detail": "Not Found"}, OpenAI and its like "Invalid URL". What an order names may
+        # be missing too, a model first of all; then the words say so.
+        heard = (message or "").lower()
+        is_plain = (code or _NOT_FOUND).lower().removesuffix("_error") == _NOT_FOUND
+        if _INVALID_URL in heard or (is_plain and not any(thing in heard for thing in _ORDERED)):
+            return "address"
     return "row"
 
 
@@ -86,16 +91,6 @@ def _surely_refused(message: str | None, profile: Profile) -> RefusalKind | None
     """What words mean that this provider says only where it has taken nothing, also with a server error's status."""
     heard = (message or "").lower()
     return next((kind for words, kind in profile.refusals.items() if words in heard), None)
-
-
-def _means_the_address(code: str | None, message: str) -> bool:
-    """Whether a 404 is about the path: FastAPI says {"detail": "Not Found"}, OpenAI and its like "Invalid URL".
-
-    What an order names may be missing too, a model first of all; then the words say so.
-    """
-    said = message.lower()
-    is_plain = (code or _NOT_FOUND).lower().removesuffix("_error") == _NOT_FOUND
-    return _INVALID_URL in said or (is_plain and not any(thing in said for thing in _ORDERED))
 
 
 def _rejected(kind: RefusalKind | None, answer: Answer, body: Mapping[str, Any] | None, profile: Profile) -> Rejected:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
@@ -73,11 +75,17 @@ class Incoming:
     chunks: AsyncIterator[bytes] = field(repr=False)
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """Whom TLS trusts; reading all the authorities takes some 40 ms, so that it is done once a process."""
+    return httpx.create_ssl_context()
+
+
 class Http:
     """The connections of one run. Use as an async context manager."""
 
     def __init__(self) -> None:
-        self._context = httpx.create_ssl_context()
+        self._context = _trust()
         fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         kept = httpx.Limits(max_connections=100, max_keepalive_connections=8, keepalive_expiry=20)
         self._paid = api_client(self._context, fresh, httpx.Timeout(SUBMIT_DEADLINE_S, connect=10))

@@ -108,7 +108,7 @@ def images(rule: Images) -> str:
     return "; ".join(words)
 
 
-def remix(mode: Mode) -> str:
+def remix_words(mode: Mode) -> str:
     """What a remix may say anew."""
     if mode.remix is None:
         return "no"
@@ -150,7 +150,7 @@ def prompt(profile: Profile, mode: Mode | None = None) -> str:
     return f"at most {most:,} {_UNITS[profile.prompt_counted_in]}{optional}"
 
 
-def price(row: Price) -> str:
+def price_words(row: Price) -> str:
     """`0.50 USD a clip`."""
     return f"{row.amount} {row.currency} a {row.per}"
 

@@ -103,7 +103,12 @@ class ProfileLayers:
                 chain.insert(0, base)
                 continue
             if base is draft or (base is None and len(chain) == 1):  # else it is said of the draft where it begins
-                what, fix = self._astray(draft, name, chain)
+                others = sorted({*self._by_name} - {draft.name, ""})
+                what, fix = f"there is no profile {shown_value(name)} to build upon.", did_you_mean(str(name), others)
+                if len(chain) > 1:
+                    circle = [draft.name, *(each.name for each in reversed(chain[:-1])), draft.name]
+                    what = f"leads back to itself: {' extends '.join(circle)}."
+                    fix = "End it at a profile that extends none."
                 self.problems.append(Problem(where(draft.file, (EXTENDS,), draft.source), what, fix))
             return None
         return chain
@@ -117,13 +122,6 @@ class ProfileLayers:
             return self.behind(draft)
         named = self._by_name.get(name, []) if isinstance(name, str) and name else []
         return next((base for base in named if base.path is None or draft.path is not None), None)
-
-    def _astray(self, draft: ProfileDraft, name: object, chain: Sequence[ProfileDraft]) -> tuple[str, str]:
-        if len(chain) > 1:
-            circle = " extends ".join([draft.name, *(each.name for each in reversed(chain[:-1])), draft.name])
-            return f"leads back to itself: {circle}.", "End it at a profile that extends none."
-        others = sorted({*self._by_name} - {draft.name, ""})
-        return f"there is no profile {shown_value(name)} to build upon.", did_you_mean(str(name), others)
 
 
 def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

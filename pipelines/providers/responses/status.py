@@ -53,7 +53,11 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
         raise UnusableAnswer(f"{profile.name} answers a status query with something that is no JSON object.")
     code, message = json_values.error_of(body or {}, profile.errors)
     enveloped = body is not None and _is_envelope(body, code, profile)
-    meaning = _meaning(answer.status, code if enveloped else None, profile)
+    # The code of an envelope decides, then the HTTP status; a 403 may be about this query only.
+    told = code if enveloped else None
+    kind = profile.errors.get(told or "")
+    meaning = _BY_KIND.get(kind) or _BY_STATUS.get(answer.status) or ("server" if kind == "server" else None)
+    meaning = "unknown_job" if told in _UNKNOWN_JOB else meaning
     if body is not None and meaning is None:
         # A 400 with bare words is no end: so the queue says that there is no result yet.
         of_the_job = answer.status in _OF_THE_JOB and (answer.status != _BAD_REQUEST or code is not None)
@@ -70,14 +74,6 @@ def _is_envelope(body: Mapping[str, Any], code: str | None, profile: Profile) ->
     if any(body.get(name) for name in (*_IDS_AND_STATES, *_RESULTS, *own)):
         return False
     return bool(body.get("error") or body.get("detail")) or body.get("success") is False or code in profile.errors
-
-
-def _meaning(status: int, code: str | None, profile: Profile) -> _Meaning | None:
-    """What stands against reading the answer, by its code, then by its status; a 403 may be about this query only."""
-    if code in _UNKNOWN_JOB:
-        return "unknown_job"
-    kind = profile.errors.get(code or "")
-    return _BY_KIND.get(kind) or _BY_STATUS.get(status) or ("server" if kind == "server" else None)
 
 
 def _error(meaning: _Meaning | None, answer: Answer, said: str, profile: Profile) -> Exception:

@@ -38,7 +38,10 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
     said = _surely_refused(message, profile)
     if _OK <= answer.status < _MOVED:
         found = contract.read_job(body, profile) if body is not None else None
-        if found is not None and not _is_refused_all_the_same(body or {}, profile):
+        # With `success: false` and a code that leaves no doubt a job that is named was not taken. Any other code may be
+        # that of a job that was begun: it is asked about like any other, and its provider says how it ended.
+        told = profile.errors.get(json_values.error_code(body or {}) or "")
+        if found is not None and not ((body or {}).get("success") is False and told in _NEVER_BEGUN):
             return Accepted(found, _trace_id(body, answer), answer.status)
         kind = profile.errors.get(code or "", said)
         if kind not in (None, "server"):
@@ -77,14 +80,6 @@ def kind_of(status: int, code: str | None, message: str | None, profile: Profile
         if _INVALID_URL in heard or (is_plain and not any(thing in heard for thing in _ORDERED)):
             return "address"
     return "row"
-
-
-def _is_refused_all_the_same(body: Mapping[str, Any], profile: Profile) -> bool:
-    """Whether an answer that names a job says that it was not taken: `success: false`, and a code that leaves no doubt.
-
-    Any other code may be that of a job that was begun. It is asked about like any other, and its provider says how it ended.
-    """
-    return body.get("success") is False and profile.errors.get(json_values.error_code(body) or "") in _NEVER_BEGUN
 
 
 def _surely_refused(message: str | None, profile: Profile) -> RefusalKind | None:

@@ -15,8 +15,9 @@ from pipelines.providers.profile.checks.answer_paths import unreadable, unreadab
 from pipelines.providers.profile.checks.findings import Disagreement, not_among, within
 from pipelines.providers.profile.checks.modes import mode_findings
 from pipelines.providers.profile.checks.paths import addressing
+from pipelines.providers.profile.checks.prices import price_findings
 from pipelines.providers.profile.checks.request import clashes_of_all
-from pipelines.providers.profile.model import Price, Profile
+from pipelines.providers.profile.model import Profile
 
 
 def checked_profile(data: Mapping[str, Any]) -> Profile:
@@ -46,7 +47,7 @@ def disagreements(profile: Profile) -> list[Disagreement]:
         names.add(mode.name)
         found += within(("modes", index), mode_findings(mode, profile))
     for index, price in enumerate(profile.prices):
-        found += within(("prices", index), _price(price, profile))
+        found += within(("prices", index), price_findings(price, profile))
     return found
 
 
@@ -78,18 +79,3 @@ def _models(profile: Profile) -> Iterator[Disagreement]:
         for name in (*mode.fixed, *mode.parameters):
             if name in profile.not_offered:
                 yield ("not_offered", name), f"is in `fixed` or `parameters` of the mode {mode.name}: it has an effect."
-
-
-def _price(price: Price, profile: Profile) -> Iterator[Disagreement]:
-    modes = {mode.name: mode for mode in profile.modes}
-    if price.mode is not None and price.mode not in modes:
-        yield ("mode",), not_among(price.mode, modes)
-        return
-    concerned = [modes[price.mode]] if price.mode is not None else list(modes.values())
-    models = {model for mode in concerned for model in mode.models}
-    if price.model != "*" and price.model not in models and not profile.open_models:
-        yield ("model",), not_among(price.model, sorted(models))
-    fields = {rule.field or name for mode in concerned for name, rule in mode.parameters.items()}
-    for name in price.parameters:
-        if name not in fields:
-            yield ("parameters", name), not_among(name, sorted(fields))

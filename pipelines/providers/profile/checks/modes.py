@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 from pipelines.providers.profile.checks.answer_paths import unreadable_results
 from pipelines.providers.profile.checks.findings import Disagreement, not_among, unknown_models, within
+from pipelines.providers.profile.checks.images import image_findings
 from pipelines.providers.profile.checks.parameters import parameter_findings
 from pipelines.providers.profile.checks.paths import remix_addressing
 from pipelines.providers.profile.checks.request import clashes
-from pipelines.providers.profile.model import Images, Mode, Profile, Seconds, Size
+from pipelines.providers.profile.model import Mode, Profile, Seconds, Size
 
 _PIXELS = re.compile(r"[1-9]\d*x[1-9]\d*")
-_ONE_IMAGE = ("url", "object", "object_text")  # styles that hold a single image
-_VEO_IMAGES = 2  # the first and the last frame
 
 
 def mode_findings(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
@@ -27,7 +26,7 @@ def mode_findings(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
         yield from within(("size",), _size(mode.size, mode, open_models=profile.open_models))
     if mode.orientation is not None and mode.orientation.default not in mode.orientation.values:
         yield ("orientation", "default"), not_among(mode.orientation.default, mode.orientation.values)
-    yield from within(("images",), _images(mode.images, mode, profile))
+    yield from within(("images",), image_findings(mode.images, mode, profile))
     yield from clashes(mode, profile)
     for name, parameter in mode.parameters.items():
         yield from within(("parameters", name), parameter_findings(parameter, mode))
@@ -66,36 +65,3 @@ def _size(rule: Size, mode: Mode, *, open_models: bool) -> Iterator[Disagreement
                 yield (name, size), not_among(size, rule.allowed)
             if not open_models:
                 yield from unknown_models((name, size), models, mode)
-
-
-def _images(rule: Images, mode: Mode, profile: Profile) -> Iterator[Disagreement]:
-    if rule.least > rule.most:
-        yield ("most",), f"{rule.most} is less than `least`, {rule.least}."
-    if not rule.forms:
-        yield ("forms",), "is empty. Give at least one: url, data_url, base64 or file."
-    if rule.most and mode.prompt_style == "text":
-        yield from _style(rule)
-    for form in rule.doubtful:
-        if form not in rule.forms:
-            yield ("doubtful",), not_among(form, rule.forms)
-    if "file" in rule.forms and profile.encoding == "json":
-        yield ("forms",), "has `file`, which needs `encoding: auto` or `encoding: multipart`."
-    if rule.must_match_size and mode.size is None:
-        yield ("must_match_size",), "needs a `size` to match."
-    if rule.most and (mode.contract or profile.contract) == "veo":
-        if rule.forms != ("base64",):
-            yield ("forms",), "the contract veo sends images as they are. Write [base64]."
-        if rule.most > _VEO_IMAGES:
-            yield ("most",), "the contract veo takes a first and a last frame, and no more images."
-
-
-def _style(rule: Images) -> Iterator[Disagreement]:
-    if rule.style == "each" and len(rule.fields) < rule.most:
-        yield (
-            ("fields",),
-            f"names {len(rule.fields)}, but up to {rule.most} images are taken: the others would be lost.",
-        )
-    if rule.most > 1 and rule.style in _ONE_IMAGE:
-        yield ("style",), f"{rule.style} holds one image, but up to {rule.most} are taken. Write list, each or frames."
-    if rule.most > 1 and "file" in rule.forms:
-        yield ("forms",), f"has `file`, which sends one image, but up to {rule.most} are taken."

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import ProfileError
-from pipelines.providers.profile.load import PROFILES_FOLDER, find_profiles, known_profiles, shipped_profiles
+from pipelines.providers.profile.files import PROFILES_FOLDER
+from pipelines.providers.profile.load import find_profiles, known_profiles, shipped_profiles
 
 LUMAFOX = """
 name: lumafox

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
+
+from pipelines.core.errors import AddressRefused
 
 _DENIED_V4 = tuple(
     ipaddress.IPv4Network(text)
@@ -127,7 +129,9 @@ def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
         return None
     if origin.port not in _DEFAULT_PORTS.values():
         return f"it uses port {origin.port}"
-    if _is_number(origin.host) and not is_public(origin.host):
+    last = origin.host.rsplit(".", 1)[-1]
+    is_number = ":" in origin.host or last.isdigit() or last.startswith("0x")  # as a resolver may take it
+    if is_number and not is_public(origin.host):
         return "it leads to a private or reserved address"
     return None
 
@@ -169,7 +173,17 @@ def without_query(url: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
-def _is_number(host: str) -> bool:
-    """Whether a host is an address in any spelling that a resolver might take for a number."""
-    last = host.rsplit(".", 1)[-1]
-    return ":" in host or last.isdigit() or last.startswith("0x")
+def redirect_target(hop: str, location: str) -> str:
+    """The address that a redirect leads to.
+
+    Raises:
+        AddressRefused: it cannot be read, or leads from https to an open connection.
+    """
+    try:
+        target = urljoin(hop, location)
+        downgrade = Origin.of(hop).scheme == "https" and urlsplit(target).scheme.lower() != "https"
+    except ValueError:
+        raise AddressRefused(f"{without_query(hop)} redirects to a link that cannot be read.") from None
+    if downgrade:
+        raise AddressRefused(f"{without_query(hop)} redirects from https to an open connection.")
+    return target

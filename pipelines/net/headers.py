@@ -1,4 +1,4 @@
-"""Read when to ask again from the headers of an answer. Pure."""
+"""Headers: refuse those that cannot be sent, and read when to ask again. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from pipelines.core.errors import Unsendable
+from pipelines.net.addresses import without_query
 
 #: A hint longer than this is treated as this; the caller reports it.
 LONGEST_HINT_S = 900.0
@@ -51,3 +54,14 @@ def _number(text: str | None) -> float | None:
 
 def _sensible(seconds: float) -> float | None:
     return min(seconds, LONGEST_HINT_S) if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def refuse_unsendable(headers: Mapping[str, str], url: str) -> None:
+    """Say before anything is done what the library would say at the first byte, repeating the header, key and all.
+
+    Raises:
+        Unsendable: a header has characters in it that no request can carry.
+    """
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()) or value != value.strip():
+            raise Unsendable(f"The header {name} for {without_query(url)} has characters in it that cannot be sent.")

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from pipelines.core.errors import AddressRefused, DownloadInterrupted, NoAnswer, NotSent, Unsendable
-from pipelines.net.addresses import Origin, refusal, without_query
+from pipelines.net.addresses import Origin, redirect_target, refusal, without_query
+from pipelines.net.headers import refuse_unsendable
 from pipelines.net.transports import api_client, file_client
 
 ANSWER_CAP_BYTES = 1 << 20  # no answer of these APIs comes near; more is an attack or a mistake
@@ -136,7 +136,7 @@ class Http:
                     raise
                 started = True
 
-        _check_headers(headers, url)
+        refuse_unsendable(headers, url)
         try:
             request = self._paid.build_request(
                 "POST", url, headers=headers, content=content, extensions={"trace": trace}
@@ -206,7 +206,7 @@ class Http:
                     return
             finally:
                 await response.aclose()
-            hop = _next_hop(hop, target)
+            hop = redirect_target(hop, target)
         raise AddressRefused(f"{without_query(first)} redirects more than {_MOST_REDIRECTS} times.")
 
     def _client_for_files(self, trusted: frozenset[Origin]) -> httpx.AsyncClient:
@@ -214,13 +214,6 @@ class Http:
         if trusted not in self._files:
             self._files[trusted] = file_client(self._context, trusted)
         return self._files[trusted]
-
-
-def _check_headers(headers: Mapping[str, str], url: str) -> None:
-    """Say before anything is done what the library would say at the first byte, repeating the header, key and all."""
-    for name, value in headers.items():
-        if not (value.isascii() and value.isprintable()) or value != value.strip():
-            raise Unsendable(f"The header {name} for {without_query(url)} has characters in it that cannot be sent.")
 
 
 async def _exchange(client: httpx.AsyncClient, request: httpx.Request, deadline_s: float) -> Answer:
@@ -264,17 +257,6 @@ def _unpacked(body: bytes, encoding: str) -> tuple[bytes, bool]:
     except zlib.error:
         return body, True
     return content, unpack.eof
-
-
-def _next_hop(hop: str, location: str) -> str:
-    try:
-        target = urljoin(hop, location)
-        downgrade = Origin.of(hop).scheme == "https" and urlsplit(target).scheme.lower() != "https"
-    except ValueError:
-        raise AddressRefused(f"{without_query(hop)} redirects to a link that cannot be read.") from None
-    if downgrade:
-        raise AddressRefused(f"{without_query(hop)} redirects from https to an open connection.")
-    return target
 
 
 async def _chunks(response: httpx.Response, url: str) -> AsyncIterator[bytes]:

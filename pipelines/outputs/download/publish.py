@@ -29,7 +29,15 @@ def publish(part: Part, sidecar: Sidecar) -> str:
         DiskFull: as above, for want of space.
     """
     place = part.place
-    _sync(part)
+    try:
+        os.fsync(part.descriptor)
+    except OSError as error:  # the system may have thrown the pages away, and will not say so again: the file is lost
+        part.discard()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull from None
+        raise DownloadInterrupted(
+            f"The disk could not keep {place.path} ({error.strerror}). It will be downloaded again."
+        ) from None
     os.fchmod(part.descriptor, 0o644)
     name = _claim(part)
     write_sidecar(place, replace(sidecar, name=name, sha256=part.digest()))
@@ -63,19 +71,6 @@ def digest_of(descriptor: int) -> str:
     with os.fdopen(os.dup(descriptor), "rb") as file:
         file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(part: Part) -> None:
-    """After a failed fsync the system may have thrown the pages away and will not say so again: the file is lost."""
-    try:
-        os.fsync(part.descriptor)
-    except OSError as error:
-        part.discard()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull from None
-        raise DownloadInterrupted(
-            f"The disk could not keep {part.place.path} ({error.strerror}). It will be downloaded again."
-        ) from None
 
 
 def _claim(part: Part) -> str:

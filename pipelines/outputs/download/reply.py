@@ -63,20 +63,16 @@ def understand(
         length = headers.get("content-length", "")
         reply = Reply(Next.FROM_START, int(length) if length.isascii() and length.isdigit() else None, strong)
     else:
-        reply = _understand_part(headers, have, earlier, strong)
+        # Only the right bytes of the very same file may be appended; anything else would be a silent mixture.
+        found = _RANGE.fullmatch(headers.get("content-range", ""))
+        if not found or earlier is None or (int(found[1]), int(found[2])) != (have, earlier.total):
+            return Reply(Next.ASK_AGAIN)
+        if strong not in (None, earlier.etag):
+            return Reply(Next.ASK_AGAIN)
+        reply = Reply(Next.CONTINUE, earlier.total, earlier.etag)
     if reply.total is not None and reply.total > cap:
         raise OutputError(f"{server} sends {reply.total:,} bytes; no more than {cap:,} are taken for one clip.")
     return reply
-
-
-def _understand_part(headers: Mapping[str, str], have: int, earlier: Sidecar | None, etag: str | None) -> Reply:
-    """Only the right bytes of the very same file may be appended; anything else would be a silent mixture."""
-    found = _RANGE.fullmatch(headers.get("content-range", ""))
-    if not found or earlier is None:
-        return Reply(Next.ASK_AGAIN)
-    start, total = int(found[1]), int(found[2])
-    same = start == have and total == earlier.total and etag in (None, earlier.etag)
-    return Reply(Next.CONTINUE, total, earlier.etag) if same else Reply(Next.ASK_AGAIN)
 
 
 def _refuse(status: int, headers: Mapping[str, str], server: str) -> None:

@@ -18,6 +18,9 @@ _UNKNOWN_DURATIONS = (0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 _FPS_DIGITS = 3
 
 
+_Boxes = Mapping[bytes, list[bytes]]  # the bodies of the boxes of each kind
+
+
 class Unusual(ValueError):
     """The index is not of the plain kind that this module reads."""
 
@@ -71,18 +74,14 @@ def _read(moov: bytes) -> Index:
         reach = max(reach, _reach(table))
         has_audio = has_audio or kind == b"soun"
         if kind == b"vide" and picture is None:
-            ticks, _ = _clock(mdia[b"mdhd"][0])
-            runs = _numbers(table[b"stts"][0], 4, 2)
-            length = sum(count * delta for count, delta in zip(runs[0::2], runs[1::2], strict=True))
-            rate = round(sum(runs[0::2]) * ticks / length, _FPS_DIGITS) if length else None
-            picture = (*_pixels(track[b"tkhd"][0], table), rate)
+            picture = _picture(track, mdia, table)
     if picture is None or not picture[0] or not picture[1]:
         raise Unusual("it has no picture")
     width, height, fps = picture
     return Index(Media(round(duration / scale, 3), width, height, fps, has_audio), reach)
 
 
-def _children(body: bytes) -> Mapping[bytes, list[bytes]]:
+def _children(body: bytes) -> _Boxes:
     found: dict[bytes, list[bytes]] = {}
     for box in boxes(lambda offset, count: body[offset : offset + count], 0, len(body)):
         found.setdefault(box.kind, []).append(body[box.body : box.end])
@@ -95,14 +94,20 @@ def _clock(body: bytes) -> tuple[int, int]:
     return scale, duration
 
 
-def _pixels(tkhd: bytes, table: Mapping[bytes, list[bytes]]) -> tuple[int, int]:
+def _picture(track: _Boxes, mdia: _Boxes, table: _Boxes) -> tuple[int, int, float | None]:
+    """Width and height as shown, and frames a second."""
     width, height = struct.unpack_from(">HH", table[b"stsd"][0], 40)
+    tkhd = track[b"tkhd"][0]
     a, _, _, _, d = struct.unpack_from(">5i", tkhd, 52 if tkhd[0] else 40)
-    quarter_turn = a == 0 and d == 0
-    return (height, width) if quarter_turn else (width, height)
+    if a == 0 and d == 0:  # a quarter turn
+        width, height = height, width
+    scale, _ = _clock(mdia[b"mdhd"][0])
+    runs = _numbers(table[b"stts"][0], 4, 2)
+    ticks = sum(count * delta for count, delta in zip(runs[0::2], runs[1::2], strict=True))
+    return width, height, round(sum(runs[0::2]) * scale / ticks, _FPS_DIGITS) if ticks else None
 
 
-def _reach(table: Mapping[bytes, list[bytes]]) -> int:
+def _reach(table: _Boxes) -> int:
     """The offset behind the last sample of a track, or a lower bound of it where its tables are of a rare kind."""
     narrow = b"stco" in table
     offsets = _numbers(table[b"stco" if narrow else b"co64"][0], 4, 1, wide=not narrow)

@@ -80,7 +80,7 @@ class Origin:
 
 
 def same_origin(url: str, other: str) -> bool:
-    """Whether the same server answers for both. A URL that cannot be read is nobody's."""
+    """Tell whether the same server answers for both. A URL that cannot be read is nobody's."""
     try:
         return Origin.of(url) == Origin.of(other)
     except ValueError:
@@ -88,7 +88,7 @@ def same_origin(url: str, other: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is public unicast and no disguise of a private one.
+    """Tell whether an IP address is public unicast and no disguise of a private one.
 
     Args:
         address: the numeric text of an IPv4 or IPv6 address, without brackets or zone.
@@ -105,7 +105,7 @@ def is_public(address: str) -> bool:
 
 
 def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
-    """Why a link may not be opened, as far as its text tells, or None.
+    """The reason why a link may not be opened, as far as its text tells, or None.
 
     Args:
         url: the link as the provider gave it.
@@ -137,7 +137,7 @@ def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
 
 
 def base_refusal(url: str) -> str | None:
-    """Why an address cannot be what paths are put behind, or None. It is not repeated: it may have a secret in it."""
+    """The reason why paths cannot be put behind an address, or None; the address, which may hold a secret, is not in it."""
     if any(character.isspace() or not character.isprintable() for character in url):
         return "it has a space in it"
     if "?" in url or "#" in url:
@@ -149,7 +149,7 @@ def base_refusal(url: str) -> str | None:
 
 
 def is_own(url: str) -> bool:
-    """Whether an address is surely no vendor's: on this machine, in a private network, or on a port of its own.
+    """Tell whether an address is surely no vendor's: on this machine, in a private network, or on a port of its own.
 
     A profile that names such an address is about a server of whoever chose the profile.
     """

@@ -45,7 +45,7 @@ for _name in ("httpx", "httpcore"):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back on a request."""
+    """The answer to a request."""
 
     status: int
     headers: Mapping[str, str]  # names in lower case
@@ -210,7 +210,7 @@ class Http:
         raise AddressRefused(f"{without_query(first)} redirects more than {_MOST_REDIRECTS} times.")
 
     def _client_for_files(self, trusted: frozenset[Origin]) -> httpx.AsyncClient:
-        """Who trusts others has connections of their own: one into a private network is open to nobody else."""
+        """Keep connections apart by whom they trust: one into a private network is open to nobody else."""
         if trusted not in self._files:
             self._files[trusted] = file_client(self._context, trusted)
         return self._files[trusted]
@@ -268,7 +268,7 @@ async def _chunks(response: httpx.Response, url: str) -> AsyncIterator[bytes]:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, in words that carry no URL, and nothing of what was sent or received."""
+    """Say what went wrong in words that carry no URL, and nothing of what was sent or received."""
     name, text = type(error).__name__, str(error)
     if isinstance(error, _QUOTING):
         return name

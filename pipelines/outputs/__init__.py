@@ -1,4 +1,4 @@
-"""The road home of a paid clip: download, verification, probe, publishing, thumbnail. Knows no prompts and no ledger."""
+"""Bring a paid clip home: download, verification, probe, publishing, thumbnail. Knows no prompts and no ledger."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from pipelines.outputs.media.comparison import changed_orders, differences
 from pipelines.outputs.media.probe import Media
 from pipelines.outputs.media.thumbnail import make_thumbnail
 
-Source = ClipSource
-
 __all__ = [
     "Clip",
     "ClipSource",
     "DownloadLimits",
     "Media",
-    "Source",
     "bring_home",
     "changed_orders",
     "differences",

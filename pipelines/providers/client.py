@@ -159,12 +159,12 @@ class Client:
         await self._ask(Request("DELETE", path_of("delete", self.profile, job.id)), job)
 
     def content_link(self, job: RemoteJob, variant: str = "video") -> Link:
-        """Where the provider itself serves the file of a finished job: `video`, `thumbnail` or `spritesheet`."""
+        """Link to the file of a finished job that the provider itself serves: `video`, `thumbnail` or `spritesheet`."""
         query = "" if variant == "video" else f"?{urlencode({'variant': variant})}"
         return Link(self._base_of(job) + path_of("content", self.profile, job.id) + query, needs_key=True)
 
     async def _progress(self, contract: Contract, request: Request, job: RemoteJob, word: str = "") -> Progress:
-        """What an answer says. The result of a job that has ended has no status of its own, so it goes by that `word`."""
+        """Ask, and read the answer. The result of a job that has ended has no status of its own: it goes by that `word`."""
         body, headers = await self._ask(request, job, result=bool(word))
         body = body if not word or body.get("status") else {**body, "status": word}
         spoken = self._contract_of(job)
@@ -267,5 +267,5 @@ def account_of(base_url: str, key: str) -> str:
 
 
 def same_address(account: str, other: str) -> bool:
-    """Whether two accounts are at one address; a key may have been changed."""
+    """Tell whether two accounts are at one address; a key may have been changed."""
     return account[:8] == other[:8]

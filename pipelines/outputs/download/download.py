@@ -33,7 +33,7 @@ _HEAD_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class ClipSource:
-    """Where a clip can be had."""
+    """The link to a clip, and what is needed to open it."""
 
     url: str = field(repr=False)  # signed: a secret
     key_header: Mapping[str, str] | None = field(default=None, repr=False)  # only for files served by the API itself
@@ -43,7 +43,7 @@ class ClipSource:
 
 @dataclass(frozen=True, slots=True)
 class DownloadLimits:
-    """When to give up on a download. What has come stays, and the next call goes on from there."""
+    """Limits at which a download is given up. What has come stays, and the next call goes on from there."""
 
     most_bytes: int = 2 << 30
     slow_bytes_per_s: int = 10_000

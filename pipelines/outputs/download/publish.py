@@ -47,7 +47,7 @@ def publish(part: Part, sidecar: Sidecar) -> str:
 
 
 def adopt(place: ClipPlace) -> tuple[str, str | None] | None:
-    """What an earlier run published before it was killed: its name, and the digest that its receipt says."""
+    """Find what an earlier run published before it was killed: its name, and the digest that its receipt says."""
     earlier = read_sidecar(place)
     if earlier and earlier.name and earlier.sha256 and place.find(earlier.name):
         place.remove(place.part)
@@ -102,7 +102,7 @@ def _name(place: ClipPlace, name: str) -> None:
 
 
 def _same_content(part: Part, name: str) -> bool:
-    """Whether the file that has the name already is this very clip, and can be kept in its place."""
+    """Tell whether the file that has the name already is this very clip, and can be kept in its place."""
     try:
         descriptor = part.place.open(name, os.O_RDONLY)
     except (OSError, OutputError):

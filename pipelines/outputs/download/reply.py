@@ -19,7 +19,7 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 class Next(Enum):
-    """What to do with an answer."""
+    """The next step after an answer."""
 
     FROM_START = auto()  #: the body is the file from its first byte
     CONTINUE = auto()  #: the body goes on where the part file ends

@@ -27,7 +27,7 @@ class Unusual(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What a clip is, as measured."""
+    """Length, size, frame rate and sound of a clip, as measured."""
 
     duration_s: float
     width: int  # as shown: a quarter turn of the picture is taken into account

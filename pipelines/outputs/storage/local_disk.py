@@ -104,7 +104,7 @@ class ClipPlace:
         return descriptor
 
     def find(self, name: str) -> os.stat_result | None:
-        """What is here under a name; a link is not followed."""
+        """The entry under a name, or None; a link is not followed."""
         try:
             return os.stat(name, dir_fd=self._handle, follow_symlinks=False)
         except FileNotFoundError:

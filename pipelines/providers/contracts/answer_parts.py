@@ -20,7 +20,7 @@ def named_job(answer: Mapping[str, Any], places: Sequence[str]) -> RemoteJob | N
 
 
 def result_places(job: RemoteJob, profile: Profile) -> tuple[str, ...]:
-    """Where the answers about a job name its files, as far as its mode says, or the profile about its own protocol."""
+    """The places where answers name a job's files, as far as its mode says, or the profile about its own protocol."""
     mode = next((mode for mode in profile.modes if mode.name == job.mode), None)
     if mode is not None and mode.results:
         return mode.results

@@ -66,13 +66,13 @@ def callback(mode: Mode, profile: Profile, supplies: Supplies) -> dict[str, Any]
 
 
 def default_parameters(mode: Mode, model: str) -> dict[str, Any]:
-    """What is sent for the parameters that a row says nothing of, as far as the model takes them."""
+    """The defaults of the parameters that a row says nothing of, as far as the model takes them."""
     sent = {rule.field or name: rule.default_for(model) for name, rule in mode.parameters.items()}
     return {field: value for field, value in sent.items() if value is not None}
 
 
 def remix_fields(mode: Mode, supplies: Supplies) -> dict[str, Any]:
-    """What marks a submission as a remix of another clip, beside its path."""
+    """The fields that mark a submission as a remix of another clip, beside its path."""
     if mode.remix is None:
         return {}
     named = {mode.remix.field: supplies.parent_id} if mode.remix.field is not None else {}
@@ -128,6 +128,6 @@ def image_value(image: Image, rule: Images) -> str | Upload:
 
 
 def goes_out_as_form(body: Mapping[str, Any], profile: Profile) -> bool:
-    """Whether a body goes out as multipart/form-data."""
+    """Tell whether a body goes out as multipart/form-data."""
     has_file = any(isinstance(value, Upload) for value in body.values())
     return profile.encoding == "multipart" or has_file

@@ -33,7 +33,7 @@ class ProfileDraft:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """What the file says."""
+        """The content of the file."""
         found: Mapping[str, Any] = self.source.value
         return found
 
@@ -95,7 +95,7 @@ class ProfileLayers:
             return None
 
     def _chain(self, draft: ProfileDraft) -> list[ProfileDraft] | None:
-        """What a draft builds upon, the lowest first, and itself; None where that leads nowhere."""
+        """The drafts that a draft builds upon, the lowest first, and itself; None where that leads nowhere."""
         chain = [draft]
         while (name := chain[0].data.get(EXTENDS)) is not None:
             base = self._base_of(chain[0], name)

@@ -98,7 +98,7 @@ def _shipped_drafts() -> tuple[ProfileDraft, ...]:
 
 
 def _notes(layers: ProfileLayers, found: Mapping[str, tuple[Profile, ProfileDraft]]) -> Iterator[str]:
-    """What a user might not expect of files that lie somewhere: a name taken over, a key that goes elsewhere."""
+    """Note what a user might not expect of files that lie somewhere: a name taken over, a key that goes elsewhere."""
     shipped = [*shipped_profiles().values()]
     every = [*shipped, *(profile for profile, draft in found.values() if draft.path is not None)]
     for name, (profile, draft) in found.items():

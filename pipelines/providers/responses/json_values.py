@@ -147,7 +147,7 @@ def moment(value: Any) -> datetime | None:
 
 
 def expiry_of(url: str) -> datetime | None:
-    """When a signed link says it ends, the earliest if it says so twice.
+    """The moment at which a signed link ends, the earliest if it says so twice.
 
     `e` (Qiniu), `Expires` (S3, GCS), `se` (Azure), `X-Amz-Date` + `X-Amz-Expires` and the same of Google.
     """
@@ -164,13 +164,13 @@ def expiry_of(url: str) -> datetime | None:
 
 
 def is_elsewhere(answer: Mapping[str, Any], places: Sequence[str]) -> bool:
-    """Whether an answer has no such place at all as any of these paths begins with: an empty one is another matter."""
+    """Tell whether an answer has none of the places that these paths begin with: an empty one is another matter."""
     firsts = [place.split(".", maxsplit=1)[0].removesuffix("[]") for place in places]
     return bool(firsts) and not any(first in answer or not first for first in firsts)
 
 
 def has_link(value: Any) -> bool:
-    """Whether there is a link anywhere in a value, or a path that may be one."""
+    """Tell whether there is a link anywhere in a value, or a path that may be one."""
     left = [value]
     while left:
         each = left.pop()
@@ -200,7 +200,7 @@ def _is_path(value: Any) -> TypeGuard[str]:
 
 
 def is_link(value: Any) -> TypeGuard[str]:
-    """Whether a value is a link that could lead to a file."""
+    """Tell whether a value is a link that could lead to a file."""
     if not isinstance(value, str) or not _is_one_word(value):
         return False
     try:

@@ -69,7 +69,7 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
 
 
 def _is_envelope(body: Mapping[str, Any], code: str | None, profile: Profile) -> bool:
-    """Whether a body holds an error and no job: neither an id, nor a state, nor a result."""
+    """Tell whether a body holds an error and no job: neither an id, nor a state, nor a result."""
     own = (path.split(".")[0].removesuffix("[]") for path in (profile.id_path, profile.status_path) if path)
     if any(body.get(name) for name in (*_IDS_AND_STATES, *_RESULTS, *own)):
         return False

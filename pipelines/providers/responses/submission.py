@@ -26,7 +26,7 @@ _SEE_OTHER = 303  # not "send it there", but "it is done, and the answer is ther
 
 
 def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
-    """What the answer to a paid submission means.
+    """Tell what the answer to a paid submission means for the money.
 
     `Rejected` is said only where the provider's own words rule out a charge. Everything else that is not plainly
     accepted is `InDoubt`.
@@ -60,7 +60,7 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
 
 
 def kind_of(status: int, code: str | None, message: str | None, profile: Profile) -> RefusalKind:
-    """Whose fault a definite refusal is: the code decides, then the words, then the HTTP status."""
+    """Tell what a definite refusal is about: the code decides, then the words, then the HTTP status."""
     if code is not None and code in profile.errors:
         return profile.errors[code]
     if (said := _surely_refused(message, profile)) is not None:
@@ -83,7 +83,7 @@ def kind_of(status: int, code: str | None, message: str | None, profile: Profile
 
 
 def _surely_refused(message: str | None, profile: Profile) -> RefusalKind | None:
-    """What words mean that this provider says only where it has taken nothing, also with a server error's status."""
+    """Find words that this provider says only where it has taken nothing, also with a server error's status."""
     heard = (message or "").lower()
     return next((kind for words, kind in profile.refusals.items() if words in heard), None)
 
@@ -101,7 +101,7 @@ def _rejected(kind: RefusalKind | None, answer: Answer, body: Mapping[str, Any] 
 
 
 def _to(answer: Answer) -> str:
-    """Whose a redirect's target is, as far as it says. The rest of it may be a secret."""
+    """Name the host that a redirect leads to, as far as it says. The rest of it may be a secret."""
     try:
         return f" to {Origin.of(answer.headers.get('location', ''))}"
     except ValueError:
@@ -113,7 +113,7 @@ def _doubt(answer: Answer, reason: str) -> InDoubt:
 
 
 def _trace_id(body: Mapping[str, Any] | None, answer: Answer) -> str | None:
-    """What the provider's support will ask for: from the body, or from a header."""
+    """The number that the provider's support will ask for: from the body, or from a header."""
     headers = (answer.headers.get(name) for name in ("x-request-id", "x-qiniu-request-id"))
     found = (json_values.identifier(value) for value in ((body or {}).get("trace_id"), *headers))
     return next((value for value in found if value is not None), None)

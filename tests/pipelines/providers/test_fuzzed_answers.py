@@ -20,7 +20,7 @@ from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.protocol import Phase, Progress, Supplies
 from pipelines.providers.responses.submission import classify
 
-MANY = int(os.environ.get("REELBATCH_FUZZ", "300"))
+MANY = int(os.environ.get("REELBATCH_FUZZ", "200"))
 fuzz = settings(max_examples=MANY)
 fuzz_over_http = settings(max_examples=max(60, MANY // 10))
 

@@ -13,7 +13,7 @@ from pipelines.providers.profile import describe as words
 from pipelines.providers.profile.extends import ProfileDraft, ProfileLayers
 from pipelines.providers.profile.load import shipped_profiles
 
-EXAMPLES = max(150, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
+EXAMPLES = max(80, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
 TEXTS = [json.dumps(profile.model_dump(mode="json")) for profile in shipped_profiles().values()]
 ODD = ["", "x", "1280x720", "/a/{id}", "{", "a[].b", "*", "https://x", "2026-13-01", 0, -1, 3.5, 10**17, None, True]
 WRITTEN = st.characters(categories=["L", "N", "P", "S"])

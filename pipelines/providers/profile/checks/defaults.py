@@ -19,7 +19,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def default_findings(rule: Parameter, mode: Mode) -> Iterator[str]:
-    """What no row could say, and would be ordered by every row that says nothing: a default is sent as it is."""
+    """Find a default that no row could say: it would be ordered by every row that says nothing."""
     if not _FITS[rule.type](rule.default):
         yield f"{rule.default!r} is no {rule.type}."
         return

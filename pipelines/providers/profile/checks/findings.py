@@ -1,4 +1,4 @@
-"""What is wrong with a profile, and the sentences that several of its checks share. Pure."""
+"""Findings of the checks of a profile, and the sentences that several of them share. Pure."""
 
 from __future__ import annotations
 

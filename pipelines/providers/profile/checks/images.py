@@ -12,7 +12,7 @@ _VEO_IMAGES = 2  # the first and the last frame
 
 
 def image_findings(rule: Images, mode: Mode, profile: Profile) -> Iterator[Disagreement]:
-    """What contradicts something else in how a mode takes images."""
+    """Find what contradicts something else in how a mode takes images."""
     if rule.least > rule.most:
         yield ("most",), f"{rule.most} is less than `least`, {rule.least}."
     if not rule.forms:

@@ -17,7 +17,7 @@ _PIXELS = re.compile(r"[1-9]\d*x[1-9]\d*")
 
 
 def mode_findings(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
-    """What contradicts something else in a mode."""
+    """Find what contradicts something else in a mode."""
     if mode.default_model is not None and mode.default_model not in mode.models:
         yield ("default_model",), not_among(mode.default_model, mode.models)
     if mode.seconds is not None:

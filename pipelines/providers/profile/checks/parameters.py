@@ -12,7 +12,7 @@ _MOST_CLIPS = 1_000  # that one order may make; a bound keeps prices in range
 
 
 def parameter_findings(rule: Parameter, mode: Mode) -> Iterator[Disagreement]:
-    """What contradicts something else in a parameter of a mode."""
+    """Find what contradicts something else in a parameter of a mode."""
     if rule.least is not None and rule.most is not None and rule.least > rule.most:
         yield ("most",), f"{in_full(rule.most)} is less than `least`, {in_full(rule.least)}."
     if rule.default is not None:

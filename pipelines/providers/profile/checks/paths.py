@@ -16,7 +16,7 @@ _WITH_QUERY = ("list", "content")  # reelbatch asks these with a query of its ow
 
 
 def addressing(profile: Profile) -> Iterator[Disagreement]:
-    """What is wrong with the base URL, and with each path."""
+    """Find what is wrong with the base URL, and with each path."""
     if reason := base_refusal(profile.base_url):
         yield ("base_url",), f"is no address: {reason}. Write for example https://api.example.com/v1."
     for name, path in profile.paths.items():
@@ -31,7 +31,7 @@ def addressing(profile: Profile) -> Iterator[Disagreement]:
 
 
 def remix_addressing(rule: Remix, contract: str) -> Iterator[Disagreement]:
-    """What is wrong with how a remix names the other clip: in its path, or in a field."""
+    """Find what is wrong with how a remix names the other clip: in its path, or in a field."""
     if contract == "veo":
         yield (), "is not made by the contract veo: it would order another clip."
     elif rule.path is None:

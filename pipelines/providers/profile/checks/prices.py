@@ -9,7 +9,7 @@ from pipelines.providers.profile.model import Price, Profile
 
 
 def price_findings(price: Price, profile: Profile) -> Iterator[Disagreement]:
-    """What a row of the price list names that is not there."""
+    """Find what a row of the price list names that is not there."""
     modes = {mode.name: mode for mode in profile.modes}
     if price.mode is not None and price.mode not in modes:
         yield ("mode",), not_among(price.mode, modes)

@@ -1,4 +1,4 @@
-"""Whether each part of an order has a field of the request for itself: of two in one field, one would be lost. Pure."""
+"""Check that each part of an order has a field of the request for itself: of two in one, one would be lost. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VEO: Mapping[str, Place] = {"model": ("models",), "instances": ("prompt_field",
 
 
 def clashes(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
-    """What a mode would send in the place of something else, and where the mode says so."""
+    """Find what a mode would send in the place of something else, and where the mode says so."""
     taken: dict[str, Place] = {}
     for place, field in _claims(mode, profile):
         if not field.strip():
@@ -31,7 +31,7 @@ def clashes(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
 
 
 def clashes_of_all(profile: Profile) -> Iterator[Disagreement]:
-    """What the `fixed` of the whole profile would send in the place of something that an order says."""
+    """Find what the `fixed` of the whole profile would send in the place of something that an order says."""
     found: dict[Place, str] = {}
     for mode in profile.modes:
         is_veo = (mode.contract or profile.contract) == "veo"

@@ -19,7 +19,6 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings
 
 from pipelines.sandbox.options import SandboxOptions
 
@@ -36,10 +35,6 @@ os.environ |= {
 }
 os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
 
-# The same examples in every run, and no law is red because a machine is slow; `make fuzz` looks for new ones.
-settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=False, print_blob=True)
-settings.load_profile("fuzz" if "REELBATCH_FUZZ" in os.environ else "suite")
 
 PREFECT_LISTENER = socket.create_server(("127.0.0.1", 0))
 PREFECT_PORT = PREFECT_LISTENER.getsockname()[1]

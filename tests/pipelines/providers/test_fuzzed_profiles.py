@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
@@ -14,6 +14,14 @@ from pipelines.providers.profile.extends import ProfileDraft, ProfileLayers
 from pipelines.providers.profile.load import shipped_profiles
 
 EXAMPLES = max(80, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
+#: What is drawn is the same in every run, and differs under `make fuzz` only.
+fuzz = settings(
+    max_examples=EXAMPLES,
+    derandomize="REELBATCH_FUZZ" not in os.environ,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 TEXTS = [json.dumps(profile.model_dump(mode="json")) for profile in shipped_profiles().values()]
 ODD = ["", "x", "1280x720", "/a/{id}", "{", "a[].b", "*", "https://x", "2026-13-01", 0, -1, 3.5, 10**17, None, True]
 WRITTEN = st.characters(categories=["L", "N", "P", "S"])
@@ -45,7 +53,7 @@ def spoilt(draw):
     return document
 
 
-@settings(max_examples=EXAMPLES)
+@fuzz
 @given(spoilt())
 def test_no_profile_breaks_the_reader(document):
     """It is a profile that can be shown, or has problems, each on one line at its place in the file."""
@@ -61,7 +69,7 @@ def test_no_profile_breaks_the_reader(document):
         assert str(problem).isprintable()
 
 
-@settings(max_examples=EXAMPLES)
+@fuzz
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_no_text_breaks_the_parser(text):
     """Any text is plain data, or is refused in words."""

@@ -45,12 +45,13 @@ def _ask_ffmpeg(descriptor: int) -> Media:
         with os.fdopen(os.dup(descriptor), "rb") as file:
             file.seek(0)
             with av.open(file) as container:
-                return _from_container(container)
+                return media_of(container)
     except (FFmpegError, IndexError, StopIteration) as error:
         raise NotWhole(f"it cannot be read ({type(error).__name__})") from None
 
 
-def _from_container(container: Any) -> Media:
+def media_of(container: Any) -> Media:
+    """Measure what FFmpeg has opened. It decodes one frame: only there is said how the picture is turned."""
     picture = container.streams.video[0]
     width, height, rate = picture.width, picture.height, picture.average_rate
     has_audio = bool(container.streams.audio)

@@ -45,8 +45,8 @@ kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the ju
 	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100
 	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 104 --mixed
 
-fuzz: $(STAMP) ## 20,000 answers that no document foresees, for each law about them
-	REELBATCH_FUZZ=20000 $(BIN)/python -m pytest -q --timeout 3600 tests/pipelines/providers/test_fuzzed_answers.py
+fuzz: $(STAMP) ## 20,000 answers and 2,000 profiles that no document foresees, for each law about them
+	REELBATCH_FUZZ=20000 $(BIN)/python -m pytest -q --timeout 3600 tests/pipelines/providers/test_fuzzed_answers.py tests/pipelines/providers/test_fuzzed_profiles.py
 
 screenshots: $(STAMP) ## make the pictures of the README anew (needs Chromium)
 	$(BIN)/python tests/programmes/screenshots.py docs/images

@@ -108,7 +108,7 @@ def _mode(profile: Profile, mode: Mode) -> Iterator[Line]:
     yield "shapes", words.shapes(mode)
     yield "images", words.images(mode.images)
     yield "character", "yes" if mode.character else "no"
-    yield "remix", words.remix(mode)
+    yield "remix", words.remix_words(mode)
     if mode.fixed:
         yield "always sent", words.fixed(mode.fixed)
     for number, (name, rule) in enumerate(mode.parameters.items()):
@@ -120,7 +120,7 @@ def _price_table(prices: Iterable[Price]) -> Table:
     for row in prices:
         assumed = " (assumed)" if row.assumed else ""
         said = f"{words.price_is_for(row)}; as of {row.as_of}{assumed}: {row.source}"
-        table.add_row(f"  {words.price(row)}", said)
+        table.add_row(f"  {words.price_words(row)}", said)
     return table
 
 

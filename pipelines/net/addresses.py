@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
+
+from pipelines.core.errors import AddressRefused
 
 _DENIED_V4 = tuple(
     ipaddress.IPv4Network(text)
@@ -78,7 +80,7 @@ class Origin:
 
 
 def same_origin(url: str, other: str) -> bool:
-    """Whether the same server answers for both. A URL that cannot be read is nobody's."""
+    """Tell whether the same server answers for both. A URL that cannot be read is nobody's."""
     try:
         return Origin.of(url) == Origin.of(other)
     except ValueError:
@@ -86,7 +88,7 @@ def same_origin(url: str, other: str) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is public unicast and no disguise of a private one.
+    """Tell whether an IP address is public unicast and no disguise of a private one.
 
     Args:
         address: the numeric text of an IPv4 or IPv6 address, without brackets or zone.
@@ -103,7 +105,7 @@ def is_public(address: str) -> bool:
 
 
 def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
-    """Why a link may not be opened, as far as its text tells, or None.
+    """The reason why a link may not be opened, as far as its text tells, or None.
 
     Args:
         url: the link as the provider gave it.
@@ -127,13 +129,15 @@ def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
         return None
     if origin.port not in _DEFAULT_PORTS.values():
         return f"it uses port {origin.port}"
-    if _is_number(origin.host) and not is_public(origin.host):
+    last = origin.host.rsplit(".", 1)[-1]
+    is_number = ":" in origin.host or last.isdigit() or last.startswith("0x")  # as a resolver may take it
+    if is_number and not is_public(origin.host):
         return "it leads to a private or reserved address"
     return None
 
 
 def base_refusal(url: str) -> str | None:
-    """Why an address cannot be what paths are put behind, or None. It is not repeated: it may have a secret in it."""
+    """The reason why paths cannot be put behind an address, or None; the address, which may hold a secret, is not in it."""
     if any(character.isspace() or not character.isprintable() for character in url):
         return "it has a space in it"
     if "?" in url or "#" in url:
@@ -145,7 +149,7 @@ def base_refusal(url: str) -> str | None:
 
 
 def is_own(url: str) -> bool:
-    """Whether an address is surely no vendor's: on this machine, in a private network, or on a port of its own.
+    """Tell whether an address is surely no vendor's: on this machine, in a private network, or on a port of its own.
 
     A profile that names such an address is about a server of whoever chose the profile.
     """
@@ -169,7 +173,17 @@ def without_query(url: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
-def _is_number(host: str) -> bool:
-    """Whether a host is an address in any spelling that a resolver might take for a number."""
-    last = host.rsplit(".", 1)[-1]
-    return ":" in host or last.isdigit() or last.startswith("0x")
+def redirect_target(hop: str, location: str) -> str:
+    """The address that a redirect leads to.
+
+    Raises:
+        AddressRefused: it cannot be read, or leads from https to an open connection.
+    """
+    try:
+        target = urljoin(hop, location)
+        downgrade = Origin.of(hop).scheme == "https" and urlsplit(target).scheme.lower() != "https"
+    except ValueError:
+        raise AddressRefused(f"{without_query(hop)} redirects to a link that cannot be read.") from None
+    if downgrade:
+        raise AddressRefused(f"{without_query(hop)} redirects from https to an open connection.")
+    return target

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from pipelines.core.errors import AddressRefused, DownloadInterrupted, NoAnswer, NotSent, Unsendable
-from pipelines.net.addresses import Origin, refusal, without_query
+from pipelines.net.addresses import Origin, redirect_target, refusal, without_query
+from pipelines.net.headers import refuse_unsendable
 from pipelines.net.transports import api_client, file_client
 
 ANSWER_CAP_BYTES = 1 << 20  # no answer of these APIs comes near; more is an attack or a mistake
@@ -43,7 +45,7 @@ for _name in ("httpx", "httpcore"):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back on a request."""
+    """The answer to a request."""
 
     status: int
     headers: Mapping[str, str]  # names in lower case
@@ -73,11 +75,17 @@ class Incoming:
     chunks: AsyncIterator[bytes] = field(repr=False)
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """Whom TLS trusts; reading all the authorities takes some 40 ms, so that it is done once a process."""
+    return httpx.create_ssl_context()
+
+
 class Http:
     """The connections of one run. Use as an async context manager."""
 
     def __init__(self) -> None:
-        self._context = httpx.create_ssl_context()
+        self._context = _trust()
         fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         kept = httpx.Limits(max_connections=100, max_keepalive_connections=8, keepalive_expiry=20)
         self._paid = api_client(self._context, fresh, httpx.Timeout(SUBMIT_DEADLINE_S, connect=10))
@@ -128,7 +136,7 @@ class Http:
                     raise
                 started = True
 
-        _check_headers(headers, url)
+        refuse_unsendable(headers, url)
         try:
             request = self._paid.build_request(
                 "POST", url, headers=headers, content=content, extensions={"trace": trace}
@@ -198,21 +206,14 @@ class Http:
                     return
             finally:
                 await response.aclose()
-            hop = _next_hop(hop, target)
+            hop = redirect_target(hop, target)
         raise AddressRefused(f"{without_query(first)} redirects more than {_MOST_REDIRECTS} times.")
 
     def _client_for_files(self, trusted: frozenset[Origin]) -> httpx.AsyncClient:
-        """Who trusts others has connections of their own: one into a private network is open to nobody else."""
+        """Keep connections apart by whom they trust: one into a private network is open to nobody else."""
         if trusted not in self._files:
             self._files[trusted] = file_client(self._context, trusted)
         return self._files[trusted]
-
-
-def _check_headers(headers: Mapping[str, str], url: str) -> None:
-    """Say before anything is done what the library would say at the first byte, repeating the header, key and all."""
-    for name, value in headers.items():
-        if not (value.isascii() and value.isprintable()) or value != value.strip():
-            raise Unsendable(f"The header {name} for {without_query(url)} has characters in it that cannot be sent.")
 
 
 async def _exchange(client: httpx.AsyncClient, request: httpx.Request, deadline_s: float) -> Answer:
@@ -258,17 +259,6 @@ def _unpacked(body: bytes, encoding: str) -> tuple[bytes, bool]:
     return content, unpack.eof
 
 
-def _next_hop(hop: str, location: str) -> str:
-    try:
-        target = urljoin(hop, location)
-        downgrade = Origin.of(hop).scheme == "https" and urlsplit(target).scheme.lower() != "https"
-    except ValueError:
-        raise AddressRefused(f"{without_query(hop)} redirects to a link that cannot be read.") from None
-    if downgrade:
-        raise AddressRefused(f"{without_query(hop)} redirects from https to an open connection.")
-    return target
-
-
 async def _chunks(response: httpx.Response, url: str) -> AsyncIterator[bytes]:
     try:
         async for chunk in response.aiter_raw():
@@ -278,7 +268,7 @@ async def _chunks(response: httpx.Response, url: str) -> AsyncIterator[bytes]:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, in words that carry no URL, and nothing of what was sent or received."""
+    """Say what went wrong in words that carry no URL, and nothing of what was sent or received."""
     name, text = type(error).__name__, str(error)
     if isinstance(error, _QUOTING):
         return name

@@ -1,8 +1,8 @@
-"""The road home of a paid clip: download, verification, probe, publishing, thumbnail. Knows no prompts and no ledger."""
+"""Bring a paid clip home: download, verification, probe, publishing, thumbnail. Knows no prompts and no ledger."""
 
 from __future__ import annotations
 
-from pipelines.outputs.download.download import Clip, DownloadLimits, Source, bring_home, settle
+from pipelines.outputs.download.download import Clip, ClipSource, DownloadLimits, bring_home, settle
 from pipelines.outputs.download.verify import verify_file
 from pipelines.outputs.media.comparison import changed_orders, differences
 from pipelines.outputs.media.probe import Media
@@ -10,9 +10,9 @@ from pipelines.outputs.media.thumbnail import make_thumbnail
 
 __all__ = [
     "Clip",
+    "ClipSource",
     "DownloadLimits",
     "Media",
-    "Source",
     "bring_home",
     "changed_orders",
     "differences",

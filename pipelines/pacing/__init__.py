@@ -1,1 +1,1 @@
-"""Who may submit, poll or download now. Must not know what a job is, nor Prefect."""
+"""Pace submissions, status queries and downloads: numbers and clocks. Must not know what a job is, nor Prefect."""

@@ -1,4 +1,4 @@
-"""When to stop sending to a provider: it does not answer, or its answers leave money in doubt."""
+"""Circuit breakers: stop sending to a provider that does not answer, or whose answers leave money in doubt."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class DoubtBreaker:
 
     @property
     def open(self) -> bool:
-        """Whether nothing more may be sent."""
+        """Tell whether nothing more may be sent."""
         many = self.in_doubt >= _IN_A_ROW and self.in_doubt > _SHARE * self.sent
         return self.in_a_row >= _IN_A_ROW or many
 
 
 @dataclass(slots=True)
 class Outage:
-    """How long a provider has not been reached, and whether it is time to give up on it for this run."""
+    """An outage of a provider: how long it lasts, and whether it is time to give up on it for this run."""
 
     patience_s: float
     since: float | None = None
@@ -49,7 +49,7 @@ class Outage:
         return was_away
 
     def ongoing(self) -> bool:
-        """Whether the last try failed."""
+        """Tell whether the last try failed."""
         return self.since is not None
 
     @property
@@ -59,5 +59,5 @@ class Outage:
 
     @property
     def too_long(self) -> bool:
-        """Whether patience has run out."""
+        """Tell whether patience has run out."""
         return self.since is not None and self.lasts_s >= self.patience_s

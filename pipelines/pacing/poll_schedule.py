@@ -1,4 +1,4 @@
-"""When to ask a provider about a job: late enough to ask rarely, early enough to lose little time.
+"""Poll schedule: ask about a job late enough to ask rarely, early enough to lose little time.
 
 The rule, all of it pure: learn how long jobs of a kind take; ask first when four in ten of them are usually ready,
 but never so late that a fast one has waited for most of its time again; then in steps of 1 to 5.6 % of the job's age,
@@ -37,7 +37,7 @@ _LONGEST_COLD_STEP = 0.25  # of the expected time
 
 @dataclass(slots=True)
 class Durations:
-    """How long jobs of one kind took lately, in seconds."""
+    """Durations of the latest jobs of one kind, in seconds."""
 
     _jobs: deque[tuple[float, ...]] = field(default_factory=deque)
     _sorted: list[float] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Durations:
 
     @property
     def want_a_scout(self) -> bool:
-        """Whether one job should find out how long its kind takes now."""
+        """Tell whether one job should find out how long its kind takes now."""
         return not self._jobs or self._at_once >= _SCOUT_AGAIN_AFTER
 
     def quantile(self, share: float) -> float:

@@ -1,4 +1,4 @@
-"""How many requests a minute one account sends."""
+"""Rate limit: so many requests a second of one account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many may be inside at once: jobs at a provider (accepted and not finished, not open requests), or downloads."""
+"""Slots: how many may be inside at once, jobs at a provider (accepted and not finished) or downloads."""
 
 from __future__ import annotations
 

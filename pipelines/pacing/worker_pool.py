@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class _End:
@@ -18,12 +18,12 @@ _END = _End()
 
 
 async def work_through(
-    items: Iterable[T],
-    work: Callable[[T], Awaitable[object]],
+    items: Iterable[_T],
+    work: Callable[[_T], Awaitable[object]],
     *,
     workers: int,
     stop: asyncio.Event,
-    then: Callable[[T], Iterable[T]] = lambda _: (),
+    then: Callable[[_T], Iterable[_T]] = lambda _: (),
 ) -> None:
     """Await `work(item)` for each item, at most `workers` at a time, until the items or the day end.
 
@@ -37,7 +37,7 @@ async def work_through(
         stop: when set, no further item is begun; those that run are waited for.
         then: the items that became possible by the end of one; they come next.
     """
-    stream, ready = iter(items), deque[T]()
+    stream, ready = iter(items), deque[_T]()
     most, here = max(1, workers), 0
 
     async def worker() -> None:

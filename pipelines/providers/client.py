@@ -14,8 +14,8 @@ from pipelines.core.errors import NoAnswer, UnknownJob, UnusableAnswer
 from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.addresses import Origin, without_query
+from pipelines.net.headers import poll_hint
 from pipelines.net.http import SUBMIT_DEADLINE_S, Answer, Http, form_of
-from pipelines.pacing.back_off import poll_hint
 from pipelines.providers.contracts.acedata import AceData
 from pipelines.providers.contracts.fal_queue import FalQueue
 from pipelines.providers.contracts.openai_videos import OpenAIVideos, path_of
@@ -42,6 +42,7 @@ CONTRACTS: Mapping[ContractName, Contract] = {
     "veo": VeoGenerations(),
     "fal": FalQueue(),
 }
+#: What an answer calls the job that it is about. A `request_id` is that of the HTTP request, but for the queue.
 _ID_PLACES: Mapping[ContractName, tuple[str, ...]] = {
     "openai": ("id", "task_id"),
     "acedata": ("id", "task_id"),
@@ -112,7 +113,9 @@ class Client:
         verdict = classify(self._without_secrets(answer, supplies.callback_url), self.profile, contract)
         if isinstance(verdict, Accepted):
             return replace(verdict, job=replace(verdict.job, mode=ordered.mode, contract=ordered.contract))
-        if isinstance(verdict, Rejected) and verdict.http_status == _NOT_FOUND and _names_a_clip(order, self.profile):
+        remix = self.profile.mode(order.mode).remix if order.remix_of is not None else None
+        in_the_path = remix is not None and remix.field is None  # the other clip is named there
+        if isinstance(verdict, Rejected) and verdict.http_status == _NOT_FOUND and in_the_path:
             return replace(verdict, kind="row")  # it is the clip that is not there, and not the API
         return verdict
 
@@ -156,15 +159,20 @@ class Client:
         await self._ask(Request("DELETE", path_of("delete", self.profile, job.id)), job)
 
     def content_link(self, job: RemoteJob, variant: str = "video") -> Link:
-        """Where the provider itself serves the file of a finished job: `video`, `thumbnail` or `spritesheet`."""
+        """Link to the file of a finished job that the provider itself serves: `video`, `thumbnail` or `spritesheet`."""
         query = "" if variant == "video" else f"?{urlencode({'variant': variant})}"
         return Link(self._base_of(job) + path_of("content", self.profile, job.id) + query, needs_key=True)
 
     async def _progress(self, contract: Contract, request: Request, job: RemoteJob, word: str = "") -> Progress:
-        """What an answer says. The result of a job that has ended has no status of its own, so it goes by that `word`."""
+        """Ask, and read the answer. The result of a job that has ended has no status of its own: it goes by that `word`."""
         body, headers = await self._ask(request, job, result=bool(word))
         body = body if not word or body.get("status") else {**body, "status": word}
-        named = _named(body, self._contract_of(job), self.profile)
+        spoken = self._contract_of(job)
+        places = _ID_PLACES[spoken]
+        if self.profile.id_path and spoken == self.profile.contract:
+            places = (self.profile.id_path,)
+        found = (json_values.identifier(value) for place in places for value in json_values.at_path(body, place))
+        named = {name for name in found if name is not None}
         if self.profile.repeats_id and named and job.id not in named:
             raise UnusableAnswer(
                 f"{self.profile.name} answers a query about {job.id} with another job's id. If it is the same job under "
@@ -236,33 +244,18 @@ class Client:
         return headers if content_type is None else headers | {"content-type": content_type}
 
 
-def _names_a_clip(order: Order, profile: Profile) -> bool:
-    """Whether the path of an order names another clip."""
-    remix = profile.mode(order.mode).remix if order.remix_of is not None else None
-    return remix is not None and remix.field is None
-
-
-def _named(answer: Mapping[str, Any], contract: ContractName, profile: Profile) -> set[str]:
-    """What an answer calls the job that it is about. A `request_id` is that of the HTTP request, but for the queue."""
-    places = _ID_PLACES[contract]
-    if profile.id_path and contract == profile.contract:
-        places = (profile.id_path,)
-    found = (json_values.identifier(value) for place in places for value in json_values.at_path(answer, place))
-    return {name for name in found if name is not None}
-
-
 def encoded(request: Request) -> tuple[str, bytes]:
     """The body of a submission and its content type. In a form everything is text, and what is nested is JSON text."""
     body = request.body or {}
     if not request.form:
         return _JSON, json.dumps(body, ensure_ascii=False).encode()
     uploads = {name: value for name, value in body.items() if isinstance(value, Upload)}
-    texts = {name: _form_text(value) for name, value in body.items() if name not in uploads}
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in body.items()
+        if name not in uploads
+    }
     return form_of(texts, {name: (file.name, file.data, file.type) for name, file in uploads.items()})
-
-
-def _form_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def account_of(base_url: str, key: str) -> str:
@@ -274,5 +267,5 @@ def account_of(base_url: str, key: str) -> str:
 
 
 def same_address(account: str, other: str) -> bool:
-    """Whether two accounts are at one address; a key may have been changed."""
+    """Tell whether two accounts are at one address; a key may have been changed."""
     return account[:8] == other[:8]

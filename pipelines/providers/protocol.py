@@ -1,4 +1,4 @@
-"""What a provider can say, as values: the verdict on a submission and the progress of a job."""
+"""The contract between us and a provider, as values and protocols: verdict, progress, request, client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Verdict = Accepted | Rejected | InDoubt
 
 
 class Phase(StrEnum):
-    """What a provider's status word comes down to."""
+    """The four states that a provider's status word comes down to."""
 
     RUNNING = "running"  #: also for words that nobody knows
     SUCCEEDED = "succeeded"
@@ -29,7 +29,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a finished clip can be had."""
+    """An address at which a finished clip can be had."""
 
     url: str
     needs_key: bool = False
@@ -38,7 +38,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a status query says of one job."""
+    """The progress of one job, as a status query tells it."""
 
     phase: Phase
     word: str = ""  # the provider's own
@@ -75,7 +75,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Supplies:
-    """What an order needs beside its own words, found just before it is sent."""
+    """The parts of an order that are found just before it is sent: pictures, the parent's id, the address to call."""
 
     images: tuple[Image, ...] = ()  # one for each of `Order.image_urls`
     parent_id: str | None = None  # the provider's id of the clip that is remixed

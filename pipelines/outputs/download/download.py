@@ -23,17 +23,17 @@ from pipelines.outputs.download.reply import Next, Reply, understand
 from pipelines.outputs.download.sidecar import Sidecar, link_digest
 from pipelines.outputs.media.mp4 import begins_like_mp4
 from pipelines.outputs.media.probe import Media, NotWhole, probe
-from pipelines.outputs.storage.local_disk import Place, disk_errors
+from pipelines.outputs.storage.local_disk import ClipPlace, disk_errors
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _BLOCK_BYTES = 1 << 20  # a clip below this takes one hop to a thread, for everything that blocks
 _HEAD_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where a clip can be had."""
+class ClipSource:
+    """The link to a clip, and what is needed to open it."""
 
     url: str = field(repr=False)  # signed: a secret
     key_header: Mapping[str, str] | None = field(default=None, repr=False)  # only for files served by the API itself
@@ -43,7 +43,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class DownloadLimits:
-    """When to give up on a download. What has come stays, and the next call goes on from there."""
+    """Limits at which a download is given up. What has come stays, and the next call goes on from there."""
 
     most_bytes: int = 2 << 30
     slow_bytes_per_s: int = 10_000
@@ -68,7 +68,7 @@ _DEFAULT_LIMITS = DownloadLimits()
 
 async def bring_home(
     http: Http,
-    source: Source,
+    source: ClipSource,
     *,
     folder: Path,
     filename: str,
@@ -94,7 +94,7 @@ async def bring_home(
         SetupError: the folder cannot be written.
         OutputError: the server refuses for good, or a link or a foreign object stands in the way.
     """
-    with Place(folder, filename, attempt) as place, disk_errors(place.path):
+    with ClipPlace(folder, filename, attempt) as place, disk_errors(place.path):
         if published := adopt(place):
             clip = await _in_thread(lambda: _readopt(place, *published, source))
             if clip:
@@ -117,13 +117,13 @@ async def bring_home(
 
 def settle(folder: Path, filename: str, attempt: str) -> None:
     """Take away what `bring_home` keeps for a restart: call it once the clip is recorded, or given up for good."""
-    with Place(folder, filename, attempt) as place, suppress(OSError):
+    with ClipPlace(folder, filename, attempt) as place, suppress(OSError):
         place.remove(place.sidecar)
         place.remove(place.part)
 
 
 async def _download(
-    http: Http, source: Source, part: Part, sidecar: Sidecar, limits: DownloadLimits
+    http: Http, source: ClipSource, part: Part, sidecar: Sidecar, limits: DownloadLimits
 ) -> tuple[Sidecar, str, bool]:
     """Fill the part file. Gives what is known of the file, who served it, and whether it was continued."""
     try:
@@ -212,7 +212,7 @@ def _finish(part: Part, sidecar: Sidecar, host: str, *, resumed: bool) -> Clip:
     return Clip(part.place.path.with_name(name), part.size, part.digest(), media, host, resumed)
 
 
-def _readopt(place: Place, name: str, sha256: str | None, source: Source) -> Clip | None:
+def _readopt(place: ClipPlace, name: str, sha256: str | None, source: ClipSource) -> Clip | None:
     """Check what an earlier run published as if it had just come; None where it is not, or no longer, the clip."""
     descriptor = place.open(name, os.O_RDONLY)
     try:
@@ -236,7 +236,7 @@ def _host(url: str) -> str:
         return ""
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+async def _in_thread(work: Callable[[], _T]) -> _T:
     """Run in a thread that is waited for in any case: one that went on would write to a closed descriptor."""
     future = asyncio.get_running_loop().run_in_executor(None, work)
     try:

@@ -11,7 +11,7 @@ from typing import Self
 
 from pipelines.core.errors import DiskFull, DownloadInterrupted
 from pipelines.outputs.download.sidecar import Sidecar
-from pipelines.outputs.storage.local_disk import Place
+from pipelines.outputs.storage.local_disk import ClipPlace
 
 _SIDECAR_CAP_BYTES = 4096
 _READ_BYTES = 1 << 20
@@ -23,7 +23,7 @@ class Part:
     Bytes are collected in `buffer`, and counted in `size`, before `flush` writes and digests them.
     """
 
-    def __init__(self, place: Place, descriptor: int) -> None:
+    def __init__(self, place: ClipPlace, descriptor: int) -> None:
         self.place = place
         self.descriptor = descriptor
         self.size = os.fstat(descriptor).st_size
@@ -32,7 +32,7 @@ class Part:
         self._unsaved: Sidecar | None = None
 
     @classmethod
-    def open(cls, place: Place) -> Self:
+    def open(cls, place: ClipPlace) -> Self:
         """Open the part file of an earlier run, or a new one.
 
         Raises:
@@ -125,7 +125,7 @@ class Part:
             self.place.remove(self.place.sidecar)
 
 
-def read_sidecar(place: Place) -> Sidecar | None:
+def read_sidecar(place: ClipPlace) -> Sidecar | None:
     """The sidecar of an earlier run, if there is a sound one."""
     try:
         descriptor = place.open(place.sidecar, os.O_RDONLY)
@@ -137,7 +137,7 @@ def read_sidecar(place: Place) -> Sidecar | None:
         os.close(descriptor)
 
 
-def write_sidecar(place: Place, sidecar: Sidecar) -> None:
+def write_sidecar(place: ClipPlace, sidecar: Sidecar) -> None:
     """Write it in one go, without a sync: one that is lost or torn costs a download, which is free."""
     descriptor = place.open(place.sidecar, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pipelines.core.errors import DiskFull, DownloadInterrupted, OutputError
 from pipelines.outputs.download.part import Part, read_sidecar, write_sidecar
 from pipelines.outputs.download.sidecar import Sidecar
-from pipelines.outputs.storage.local_disk import Place
+from pipelines.outputs.storage.local_disk import ClipPlace
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 
@@ -29,7 +29,15 @@ def publish(part: Part, sidecar: Sidecar) -> str:
         DiskFull: as above, for want of space.
     """
     place = part.place
-    _sync(part)
+    try:
+        os.fsync(part.descriptor)
+    except OSError as error:  # the system may have thrown the pages away, and will not say so again: the file is lost
+        part.discard()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull from None
+        raise DownloadInterrupted(
+            f"The disk could not keep {place.path} ({error.strerror}). It will be downloaded again."
+        ) from None
     os.fchmod(part.descriptor, 0o644)
     name = _claim(part)
     write_sidecar(place, replace(sidecar, name=name, sha256=part.digest()))
@@ -38,8 +46,8 @@ def publish(part: Part, sidecar: Sidecar) -> str:
     return name
 
 
-def adopt(place: Place) -> tuple[str, str | None] | None:
-    """What an earlier run published before it was killed: its name, and the digest that its receipt says."""
+def adopt(place: ClipPlace) -> tuple[str, str | None] | None:
+    """Find what an earlier run published before it was killed: its name, and the digest that its receipt says."""
     earlier = read_sidecar(place)
     if earlier and earlier.name and earlier.sha256 and place.find(earlier.name):
         place.remove(place.part)
@@ -65,19 +73,6 @@ def digest_of(descriptor: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(part: Part) -> None:
-    """After a failed fsync the system may have thrown the pages away and will not say so again: the file is lost."""
-    try:
-        os.fsync(part.descriptor)
-    except OSError as error:
-        part.discard()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull from None
-        raise DownloadInterrupted(
-            f"The disk could not keep {part.place.path} ({error.strerror}). It will be downloaded again."
-        ) from None
-
-
 def _claim(part: Part) -> str:
     for name in part.place.candidates():
         try:
@@ -90,7 +85,7 @@ def _claim(part: Part) -> str:
     raise OutputError(f"{part.place.path} and all its substitutes are taken by other files.")
 
 
-def _name(place: Place, name: str) -> None:
+def _name(place: ClipPlace, name: str) -> None:
     """Name the part file without replacing anything."""
     try:
         place.link(place.part, name)
@@ -107,7 +102,7 @@ def _name(place: Place, name: str) -> None:
 
 
 def _same_content(part: Part, name: str) -> bool:
-    """Whether the file that has the name already is this very clip, and can be kept in its place."""
+    """Tell whether the file that has the name already is this very clip, and can be kept in its place."""
     try:
         descriptor = part.place.open(name, os.O_RDONLY)
     except (OSError, OutputError):

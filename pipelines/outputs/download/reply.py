@@ -1,4 +1,4 @@
-"""What a server's answer to a download means. Pure: status and headers in, a decision out."""
+"""Decide what to do with a server's answer to a download. Pure: status and headers in, a decision out."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _OK, _PARTIAL, _NOT_SATISFIABLE, _SERVER_ERRORS = 200, 206, 416, 500
 _GONE = frozenset({401, 403, 404, 410})
 _PASSING = frozenset({408, 425, 429})
 _PAGES = re.compile(r"text/html|(application|text)/(\w[\w.-]*\+)?(json|xml)|application/xhtml\+xml")
+_STRONG = re.compile(r'".+"', re.DOTALL)
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 class Next(Enum):
-    """What to do with an answer."""
+    """The next step after an answer."""
 
     FROM_START = auto()  #: the body is the file from its first byte
     CONTINUE = auto()  #: the body goes on where the part file ends
@@ -55,58 +56,37 @@ def understand(
     """
     if status == _NOT_SATISFIABLE and have:
         return Reply(Next.ASK_AGAIN)  # a complete part is not asked about, so the file must have become shorter
-    _refuse_status(status, headers, server)
-    _refuse_content(headers, server)
-    etag = _strong(headers.get("etag"))
+    _refuse(status, headers, server)
+    etag = headers.get("etag", "")
+    strong = etag if _STRONG.fullmatch(etag) else None
     if status == _OK:
-        reply = Reply(Next.FROM_START, _whole_number(headers.get("content-length")), etag)
+        length = headers.get("content-length", "")
+        reply = Reply(Next.FROM_START, int(length) if length.isascii() and length.isdigit() else None, strong)
     else:
-        reply = _understand_part(headers, have, earlier, etag)
+        # Only the right bytes of the very same file may be appended; anything else would be a silent mixture.
+        found = _RANGE.fullmatch(headers.get("content-range", ""))
+        if not found or earlier is None or (int(found[1]), int(found[2])) != (have, earlier.total):
+            return Reply(Next.ASK_AGAIN)
+        if strong not in (None, earlier.etag):
+            return Reply(Next.ASK_AGAIN)
+        reply = Reply(Next.CONTINUE, earlier.total, earlier.etag)
     if reply.total is not None and reply.total > cap:
         raise OutputError(f"{server} sends {reply.total:,} bytes; no more than {cap:,} are taken for one clip.")
     return reply
 
 
-def _understand_part(headers: Mapping[str, str], have: int, earlier: Sidecar | None, etag: str | None) -> Reply:
-    """Only the right bytes of the very same file may be appended; anything else would be a silent mixture."""
-    found = _RANGE.fullmatch(headers.get("content-range", ""))
-    if not found or earlier is None:
-        return Reply(Next.ASK_AGAIN)
-    start, total = int(found[1]), int(found[2])
-    same = start == have and total == earlier.total and etag in (None, earlier.etag)
-    return Reply(Next.CONTINUE, total, earlier.etag) if same else Reply(Next.ASK_AGAIN)
-
-
-def _refuse_status(status: int, headers: Mapping[str, str], server: str) -> None:
-    if status in (_OK, _PARTIAL):
-        return
-    if status >= _SERVER_ERRORS or status in _PASSING:
-        raise DownloadInterrupted(f"{server} answered {status}.")
-    if status in _GONE or (status > _PARTIAL and _is_page(headers)):
-        raise LinkExpired(f"{server} answered {status}: the link has expired, or was withdrawn.")
-    raise OutputError(f"{server} answered {status} to a download.")
-
-
-def _refuse_content(headers: Mapping[str, str], server: str) -> None:
-    kind = _kind(headers)
-    if _is_page(headers) or kind.startswith("image/"):
+def _refuse(status: int, headers: Mapping[str, str], server: str) -> None:
+    """Raise unless a video may be what comes."""
+    kind = headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    is_page = _PAGES.fullmatch(kind) is not None
+    if status not in (_OK, _PARTIAL):
+        if status >= _SERVER_ERRORS or status in _PASSING:
+            raise DownloadInterrupted(f"{server} answered {status}.")
+        if status in _GONE or (status > _PARTIAL and is_page):
+            raise LinkExpired(f"{server} answered {status}: the link has expired, or was withdrawn.")
+        raise OutputError(f"{server} answered {status} to a download.")
+    if is_page or kind.startswith("image/"):
         raise NotAVideo(f"{server} sent {kind} instead of a video.")
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", ""):
         raise NotAVideo(f"{server} sent the file in {encoding[:20]} encoding, which was not asked for.")
-
-
-def _is_page(headers: Mapping[str, str]) -> bool:
-    return _PAGES.fullmatch(_kind(headers)) is not None
-
-
-def _kind(headers: Mapping[str, str]) -> str:
-    return headers.get("content-type", "").split(";", 1)[0].strip().lower()
-
-
-def _strong(etag: str | None) -> str | None:
-    return etag if etag and len(etag) > 2 and etag.startswith('"') and etag.endswith('"') else None  # noqa: PLR2004 - two quotes
-
-
-def _whole_number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None

@@ -1,4 +1,4 @@
-"""What is remembered about a part file beside it: what is needed to resume, and afterwards a receipt.
+"""The memory of a part file, beside it: what is needed to resume, and afterwards a receipt.
 
 A torn or foreign sidecar counts as none: the download starts again, which costs nothing but time.
 """
@@ -29,7 +29,7 @@ class Sidecar:
     sha256: str | None = None
 
     def resumes(self, url: str, have: int) -> bool:
-        """Whether so many bytes of this link may be continued."""
+        """Tell whether so many bytes of this link may be continued."""
         known = bool(self.etag) and self.total is not None and 0 < have <= self.total
         return known and self.link == link_digest(url)
 

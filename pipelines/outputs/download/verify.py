@@ -1,4 +1,4 @@
-"""Whether a file on disk is still the one that was catalogued."""
+"""Check that a file on disk is still the one that was catalogued."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def verify_file(path: Path, sha256: str, length: int) -> str | None:
-    """Why a file is not the catalogued one, or None. Blocks: 2 GB a second at best.
+    """The reason why a file is not the catalogued one, or None. Blocks: 2 GB a second at best.
 
     Args:
         path: of the file.

@@ -1,1 +1,1 @@
-"""What a clip is: whole or not, how long, how large, and whether it is what was ordered."""
+"""Measure a clip: whole or not, how long, how large, and as it was ordered or not."""

@@ -1,4 +1,4 @@
-"""What came against what was ordered. A clip that differs is kept, and says so in its flags."""
+"""Compare a clip with its order. One that differs is kept, and says so in its flags."""
 
 from __future__ import annotations
 

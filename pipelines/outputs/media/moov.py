@@ -1,7 +1,8 @@
-"""What the index of an MP4 file says about it: length, pixels, frame rate, sound. Pure, over bytes.
+"""Read from the index of an MP4 file its length, pixels, frame rate and sound. Pure, over bytes.
 
-Reading it here costs a fraction of a millisecond. FFmpeg decodes frames before it answers: 7.4 ms of CPU for a clip of
-four seconds in 720p, 28 ms for a fragmented one, where the whole budget of a job is 7 ms. So FFmpeg is asked only
+This costs 0.1 to 0.3 ms of CPU for a clip of four seconds in 720p, where the whole budget of a job is some ms. PyAV 18
+needs 1.5 ms to open the same file even when it is told to decode nothing, and 60 ms as it does it by itself; it tells a
+quarter turn only by decoding a frame, and takes a file whose media data is cut off for whole. So FFmpeg is asked only
 where this module says `Unusual`.
 """
 
@@ -17,13 +18,16 @@ _UNKNOWN_DURATIONS = (0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 _FPS_DIGITS = 3
 
 
+_Boxes = Mapping[bytes, list[bytes]]  # the bodies of the boxes of each kind
+
+
 class Unusual(ValueError):
     """The index is not of the plain kind that this module reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What a clip is, as measured."""
+    """Length, size, frame rate and sound of a clip, as measured."""
 
     duration_s: float
     width: int  # as shown: a quarter turn of the picture is taken into account
@@ -70,15 +74,14 @@ def _read(moov: bytes) -> Index:
         reach = max(reach, _reach(table))
         has_audio = has_audio or kind == b"soun"
         if kind == b"vide" and picture is None:
-            ticks, _ = _clock(mdia[b"mdhd"][0])
-            picture = (*_pixels(track[b"tkhd"][0], table), _frame_rate(table, ticks))
+            picture = _picture(track, mdia, table)
     if picture is None or not picture[0] or not picture[1]:
         raise Unusual("it has no picture")
     width, height, fps = picture
     return Index(Media(round(duration / scale, 3), width, height, fps, has_audio), reach)
 
 
-def _children(body: bytes) -> Mapping[bytes, list[bytes]]:
+def _children(body: bytes) -> _Boxes:
     found: dict[bytes, list[bytes]] = {}
     for box in boxes(lambda offset, count: body[offset : offset + count], 0, len(body)):
         found.setdefault(box.kind, []).append(body[box.body : box.end])
@@ -91,20 +94,20 @@ def _clock(body: bytes) -> tuple[int, int]:
     return scale, duration
 
 
-def _pixels(tkhd: bytes, table: Mapping[bytes, list[bytes]]) -> tuple[int, int]:
+def _picture(track: _Boxes, mdia: _Boxes, table: _Boxes) -> tuple[int, int, float | None]:
+    """Width and height as shown, and frames a second."""
     width, height = struct.unpack_from(">HH", table[b"stsd"][0], 40)
+    tkhd = track[b"tkhd"][0]
     a, _, _, _, d = struct.unpack_from(">5i", tkhd, 52 if tkhd[0] else 40)
-    quarter_turn = a == 0 and d == 0
-    return (height, width) if quarter_turn else (width, height)
-
-
-def _frame_rate(table: Mapping[bytes, list[bytes]], scale: int) -> float | None:
+    if a == 0 and d == 0:  # a quarter turn
+        width, height = height, width
+    scale, _ = _clock(mdia[b"mdhd"][0])
     runs = _numbers(table[b"stts"][0], 4, 2)
-    frames, ticks = sum(runs[0::2]), sum(count * delta for count, delta in zip(runs[0::2], runs[1::2], strict=True))
-    return round(frames * scale / ticks, _FPS_DIGITS) if ticks else None
+    ticks = sum(count * delta for count, delta in zip(runs[0::2], runs[1::2], strict=True))
+    return width, height, round(sum(runs[0::2]) * scale / ticks, _FPS_DIGITS) if ticks else None
 
 
-def _reach(table: Mapping[bytes, list[bytes]]) -> int:
+def _reach(table: _Boxes) -> int:
     """The offset behind the last sample of a track, or a lower bound of it where its tables are of a rare kind."""
     narrow = b"stco" in table
     offsets = _numbers(table[b"stco" if narrow else b"co64"][0], 4, 1, wide=not narrow)

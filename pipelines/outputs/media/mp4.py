@@ -34,7 +34,7 @@ class Box:
 
 
 def begins_like_mp4(head: bytes) -> bool:
-    """Whether the first eight bytes are those of an MP4 file. Cheap enough to ask before the rest is downloaded."""
+    """Tell whether eight bytes begin an MP4 file. Cheap enough to ask before the rest is downloaded."""
     return head[4:8] == b"ftyp"
 
 

@@ -1,12 +1,12 @@
-"""What a file on disk really is: whole or not, how long, how large, with sound or without."""
+"""Measure a file on disk: whole or not, how long, how large, with sound or without."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from pipelines.outputs.media.moov import Index, Media, Unusual, read_index
-from pipelines.outputs.media.mp4 import Box, NotWhole, whole
+from pipelines.outputs.media.moov import Media, Unusual, read_index
+from pipelines.outputs.media.mp4 import NotWhole, whole
 
 __all__ = ["Media", "NotWhole", "probe"]
 
@@ -25,20 +25,16 @@ def probe(descriptor: int, length: int) -> Media:
         NotWhole: the file is cut, is no MP4 file, or has no picture.
     """
     found = whole(lambda offset, count: os.pread(descriptor, count, offset), length)
+    box = next(box for box in found if box.kind == b"moov")
     try:
-        index = _index(descriptor, found)
+        if box.end - box.body > _INDEX_CAP_BYTES:
+            raise Unusual("its index is very large")  # noqa: TRY301 - one more reason of several
+        index = read_index(os.pread(descriptor, box.end - box.body, box.body))
     except Unusual:
         return _ask_ffmpeg(descriptor)
     if index.reach > length:
         raise NotWhole(f"{index.reach - length} bytes are missing at its end")
     return index.media
-
-
-def _index(descriptor: int, found: tuple[Box, ...]) -> Index:
-    box = next(box for box in found if box.kind == b"moov")
-    if box.end - box.body > _INDEX_CAP_BYTES:
-        raise Unusual("its index is very large")
-    return read_index(os.pread(descriptor, box.end - box.body, box.body))
 
 
 def _ask_ffmpeg(descriptor: int) -> Media:
@@ -49,12 +45,13 @@ def _ask_ffmpeg(descriptor: int) -> Media:
         with os.fdopen(os.dup(descriptor), "rb") as file:
             file.seek(0)
             with av.open(file) as container:
-                return _from_container(container)
+                return media_of(container)
     except (FFmpegError, IndexError, StopIteration) as error:
         raise NotWhole(f"it cannot be read ({type(error).__name__})") from None
 
 
-def _from_container(container: Any) -> Media:
+def media_of(container: Any) -> Media:
+    """Measure what FFmpeg has opened. It decodes one frame: only there is said how the picture is turned."""
     picture = container.streams.video[0]
     width, height, rate = picture.width, picture.height, picture.average_rate
     has_audio = bool(container.streams.audio)

@@ -24,7 +24,7 @@ def make_thumbnail(video: Path, thumbnail: Path) -> str | None:
     try:
         # Without a probe FFmpeg decodes nothing but the one frame: what it needs to know is in the index.
         with av.open(str(video), container_options={"probesize": "32", "analyzeduration": "0"}) as container:
-            picture = _small(_middle_key_frame(container))
+            picture = _middle_picture(container)
         thumbnail.parent.mkdir(parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
         with temporary.open("xb") as file:
@@ -36,16 +36,13 @@ def make_thumbnail(video: Path, thumbnail: Path) -> str | None:
     return None
 
 
-def _middle_key_frame(container: Any) -> Any:
+def _middle_picture(container: Any) -> Any:
+    """The key frame next to the middle as a picture, upright, at most `LONG_SIDE` long."""
     stream = container.streams.video[0]
     stream.codec_context.skip_frame = "NONKEY"
     if container.duration and container.duration > 0:
         container.seek(container.duration // 2, backward=True)
-    return next(container.decode(stream))
-
-
-def _small(frame: Any) -> Any:
-    """The frame as a picture, upright, at most `LONG_SIDE` long."""
+    frame = next(container.decode(stream))
     scale = min(1.0, LONG_SIDE / max(frame.width, frame.height))
     width, height = (max(2, round(side * scale)) for side in (frame.width, frame.height))
     picture = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_image()

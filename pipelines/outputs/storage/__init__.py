@@ -1,1 +1,1 @@
-"""Where files are kept: a folder of the local disk."""
+"""Keep files: in a folder of the local disk."""

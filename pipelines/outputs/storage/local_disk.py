@@ -53,7 +53,7 @@ def disk_errors(path: Path, *, shared: bool = False) -> Iterator[None]:
         raise SetupError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
-class Place:
+class ClipPlace:
     """The folder that a clip goes to, and the names that it uses there. Use as a context manager.
 
     Args:
@@ -68,7 +68,9 @@ class Place:
             raise OutputError(f"{filename!r} is no file name below the output folder.")
         self.path = folder.absolute() / inner
         self.name = inner.name
-        self.part = _part_name(inner.name, attempt)
+        # A digest stands for what would be too long, or no file name.
+        name = _digest(inner.name, 32) if len(inner.name.encode()) > _NAME_CAP_BYTES else inner.name
+        self.part = f".{name}.{attempt if _PLAIN.fullmatch(attempt) else _digest(attempt, 16)}.part"
         self.sidecar = self.part + ".json"
         with disk_errors(folder, shared=True):
             folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +104,7 @@ class Place:
         return descriptor
 
     def find(self, name: str) -> os.stat_result | None:
-        """What is here under a name; a link is not followed."""
+        """The entry under a name, or None; a link is not followed."""
         try:
             return os.stat(name, dir_fd=self._handle, follow_symlinks=False)
         except FileNotFoundError:
@@ -126,13 +128,8 @@ class Place:
         os.fsync(self._handle)
 
 
-def _part_name(name: str, attempt: str) -> str:
-    """`.<name>.<attempt>.part`, or a digest where that would be too long or no file name."""
-    if len(name.encode()) > _NAME_CAP_BYTES:
-        name = hashlib.sha256(name.encode()).hexdigest()[:32]
-    if not _PLAIN.fullmatch(attempt):
-        attempt = hashlib.sha256(attempt.encode()).hexdigest()[:16]
-    return f".{name}.{attempt}.part"
+def _digest(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
 def _descend(handle: int, names: tuple[str, ...]) -> int:

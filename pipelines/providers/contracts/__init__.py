@@ -1,1 +1,1 @@
-"""What is sent, and how answers are read, in each protocol. Pure."""
+"""The protocols: the requests that they send, and how their answers are read. Pure."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pipelines.core.errors import UnusableAnswer
 from pipelines.core.job import Order, RemoteJob
-from pipelines.providers.contracts.openai_videos import links_at, named_job, results_of
+from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
 from pipelines.providers.contracts.request_body import order_body
 from pipelines.providers.profile.model import PathName, Profile
 from pipelines.providers.protocol import Phase, Progress, Request, Supplies
@@ -20,6 +20,8 @@ from pipelines.providers.responses import json_values
 _SUCCEEDED = frozenset({"succeed", "succeeded", "success", "completed", "complete", "finished"})
 _FAILED = frozenset({"failed", "failure", "error", "rejected"})
 _CANCELLED = frozenset({"cancelled", "canceled"})
+#: Of several words in one answer the first of these counts.
+_WORST_FIRST = (Phase.FAILED, Phase.CANCELLED, Phase.RUNNING, Phase.SUCCEEDED)
 #: Where a response names its clips if a profile does not say. Never "every URL": thumbnails and inputs are URLs too.
 _RESULTS = ("data[].video_url", "video_url", "data[].content.video_url", "content.video_url")
 
@@ -51,7 +53,7 @@ class AceData:
     def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
         """The terminal rules, in the vendor's order; `success: true` alone never means finished."""
         response = json_values.mapping(answer.get("response"))
-        links = links_at(response, results_of(job, profile) or _RESULTS, base_url)
+        links = links_at(response, result_places(job, profile) or _RESULTS, base_url)
         phase, word = _phase(answer, response, profile, has_link=bool(links))
         code, message = json_values.error_of(response)
         return Progress(
@@ -90,13 +92,17 @@ def _phase(
     it has failed, and before those that only say that there is something.
     """
     if words := _words(response, profile):
-        return _phase_of(words, profile), words[0]
+        phases = {_phase_of(word, profile) for word in words}
+        return next(phase for phase in _WORST_FIRST if phase in phases), words[0]
     own = "" if profile.status_path else _word(task)
-    if _has_failed(task, response, has_link=has_link):
-        return Phase.FAILED, own
+    success = response.get("success")
+    if success is None and response.get("error") and not has_link:  # it may be missing, as in the other envelopes
+        success = False
+    if success is False and (json_values.error_code(response) or task.get("finished_at")):
+        return Phase.FAILED, own  # rules 4 and 5: a code is final, and so is any error once the task has finished
     if own:
-        return _one_phase(own, profile), own
-    if has_link or (task.get("finished_at") and response.get("success") is True):
+        return _phase_of(own, profile), own
+    if has_link or (task.get("finished_at") and success is True):
         return Phase.SUCCEEDED, ""
     return Phase.RUNNING, ""
 
@@ -104,25 +110,18 @@ def _phase(
 def _words(response: Mapping[str, Any], profile: Profile) -> list[str]:
     """The state words under a response, those of its items first."""
     if profile.status_path:
-        return [
-            word for value in json_values.at_path(response, profile.status_path) if (word := json_values.word(value))
-        ]
-    items = [item for item in json_values.at_path(response, "data[]") if isinstance(item, dict)]
-    return [word for item in (*items, response) if (word := _word(item))]
+        found = [json_values.word(value) for value in json_values.at_path(response, profile.status_path)]
+    else:
+        items = [item for item in json_values.at_path(response, "data[]") if isinstance(item, dict)]
+        found = [_word(item) for item in (*items, response)]
+    return [word for word in found if word]
 
 
 def _word(item: Mapping[str, Any]) -> str:
     return json_values.word(item.get("state")) or json_values.word(item.get("status"))
 
 
-def _phase_of(words: Sequence[str], profile: Profile) -> Phase:
-    """What several state words come down to."""
-    phases = {_one_phase(word, profile) for word in words}
-    order = (Phase.FAILED, Phase.CANCELLED, Phase.RUNNING, Phase.SUCCEEDED)
-    return next(phase for phase in order if phase in phases)
-
-
-def _one_phase(word: str, profile: Profile) -> Phase:
+def _phase_of(word: str, profile: Profile) -> Phase:
     if word in profile.words:
         return Phase(profile.words[word])
     if word in _FAILED:
@@ -130,14 +129,3 @@ def _one_phase(word: str, profile: Profile) -> Phase:
     if word in _CANCELLED:
         return Phase.CANCELLED
     return Phase.SUCCEEDED if word in _SUCCEEDED else Phase.RUNNING
-
-
-def _has_failed(task: Mapping[str, Any], response: Mapping[str, Any], *, has_link: bool) -> bool:
-    """Rules 4 and 5: an error object with a code is final, and so is any error once the task has finished.
-
-    `success` may be missing beside an error, as in the vendor's other envelopes; but not where there is a clip.
-    """
-    success = response.get("success")
-    if success is None and response.get("error") and not has_link:
-        success = False
-    return success is False and bool(json_values.error_code(response) or task.get("finished_at"))

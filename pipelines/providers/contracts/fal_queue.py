@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pipelines.core.errors import UnknownJob
 from pipelines.core.job import Order, RemoteJob
-from pipelines.providers.contracts.openai_videos import links_at, named_job, results_of
+from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
 from pipelines.providers.contracts.request_body import order_body
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import AskedOneByOne, Phase, Progress, Request, Supplies
@@ -72,7 +72,7 @@ class FalQueue(AskedOneByOne):
         word = said or ("completed" if any(name in answer for name in _RESULT_KEYS) else "")
         phase = Phase(profile.words[word]) if word in profile.words else _WORDS.get(word, Phase.RUNNING)
         code, message = json_values.error_of(answer)
-        links = links_at(answer, results_of(job, profile) or _RESULTS, base_url) if phase is Phase.SUCCEEDED else ()
+        links = links_at(answer, result_places(job, profile) or _RESULTS, base_url) if phase is Phase.SUCCEEDED else ()
         if phase is Phase.SUCCEEDED and not links and (answer.get("error") or answer.get("detail")):
             phase = Phase.FAILED
         elsewhere = job.result_url if phase is Phase.SUCCEEDED and said and not links else None

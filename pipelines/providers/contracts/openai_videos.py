@@ -5,28 +5,28 @@ Shapes and words: the vendor's spec of 2026-08-21, and Qiniu's page of 2025-12-2
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from pipelines.core.job import Order, RemoteJob
-from pipelines.net.addresses import same_origin
-from pipelines.providers.contracts.request_body import is_form, order_body
-from pipelines.providers.profile.model import Mode, PathName, Profile
+from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
+from pipelines.providers.contracts.request_body import goes_out_as_form, order_body
+from pipelines.providers.profile.model import PathName, Profile
 from pipelines.providers.protocol import AskedOneByOne, Link, Phase, Progress, Request, Supplies
 from pipelines.providers.responses import json_values
 
-PATHS: Mapping[PathName, str] = {
+_PATHS: Mapping[PathName, str] = {
     "submit": "/videos",
     "status": "/videos/{id}",
     "content": "/videos/{id}/content",
     "list": "/videos",
     "delete": "/videos/{id}",
 }
-REMIX_PATH = "/videos/{id}/remix"
+_REMIX_PATH = "/videos/{id}/remix"
 #: Where a finished answer names its files, besides what a profile says: gateways differ, and none of these misleads.
-RESULTS = ("task_result.videos[].url",)
-WORDS = {
+_RESULTS = ("task_result.videos[].url",)
+STATUS_WORDS = {
     "queued": Phase.RUNNING,
     "pending": Phase.RUNNING,
     "processing": Phase.RUNNING,
@@ -48,8 +48,8 @@ class OpenAIVideos(AskedOneByOne):
         mode = profile.mode(order.mode)
         path = path_of("submit", profile)
         if order.remix_of is not None and mode.remix is not None and supplies.parent_id is not None:
-            path = (mode.remix.path or REMIX_PATH).replace("{id}", quote(supplies.parent_id, safe=""))
-        return Request("POST", path, body, is_form(body, profile))
+            path = (mode.remix.path or _REMIX_PATH).replace("{id}", quote(supplies.parent_id, safe=""))
+        return Request("POST", path, body, goes_out_as_form(body, profile))
 
     def status(self, job: RemoteJob, profile: Profile) -> Request:
         """GET /videos/{id}; some ids carry slashes and equals signs."""
@@ -64,7 +64,7 @@ class OpenAIVideos(AskedOneByOne):
         """Only `status` decides; progress figures and times are not believed."""
         places = json_values.at_path(answer, profile.status_path or "status")
         word = json_values.word(next(iter(places), None))
-        phase = Phase(profile.words[word]) if word in profile.words else WORDS.get(word, Phase.RUNNING)
+        phase = Phase(profile.words[word]) if word in profile.words else STATUS_WORDS.get(word, Phase.RUNNING)
         code, message = json_values.error_of(answer)
         links = _links(answer, job, profile, base_url) if phase is Phase.SUCCEEDED else ()
         return Progress(
@@ -76,56 +76,22 @@ class OpenAIVideos(AskedOneByOne):
             completed_at=json_values.moment(answer.get("completed_at")),
             seconds=next((n for name in ("seconds", "duration") if (n := json_values.number(answer.get(name)))), None),
             size=json_values.text(answer.get("size")),
-            unread=phase is Phase.SUCCEEDED and not links and _is_unread(answer, job, profile),
+            # it may well have files, and the profile only looks in the wrong place
+            unread=phase is Phase.SUCCEEDED
+            and not links
+            and (json_values.has_link(answer) or json_values.is_elsewhere(answer, result_places(job, profile))),
         )
-
-
-def _is_unread(answer: Mapping[str, Any], job: RemoteJob, profile: Profile) -> bool:
-    """Whether a finished job may well have files, and the profile only looks in the wrong place."""
-    return json_values.has_link(answer) or json_values.is_elsewhere(answer, results_of(job, profile))
 
 
 def path_of(what: PathName, profile: Profile, provider_job_id: str = "") -> str:
     """The path of one kind of request, with a percent-encoded id in it."""
-    return profile.paths.get(what, PATHS[what]).replace("{id}", quote(provider_job_id, safe=""))
-
-
-def named_job(answer: Mapping[str, Any], places: Sequence[str]) -> RemoteJob | None:
-    """The job under the first of these paths that has an id."""
-    found = (json_values.identifier(value) for place in places for value in json_values.at_path(answer, place))
-    name = next((each for each in found if each is not None), None)
-    return RemoteJob(name) if name is not None else None
-
-
-def links_at(answer: Mapping[str, Any], places: Sequence[str], base_url: str) -> tuple[Link, ...]:
-    """The links under the first of these paths that has any; a mere path such as /v1/videos/x/content is the API's own."""
-    for place in places:
-        urls = dict.fromkeys(json_values.link_from(value, base_url) for value in json_values.at_path(answer, place))
-        links = tuple(_direct(url, base_url) for url in urls if url is not None)
-        if links:
-            return links
-    return ()
-
-
-def _direct(url: str, base_url: str) -> Link:
-    """A link of an answer. It needs the key where the API serves it itself, unless its signature lets anybody in."""
-    expires_at = json_values.expiry_of(url)
-    return Link(url, needs_key=expires_at is None and same_origin(url, base_url), expires_at=expires_at)
-
-
-def results_of(job: RemoteJob, profile: Profile) -> tuple[str, ...]:
-    """Where the answers about a job name its files, as far as its mode says, or the profile about its own protocol."""
-    mode: Mode | None = next((mode for mode in profile.modes if mode.name == job.mode), None)
-    if mode is not None and mode.results:
-        return mode.results
-    spoken = job.contract or profile.contract_of(job.mode)
-    return profile.results if spoken == profile.contract else ()
+    return profile.paths.get(what, _PATHS[what]).replace("{id}", quote(provider_job_id, safe=""))
 
 
 def _links(answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> tuple[Link, ...]:
     """Direct links where the answer has them, else the content address of servers that serve the file themselves."""
-    places = results_of(job, profile)
-    direct = links_at(answer, [place for place in (*places, *RESULTS) if place != "content"], base_url)
+    places = result_places(job, profile)
+    direct = links_at(answer, [place for place in (*places, *_RESULTS) if place != "content"], base_url)
     if direct or (places and "content" not in places):
         return direct
     address = base_url + path_of("content", profile, job.id)

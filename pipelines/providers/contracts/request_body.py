@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.core.image import Image, LocalImage
 from pipelines.core.job import Order
-from pipelines.providers.profile.model import Images, Mode, Profile, Seconds
+from pipelines.providers.profile.model import Images, Mode, Profile
 from pipelines.providers.protocol import Supplies, Upload
 
 
@@ -66,13 +66,13 @@ def callback(mode: Mode, profile: Profile, supplies: Supplies) -> dict[str, Any]
 
 
 def default_parameters(mode: Mode, model: str) -> dict[str, Any]:
-    """What is sent for the parameters that a row says nothing of, as far as the model takes them."""
+    """The defaults of the parameters that a row says nothing of, as far as the model takes them."""
     sent = {rule.field or name: rule.default_for(model) for name, rule in mode.parameters.items()}
     return {field: value for field, value in sent.items() if value is not None}
 
 
 def remix_fields(mode: Mode, supplies: Supplies) -> dict[str, Any]:
-    """What marks a submission as a remix of another clip, beside its path."""
+    """The fields that mark a submission as a remix of another clip, beside its path."""
     if mode.remix is None:
         return {}
     named = {mode.remix.field: supplies.parent_id} if mode.remix.field is not None else {}
@@ -83,16 +83,13 @@ def length_and_shape(order: Order, mode: Mode) -> dict[str, Any]:
     """Length, size and orientation, as far as the mode takes them."""
     fields: dict[str, Any] = {}
     if mode.seconds is not None and order.seconds is not None:
-        fields[mode.seconds.field] = _length(order.seconds, mode.seconds)
+        text = f"{order.seconds}{mode.seconds.suffix}"
+        fields[mode.seconds.field] = text if mode.seconds.type == "string" else order.seconds
     if mode.size is not None and order.size is not None:
         fields[mode.size.field] = order.size
     if mode.orientation is not None and order.orientation is not None:
         fields[mode.orientation.field] = mode.orientation.values[order.orientation]
     return fields
-
-
-def _length(seconds: int, rule: Seconds) -> str | int:
-    return f"{seconds}{rule.suffix}" if rule.type == "string" else seconds
 
 
 def image_fields(images: Sequence[Image], rule: Images) -> dict[str, Any]:
@@ -105,16 +102,14 @@ def image_fields(images: Sequence[Image], rule: Images) -> dict[str, Any]:
     if rule.style == "each":
         return dict(zip(rule.fields, values, strict=False))
     if rule.style == "frames":
-        return {rule.field: [_frame(image, role, rule) for image, role in _with_roles(images, rule)]}
+        frames = [(image_value(image, rule), role) for image, role in _with_roles(images, rule)]
+        return {
+            rule.field: [{rule.item_field: value} | ({} if role is None else {"type": role}) for value, role in frames]
+        }
     if rule.style == "list":
         return {rule.field: values}
     one: Any = {"image_url": values[0]} if rule.style.startswith("object") else values[0]
     return {rule.field: json.dumps(one) if rule.style == "object_text" else one}
-
-
-def _frame(image: Image, role: str | None, rule: Images) -> dict[str, Any]:
-    frame = {rule.item_field: image_value(image, rule)}
-    return frame if role is None else frame | {"type": role}
 
 
 def _with_roles(images: Sequence[Image], rule: Images) -> list[tuple[Image, str | None]]:
@@ -132,7 +127,7 @@ def image_value(image: Image, rule: Images) -> str | Upload:
     return image.base64() if form == "base64" else image.data_url()
 
 
-def is_form(body: Mapping[str, Any], profile: Profile) -> bool:
-    """Whether a body goes out as multipart/form-data."""
+def goes_out_as_form(body: Mapping[str, Any], profile: Profile) -> bool:
+    """Tell whether a body goes out as multipart/form-data."""
     has_file = any(isinstance(value, Upload) for value in body.values())
     return profile.encoding == "multipart" or has_file

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from pipelines.core.image import Image, LocalImage
+from pipelines.core.image import LocalImage
 from pipelines.core.job import Order, RemoteJob
-from pipelines.providers.contracts.openai_videos import links_at, named_job, results_of
+from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
 from pipelines.providers.contracts.request_body import callback, default_parameters, length_and_shape
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import AskedOneByOne, Phase, Progress, Request, Supplies
@@ -35,7 +35,9 @@ class VeoGenerations(AskedOneByOne):
         mode = profile.mode(order.mode)
         instance: dict[str, Any] = {"prompt": order.prompt}
         for name, image in zip(("image", "lastFrame"), supplies.images, strict=False):
-            instance[name] = _encoded(image)
+            if not isinstance(image, LocalImage):
+                raise TypeError(f"{image!r} is no local file; the planner lets no address through")
+            instance[name] = {"bytesBase64Encoded": image.base64(), "mimeType": image.type}
         body: dict[str, Any] = {
             "model": order.model,
             "instances": [instance],
@@ -61,21 +63,11 @@ class VeoGenerations(AskedOneByOne):
         word = json_values.word(answer.get("status"))
         phase = Phase(profile.words[word]) if word in profile.words else _WORDS.get(word, Phase.RUNNING)
         code, message = json_values.error_of(answer)
-        links = links_at(answer, results_of(job, profile) or _RESULTS, base_url) if phase is Phase.SUCCEEDED else ()
-        if phase is Phase.SUCCEEDED and not links and _filtered(answer):
+        links = links_at(answer, result_places(job, profile) or _RESULTS, base_url) if phase is Phase.SUCCEEDED else ()
+        filtered = json_values.number(json_values.mapping(answer.get("data")).get("raiMediaFilteredCount"))
+        if phase is Phase.SUCCEEDED and not links and filtered:
             phase, code = Phase.FAILED, "moderation_blocked"
-            message = f"{_filtered(answer):g} of its clips were filtered by moderation, and none is left"
+            message = f"{filtered:g} of its clips were filtered by moderation, and none is left"
         completed_at = json_values.moment(answer.get("updated_at")) if phase is not Phase.RUNNING else None
         unread = phase is Phase.SUCCEEDED and not links and json_values.has_link(answer)
         return Progress(phase, word, links, code, message, completed_at, unread=unread)
-
-
-def _filtered(answer: Mapping[str, Any]) -> float:
-    return json_values.number(json_values.mapping(answer.get("data")).get("raiMediaFilteredCount")) or 0.0
-
-
-def _encoded(image: Image) -> dict[str, str]:
-    """A picture as this contract takes it: its bytes. The profile lets local files through only."""
-    if not isinstance(image, LocalImage):
-        raise TypeError(f"{image!r} is no local file; the planner lets no address through")
-    return {"bytesBase64Encoded": image.base64(), "mimeType": image.type}

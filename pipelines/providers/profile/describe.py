@@ -83,7 +83,7 @@ def shapes(mode: Mode) -> str:
 
 
 def images(rule: Images) -> str:
-    """How many, in which form, and what is asked of them."""
+    """`up to 2, by address or a local file; pixels equal to the size`."""
     if not rule.most:
         return "none"
     if rule.least == rule.most:
@@ -108,22 +108,22 @@ def images(rule: Images) -> str:
     return "; ".join(words)
 
 
-def remix(mode: Mode) -> str:
-    """What a remix may say anew."""
+def remix_words(mode: Mode) -> str:
+    """`yes, only the prompt is new`, or `no` where a mode makes none."""
     if mode.remix is None:
         return "no"
     return "yes, only the prompt is new" if mode.remix.only_prompt else "yes"
 
 
 def fixed(values: Mapping[str, Any]) -> str:
-    """What is always sent."""
+    """Fields and values that are always sent: `version '2.0', async True`."""
     return ", ".join(
         f"{name} {value!r}" if isinstance(value, str) else f"{name} {value}" for name, value in values.items()
     )
 
 
 def parameter(rule: Parameter) -> str:
-    """What one further column takes."""
+    """The values of one further column: `calm, wild; needs seed; default calm`."""
     words = [", ".join(map(str, rule.allowed)) or _TYPES.get(rule.type) or _SHAPES.get(rule.shape or "", "JSON")]
     unit = {"string": " characters", "list": " items", "json": " items"}.get(rule.type, "")
     low, high = (None if end is None else in_full(end) for end in (rule.least, rule.most))
@@ -144,19 +144,19 @@ def parameter(rule: Parameter) -> str:
 
 
 def prompt(profile: Profile, mode: Mode | None = None) -> str:
-    """How long a prompt may be."""
+    """`at most 2,500 characters, may be left out`."""
     most = profile.prompt_most_of(mode.name) if mode else profile.prompt_most
     optional = ", may be left out" if mode and mode.prompt_optional else ""
     return f"at most {most:,} {_UNITS[profile.prompt_counted_in]}{optional}"
 
 
-def price(row: Price) -> str:
+def price_words(row: Price) -> str:
     """`0.50 USD a clip`."""
     return f"{row.amount} {row.currency} a {row.per}"
 
 
 def price_is_for(row: Price) -> str:
-    """What a price holds for: `sora-2-pro, 1024x1792, mode v1`."""
+    """The orders that a price holds for: `sora-2-pro, 1024x1792, mode v1`."""
     words = ["any model" if row.model == "*" else row.model, row.size, f"{row.seconds} s" if row.seconds else None]
     words += [f"mode {row.mode}" if row.mode else None, fixed(row.parameters) or None]
     return ", ".join(filter(None, words))
@@ -179,7 +179,7 @@ def first_and_count(names: Sequence[str], most: int = 40) -> str:
 
 
 def limits(profile: Profile) -> str:
-    """What one account may ask for."""
+    """`5 jobs at once, 30 submissions a minute, 1 status query a second`."""
     rule = profile.limits
     words = [
         f"{rule.in_flight} job{_s(rule.in_flight)} at once",
@@ -194,13 +194,13 @@ def _s(number: float) -> str:
 
 
 def capabilities(profile: Profile) -> str:
-    """What can be asked beside making clips."""
+    """The further requests that can be made: `list, delete, callback`."""
     calls = any(mode.callback_field for mode in profile.modes) or profile.callback_field is not None
     return ", ".join([*profile.supports, *(["callback"] if calls else [])]) or "nothing further"
 
 
 def state(profile: Profile, environment: Mapping[str, str]) -> str:
-    """Whether orders can be placed now."""
+    """`key set`, `no key set`, `needs no key` or `retired`: tells whether orders can be placed now."""
     _, own_address = profile.base_url_from(environment)
     if profile.retired_on and not own_address:
         return "retired"

@@ -1,4 +1,4 @@
-"""A profile may be written as its difference to another: what `extends` takes over, and from whom. Pure."""
+"""Make profiles of drafts, each of which may be written as its difference to another. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from pipelines.core.errors import Problem
 from pipelines.core.text.strict_yaml import Located
 from pipelines.core.text.suggestion import did_you_mean
+from pipelines.providers.profile.checks.agreement import checked_profile
 from pipelines.providers.profile.model import Profile
-from pipelines.providers.profile.problems import EXTENDS, problems_of, shown, where
+from pipelines.providers.profile.problems import EXTENDS, problems_of, shown_value, where
 
 #: Says who somebody is: a name is never taken over, and another one has another key, under a variable of its own.
 _OF_THE_NAME = frozenset({"name", "key_env", "base_url_env", "sandbox"})
@@ -22,7 +23,7 @@ _OF_THE_ADDRESS = frozenset({"prices", "retired_on", "retired_models", "notes"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Draft:
+class ProfileDraft:
     """One profile as its file has it."""
 
     file: str  # how messages name it
@@ -32,7 +33,7 @@ class Draft:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """What the file says."""
+        """The content of the file."""
         found: Mapping[str, Any] = self.source.value
         return found
 
@@ -43,17 +44,23 @@ class Draft:
         return name if isinstance(name, str) else ""
 
 
-class Layers:
+class ProfileLayers:
     """All drafts, and the profiles that come of them. What is wrong with any draft goes to `problems`."""
 
-    def __init__(self, drafts: Sequence[Draft]) -> None:
+    def __init__(self, drafts: Sequence[ProfileDraft]) -> None:
         self.problems: list[Problem] = []
-        self._by_name: dict[str, list[Draft]] = {}
-        self._made: dict[Draft, Profile | None] = {}
+        self._by_name: dict[str, list[ProfileDraft]] = {}
+        self._made: dict[ProfileDraft, Profile | None] = {}
         for draft in sorted(drafts, key=lambda draft: draft.rank):
-            self._add(draft)
+            namesakes = self._by_name.setdefault(draft.name, [])
+            other = next((other for other in namesakes if other.rank == draft.rank and draft.name), None)
+            if other is not None:
+                what = f"{shown_value(draft.name)} is the name of {other.file} too."
+                place = where(draft.file, ("name",), draft.source)
+                self.problems.append(Problem(place, what, "Give one of them another."))
+            namesakes.append(draft)
 
-    def profiles(self) -> dict[str, tuple[Profile, Draft]]:
+    def profiles(self) -> dict[str, tuple[Profile, ProfileDraft]]:
         """Each name with the profile that it stands for, and the draft that this comes of."""
         every = [(draft, self._made_of(draft)) for _, drafts in sorted(self._by_name.items()) for draft in drafts]
         return {
@@ -62,26 +69,18 @@ class Layers:
             if profile is not None and draft is self._by_name[draft.name][0]
         }
 
-    def behind(self, draft: Draft) -> Draft | None:
+    def behind(self, draft: ProfileDraft) -> ProfileDraft | None:
         """The draft of the same name that this one stands before, if there is one."""
         namesakes = self._by_name[draft.name]
         place = namesakes.index(draft) + 1
         return namesakes[place] if place < len(namesakes) else None
 
-    def _add(self, draft: Draft) -> None:
-        namesakes = self._by_name.setdefault(draft.name, [])
-        twin = next((other for other in namesakes if other.rank == draft.rank and draft.name), None)
-        if twin is not None:
-            what = f"{shown(draft.name)} is the name of {twin.file} too."
-            self.problems.append(Problem(where(draft.file, ("name",), draft.source), what, "Give one of them another."))
-        namesakes.append(draft)
-
-    def _made_of(self, draft: Draft) -> Profile | None:
+    def _made_of(self, draft: ProfileDraft) -> Profile | None:
         if draft not in self._made:
             self._made[draft] = self._make(draft)
         return self._made[draft]
 
-    def _make(self, draft: Draft) -> Profile | None:
+    def _make(self, draft: ProfileDraft) -> Profile | None:
         chain = self._chain(draft)
         if chain is None:
             return None
@@ -90,13 +89,13 @@ class Layers:
             data = overlaid(data, each.data)
         sound_base = len(chain) == 1 or self._made_of(chain[-2]) is not None
         try:
-            return Profile.model_validate(data)
+            return checked_profile(data)
         except ValidationError as error:
             self.problems += problems_of(error, draft.file, draft.source, only_written=not sound_base)
             return None
 
-    def _chain(self, draft: Draft) -> list[Draft] | None:
-        """What a draft builds upon, the lowest first, and itself; None where that leads nowhere."""
+    def _chain(self, draft: ProfileDraft) -> list[ProfileDraft] | None:
+        """The drafts that a draft builds upon, the lowest first, and itself; None where that leads nowhere."""
         chain = [draft]
         while (name := chain[0].data.get(EXTENDS)) is not None:
             base = self._base_of(chain[0], name)
@@ -104,12 +103,17 @@ class Layers:
                 chain.insert(0, base)
                 continue
             if base is draft or (base is None and len(chain) == 1):  # else it is said of the draft where it begins
-                what, fix = self._astray(draft, name, chain)
+                others = sorted({*self._by_name} - {draft.name, ""})
+                what, fix = f"there is no profile {shown_value(name)} to build upon.", did_you_mean(str(name), others)
+                if len(chain) > 1:
+                    circle = [draft.name, *(each.name for each in reversed(chain[:-1])), draft.name]
+                    what = f"leads back to itself: {' extends '.join(circle)}."
+                    fix = "End it at a profile that extends none."
                 self.problems.append(Problem(where(draft.file, (EXTENDS,), draft.source), what, fix))
             return None
         return chain
 
-    def _base_of(self, draft: Draft, name: object) -> Draft | None:
+    def _base_of(self, draft: ProfileDraft, name: object) -> ProfileDraft | None:
         """The draft that another one names. Its own name means the one that it stands before.
 
         A shipped one builds upon shipped ones only: a file that takes the name of one speaks for nobody else.
@@ -118,13 +122,6 @@ class Layers:
             return self.behind(draft)
         named = self._by_name.get(name, []) if isinstance(name, str) and name else []
         return next((base for base in named if base.path is None or draft.path is not None), None)
-
-    def _astray(self, draft: Draft, name: object, chain: Sequence[Draft]) -> tuple[str, str]:
-        if len(chain) > 1:
-            circle = " extends ".join([draft.name, *(each.name for each in reversed(chain[:-1])), draft.name])
-            return f"leads back to itself: {circle}.", "End it at a profile that extends none."
-        others = sorted({*self._by_name} - {draft.name, ""})
-        return f"there is no profile {shown(name)} to build upon.", did_you_mean(str(name), others)
 
 
 def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,24 +1,21 @@
-"""Where profiles come from: the YAML files that are shipped, and those that a user adds without code."""
+"""Find profiles: the YAML files that are shipped, and those that a user adds without code."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from pipelines.core.errors import Problem, ProfileError, SetupError
-from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
+from pipelines.core.text.strict_yaml import parse_yaml
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.net.addresses import Origin
-from pipelines.providers.profile.extends import Draft, Layers
+from pipelines.providers.profile.extends import ProfileDraft, ProfileLayers
+from pipelines.providers.profile.files import profile_files, read_draft
 from pipelines.providers.profile.model import Profile
 
-FOLDER = "reelbatch.providers"  # beside a batch file, or where a command is given
-_SUFFIXES = (".yaml", ".yml")
-_MOST_BYTES = 1 << 20
 _SHIPPED = 9  # the rank of what every other place stands before
 
 
@@ -54,10 +51,10 @@ def find_profiles(files: Sequence[Path] = (), *, beside: Path | None = None) -> 
         ProfileError: with every problem of every file at once.
     """
     problems: list[Problem] = []
-    own = [draft for rank, path in _places(files, beside, problems) for draft in _read(path, rank, problems)]
+    own = [draft for rank, path in profile_files(files, beside, problems) for draft in read_draft(path, rank, problems)]
     if not own and not problems:
         return ProfileSet(shipped_profiles())
-    layers = Layers([*own, *_shipped_drafts()])
+    layers = ProfileLayers([*own, *_shipped_drafts()])
     found = layers.profiles()
     problems += layers.problems
     if problems:
@@ -72,7 +69,7 @@ def find_profiles(files: Sequence[Path] = (), *, beside: Path | None = None) -> 
 @cache
 def shipped_profiles() -> Mapping[str, Profile]:
     """The profiles that come with reelbatch, by name."""
-    layers = Layers(_shipped_drafts())
+    layers = ProfileLayers(_shipped_drafts())
     found = {name: profile for name, (profile, _) in layers.profiles().items()}
     assert not layers.problems, "\n".join(map(str, layers.problems))
     return found
@@ -94,76 +91,14 @@ def profile_named(name: str, profiles: Mapping[str, Profile] | None = None) -> P
 
 
 @cache
-def _shipped_drafts() -> tuple[Draft, ...]:
+def _shipped_drafts() -> tuple[ProfileDraft, ...]:
     folder = resources.files("pipelines.providers").joinpath("profiles")
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    return tuple(Draft(file.name, None, _SHIPPED, parse_yaml(file.read_text("utf-8"))) for file in files)
+    return tuple(ProfileDraft(file.name, None, _SHIPPED, parse_yaml(file.read_text("utf-8"))) for file in files)
 
 
-def _places(files: Iterable[Path], beside: Path | None, problems: list[Problem]) -> Iterator[tuple[int, Path]]:
-    """Every file to read and its rank, each file once, at its nearest place."""
-    folders = [*([beside.parent / FOLDER] if beside is not None else []), Path(FOLDER), _config_folder()]
-    seen: set[Path] = set()
-    for rank, paths in enumerate([list(files), *(_files_of(folder, problems) for folder in folders)]):
-        for path in paths:
-            if path.resolve() not in seen:
-                seen.add(path.resolve())
-                yield rank, path
-
-
-def _files_of(folder: Path, problems: list[Problem]) -> list[Path]:
-    try:
-        paths = sorted(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        problems.append(Problem(_short(folder), f"cannot be read: {error.strerror}."))
-        return []
-    return [path for path in paths if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")]
-
-
-def _config_folder() -> Path:
-    home = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    return (home if home.is_absolute() else Path(os.path.expanduser("~/.config"))) / "reelbatch" / "providers"  # noqa: PTH111 - no home is no error
-
-
-def _read(path: Path, rank: int, problems: list[Problem]) -> Iterator[Draft]:
-    """The draft in a file, or nothing and a problem."""
-    file = _short(path)
-    try:
-        source = parse_yaml(_text_of(path))
-    except YamlRefused as refused:
-        line = f", line {refused.line}, column {refused.column}" if refused.line else ""
-        problems.append(Problem(f"{file}{line}", f"{refused}."))
-    except (OSError, ValueError) as error:
-        problems.append(Problem(file, f"cannot be read: {getattr(error, 'strerror', None) or error}."))
-    else:
-        if isinstance(source.value, dict):
-            yield Draft(file, path, rank, source)
-        else:
-            problems.append(Problem(file, "is not a mapping.", "Write `name: value` lines; see docs/providers.md."))
-
-
-def _text_of(path: Path) -> str:
-    if not path.is_file():
-        raise ValueError("there is no such file" if not path.exists() else "it is not a file")
-    with path.open("rb") as file:
-        raw = file.read(_MOST_BYTES + 1)
-    if len(raw) > _MOST_BYTES:
-        raise ValueError(f"it is larger than {_MOST_BYTES >> 20} MiB")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8 (byte {error.start})") from None
-
-
-def _short(path: Path) -> str:
-    """A path as a person in this folder would write it."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def _notes(layers: Layers, found: Mapping[str, tuple[Profile, Draft]]) -> Iterator[str]:
-    """What a user might not expect of files that lie somewhere: a name taken over, a key that goes elsewhere."""
+def _notes(layers: ProfileLayers, found: Mapping[str, tuple[Profile, ProfileDraft]]) -> Iterator[str]:
+    """Note what a user might not expect of files that lie somewhere: a name taken over, a key that goes elsewhere."""
     shipped = [*shipped_profiles().values()]
     every = [*shipped, *(profile for profile, draft in found.values() if draft.path is not None)]
     for name, (profile, draft) in found.items():

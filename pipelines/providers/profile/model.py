@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from pipelines.core.job import Order
 from pipelines.core.outcome import RefusalKind
-from pipelines.providers.profile.checks.agreement import check_agreement
 from pipelines.providers.profile.scalars import Address, Day, Hours, Length, Variable, Wait
 
 ContractName = Literal["openai", "acedata", "veo", "fal"]
@@ -37,7 +36,7 @@ class Seconds(_Data):
     suffix: str = ""  # after the number of a string, such as the s of "8s"
 
     def takes(self, seconds: int) -> bool:
-        """Whether the mode makes clips of this length, by any of its models."""
+        """Tell whether the mode makes clips of this length, by any of its models."""
         return seconds in self.allowed or (
             self.least is not None and self.most is not None and self.least <= seconds <= self.most
         )
@@ -63,7 +62,7 @@ class Size(_Data):
     field: str = "size"  # the name in the request
 
     def makes(self, width: int, height: int) -> bool:
-        """Whether `any_pixels` goes as far as this picture."""
+        """Tell whether `any_pixels` goes as far as this picture."""
         sides = sorted((width, height))
         most = sorted(map(int, self.within.split("x"))) if self.within else sides
         return self.any_pixels and sides[0] >= self.least_side and sides[0] <= most[0] and sides[1] <= most[1]
@@ -127,7 +126,7 @@ class Parameter(_Data):
     multiplies_price: StrictBool = False  # it is the number of clips that one order makes
 
     def default_for(self, model: str) -> Any:
-        """What is sent where a row says nothing; None: nothing is, since there is no default or the model takes none."""
+        """The value that is sent where a row says nothing; None: there is no default, or the model takes none."""
         return self.default if not self.models or model in self.models else None
 
 
@@ -141,7 +140,7 @@ class Remix(_Data):
 
 
 class Timing(_Data):
-    """What waiting for this provider is usually like."""
+    """Usual waiting times at this provider."""
 
     typical: dict[int, Wait] = {}  # clip length in seconds -> usual time to make it, in seconds
     otherwise: Wait = 120.0  # usual time for any other length, in seconds
@@ -192,7 +191,7 @@ class Price(_Data):
     assumed: StrictBool = False  # the provider publishes no price; this one is a stand-in for planning and budgets
 
     def fits(self, order: Order) -> bool:
-        """Whether the row is about such an order."""
+        """Tell whether the row is about such an order."""
         return (
             self.model in ("*", order.model)
             and self.mode in (None, order.mode)
@@ -203,7 +202,7 @@ class Price(_Data):
 
 
 class Limits(_Data):
-    """What one account may ask for. Defaults only: the batch file and the command line win."""
+    """Rates and numbers that one account may ask for. Defaults only: the batch file and the command line win."""
 
     in_flight: int = Field(10, ge=1)  # unfinished jobs at once
     submit_per_minute: float = Field(60.0, gt=0)  # submissions a minute
@@ -217,7 +216,7 @@ class Limits(_Data):
 Capability = Literal["list", "delete", "variants"]
 PathName = Literal["submit", "status", "content", "list", "delete"]
 #: Whom the sandbox plays without a profile.
-Dialect = Literal["acedata", "litellm", "new-api", "openai", "qiniu", "sglang", "vllm-omni"]
+SandboxDialect = Literal["acedata", "litellm", "new-api", "openai", "qiniu", "sglang", "vllm-omni"]
 
 
 class Profile(_Data):
@@ -263,15 +262,10 @@ class Profile(_Data):
     bills_failures: Literal["yes", "no", "unknown"] = "unknown"  # whether a job that fails is charged
     retired_on: Day | None = None  # since when nobody answers at `base_url`
     retired_models: dict[str, Day] = {}  # the same for single models
-    sandbox: Dialect | None = (
+    sandbox: SandboxDialect | None = (
         None  # whose part of the sandbox plays it in a rehearsal; None: one is made of the profile
     )
     notes: tuple[str, ...] = ()  # what a user should know; shown by `reelbatch providers NAME`
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        check_agreement(self)
-        return self
 
     def mode(self, name: str) -> Mode:
         """The mode of that name.
@@ -298,11 +292,11 @@ class Profile(_Data):
         return next((mode.base_url_drops for mode in speakers), "")
 
     def timing_of(self, order: Order) -> Timing:
-        """What waiting for such an order is usually like, also where its mode has gone from the profile since."""
+        """The usual waiting time of such an order, also where its mode has gone from the profile since."""
         return next((mode.timing for mode in self.modes if mode.name == order.mode), None) or self.timing
 
     def prompt_most_of(self, mode_name: str) -> int:
-        """How long a prompt may be in a mode, counted as `prompt_counted_in` says."""
+        """The greatest length of a prompt in a mode, counted as `prompt_counted_in` says."""
         return self.mode(mode_name).prompt_most or self.prompt_most
 
     def callback_field_of(self, mode_name: str) -> str | None:
@@ -310,7 +304,7 @@ class Profile(_Data):
         return next((mode.callback_field for mode in self.modes if mode.name == mode_name), None) or self.callback_field
 
     def clips_of(self, order: Order) -> int:
-        """How many clips one order makes, and is charged for."""
+        """The number of clips that one order makes, and is charged for."""
         rules = next((mode.parameters for mode in self.modes if mode.name == order.mode), {})
         counted = {rule.field or name: rule for name, rule in rules.items() if rule.multiplies_price}
         return math.prod(

@@ -1,4 +1,4 @@
-"""What is wrong with a profile, in words for whoever wrote it: the file, the line, the place, what is allowed. Pure."""
+"""Say what is wrong with a profile to whoever wrote it: the file, the line, the place, what is allowed. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipelines.core.errors import Problem
+from pipelines.core.text.printable import printable
 from pipelines.core.text.strict_yaml import Located, Place
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.providers.profile.model import Profile
-from pipelines.providers.responses.json_values import printable
 
 _LONG = 200  # characters of a hint
 _LONGEST = 300  # characters of what is wrong
@@ -61,7 +61,10 @@ def problems_of(error: ValidationError, file: str, source: Located, *, only_writ
     """
     found: dict[Place, tuple[str, str]] = {}
     for details in error.errors(include_url=False):
-        place = _place(details, source)
+        # pydantic adds steps of its own: to a key that is wrong, and to each kind that a value is not
+        place = tuple(part for part in details["loc"] if part != "[key]")
+        if place not in source.lines and source.lines.get(place[:-1]) and place[-1] in ("str", "int", "float"):
+            place = place[:-1]
         if not (details["type"] == "too_short" and any(other[: len(place)] == place for other in found)):
             found.setdefault(place, _words(details, place))  # a list whose items are wrong is not empty
     places = [place for place in found if place in source.lines or not only_written]
@@ -72,26 +75,12 @@ def problems_of(error: ValidationError, file: str, source: Located, *, only_writ
 def where(file: str, place: Place, source: Located | None = None) -> str:
     """A place as a message names it: `lumafox.yaml, line 12, modes[0].seconds.default`."""
     line = source.line_of(place) if source is not None else None
-    return ", ".join(filter(None, (file, f"line {line}" if line else "", _path(place))))
-
-
-def _path(place: Place) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{printable(part, 40)}" for part in place)
-    return path.removeprefix(".")
-
-
-def _place(details: ErrorDetails, source: Located) -> Place:
-    """Where it is. pydantic adds steps of its own: to a key that is wrong, and to each kind that a value is not."""
-    place = tuple(part for part in details["loc"] if part != "[key]")
-    return place[:-1] if place not in source.lines and source.lines.get(place[:-1]) and _is_step(place[-1]) else place
-
-
-def _is_step(part: str | int) -> bool:
-    return part in ("str", "int", "float")
+    return ", ".join(filter(None, (file, f"line {line}" if line else "", path.removeprefix("."))))
 
 
 def _words(details: ErrorDetails, place: Place) -> tuple[str, str]:
-    kind, context, value = details["type"], details.get("ctx", {}), shown(details["input"])
+    kind, context, value = details["type"], details.get("ctx", {}), shown_value(details["input"])
     if kind == "extra_forbidden":
         known = [*_model_at(place[:-1]).model_fields, *([] if place[:-1] else [EXTENDS])]
         hint = did_you_mean(str(place[-1]), known)
@@ -111,7 +100,7 @@ def _words(details: ErrorDetails, place: Place) -> tuple[str, str]:
     return f"{value} does not fit: {message[:1].lower()}{message[1:]}.", ""
 
 
-def shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """A value as a message shows it: short, and on one line."""
     return printable(json.dumps(value, ensure_ascii=False, default=str), 40)
 

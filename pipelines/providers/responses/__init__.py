@@ -1,1 +1,1 @@
-"""What an answer means: for the money, for the job, and as JSON that a stranger wrote. Pure."""
+"""Answers, read: external JSON, and what it means for the money and for the job. Pure."""

@@ -1,4 +1,4 @@
-"""Reading JSON that a stranger wrote: every function takes anything and never raises on it."""
+"""Read values out of external JSON: every function takes anything, and none raises."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 from urllib.parse import parse_qs, urljoin, urlsplit
 
+from pipelines.core.text.printable import printable
+
 _EXCERPT = 2_000
-_SECRET_QUERY = re.compile(r"(https?:\\?/\\?/[^\s\"'?]+)\?[^\s\"']+", re.IGNORECASE)
 _HTTP_STATUS = re.compile(r"[1-5]\d\d")
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 _FIRST_LINK = datetime(2020, 1, 1, tzinfo=UTC)  # no link that matters ended before
@@ -100,31 +101,21 @@ def error_of(answer: Mapping[str, Any], known: Container[str] = ()) -> tuple[str
         answer: the whole of it.
         known: codes that mean something to the caller; of several in one answer the first of these counts.
     """
-    error, detail = answer.get("error"), _detail(answer)
-    codes = (mapping(error).get("code"), mapping(error).get("type"), answer.get("code"), mapping(detail).get("type"))
+    error, detail = answer.get("error"), answer.get("detail")
+    if isinstance(detail, list):
+        detail = next(iter(detail), None)
+    places = (mapping(error).get("code"), mapping(error).get("type"), answer.get("code"), mapping(detail).get("type"))
+    codes = [found for value in places if (found := text(value))]
+    best = (*(c for c in codes if c in known), *(c for c in codes if not _HTTP_STATUS.fullmatch(c)), *codes)
+    code = next(iter(best), None)
     messages = (error, mapping(error).get("message"), answer.get("message"), detail, _complaint(mapping(detail)))
-    code = _telling([found for value in codes if (found := text(value))], known)
     message = next((found for value in messages if (found := text(value))), None)
     return code and printable(code, _LONGEST_WORD), message and printable(message, _LONGEST_MESSAGE)
-
-
-def _telling(codes: Sequence[str], known: Container[str]) -> str | None:
-    """Of several codes for one error the one that says most about it."""
-    for says_enough in (lambda code: code in known, lambda code: not _HTTP_STATUS.fullmatch(code), bool):
-        if (code := next(filter(says_enough, codes), None)) is not None:
-            return code
-    return None
 
 
 def error_code(answer: Mapping[str, Any]) -> str | None:
     """The `code` of an error object. Unlike a type, or a code beside it, it says that the error is the last word."""
     return text(mapping(answer.get("error")).get("code"))
-
-
-def _detail(answer: Mapping[str, Any]) -> Any:
-    """What FastAPI says went wrong; of a list of complaints the first."""
-    detail = answer.get("detail")
-    return next(iter(detail), None) if isinstance(detail, list) else detail
 
 
 def _complaint(detail: Mapping[str, Any]) -> str | None:
@@ -135,16 +126,9 @@ def _complaint(detail: Mapping[str, Any]) -> str | None:
     return f"{field}: {words}" if words and field else words
 
 
-def excerpt(body: bytes) -> str:
+def body_excerpt(body: bytes) -> str:
     """The start of a body for the record, signed queries cut off and control characters escaped."""
-    shown = body[:_EXCERPT].decode("utf-8", "replace")
-    return printable(_SECRET_QUERY.sub(r"\1", shown))
-
-
-def printable(words: str, most: int = _EXCERPT) -> str:
-    """Somebody else's words, safe to show and to store: controls escaped, signed queries cut, shortened."""
-    clean = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in _SECRET_QUERY.sub(r"\1", words))
-    return clean if len(clean) <= most else clean[: most - 1] + "…"
+    return printable(body[:_EXCERPT].decode("utf-8", "replace"), _EXCERPT)
 
 
 def moment(value: Any) -> datetime | None:
@@ -163,7 +147,7 @@ def moment(value: Any) -> datetime | None:
 
 
 def expiry_of(url: str) -> datetime | None:
-    """When a signed link says it ends, the earliest if it says so twice.
+    """The moment at which a signed link ends, the earliest if it says so twice.
 
     `e` (Qiniu), `Expires` (S3, GCS), `se` (Azure), `X-Amz-Date` + `X-Amz-Expires` and the same of Google.
     """
@@ -180,13 +164,13 @@ def expiry_of(url: str) -> datetime | None:
 
 
 def is_elsewhere(answer: Mapping[str, Any], places: Sequence[str]) -> bool:
-    """Whether an answer has no such place at all as any of these paths begins with: an empty one is another matter."""
+    """Tell whether an answer has none of the places that these paths begin with: an empty one is another matter."""
     firsts = [place.split(".", maxsplit=1)[0].removesuffix("[]") for place in places]
     return bool(firsts) and not any(first in answer or not first for first in firsts)
 
 
 def has_link(value: Any) -> bool:
-    """Whether there is a link anywhere in a value, or a path that may be one."""
+    """Tell whether there is a link anywhere in a value, or a path that may be one."""
     left = [value]
     while left:
         each = left.pop()
@@ -212,12 +196,12 @@ def link_from(value: Any, base_url: str) -> str | None:
 def _is_path(value: Any) -> TypeGuard[str]:
     if not isinstance(value, str) or not value.startswith("/") or not value.strip("/"):
         return False
-    return value.isprintable() and not _has_blanks(value)
+    return _is_one_word(value)
 
 
 def is_link(value: Any) -> TypeGuard[str]:
-    """Whether a value is a link that could lead to a file."""
-    if not isinstance(value, str) or not value.isprintable() or _has_blanks(value):
+    """Tell whether a value is a link that could lead to a file."""
+    if not isinstance(value, str) or not _is_one_word(value):
         return False
     try:
         parts = urlsplit(value)
@@ -226,5 +210,5 @@ def is_link(value: Any) -> TypeGuard[str]:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _has_blanks(words: str) -> bool:
-    return any(character.isspace() for character in words)
+def _is_one_word(value: str) -> bool:
+    return value.isprintable() and not any(character.isspace() for character in value)

@@ -1,4 +1,4 @@
-"""The one table from the answer to a free query to what it means: a body to read, or the error that it stands for. Pure.
+"""Translate the answer to a free query: into a body to read, or the error that it stands for. The one such table; pure.
 
 No error here ends a job: it is waited out, or handed to a person. As with a payment the code decides before the HTTP
 status; but only in an envelope, since an error in the body of a job is the job's, and says nothing of the query.
@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from pipelines.core.errors import KeyRefused, ProviderUnavailable, SlowDown, UnknownJob, UnusableAnswer
 from pipelines.core.outcome import RefusalKind
+from pipelines.core.text.printable import printable
+from pipelines.net.headers import retry_after
 from pipelines.net.http import Answer
-from pipelines.pacing.back_off import retry_after
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.responses import json_values
 
@@ -26,7 +27,9 @@ _IDS_AND_STATES = ("id", "_id", "task_id", "request_id", "status", "state")
 _RESULTS = ("response", "items", "data", "result", "video", "videos", "payload")
 #: Refusals that are about the query, the address or the moment, never about how a job has ended.
 _OF_THE_QUERY = frozenset({401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 425, 429, 499})
-_OK, _MOVED, _BAD_REQUEST, _SERVER = 200, 300, 400, 500
+#: At the address of a result these tell how its job has ended, in the manner of fal: 422 and a reason.
+_OF_THE_JOB = frozenset(range(400, 500)) - _OF_THE_QUERY
+_OK, _MOVED, _BAD_REQUEST = 200, 300, 400
 
 
 def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mapping[str, Any]:
@@ -50,39 +53,27 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
         raise UnusableAnswer(f"{profile.name} answers a status query with something that is no JSON object.")
     code, message = json_values.error_of(body or {}, profile.errors)
     enveloped = body is not None and _is_envelope(body, code, profile)
-    meaning = _meaning(answer.status, code if enveloped else None, profile)
+    # The code of an envelope decides, then the HTTP status; a 403 may be about this query only.
+    told = code if enveloped else None
+    kind = profile.errors.get(told or "")
+    meaning = _BY_KIND.get(kind) or _BY_STATUS.get(answer.status) or ("server" if kind == "server" else None)
+    meaning = "unknown_job" if told in _UNKNOWN_JOB else meaning
     if body is not None and meaning is None:
-        readable_here = (result or not enveloped) if fine else result and _says_how_it_ended(answer.status, body, code)
-        if readable_here:
+        # A 400 with bare words is no end: so the queue says that there is no result yet.
+        of_the_job = answer.status in _OF_THE_JOB and (answer.status != _BAD_REQUEST or code is not None)
+        is_end = result and of_the_job and bool(body.get("detail") or body.get("error"))
+        if is_end or (fine and (result or not enveloped)):
             return body
-    said = json_values.printable(f"{code or ''} {message or ''}".strip() or "no reason given", 300)
+    said = printable(f"{code or ''} {message or ''}".strip() or "no reason given", 300)
     raise _error(meaning, answer, said, profile)
 
 
 def _is_envelope(body: Mapping[str, Any], code: str | None, profile: Profile) -> bool:
-    """Whether a body holds an error and no job: neither an id, nor a state, nor a result."""
+    """Tell whether a body holds an error and no job: neither an id, nor a state, nor a result."""
     own = (path.split(".")[0].removesuffix("[]") for path in (profile.id_path, profile.status_path) if path)
     if any(body.get(name) for name in (*_IDS_AND_STATES, *_RESULTS, *own)):
         return False
     return bool(body.get("error") or body.get("detail")) or body.get("success") is False or code in profile.errors
-
-
-def _meaning(status: int, code: str | None, profile: Profile) -> _Meaning | None:
-    """What stands against reading the answer, by its code, then by its status; a 403 may be about this query only."""
-    if code in _UNKNOWN_JOB:
-        return "unknown_job"
-    kind = profile.errors.get(code or "")
-    return _BY_KIND.get(kind) or _BY_STATUS.get(status) or ("server" if kind == "server" else None)
-
-
-def _says_how_it_ended(status: int, body: Mapping[str, Any], code: str | None) -> bool:
-    """Whether a refusal at the address of a result is the end of its job, in the manner of fal: 422 and a reason.
-
-    A 400 with bare words is none: so the queue says that there is no result yet.
-    """
-    if not _BAD_REQUEST <= status < _SERVER or status in _OF_THE_QUERY or (status == _BAD_REQUEST and code is None):
-        return False
-    return bool(body.get("detail") or body.get("error"))
 
 
 def _error(meaning: _Meaning | None, answer: Answer, said: str, profile: Profile) -> Exception:

@@ -1,4 +1,4 @@
-"""The one table from what a submission brought back to what it means for the money. Pure."""
+"""Translate what a submission brought back into what it means for the money. The one such table; pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.core.outcome import Accepted, InDoubt, RefusalKind, Rejected
+from pipelines.core.text.printable import printable
 from pipelines.net.addresses import Origin
+from pipelines.net.headers import retry_after
 from pipelines.net.http import Answer
-from pipelines.pacing.back_off import retry_after
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import Contract, Verdict
 from pipelines.providers.responses import json_values
@@ -25,7 +26,7 @@ _SEE_OTHER = 303  # not "send it there", but "it is done, and the answer is ther
 
 
 def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
-    """What the answer to a paid submission means.
+    """Tell what the answer to a paid submission means for the money.
 
     `Rejected` is said only where the provider's own words rule out a charge. Everything else that is not plainly
     accepted is `InDoubt`.
@@ -37,7 +38,10 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
     said = _surely_refused(message, profile)
     if _OK <= answer.status < _MOVED:
         found = contract.read_job(body, profile) if body is not None else None
-        if found is not None and not _is_refused_all_the_same(body or {}, profile):
+        # With `success: false` and a code that leaves no doubt a job that is named was not taken. Any other code may be
+        # that of a job that was begun: it is asked about like any other, and its provider says how it ended.
+        told = profile.errors.get(json_values.error_code(body or {}) or "")
+        if found is not None and not ((body or {}).get("success") is False and told in _NEVER_BEGUN):
             return Accepted(found, _trace_id(body, answer), answer.status)
         kind = profile.errors.get(code or "", said)
         if kind not in (None, "server"):
@@ -56,7 +60,7 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
 
 
 def kind_of(status: int, code: str | None, message: str | None, profile: Profile) -> RefusalKind:
-    """Whose fault a definite refusal is: the code decides, then the words, then the HTTP status."""
+    """Tell what a definite refusal is about: the code decides, then the words, then the HTTP status."""
     if code is not None and code in profile.errors:
         return profile.errors[code]
     if (said := _surely_refused(message, profile)) is not None:
@@ -68,33 +72,20 @@ def kind_of(status: int, code: str | None, message: str | None, profile: Profile
         return "moderation"
     if status == 403:  # noqa: PLR2004 - the table of HTTP is better known than any name
         return "forbidden"
-    if status in (404, 405) and _means_the_address(code, message or ""):
-        return "address"
+    if status in (404, 405):
+        # About the path FastAPI says {"detail": "Not Found"}, OpenAI and its like "Invalid URL". What an order names may
+        # be missing too, a model first of all; then the words say so.
+        heard = (message or "").lower()
+        is_plain = (code or _NOT_FOUND).lower().removesuffix("_error") == _NOT_FOUND
+        if _INVALID_URL in heard or (is_plain and not any(thing in heard for thing in _ORDERED)):
+            return "address"
     return "row"
 
 
-def _is_refused_all_the_same(body: Mapping[str, Any], profile: Profile) -> bool:
-    """Whether an answer that names a job says that it was not taken: `success: false`, and a code that leaves no doubt.
-
-    Any other code may be that of a job that was begun. It is asked about like any other, and its provider says how it ended.
-    """
-    return body.get("success") is False and profile.errors.get(json_values.error_code(body) or "") in _NEVER_BEGUN
-
-
 def _surely_refused(message: str | None, profile: Profile) -> RefusalKind | None:
-    """What words mean that this provider says only where it has taken nothing, also with a server error's status."""
+    """Find words that this provider says only where it has taken nothing, also with a server error's status."""
     heard = (message or "").lower()
     return next((kind for words, kind in profile.refusals.items() if words in heard), None)
-
-
-def _means_the_address(code: str | None, message: str) -> bool:
-    """Whether a 404 is about the path: FastAPI says {"detail": "Not Found"}, OpenAI and its like "Invalid URL".
-
-    What an order names may be missing too, a model first of all; then the words say so.
-    """
-    said = message.lower()
-    is_plain = (code or _NOT_FOUND).lower().removesuffix("_error") == _NOT_FOUND
-    return _INVALID_URL in said or (is_plain and not any(thing in said for thing in _ORDERED))
 
 
 def _rejected(kind: RefusalKind | None, answer: Answer, body: Mapping[str, Any] | None, profile: Profile) -> Rejected:
@@ -102,7 +93,7 @@ def _rejected(kind: RefusalKind | None, answer: Answer, body: Mapping[str, Any] 
     return Rejected(
         kind or "row",
         code or f"http_{answer.status}",
-        json_values.printable(message or "the provider gave no reason", 500),
+        printable(message or "the provider gave no reason", 500),
         answer.status,
         retry_after(answer.headers),
         _trace_id(body, answer),
@@ -110,7 +101,7 @@ def _rejected(kind: RefusalKind | None, answer: Answer, body: Mapping[str, Any] 
 
 
 def _to(answer: Answer) -> str:
-    """Whose a redirect's target is, as far as it says. The rest of it may be a secret."""
+    """Name the host that a redirect leads to, as far as it says. The rest of it may be a secret."""
     try:
         return f" to {Origin.of(answer.headers.get('location', ''))}"
     except ValueError:
@@ -118,11 +109,11 @@ def _to(answer: Answer) -> str:
 
 
 def _doubt(answer: Answer, reason: str) -> InDoubt:
-    return InDoubt(reason, answer.status, json_values.excerpt(answer.body))
+    return InDoubt(reason, answer.status, json_values.body_excerpt(answer.body))
 
 
 def _trace_id(body: Mapping[str, Any] | None, answer: Answer) -> str | None:
-    """What the provider's support will ask for: from the body, or from a header."""
+    """The number that the provider's support will ask for: from the body, or from a header."""
     headers = (answer.headers.get(name) for name in ("x-request-id", "x-qiniu-request-id"))
     found = (json_values.identifier(value) for value in ((body or {}).get("trace_id"), *headers))
     return next((value for value in found if value is not None), None)

@@ -21,7 +21,7 @@ from pipelines.core.job import Job
 from pipelines.core.outcome import Done, Failed, Parked, Ready
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.outcomes import Change
-from pipelines.outputs import Clip, Source, bring_home, changed_orders, differences, settle
+from pipelines.outputs import Clip, ClipSource, bring_home, changed_orders, differences, settle
 from pipelines.pacing.back_off import delay
 from pipelines.pacing.waits import sleep_unless
 from pipelines.providers.protocol import Link, Phase, Progress, Provider
@@ -80,7 +80,7 @@ async def _fetch(job: Job, number: int, provider: Provider, link: Link, run: Run
             key_header = provider.key_header() if link.needs_key else None
             return await bring_home(
                 run.http,
-                Source(link.url, key_header, link.expires_at, provider.trusted),
+                ClipSource(link.url, key_header, link.expires_at, provider.trusted),
                 folder=run.folder / "videos",
                 filename=_numbered(job.filename, number),
                 attempt=_part_id(job, run),

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.net.addresses import Origin, is_own, is_public, refusal, same_origin, without_query
+from pipelines.core.errors import AddressRefused
+from pipelines.net.addresses import Origin, is_own, is_public, redirect_target, refusal, same_origin, without_query
 
 TRUSTED = frozenset({Origin("http", "127.0.0.1", 8080)})
 
@@ -186,3 +187,11 @@ def test_the_same_server_is_told_by_scheme_host_and_port(url, same):
 def test_an_address_inside_is_no_vendors(url, own):
     """This machine, a private network or a port of its own: whoever wrote it into a profile means their own server."""
     assert is_own(url) is own
+
+
+@pytest.mark.parametrize("target", ["http://cdn.example.com/", "HTTP://cdn.example.com/", "//[::1"])
+def test_d01_https_never_becomes_http(target):
+    """A redirect to an open connection is refused however it is spelt, and one that cannot be read as well."""
+    for hop in ("https://cdn.example.com/a", "HTTPS://cdn.example.com/a"):
+        with pytest.raises(AddressRefused):
+            redirect_target(hop, target)

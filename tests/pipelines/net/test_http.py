@@ -438,14 +438,6 @@ async def test_d01_a_redirect_is_checked_like_the_first_link(http, wire, trusted
     assert len(wire.received) == 1
 
 
-@pytest.mark.parametrize("target", ["http://cdn.example.com/", "HTTP://cdn.example.com/", "//[::1"])
-def test_d01_https_never_becomes_http(target):
-    """A redirect to an open connection is refused however it is spelt, and one that cannot be read as well."""
-    for hop in ("https://cdn.example.com/a", "HTTPS://cdn.example.com/a"):
-        with pytest.raises(AddressRefused):
-            http_module._next_hop(hop, target)
-
-
 async def test_t20_the_key_goes_to_its_own_origin_only(http, wires, trusted):
     """A redirect to a storage server leaves the key at home."""
     first, second = wires

@@ -107,4 +107,5 @@ def desk(quick_sandbox: SandboxAddress, office: httpx.Client, connections: Http,
     """The shared sandbox and a client's side of it; what a test makes go wrong there ends with the test."""
     desk = Desk(quick_sandbox, office, connections, tmp_path)
     yield desk
-    desk.faults()
+    if desk.goes_wrong:
+        desk.faults()

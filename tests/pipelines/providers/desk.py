@@ -28,7 +28,7 @@ from pipelines.sandbox.http.server import SandboxAddress
 PATIENCE = 20.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
     """A sandbox, connections to it, and a folder for what comes back."""
 
@@ -36,6 +36,7 @@ class Desk:
     office: httpx.Client  # for what only a test may ask the sandbox
     http: Http
     folder: Path
+    goes_wrong: bool = False  # until the faults are taken away
 
     def client(self, provider: str, key: str = "a-customer") -> Client:
         """An account at a provider; who is not the usual customer has bought nothing yet."""
@@ -91,6 +92,7 @@ class Desk:
 
     def faults(self, *rules: dict[str, Any]) -> None:
         """From now on, this goes wrong."""
+        self.goes_wrong = bool(rules)
         self.office.post("/_sandbox/faults", json=rules).raise_for_status()
 
     def bill(self) -> list[dict[str, Any]]:

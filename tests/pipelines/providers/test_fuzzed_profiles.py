@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 
 from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
 from pipelines.providers.profile import describe as words
-from pipelines.providers.profile.extends import Draft, Layers
+from pipelines.providers.profile.extends import ProfileDraft, ProfileLayers
 from pipelines.providers.profile.load import shipped_profiles
 
-EXAMPLES = int(os.environ.get("REELBATCH_FUZZ", "150"))
+EXAMPLES = max(80, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
+#: What is drawn is the same in every run, and differs under `make fuzz` only.
+fuzz = settings(
+    max_examples=EXAMPLES,
+    derandomize="REELBATCH_FUZZ" not in os.environ,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 TEXTS = [json.dumps(profile.model_dump(mode="json")) for profile in shipped_profiles().values()]
 ODD = ["", "x", "1280x720", "/a/{id}", "{", "a[].b", "*", "https://x", "2026-13-01", 0, -1, 3.5, 10**17, None, True]
 WRITTEN = st.characters(categories=["L", "N", "P", "S"])
@@ -45,11 +53,11 @@ def spoilt(draw):
     return document
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzz
 @given(spoilt())
 def test_no_profile_breaks_the_reader(document):
     """It is a profile that can be shown, or has problems, each on one line at its place in the file."""
-    layers = Layers([Draft("fox.yaml", None, 0, parse_yaml(json.dumps(document, ensure_ascii=False)))])
+    layers = ProfileLayers([ProfileDraft("fox.yaml", None, 0, parse_yaml(json.dumps(document, ensure_ascii=False)))])
     for profile, _ in layers.profiles().values():
         assert words.cheapest(profile)
         for mode in profile.modes:
@@ -61,7 +69,7 @@ def test_no_profile_breaks_the_reader(document):
         assert str(problem).isprintable()
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@fuzz
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_no_text_breaks_the_parser(text):
     """Any text is plain data, or is refused in words."""

@@ -1,28 +1,28 @@
-"""What is wrong with a profile, and the sentences that several of its checks share. Pure."""
+"""Findings of the checks of a profile, and the sentences that several of them share. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pipelines.providers.profile.model import Mode
+from pipelines.core.text.strict_yaml import Place
+from pipelines.providers.profile.model import Mode
 
-Place = tuple[str | int, ...]  # keys and indexes, from the top of the file or of the part that is looked at
-Finding = tuple[Place, str]
+#: A place, as keys and indexes from the top of the file or of the part that is looked at; and what is wrong there.
+Disagreement = tuple[Place, str]
 
 
-def within(place: Place, findings: Iterable[Finding]) -> Iterator[Finding]:
+def within(place: Place, findings: Iterable[Disagreement]) -> Iterator[Disagreement]:
     """The same findings, as somebody names them who looks from further away."""
     return (((*place, *inner), words) for inner, words in findings)
 
 
-def at(place: Place, sentences: Iterable[str]) -> Iterator[Finding]:
+def at(place: Place, sentences: Iterable[str]) -> Iterator[Disagreement]:
     """Several findings about one place."""
     return ((place, words) for words in sentences)
 
 
-def unknown_models(place: Place, models: Iterable[str], mode: Mode) -> Iterator[Finding]:
+def unknown_models(place: Place, models: Iterable[str], mode: Mode) -> Iterator[Disagreement]:
     """The models at a place that the mode does not have."""
     return ((place, not_among(model, mode.models)) for model in models if model not in mode.models)
 

@@ -1,28 +1,28 @@
-"""Whether the requests of a profile go where they should: its base URL, and the paths behind it. Pure."""
+"""Check where the requests of a profile go: its base URL, and the paths behind it. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
 
 from pipelines.net.addresses import base_refusal
-from pipelines.providers.profile.checks.findings import Finding, at
-
-if TYPE_CHECKING:
-    from pipelines.providers.profile.model import PathName, Profile, Remix
+from pipelines.providers.profile.checks.findings import Disagreement, at
+from pipelines.providers.profile.model import Profile, Remix
 
 _GAP = re.compile(r"\{[^{}]*\}")
 _ID, _SERVICE = "{id}", "{service}"
+_WITH_ID = ("status", "content", "delete")
 _WITH_QUERY = ("list", "content")  # reelbatch asks these with a query of its own
 
 
-def addressing(profile: Profile) -> Iterator[Finding]:
-    """What is wrong with the base URL, and with each path."""
+def addressing(profile: Profile) -> Iterator[Disagreement]:
+    """Find what is wrong with the base URL, and with each path."""
     if reason := base_refusal(profile.base_url):
         yield ("base_url",), f"is no address: {reason}. Write for example https://api.example.com/v1."
     for name, path in profile.paths.items():
-        gaps = _gaps_of(name, profile)
+        gaps = (_ID,) if name in _WITH_ID else ()
+        if profile.contract == "acedata" and name in ("submit", "status"):
+            gaps = (_SERVICE,)
         yield from at(("paths", name), _path(path, gaps))
         if _ID in gaps and _ID not in path:
             yield ("paths", name), f'"{path}" does not say where the id goes. Put {_ID} into it.'
@@ -30,8 +30,8 @@ def addressing(profile: Profile) -> Iterator[Finding]:
             yield ("paths", name), f'"{path}" has a query, and gets one of its own when it is asked.'
 
 
-def remix_addressing(rule: Remix, contract: str) -> Iterator[Finding]:
-    """What is wrong with how a remix names the other clip: in its path, or in a field."""
+def remix_addressing(rule: Remix, contract: str) -> Iterator[Disagreement]:
+    """Find what is wrong with how a remix names the other clip: in its path, or in a field."""
     if contract == "veo":
         yield (), "is not made by the contract veo: it would order another clip."
     elif rule.path is None:
@@ -43,13 +43,6 @@ def remix_addressing(rule: Remix, contract: str) -> Iterator[Finding]:
         yield from at(("path",), _path(rule.path, (_ID,)))
         if _ID not in rule.path and rule.field is None:
             yield ("path",), f'"{rule.path}" does not name the other clip. Put {_ID} into it, or give a `field`.'
-
-
-def _gaps_of(name: PathName, profile: Profile) -> tuple[str, ...]:
-    """What is filled in in a path."""
-    if profile.contract == "acedata" and name in ("submit", "status"):
-        return (_SERVICE,)
-    return (_ID,) if name in ("status", "content", "delete") else ()
 
 
 def _path(path: str, gaps: Collection[str]) -> Iterator[str]:

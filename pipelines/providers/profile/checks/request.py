@@ -1,23 +1,22 @@
-"""Whether each part of an order has a field of the request for itself: of two in one field, one would be lost. Pure."""
+"""Check that each part of an order has a field of the request for itself: of two in one, one would be lost. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipelines.providers.profile.checks.findings import Finding, Place
+from pipelines.core.text.strict_yaml import Place
+from pipelines.providers.profile.checks.findings import Disagreement
+from pipelines.providers.profile.model import Images, Mode, Profile
 
-if TYPE_CHECKING:
-    from pipelines.providers.profile.model import Images, Mode, Profile
-
-Claim = tuple[Place, str]  # what is sent, by its place in the mode, and the field that takes it
+_Claim = tuple[Place, str]  # what is sent, by its place in the mode, and the field that takes it
 
 _CHARACTER = ("character_url", "character_start", "character_end")
 _VEO: Mapping[str, Place] = {"model": ("models",), "instances": ("prompt_field",), "parameters": ("parameters",)}
 
 
-def clashes(mode: Mode, profile: Profile) -> Iterator[Finding]:
-    """What a mode would send in the place of something else, and where the mode says so."""
+def clashes(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
+    """Find what a mode would send in the place of something else, and where the mode says so."""
     taken: dict[str, Place] = {}
     for place, field in _claims(mode, profile):
         if not field.strip():
@@ -31,8 +30,8 @@ def clashes(mode: Mode, profile: Profile) -> Iterator[Finding]:
         yield from _overruled(("remix", "fixed"), mode.remix.fixed, taken)
 
 
-def clashes_of_all(profile: Profile) -> Iterator[Finding]:
-    """What the `fixed` of the whole profile would send in the place of something that an order says."""
+def clashes_of_all(profile: Profile) -> Iterator[Disagreement]:
+    """Find what the `fixed` of the whole profile would send in the place of something that an order says."""
     found: dict[Place, str] = {}
     for mode in profile.modes:
         is_veo = (mode.contract or profile.contract) == "veo"
@@ -42,7 +41,7 @@ def clashes_of_all(profile: Profile) -> Iterator[Finding]:
     yield from found.items()
 
 
-def _overruled(around: Place, values: Mapping[str, Any], taken: Mapping[str, Place]) -> Iterator[Finding]:
+def _overruled(around: Place, values: Mapping[str, Any], taken: Mapping[str, Place]) -> Iterator[Disagreement]:
     return (((*around, field), _lost(taken[field])) for field in values if field in taken)
 
 
@@ -51,7 +50,7 @@ def _lost(place: Place) -> str:
     return f"is the field of {of} too, so one of them would be lost."
 
 
-def _claims(mode: Mode, profile: Profile) -> Iterator[Claim]:
+def _claims(mode: Mode, profile: Profile) -> Iterator[_Claim]:
     """Every field that an order of this mode may fill; with the contract veo, of the parameters in its request."""
     if (mode.contract or profile.contract) != "veo":
         yield from _around(mode, profile)
@@ -62,7 +61,7 @@ def _claims(mode: Mode, profile: Profile) -> Iterator[Claim]:
         yield ("parameters", name), name if parameter.field is None else parameter.field
 
 
-def _around(mode: Mode, profile: Profile) -> Iterator[Claim]:
+def _around(mode: Mode, profile: Profile) -> Iterator[_Claim]:
     """The fields of what every contract but veo has beside length, shape and parameters."""
     if mode.model_field is not None:
         yield ("model_field",), mode.model_field
@@ -78,7 +77,7 @@ def _around(mode: Mode, profile: Profile) -> Iterator[Claim]:
         yield ("remix", "field"), mode.remix.field
 
 
-def _images(rule: Images) -> Iterator[Claim]:
+def _images(rule: Images) -> Iterator[_Claim]:
     if rule.style == "each":
         yield from ((("images", "fields", index), field) for index, field in enumerate(rule.fields))
     else:

@@ -20,9 +20,9 @@ from pipelines.core.errors import (
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Http
 from pipelines.outputs.download import download, publish
-from pipelines.outputs.download.download import DownloadLimits, Source, bring_home, settle
+from pipelines.outputs.download.download import ClipSource, DownloadLimits, bring_home, settle
 from pipelines.outputs.download.part import Part
-from pipelines.outputs.storage.local_disk import Place
+from pipelines.outputs.storage.local_disk import ClipPlace
 from tests.pipelines.outputs.clips import make_clip, open_ended
 from tests.pipelines.outputs.fault_server import Reply, ranged
 
@@ -32,7 +32,7 @@ def bring(http, server, videos):
     """One call of `bring_home`, with what differs."""
 
     def call(filename="a.mp4", attempt="t1", path="/clip.mp4?signature=secret", **limits):
-        source = Source(server.url(path), trusted=frozenset({Origin.of(server.url())}))
+        source = ClipSource(server.url(path), trusted=frozenset({Origin.of(server.url())}))
         return bring_home(
             http, source, folder=videos, filename=filename, attempt=attempt, limits=DownloadLimits(**limits)
         )
@@ -340,7 +340,7 @@ async def test_d14_killed_between_link_and_unlink_it_is_adopted(bring, server, v
 
     server.answer = ranged(clip)
     with monkeypatch.context() as patch:
-        patch.setattr(publish if step == "write_sidecar" else Place, step, kill)
+        patch.setattr(publish if step == "write_sidecar" else ClipPlace, step, kill)
         with pytest.raises(Killed):
             await bring()
     server.answer = lambda _: Reply(status=403)
@@ -401,7 +401,7 @@ async def test_d14_d21_the_same_clip_under_its_name_is_taken_as_it_is(bring, ser
 async def test_d21_two_at_once_do_not_write_to_one_part(bring, server, videos, clip):
     """A part file belongs to one download at a time."""
     with (
-        Place(videos, "a.mp4", "t1") as place,
+        ClipPlace(videos, "a.mp4", "t1") as place,
         Part.open(place),
         pytest.raises(DownloadInterrupted, match="someone else"),
     ):
@@ -417,7 +417,7 @@ async def test_d15_without_hard_links_nothing_is_overwritten_either(
     def refuse(*_):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(Place, "link", refuse)
+    monkeypatch.setattr(ClipPlace, "link", refuse)
     server.answer = ranged(clip)
     videos.mkdir(parents=True)
     (videos / "a.mp4").write_bytes(other_clip)
@@ -476,7 +476,9 @@ async def test_d18_a_folder_that_cannot_be_made_is_for_the_operator(http, server
     (tmp_path / "out").write_text("a file")
 
     with pytest.raises(SetupError, match="cannot be written"):
-        await bring_home(http, Source(server.url()), folder=tmp_path / "out" / "videos", filename="a.mp4", attempt="1")
+        await bring_home(
+            http, ClipSource(server.url()), folder=tmp_path / "out" / "videos", filename="a.mp4", attempt="1"
+        )
 
 
 async def test_d19_a_planted_link_leads_nowhere(bring, server, videos, clip, tmp_path):
@@ -529,7 +531,7 @@ async def test_d02_a_link_to_a_private_address_is_refused(server, videos):
     async with Http() as http:
         for url in (server.url(), "http://127.0.0.1/x", "ftp://cdn/x", "http://[::1"):
             with pytest.raises(AddressRefused):
-                await bring_home(http, Source(url), folder=videos, filename="a.mp4", attempt="1")
+                await bring_home(http, ClipSource(url), folder=videos, filename="a.mp4", attempt="1")
 
     assert server.requests == []
 
@@ -549,5 +551,5 @@ async def test_k04_no_message_and_no_file_holds_the_query(bring, server, videos,
         messages.append(str(caught.value))
     written = b"".join(path.read_bytes() for path in videos.iterdir())
 
-    assert "secret" not in " ".join(messages) + repr(Source(server.url()))
+    assert "secret" not in " ".join(messages) + repr(ClipSource(server.url()))
     assert b"secret" not in written

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.outputs.media import probe as probe_module
 from pipelines.outputs.media.moov import Media, Unusual, read_index
-from pipelines.outputs.media.probe import NotWhole, probe
+from pipelines.outputs.media.probe import NotWhole, media_of, probe
 from tests.pipelines.outputs.clips import make_clip, open_ended, turned
 
 
@@ -31,7 +31,7 @@ def measured(tmp_path, data: bytes) -> Media:
 
 def by_ffmpeg(data: bytes) -> Media:
     with av.open(io.BytesIO(data)) as container:
-        return probe_module._from_container(container)
+        return media_of(container)
 
 
 @pytest.mark.parametrize(

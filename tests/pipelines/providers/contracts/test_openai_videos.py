@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipelines.core.image import LocalImage
 from pipelines.core.job import RemoteJob
-from pipelines.providers.contracts.openai_videos import WORDS, OpenAIVideos
+from pipelines.providers.contracts.openai_videos import STATUS_WORDS, OpenAIVideos
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Link, Phase, Request, Supplies, Upload
 
@@ -187,7 +187,7 @@ def test_w15_the_status_alone_decides(word):
 def test_qiniu_has_eight_states(word, phase):
     """Each of them is known, so that none is logged as new."""
     assert _progress({"id": "q", "status": word}, "qiniu").phase is phase
-    assert word in {**WORDS, **profile_named("qiniu").words}
+    assert word in {**STATUS_WORDS, **profile_named("qiniu").words}
 
 
 @pytest.mark.parametrize(

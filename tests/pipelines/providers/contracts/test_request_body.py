@@ -9,7 +9,7 @@ import pytest
 from pipelines.core.image import LocalImage
 from pipelines.core.job import Order
 from pipelines.providers.client import encoded
-from pipelines.providers.contracts.request_body import image_fields, is_form, order_body
+from pipelines.providers.contracts.request_body import goes_out_as_form, image_fields, order_body
 from pipelines.providers.profile.model import Images, Profile
 from pipelines.providers.protocol import Request, Supplies, Upload
 
@@ -212,7 +212,7 @@ def test_a_remix_of_nobody_is_never_sent():
 def test_t19_the_encoding_is_the_profiles(encoding, has_file, form):
     """JSON-only servers get JSON, form-only servers forms, and the others a form only with a file in it."""
     body = {"prompt": "a cat"} | ({"ref": Upload("cat.png", "image/png", CAT.data)} if has_file else {})
-    assert is_form(body, profile_of(encoding)) is form
+    assert goes_out_as_form(body, profile_of(encoding)) is form
 
 
 def test_t19_json_is_utf_8():

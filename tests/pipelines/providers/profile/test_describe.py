@@ -123,7 +123,7 @@ def test_parameters(rule, said):
 
 def test_a_remix():
     """Whether there is one, and what it may say anew."""
-    assert [words.remix(mode(remix=rule)) for rule in (None, Remix(), Remix(field="id", only_prompt=False))] == [
+    assert [words.remix_words(mode(remix=rule)) for rule in (None, Remix(), Remix(field="id", only_prompt=False))] == [
         "no",
         "yes, only the prompt is new",
         "yes",
@@ -141,7 +141,7 @@ def test_prices():
     """What a price is for; the lowest, a second's before a clip's, with a mark where it is assumed."""
     clip = Price(**PRICE, amount="0.05", per="clip")
     second = Price(**PRICE | {"model": "*"}, amount="0.10", per="second", seconds=8, mode="clip", assumed=True)
-    assert (words.price(clip), words.price_is_for(clip)) == ("0.05 USD a clip", "m")
+    assert (words.price_words(clip), words.price_is_for(clip)) == ("0.05 USD a clip", "m")
     assert words.price_is_for(second) == "any model, 8 s, mode clip"
     assert [words.cheapest(profile(prices=prices)) for prices in ((), (clip,), (clip, second))] == [
         "unknown",

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.text.strict_yaml import parse_yaml
-from pipelines.providers.profile.extends import Draft, Layers, overlaid
+from pipelines.providers.profile.checks.agreement import checked_profile
+from pipelines.providers.profile.extends import ProfileDraft, ProfileLayers, overlaid
 from pipelines.providers.profile.load import shipped_profiles
 
 BASE = """
@@ -30,9 +31,9 @@ modes:
 """
 
 
-def layers_of(**texts: str) -> Layers:
-    return Layers(
-        [Draft(f"{name}.yaml", None, rank, parse_yaml(text)) for rank, (name, text) in enumerate(texts.items())]
+def layers_of(**texts: str) -> ProfileLayers:
+    return ProfileLayers(
+        [ProfileDraft(f"{name}.yaml", None, rank, parse_yaml(text)) for rank, (name, text) in enumerate(texts.items())]
     )
 
 
@@ -104,7 +105,9 @@ def test_a_file_that_takes_a_shipped_name_changes_no_other_shipped_profile():
     own = "extends: lumafox\nname: lumafox\non_server_error: rejected\nerrors: {timeout: row}\n"
     drafts = [("base", BASE, None), ("gateway", "extends: lumafox\nname: gateway\n", None)]
     drafts += [("own", own, Path("own.yaml")), ("mine", "extends: lumafox\nname: mine\n", Path("mine.yaml"))]
-    layers = Layers([Draft(n, path, 9 if path is None else 1, parse_yaml(text)) for n, text, path in drafts])
+    layers = ProfileLayers(
+        [ProfileDraft(n, path, 9 if path is None else 1, parse_yaml(text)) for n, text, path in drafts]
+    )
     found = {name: profile for name, (profile, _) in layers.profiles().items()}
     assert layers.problems == []
     assert (found["gateway"].on_server_error, found["gateway"].errors.get("timeout")) == ("in_doubt", None)
@@ -115,11 +118,11 @@ def test_a_file_that_takes_a_shipped_name_breaks_no_other_shipped_profile():
     """Nobody is told of a mistake in a file that they do not have."""
     modes = "modes: [{name: v, models: [fox-1], images: {most: 1, style: url, forms: [url, file]}}]\n"
     drafts = [
-        Draft("base.yaml", None, 9, parse_yaml(BASE + "encoding: auto\n")),
-        Draft("gateway.yaml", None, 9, parse_yaml("extends: lumafox\nname: gateway\n" + modes)),
-        Draft("own.yaml", Path("own.yaml"), 1, parse_yaml(BASE + "encoding: json\n")),
+        ProfileDraft("base.yaml", None, 9, parse_yaml(BASE + "encoding: auto\n")),
+        ProfileDraft("gateway.yaml", None, 9, parse_yaml("extends: lumafox\nname: gateway\n" + modes)),
+        ProfileDraft("own.yaml", Path("own.yaml"), 1, parse_yaml(BASE + "encoding: json\n")),
     ]
-    layers = Layers(drafts)
+    layers = ProfileLayers(drafts)
     assert (set(layers.profiles()), layers.problems) == ({"lumafox", "gateway"}, [])
 
 
@@ -171,6 +174,6 @@ def test_every_shipped_profile_can_be_built_upon(name):
     """Two lines are a second account at any provider, with a key of its own."""
     base = shipped_profiles()[name]
     data = overlaid(base.model_dump(mode="json"), {"name": "my-own", "extends": name})
-    profile = type(base).model_validate(data)
+    profile = checked_profile(data)
     assert (profile.base_url, profile.modes, profile.prices) == (base.base_url, base.modes, base.prices)
     assert profile.key_names == ("MY_OWN_API_KEY",)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import ProfileError
-from pipelines.providers.profile.load import FOLDER, find_profiles, known_profiles, shipped_profiles
+from pipelines.providers.profile.files import PROFILES_FOLDER
+from pipelines.providers.profile.load import find_profiles, known_profiles, shipped_profiles
 
 LUMAFOX = """
 name: lumafox
@@ -34,7 +35,7 @@ def here(tmp_path, monkeypatch):
 def write(here):
     """Write a profile file into a folder; a path that is not absolute is one below the working directory."""
 
-    def put(text: str, name: str = "lumafox.yaml", folder: Path | str = FOLDER) -> Path:
+    def put(text: str, name: str = "lumafox.yaml", folder: Path | str = PROFILES_FOLDER) -> Path:
         path = here / folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
@@ -59,8 +60,8 @@ def test_without_files_there_are_the_shipped_ones(here):
 def test_a_file_in_each_place_is_found(here, write, tmp_path, place):
     """A profile counts beside the batch file, in the working directory, in the user's configuration, and when named."""
     folders = {
-        "beside": tmp_path / "batches" / FOLDER,
-        "here": here / FOLDER,
+        "beside": tmp_path / "batches" / PROFILES_FOLDER,
+        "here": here / PROFILES_FOLDER,
         "home": tmp_path / "config" / "reelbatch" / "providers",
         "named": tmp_path,
     }
@@ -75,7 +76,7 @@ def test_a_file_in_each_place_is_found(here, write, tmp_path, place):
 def test_the_nearest_of_one_name_counts(here, write, tmp_path):
     """Named before beside the batch file, before here, before home; and the one that is passed over is said."""
     home = tmp_path / "config" / "reelbatch" / "providers"
-    for number, folder in enumerate([tmp_path, tmp_path / "batches" / FOLDER, FOLDER, home]):
+    for number, folder in enumerate([tmp_path, tmp_path / "batches" / PROFILES_FOLDER, PROFILES_FOLDER, home]):
         write(LUMAFOX.replace("1000", str(1000 + number)), folder=folder)
     beside = tmp_path / "batches" / "spring.csv"
     assert known_profiles([tmp_path / "lumafox.yaml"], beside=beside)["lumafox"].prompt_most == 1000
@@ -83,7 +84,7 @@ def test_the_nearest_of_one_name_counts(here, write, tmp_path):
     found = find_profiles()
     assert found.profiles["lumafox"].prompt_most == 1002
     (note,) = found.notes
-    assert note.startswith(f"{FOLDER}/lumafox.yaml replaces {home}/lumafox.yaml of the name lumafox")
+    assert note.startswith(f"{PROFILES_FOLDER}/lumafox.yaml replaces {home}/lumafox.yaml of the name lumafox")
 
 
 def test_a_folder_that_is_two_places_counts_once(here, write):
@@ -122,7 +123,7 @@ def test_each_key_that_goes_elsewhere_is_said(here, write):
     write(LUMAFOX + "key_env: [OPENAI_API_KEY, ACEDATA_VEO_API_KEY, OWLET_API_KEY]\n")
     write(LUMAFOX.replace("lumafox", "owlet"), "owlet.yaml")
     assert find_profiles().notes == tuple(
-        f"{FOLDER}/lumafox.yaml sends the key in {variable} to https://api.lumafox.example/v1; it is meant for {owner}."
+        f"{PROFILES_FOLDER}/lumafox.yaml sends the key in {variable} to https://api.lumafox.example/v1; it is meant for {owner}."
         for variable, owner in (
             ("OPENAI_API_KEY", "openai"),
             ("ACEDATA_VEO_API_KEY", "acedata-veo"),
@@ -165,11 +166,11 @@ def test_every_problem_of_every_file_comes_at_once(here, write):
     said = problems_of(here / "nowhere.yaml")
     assert said == [
         "nowhere.yaml: cannot be read: there is no such file.",
-        f"{FOLDER}/broken.yaml, line 2, column 1: while parsing a flow sequence: did not find expected ',' or ']'.",
-        f"{FOLDER}/list.yaml: is not a mapping. Write `name: value` lines; see docs/providers.md.",
-        f'{FOLDER}/lumafox.yaml, line 4, contract: "opnai" is not allowed. Allowed: openai, acedata, veo, fal.',
-        f"{FOLDER}/lumafox.yaml, line 11, modes[0].seconds.default: is missing.",
-        f'{FOLDER}/lumafox.yaml, line 11, modes[0].seconds.defalt: is not a field here. Did you mean "default"?',
+        f"{PROFILES_FOLDER}/broken.yaml, line 2, column 1: while parsing a flow sequence: did not find expected ',' or ']'.",
+        f"{PROFILES_FOLDER}/list.yaml: is not a mapping. Write `name: value` lines; see docs/providers.md.",
+        f'{PROFILES_FOLDER}/lumafox.yaml, line 4, contract: "opnai" is not allowed. Allowed: openai, acedata, veo, fal.',
+        f"{PROFILES_FOLDER}/lumafox.yaml, line 11, modes[0].seconds.default: is missing.",
+        f'{PROFILES_FOLDER}/lumafox.yaml, line 11, modes[0].seconds.defalt: is not a field here. Did you mean "default"?',
     ]
 
 
@@ -187,7 +188,7 @@ def test_a_file_that_cannot_be_read_is_said(here, write, content, words):
     path.unlink()
     path.mkdir() if content is None else path.write_bytes(content)
     (said,) = problems_of()
-    assert said.startswith(f"{FOLDER}/lumafox.yaml: cannot be read: ")
+    assert said.startswith(f"{PROFILES_FOLDER}/lumafox.yaml: cannot be read: ")
     assert words in said
 
 
@@ -196,4 +197,6 @@ def test_two_files_of_one_name_in_one_place_are_refused(here, write):
     write(LUMAFOX)
     write(LUMAFOX, "second.yaml")
     (said,) = problems_of()
-    assert said.startswith(f'{FOLDER}/second.yaml, line 2, name: "lumafox" is the name of {FOLDER}/lumafox.yaml too.')
+    assert said.startswith(
+        f'{PROFILES_FOLDER}/second.yaml, line 2, name: "lumafox" is the name of {PROFILES_FOLDER}/lumafox.yaml too.'
+    )

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipelines.core.text.strict_yaml import parse_yaml
-from pipelines.providers.profile.model import Profile
+from pipelines.providers.profile.checks.agreement import checked_profile
 from pipelines.providers.profile.problems import problems_of
 
 HEAD = "name: fox\ntitle: Fox\ncontract: openai\nbase_url: https://fox.example\ndefault_model: m\nprompt_most: 9\n"
@@ -14,13 +14,13 @@ MODES = "modes: [{name: video, models: [m]}]\n"
 def said(text):
     source = parse_yaml(text)
     with pytest.raises(ValidationError) as refused:
-        Profile.model_validate(source.value)
+        checked_profile(source.value)
     return [str(problem) for problem in problems_of(refused.value, "fox.yaml", source)]
 
 
 def test_the_lines_used_here_are_a_profile():
     """What the other tests add to is right by itself."""
-    assert Profile.model_validate(parse_yaml(HEAD + MODES).value).name == "fox"
+    assert checked_profile(parse_yaml(HEAD + MODES).value).name == "fox"
 
 
 @pytest.mark.parametrize(

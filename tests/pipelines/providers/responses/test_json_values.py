@@ -172,11 +172,13 @@ def test_w06_what_is_no_object_is_none(body):
     assert json_values.parse(body) is None
 
 
-def test_the_mask_of_secrets_holds_for_every_scheme():
-    """Signed queries are cut from words and excerpts, also in capital letters and in escaped JSON."""
-    for link in ("https://x/y?s=SECRET", "HTTPS://x/y?s=SECRET", r"https:\/\/x\/y?s=SECRET"):
-        assert "SECRET" not in json_values.printable(f"see {link} now")
-        assert "SECRET" not in json_values.excerpt(f'{{"u": "{link}"}}'.encode())
+def test_an_excerpt_of_a_body_has_no_secret_in_it():
+    """Signed queries are cut from what is kept of an answer, and bytes that are no text do not matter."""
+    said = json_values.body_excerpt(b'\xff\x00{"u": "https://x/y?s=SECRET"}' + b"z" * 5_000)
+    assert "https://x/y" in said
+    assert "SECRET" not in said
+    assert said.isprintable()
+    assert len(said) <= 2_000
 
 
 @given(_ANY)

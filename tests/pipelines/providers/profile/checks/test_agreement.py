@@ -5,7 +5,7 @@ import copy
 import pytest
 from pydantic import ValidationError
 
-from pipelines.providers.profile.model import Profile
+from pipelines.providers.profile.checks.agreement import checked_profile
 
 MODE = {
     "name": "video",
@@ -45,7 +45,7 @@ def changed(path, value):
 
 def test_what_the_others_change_agrees_with_itself():
     """The profile that each test below spoils in one place is right."""
-    assert Profile.model_validate(FOX).name == "fox"
+    assert checked_profile(FOX).name == "fox"
 
 
 @pytest.mark.parametrize(
@@ -158,10 +158,10 @@ def test_what_the_others_change_agrees_with_itself():
 def test_what_contradicts_something_else_is_said_at_its_place(path, value, place, words):
     """Each contradiction that would be silently wrong at the first order is refused, with the way to it."""
     if place is None:
-        Profile.model_validate(changed(path, value))
+        checked_profile(changed(path, value))
         return
     with pytest.raises(ValidationError) as refused:
-        Profile.model_validate(changed(path, value))
+        checked_profile(changed(path, value))
     found = {".".join(map(str, each["loc"])): each["msg"] for each in refused.value.errors()}
     assert place in found
     assert words in found[place]
@@ -170,7 +170,7 @@ def test_what_contradicts_something_else_is_said_at_its_place(path, value, place
 def test_two_modes_of_one_name_are_refused():
     """An order names its mode; of two with one name only the first would ever be used."""
     with pytest.raises(ValidationError, match="is the name of another mode too"):
-        Profile.model_validate({**FOX, "modes": [MODE, MODE]})
+        checked_profile({**FOX, "modes": [MODE, MODE]})
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_what_veo_cannot_send_is_refused(images, words):
     """That contract takes the bytes of at most two pictures."""
     mode = {"name": "veo", "contract": "veo", "models": ["v"], "images": images}
     with pytest.raises(ValidationError, match=words):
-        Profile.model_validate({**FOX, "encoding": "auto", "modes": [MODE, mode]})
+        checked_profile({**FOX, "encoding": "auto", "modes": [MODE, mode]})
 
 
 def test_several_images_and_an_uploaded_file_do_not_go_together():
     """A form has one file; the other images would be lost."""
     mode = {**MODE, "images": {"most": 2, "forms": ["url", "file"]}}
     with pytest.raises(ValidationError, match="sends one image"):
-        Profile.model_validate({**FOX, "encoding": "auto", "modes": [mode]})
+        checked_profile({**FOX, "encoding": "auto", "modes": [mode]})
 
 
 def test_an_image_that_must_match_needs_a_size():
@@ -200,19 +200,19 @@ def test_an_image_that_must_match_needs_a_size():
     mode = {key: value for key, value in MODE.items() if key != "size"}
     mode["images"] = {"most": 1, "style": "url", "must_match_size": True}
     with pytest.raises(ValidationError, match="needs a `size` to match"):
-        Profile.model_validate({**FOX, "modes": [mode]})
+        checked_profile({**FOX, "modes": [mode]})
 
 
 def test_everything_that_is_wrong_is_said_at_once():
     """One look at the messages is enough to mend the file."""
     with pytest.raises(ValidationError) as refused:
-        Profile.model_validate({**FOX, "default_model": "x", "base_url": "y", "words": {"Z": "failed"}})
+        checked_profile({**FOX, "default_model": "x", "base_url": "y", "words": {"Z": "failed"}})
     assert {each["loc"][0] for each in refused.value.errors()} == {"default_model", "base_url", "words"}
 
 
 def test_a_slash_at_the_end_of_an_address_does_no_harm():
     """Paths begin with one; two would be another address."""
-    assert Profile.model_validate({**FOX, "base_url": " https://fox.example/v1/ "}).base_url == "https://fox.example/v1"
+    assert checked_profile({**FOX, "base_url": " https://fox.example/v1/ "}).base_url == "https://fox.example/v1"
 
 
 @pytest.mark.parametrize(("open_models", "fits"), [(True, True), (False, False)])
@@ -220,10 +220,10 @@ def test_an_open_profile_may_price_what_it_does_not_list(open_models, fits):
     """Where any model may be named, a price list may know more than the modes."""
     data = changed("prices/0/model", "fox-9") | {"open_models": open_models}
     if fits:
-        Profile.model_validate(data)
+        checked_profile(data)
     else:
         with pytest.raises(ValidationError):
-            Profile.model_validate(data)
+            checked_profile(data)
 
 
 @pytest.mark.parametrize(
@@ -254,10 +254,10 @@ def test_each_field_of_a_request_is_taken_once(path, value, place, taken):
     """Of two values under one name only one would be sent: another clip would be bought than was planned."""
     data = changed(f"modes/0/{path}", value)
     if place is None:
-        Profile.model_validate(data)
+        checked_profile(data)
         return
     with pytest.raises(ValidationError) as refused:
-        Profile.model_validate(data)
+        checked_profile(data)
     found = {".".join(map(str, each["loc"])): each["msg"] for each in refused.value.errors()}
     assert f"is the field of `{taken}` too" in found[f"modes.0.{place}"]
 
@@ -265,12 +265,12 @@ def test_each_field_of_a_request_is_taken_once(path, value, place, taken):
 def test_what_is_fixed_for_all_modes_leaves_an_order_as_it_is():
     """A plan that says four seconds is never sent as twelve; what only a column could change may be fixed for all."""
     with pytest.raises(ValidationError, match="is the field of `seconds` too"):
-        Profile.model_validate({**FOX, "fixed": {"seconds": "12"}})
-    Profile.model_validate({**FOX, "fixed": {"mood": "calm", "async": True}})
+        checked_profile({**FOX, "fixed": {"seconds": "12"}})
+    checked_profile({**FOX, "fixed": {"mood": "calm", "async": True}})
     veo = {"name": "veo", "contract": "veo", "models": ["v"], "seconds": {"allowed": [8], "default": 8}}
-    Profile.model_validate({**FOX, "default_model": "v", "prices": [], "modes": [veo], "fixed": {"seconds": 12}})
+    checked_profile({**FOX, "default_model": "v", "prices": [], "modes": [veo], "fixed": {"seconds": 12}})
     with pytest.raises(ValidationError, match="is the field of `parameters` too"):
-        Profile.model_validate({**FOX, "default_model": "v", "prices": [], "modes": [veo], "fixed": {"parameters": {}}})
+        checked_profile({**FOX, "default_model": "v", "prices": [], "modes": [veo], "fixed": {"parameters": {}}})
 
 
 @pytest.mark.parametrize(
@@ -295,10 +295,10 @@ def test_a_default_is_a_value_that_a_row_could_give(rule, words):
     """A default is sent by every row that says nothing, so it is held against type, range and allowed values at once."""
     data = changed("modes/0/parameters/extra", rule)
     if words is None:
-        Profile.model_validate(data)
+        checked_profile(data)
         return
     with pytest.raises(ValidationError) as refused:
-        Profile.model_validate(data)
+        checked_profile(data)
     (error,) = refused.value.errors()
     assert error["loc"] == ("modes", 0, "parameters", "extra", "default")
     assert words in error["msg"]
@@ -321,10 +321,10 @@ def test_a_factor_of_the_price_is_one_or_more(ends, fits):
     """No number of clips makes an order free, or gives money back to the budget."""
     data = changed("modes/0/parameters/count", {"type": "integer", "multiplies_price": True} | ends)
     if fits:
-        Profile.model_validate(data)
+        checked_profile(data)
         return
     with pytest.raises(ValidationError, match="needs `least: 1` or more"):
-        Profile.model_validate(data)
+        checked_profile(data)
 
 
 @pytest.mark.parametrize(
@@ -342,14 +342,14 @@ def test_a_remix_is_one_in_the_protocol_of_its_mode(contract, remix, words):
     mode = {"name": "other", "contract": contract, "models": ["fox-1"], "remix": remix}
     data = {**FOX, "modes": [MODE, mode]}
     if words is None:
-        Profile.model_validate(data)
+        checked_profile(data)
         return
     with pytest.raises(ValidationError, match=words):
-        Profile.model_validate(data)
+        checked_profile(data)
 
 
 def test_a_secret_in_an_address_is_not_repeated():
     """Whoever put credentials into a profile does not find them on the terminal."""
     with pytest.raises(ValidationError) as refused:
-        Profile.model_validate({**FOX, "base_url": "https://me:sesame@fox.example/v1"})
+        checked_profile({**FOX, "base_url": "https://me:sesame@fox.example/v1"})
     assert all("sesame" not in error["msg"] for error in refused.value.errors())

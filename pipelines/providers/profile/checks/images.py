@@ -1,0 +1,45 @@
+"""Find what contradicts itself in how a mode takes reference images. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipelines.providers.profile.checks.findings import Disagreement, not_among
+from pipelines.providers.profile.model import Images, Mode, Profile
+
+_ONE_IMAGE = ("url", "object", "object_text")  # styles that hold a single image
+_VEO_IMAGES = 2  # the first and the last frame
+
+
+def image_findings(rule: Images, mode: Mode, profile: Profile) -> Iterator[Disagreement]:
+    """Find what contradicts something else in how a mode takes images."""
+    if rule.least > rule.most:
+        yield ("most",), f"{rule.most} is less than `least`, {rule.least}."
+    if not rule.forms:
+        yield ("forms",), "is empty. Give at least one: url, data_url, base64 or file."
+    if rule.most and mode.prompt_style == "text":
+        yield from _style(rule)
+    for form in rule.doubtful:
+        if form not in rule.forms:
+            yield ("doubtful",), not_among(form, rule.forms)
+    if "file" in rule.forms and profile.encoding == "json":
+        yield ("forms",), "has `file`, which needs `encoding: auto` or `encoding: multipart`."
+    if rule.must_match_size and mode.size is None:
+        yield ("must_match_size",), "needs a `size` to match."
+    if rule.most and (mode.contract or profile.contract) == "veo":
+        if rule.forms != ("base64",):
+            yield ("forms",), "the contract veo sends images as they are. Write [base64]."
+        if rule.most > _VEO_IMAGES:
+            yield ("most",), "the contract veo takes a first and a last frame, and no more images."
+
+
+def _style(rule: Images) -> Iterator[Disagreement]:
+    if rule.style == "each" and len(rule.fields) < rule.most:
+        yield (
+            ("fields",),
+            f"names {len(rule.fields)}, but up to {rule.most} images are taken: the others would be lost.",
+        )
+    if rule.most > 1 and rule.style in _ONE_IMAGE:
+        yield ("style",), f"{rule.style} holds one image, but up to {rule.most} are taken. Write list, each or frames."
+    if rule.most > 1 and "file" in rule.forms:
+        yield ("forms",), f"has `file`, which sends one image, but up to {rule.most} are taken."

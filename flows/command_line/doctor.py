@@ -24,13 +24,14 @@ def command(
     import os
     from dataclasses import asdict
 
+    from flows.command_line.prefect_server import SERVER_PORTS
     from flows.command_line.tables import finding_table
     from pipelines.providers.profile.load import find_profiles
     from pipelines.run.doctor import Health, examine
 
     known = find_profiles(profile or ())
     show_warnings(known.notes)
-    found = asyncio.run(examine(out, list(known.profiles.values()), os.environ, live=live))
+    found = asyncio.run(examine(out, list(known.profiles.values()), os.environ, live=live, ports=SERVER_PORTS))
     if as_json:
         print_json([asdict(finding) for finding in found])
     else:

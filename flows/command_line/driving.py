@@ -1,43 +1,33 @@
-"""Driving the campaign flow from a terminal: Prefect's settings, the progress display, Ctrl-C, and the last words."""
+"""Driving the campaign flow from a terminal: Prefect's settings, the progress display, and Ctrl-C."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import resource
 import signal
 import sys
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from inspect import isawaitable
-from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 from flows.command_line.display import display
-from flows.command_line.prefect_server import temporary_server
-from flows.command_line.talk import print_json, say, show_error
+from flows.command_line.last_words import print_result, remember, say_last_words, unheard
+from flows.command_line.prefect_api import prefect_api
+from flows.command_line.talk import show_error
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
-from pipelines.core.errors import ReelbatchError, SetupError
-from pipelines.core.events import Event, RunStopping
-from pipelines.core.text.amounts import buckets_text
-from pipelines.core.text.sentences import sentence
-from pipelines.ledger.balances import balances
-from pipelines.ledger.ledger import LedgerReader
+from pipelines.core.errors import SetupError
+from pipelines.core.events import RunStopping
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
 from pipelines.run.opening import check_setup, open_ledger
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, output_folder
-from pipelines.run.progress import RunProgress
-from pipelines.run.run import RunContext, RunResult, run_context
+from pipelines.run.run import RunContext, run_context
 
-_DRAIN_S = 10.0
 _LAST_HEARD = 16  # more than a run has reasons
 
 #: What a terminal run needs of Prefect; whatever the user has set already wins.
@@ -79,11 +69,11 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     if context.result is None:  # a bug ended it; what it was has been said
         return 1
     if as_json:
-        _print_result(context.progress, context.result, folder)
+        print_result(context.progress, context.result, folder)
     else:
-        for reason in _unheard(context.result.reasons, heard):
+        for reason in unheard(context.result.reasons, heard):
             show_error(reason)
-        _last_words(context.progress, folder, ledger_of(folder, options), rehearsed=options.rehearse)
+        say_last_words(context.progress, folder, ledger_of(folder, options), rehearsed=options.rehearse)
     return context.result.exit_code
 
 
@@ -119,9 +109,9 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
             return
         context.ledger = ledger
         with display(context.progress, plain=as_json) as (show, observe):
-            context.observers = (observe, partial(_remember, heard))
+            context.observers = (observe, partial(remember, heard))
             show("Starting Prefect ...")
-            async with _prefect_api(show):
+            async with prefect_api(show):
                 from flows.campaign import campaign  # takes its time, while the server comes up
 
                 state: Any = await campaign(batch.path, options, return_state=True)
@@ -130,52 +120,6 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
         if isinstance(outcome, Exception):
             raise outcome
         raise SetupError(f"The Prefect flow run ended before the batch began: {state.message}")
-
-
-def _remember(heard: deque[str], event: Event) -> None:
-    if (said := sentence(event)) is not None:
-        heard.append(said.words)
-
-
-def _unheard(reasons: Sequence[str], heard: Iterable[str]) -> list[str]:
-    """Leave out the reasons that were the last words of the run: they need not be said again."""
-    last = set(takewhile(lambda words: words in reasons, reversed(list(heard))))
-    return [reason for reason in reasons if reason not in last]
-
-
-@asynccontextmanager
-async def _prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
-    """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts."""
-    from prefect.client.orchestration import get_client  # Prefect reads its settings at import
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    if url := PREFECT_API_URL.value():
-        async with get_client() as client:
-            problem = await client.api_healthcheck()
-        if problem is not None:
-            raise SetupError(
-                f"No Prefect server answers at {url}. Start it with `prefect server start`, or unset PREFECT_API_URL."
-            )
-        yield
-        return
-    async with temporary_server() as url:
-        show(f"Prefect UI, as long as this run lasts: {url}")
-        with temporary_settings({PREFECT_API_URL: f"{url}/api"}):
-            try:
-                yield
-            finally:
-                await _send_what_is_left()
-
-
-async def _send_what_is_left() -> None:
-    """Task runs are told to the server behind our back; it may only go when it has heard of all of them."""
-    from prefect.events.worker import EventsWorker  # loaded by now
-    from prefect.logging.handlers import APILogHandler
-
-    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it warns that there is something left to send
-    for rest in (EventsWorker.drain_all(timeout=_DRAIN_S, at_exit=False), APILogHandler.aflush()):
-        if isawaitable(rest):
-            await rest
 
 
 def _listen_for_signals(context: RunContext) -> None:
@@ -202,43 +146,3 @@ def _listen_for_signals(context: RunContext) -> None:
 
     listen()
     context.begun = listen  # Prefect's flow engine has put its own handler for SIGTERM there, which would crash the run
-
-
-def _print_result(progress: RunProgress, result: RunResult, folder: Path) -> None:
-    print_json(
-        {
-            "total": progress.total,
-            "counts": {str(status): n for status, n in progress.counts.items() if n},
-            "spent": {currency: str(amount) for currency, amount in progress.committed.items()},
-            "exit_code": result.exit_code,
-            "reasons": list(result.reasons),
-            "status_requests": result.status_requests,
-            "generating_cpu_s": round(result.generating_cpu_s, 3),  # of this process, from first to last job
-            "cpu_s": round(time.process_time(), 3),
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "folder": str(folder),
-            "manifest": str(folder / "manifest.jsonl"),
-            "gallery": str(folder / "gallery.html"),
-        }
-    )
-
-
-def _last_words(progress: RunProgress, folder: Path, ledger: Path, *, rehearsed: bool) -> None:
-    say(" ".join(filter(None, (f"{progress.words()}.", _money(progress, ledger, rehearsed=rehearsed)))))
-    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
-        if (folder / file).exists():
-            say(f"{name} {shown / file}")
-
-
-def _money(progress: RunProgress, ledger: Path, *, rehearsed: bool) -> str:
-    """Say what the run has cost, by the buckets of its ledger; a rehearsal says first that it was one."""
-    try:
-        money, told_apart = buckets_text(LedgerReader(ledger).read(balances)), True
-    except ReelbatchError:  # it may have gone with its disk; then the sum that was counted here must do
-        money, told_apart = progress.money(), False
-    if rehearsed:
-        return "Rehearsed, nothing was paid" + (f"; it would have cost {money}." if money else ".")
-    if not money:
-        return ""
-    return f"Spent {money}." if told_apart else f"Spent, reserved or uncertain: {money}."

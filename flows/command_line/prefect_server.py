@@ -18,8 +18,8 @@ from contextlib import asynccontextmanager, suppress
 
 from pipelines.core.errors import SetupError, TransportError
 from pipelines.net.http import Http
-from pipelines.run.doctor import SERVER_PORTS
 
+SERVER_PORTS = range(8000, 9000)  # where a free one is looked for
 _HOST = "127.0.0.1"
 _BACKLOG = 2_048
 _PATIENCE_S = 90.0

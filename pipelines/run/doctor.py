@@ -24,7 +24,6 @@ from pipelines.net.http import Http
 from pipelines.providers.profile.model import Profile
 from pipelines.run.accounts import key_refusal
 
-SERVER_PORTS = range(8000, 9000)  # where Prefect's own server of a run looks for a free one
 _LEAST_FREE_BYTES = 2 << 30
 _BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 _MOST_SKEW_S = 60.0
@@ -50,7 +49,7 @@ class DoctorFinding:
 
 
 async def examine(
-    folder: Path, profiles: list[Profile], environment: Mapping[str, str], *, live: bool
+    folder: Path, profiles: list[Profile], environment: Mapping[str, str], *, live: bool, ports: range
 ) -> list[DoctorFinding]:
     """Every check, none of which costs money.
 
@@ -59,12 +58,13 @@ async def examine(
         profiles: whose keys and addresses are looked at.
         environment: where keys and addresses are set.
         live: also ask the providers whose key is set whether they answer, and what time it is there.
+        ports: where Prefect's own server of a run looks for a free one.
     """
     found = [
         check_python(),
         *check_pins(),
         await check_prefect_server(environment),
-        check_ports(environment),
+        check_ports(environment, ports),
         *check_disk(folder),
         check_sqlite(),
         check_clock(),
@@ -127,13 +127,15 @@ async def check_prefect_ui(name: str, url: str) -> DoctorFinding:
     return DoctorFinding(name, Health.OK, f"yours at {url}; every run goes there")
 
 
-def check_ports(environment: Mapping[str, str]) -> DoctorFinding:
+def check_ports(environment: Mapping[str, str], ports: range) -> DoctorFinding:
     """Look for a port for Prefect's server, where a run brings its own."""
     if environment.get("PREFECT_API_URL"):
         return DoctorFinding("ports", Health.OK, "not needed, a Prefect server is set")
-    free = next((port for port in SERVER_PORTS if _is_free(port)), None)
+    free = next((port for port in ports if _is_free(port)), None)
     if free is None:
-        return DoctorFinding("ports", Health.BAD, "no port from 8000 to 8999 is free for Prefect's server")
+        return DoctorFinding(
+            "ports", Health.BAD, f"no port from {ports[0]} to {ports[-1]} is free for Prefect's server"
+        )
     return DoctorFinding("ports", Health.OK, f"{free} is free for Prefect's server")
 
 

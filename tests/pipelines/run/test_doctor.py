@@ -12,7 +12,9 @@ def prefect_server(tmp_path):
     """What the doctor says of Prefect's server, in an environment that sets an address of one."""
 
     async def look(url):
-        found = await examine(tmp_path, [], dict(os.environ) | {"PREFECT_API_URL": url}, live=False)
+        found = await examine(
+            tmp_path, [], dict(os.environ) | {"PREFECT_API_URL": url}, live=False, ports=range(8000, 9000)
+        )
         return next(finding for finding in found if finding.name == "Prefect server")
 
     return look

@@ -1,0 +1,74 @@
+"""What a run says when it has ended: one JSON document, or a few lines."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from flows.command_line.talk import print_json, say
+from pipelines.core.errors import ReelbatchError
+from pipelines.core.events import Event
+from pipelines.core.text.amounts import buckets_text
+from pipelines.core.text.sentences import sentence
+from pipelines.ledger.balances import balances
+from pipelines.ledger.ledger import LedgerReader
+from pipelines.run.progress import RunProgress
+from pipelines.run.run import RunResult
+
+
+def remember(heard: deque[str], event: Event) -> None:
+    """Keep what a person has just heard of a run."""
+    if (said := sentence(event)) is not None:
+        heard.append(said.words)
+
+
+def unheard(reasons: Sequence[str], heard: Iterable[str]) -> list[str]:
+    """Leave out the reasons that were the last words of the run: they need not be said again."""
+    last = set(takewhile(lambda words: words in reasons, reversed(list(heard))))
+    return [reason for reason in reasons if reason not in last]
+
+
+def print_result(progress: RunProgress, result: RunResult, folder: Path) -> None:
+    """Print what a run came to, for machines."""
+    print_json(
+        {
+            "total": progress.total,
+            "counts": {str(status): n for status, n in progress.counts.items() if n},
+            "spent": {currency: str(amount) for currency, amount in progress.committed.items()},
+            "exit_code": result.exit_code,
+            "reasons": list(result.reasons),
+            "status_requests": result.status_requests,
+            "generating_cpu_s": round(result.generating_cpu_s, 3),  # of this process, from first to last job
+            "cpu_s": round(time.process_time(), 3),
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "folder": str(folder),
+            "manifest": str(folder / "manifest.jsonl"),
+            "gallery": str(folder / "gallery.html"),
+        }
+    )
+
+
+def say_last_words(progress: RunProgress, folder: Path, ledger: Path, *, rehearsed: bool) -> None:
+    """Say how many jobs stand where, what they cost, and where everything is."""
+    say(" ".join(filter(None, (f"{progress.words()}.", money_words(progress, ledger, rehearsed=rehearsed)))))
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
+        if (folder / file).exists():
+            say(f"{name} {shown / file}")
+
+
+def money_words(progress: RunProgress, ledger: Path, *, rehearsed: bool) -> str:
+    """Say what the run has cost, by the buckets of its ledger; a rehearsal says first that it was one."""
+    try:
+        money, told_apart = buckets_text(LedgerReader(ledger).read(balances)), True
+    except ReelbatchError:  # it may have gone with its disk; then the sum that was counted here must do
+        money, told_apart = progress.money(), False
+    if rehearsed:
+        return "Rehearsed, nothing was paid" + (f"; it would have cost {money}." if money else ".")
+    if not money:
+        return ""
+    return f"Spent {money}." if told_apart else f"Spent, reserved or uncertain: {money}."

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class InFlight:
-    """A bounded number of places, given out by priority, then first come, first served."""
+class Slots:
+    """A bounded number of slots, given out by priority, then first come, first served."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -18,8 +18,8 @@ class InFlight:
         self._queue: list[tuple[float, int, asyncio.Future[None]]] = []
 
     @asynccontextmanager
-    async def place(self, *, priority: float = 0.0, already_in: bool = False) -> AsyncIterator[None]:
-        """Hold a place for the length of the block.
+    async def slot(self, *, priority: float = 0.0, already_in: bool = False) -> AsyncIterator[None]:
+        """Hold a slot for the length of the block.
 
         Args:
             priority: the lowest is served first.
@@ -35,7 +35,7 @@ class InFlight:
             self._give_back()
 
     async def _handed_over(self, priority: float) -> None:
-        """Wait until somebody who leaves hands their place over; the count does not change."""
+        """Wait until somebody who leaves hands their slot over; the count does not change."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._arrivals += 1
         heapq.heappush(self._queue, (priority, self._arrivals, turn))

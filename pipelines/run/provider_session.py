@@ -1,4 +1,4 @@
-"""Everything that is paced for one provider: its rate, its places in flight, its poller, and its breakers."""
+"""Everything that is paced for one provider: its rate, its slots in flight, its poller, and its breakers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pipelines.core.job import Order
 from pipelines.pacing.back_off import delay
 from pipelines.pacing.circuit_breaker import DoubtBreaker, Outage
 from pipelines.pacing.rate_limit import RateLimit
-from pipelines.pacing.slots import InFlight
+from pipelines.pacing.slots import Slots
 from pipelines.pacing.waits import sleep_unless
 from pipelines.providers.profile.model import Limits
 from pipelines.providers.protocol import Provider
 from pipelines.run.poller import Poller
 
-#: Downloads and catalogue work go on behind the places in flight; so many more jobs may be in hand.
+#: Downloads and catalogue work go on behind the slots in flight; so many more jobs may be in hand.
 _SPARE_WORKERS = 16
 _UNLIMITED = 500.0  # a second
 
@@ -52,7 +52,7 @@ class Pace:
 class Allowance:
     """What one account may have and ask at once, over all the providers that are paid from it."""
 
-    in_flight: InFlight
+    in_flight: Slots
     query_rate: RateLimit
 
     @classmethod
@@ -60,7 +60,7 @@ class Allowance:
         """The least that any of these providers allows."""
         queries = min(pace.queries_per_second(each) for each in limits)
         return cls(
-            InFlight(pace.in_flight or min(each.in_flight for each in limits)),
+            Slots(pace.in_flight or min(each.in_flight for each in limits)),
             RateLimit(queries, burst=max(1.0, queries), time_scale=pace.time_scale, stop=stop),
         )
 
@@ -143,7 +143,7 @@ class HeldSlot:
         """
         if self._session is not session:
             await self.release()
-            await self._stack.enter_async_context(session.in_flight.place(already_in=already_in))
+            await self._stack.enter_async_context(session.in_flight.slot(already_in=already_in))
             self._session = session
 
     async def release(self) -> None:

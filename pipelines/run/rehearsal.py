@@ -53,8 +53,8 @@ def dialect_of(profile: Profile) -> str | None:
     """The sandbox's dialect that plays a provider; None where it must learn the provider from its profile."""
     if profile.sandbox is not None:
         return profile.sandbox
-    twins = (shipped for shipped in shipped_profiles().values() if _speaks_like(profile, shipped))
-    return next((twin.sandbox or twin.name for twin in twins), None)
+    alike = (shipped for shipped in shipped_profiles().values() if _speaks_like(profile, shipped))
+    return next((one.sandbox or one.name for one in alike), None)
 
 
 def write_own_profiles(profiles: Iterable[Profile], folder: Path) -> tuple[Path, ...]:

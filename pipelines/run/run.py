@@ -24,7 +24,7 @@ from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.outcomes import Change
 from pipelines.net.http import Http
-from pipelines.pacing.slots import InFlight
+from pipelines.pacing.slots import Slots
 from pipelines.run.exit_code import exit_code
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
@@ -58,7 +58,7 @@ class Run:
     closed: ReelbatchError | None = None  # why nothing more is submitted, while what was sent is still brought home
     left_out: ReelbatchError | None = None  # why a single job was not submitted, the first of them
     failure: ReelbatchError | None = None  # why the whole run ends
-    downloads: InFlight = field(default_factory=lambda: InFlight(_DOWNLOADS))
+    downloads: Slots = field(default_factory=lambda: Slots(_DOWNLOADS))
     time_scale: float = 1.0
     interrupted: bool = False
     generating_cpu_s: float = 0.0  # CPU time of this process while jobs were generated

@@ -45,7 +45,7 @@ async def collect(job: Job, progress: Progress, session: ProviderSession, run: R
     ready = Ready(progress.completed_at, expires_at, trace_id)
     noted = asyncio.get_running_loop().call_later(_NOTE_AFTER_S, lambda: run.begin(run.record(job, ready)))
     try:
-        async with run.downloads.place(priority=(expires_at or _LAST).timestamp()):
+        async with run.downloads.slot(priority=(expires_at or _LAST).timestamp()):
             found = [
                 await _fetch(job, number, session.provider, link, run) for number, link in enumerate(progress.links)
             ]

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 
-from pipelines.pacing.slots import InFlight
+from pipelines.pacing.slots import Slots
 
 
 async def _turns(number=5):
@@ -15,11 +15,11 @@ async def _turns(number=5):
 
 async def test_never_more_than_the_places():
     """However many come, so many are inside at most, and all get their turn."""
-    places, inside, most, served = InFlight(3), 0, 0, 0
+    slots, inside, most, served = Slots(3), 0, 0, 0
 
     async def visit():
         nonlocal inside, most, served
-        async with places.place():
+        async with slots.slot():
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0.001)
@@ -27,18 +27,18 @@ async def test_never_more_than_the_places():
             served += 1
 
     await asyncio.gather(*[visit() for _ in range(50)])
-    assert (most, served, places.count) == (3, 50, 0)
+    assert (most, served, slots.count) == (3, 50, 0)
 
 
 async def test_the_lowest_priority_is_served_first_then_who_came_first():
     """Downloads that expire soonest go first; equals keep the order of coming."""
-    places, order = InFlight(1), []
+    slots, order = Slots(1), []
 
     async def visit(name, priority):
-        async with places.place(priority=priority):
+        async with slots.slot(priority=priority):
             order.append(name)
 
-    async with places.place():
+    async with slots.slot():
         waiting = [asyncio.create_task(visit(*who)) for who in (("late", 9), ("a", 1), ("b", 1), ("first", 0))]
         await _turns()
     await asyncio.gather(*waiting)
@@ -47,15 +47,15 @@ async def test_the_lowest_priority_is_served_first_then_who_came_first():
 
 async def test_a_place_is_handed_over_without_a_gap():
     """A newcomer cannot slip in between who leaves and who waits."""
-    places, order = InFlight(1), []
+    slots, order = Slots(1), []
 
     async def visit(name):
-        async with places.place():
+        async with slots.slot():
             order.append(name)
             await asyncio.sleep(0)
 
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(places.place())
+        await stack.enter_async_context(slots.slot())
         waiting = asyncio.create_task(visit("who waited"))
         await _turns()
     newcomer = asyncio.create_task(visit("newcomer"))
@@ -66,13 +66,13 @@ async def test_a_place_is_handed_over_without_a_gap():
 @pytest.mark.parametrize("after_turns", [0, 1, 2, 3])
 @pytest.mark.parametrize("leave_first", [True, False], ids=["after the hand-over", "before it"])
 async def test_cancellation_leaks_no_place(leave_first, after_turns):
-    """Whoever is cancelled while waiting, or in the very moment of getting the place, takes none along."""
-    places = InFlight(1)
+    """Whoever is cancelled while waiting, or in the very moment of getting the slot, takes none along."""
+    slots = Slots(1)
     stack = AsyncExitStack()
-    await stack.enter_async_context(places.place())
+    await stack.enter_async_context(slots.slot())
 
     async def visit():
-        async with places.place():
+        async with slots.slot():
             await asyncio.sleep(0)
 
     waiting = asyncio.create_task(visit())
@@ -84,22 +84,22 @@ async def test_cancellation_leaks_no_place(leave_first, after_turns):
     with suppress(asyncio.CancelledError):
         await waiting
     await stack.aclose()
-    assert places.count == 0
-    async with asyncio.timeout(1), places.place():
-        assert places.count == 1
+    assert slots.count == 0
+    async with asyncio.timeout(1), slots.slot():
+        assert slots.count == 1
 
 
 async def test_w01_those_inside_already_count_and_do_not_wait():
-    """After a restart more may be inside than there are places: nobody new is let in until they are fewer."""
-    places = InFlight(2)
+    """After a restart more may be inside than there are slots: nobody new is let in until they are fewer."""
+    slots = Slots(2)
     old = [AsyncExitStack() for _ in range(4)]
     for stack in old:
-        await stack.enter_async_context(places.place(already_in=True))
-    assert places.count == 4
+        await stack.enter_async_context(slots.slot(already_in=True))
+    assert slots.count == 4
     inside = asyncio.Event()
 
     async def newcomer():
-        async with places.place():
+        async with slots.slot():
             inside.set()
 
     waiting = asyncio.create_task(newcomer())
@@ -110,13 +110,13 @@ async def test_w01_those_inside_already_count_and_do_not_wait():
     await old[2].aclose()
     await waiting
     await old[3].aclose()
-    assert places.count == 0
+    assert slots.count == 0
 
 
 async def test_a_failure_inside_gives_the_place_back():
-    """An error in the block frees the place like any other end."""
-    places = InFlight(1)
+    """An error in the block frees the slot like any other end."""
+    slots = Slots(1)
     with pytest.raises(ZeroDivisionError):
-        async with places.place():
+        async with slots.slot():
             raise ZeroDivisionError
-    assert places.count == 0
+    assert slots.count == 0

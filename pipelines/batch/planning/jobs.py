@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.batch.columns.names import Column
-from pipelines.batch.columns.translation import Translator
+from pipelines.batch.planning.translation import Translator
 from pipelines.batch.columns.vendor_words import list_keys
 from pipelines.batch.files.document import MOST_ROWS, Document
 from pipelines.batch.findings import Finding, Report

@@ -12,14 +12,14 @@ from __future__ import annotations
 from pipelines.batch.batch import Batch, OutputPlace, Table, read_batch
 from pipelines.batch.columns.lookalikes import own_columns_words
 from pipelines.batch.files.sample import sample_text
-from pipelines.batch.files.settings import Budget, Limits
+from pipelines.batch.files.settings import BudgetSetting, LimitSettings
 from pipelines.batch.files.source import BATCH_SUFFIXES
 
 __all__ = [
     "BATCH_SUFFIXES",
     "Batch",
-    "Budget",
-    "Limits",
+    "BudgetSetting",
+    "LimitSettings",
     "OutputPlace",
     "Table",
     "own_columns_words",

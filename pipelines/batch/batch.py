@@ -12,9 +12,9 @@ from pipelines.batch.columns.lookalikes import warn_of_lookalikes
 from pipelines.batch.columns.names import Column, parameter_key, recognise
 from pipelines.batch.columns.vendor_words import contrary_keys, vendor_keys
 from pipelines.batch.files.csv_rows import read_csv
-from pipelines.batch.files.document import Dialect, Document, Value
+from pipelines.batch.files.document import CsvDialect, Document, Value
 from pipelines.batch.files.jsonl_rows import read_jsonl
-from pipelines.batch.files.settings import Budget, Limits, Settings
+from pipelines.batch.files.settings import BudgetSetting, LimitSettings, Settings
 from pipelines.batch.files.source import read_source
 from pipelines.batch.files.yaml_document import read_yaml
 from pipelines.batch.findings import Report
@@ -22,11 +22,11 @@ from pipelines.batch.planning.jobs import Planner, Surroundings
 from pipelines.batch.planning.provider import cells_of, fallbacks_of, parameter_keys, provider_named, providers_of
 from pipelines.batch.planning.retired import warn_of_retired
 from pipelines.batch.rows.defaults import FORBIDDEN, PRESET
-from pipelines.batch.rows.duplicate_prompts import warn_of_twins
+from pipelines.batch.rows.duplicate_prompts import warn_of_duplicate_prompts
 from pipelines.batch.rows.template import names_in
 from pipelines.core.errors import Problem
 from pipelines.core.job import Job
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
@@ -46,7 +46,7 @@ class Table:
 
     header: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]  # None: the row does not have the column; a tuple: a list in YAML or JSON
-    dialect: Dialect  # of the file, where it is a CSV file
+    dialect: CsvDialect  # of the file, where it is a CSV file
 
     def texts(self, index: int) -> tuple[str, ...]:
         """One row as text, as a CSV file can hold it."""
@@ -64,8 +64,8 @@ class Batch:
     columns: tuple[str, ...]  # the user's own columns, in order
     kept: tuple[str, ...]  # those of them that mean nothing to any provider of the batch
     table: Table
-    limits: Limits
-    budget: Budget
+    limits: LimitSettings
+    budget: BudgetSetting
     output: OutputPlace
     delivery: Literal["poll", "callback"]
     profiles: Mapping[str, Profile]  # every provider that was known when it was read, by name
@@ -114,7 +114,7 @@ def read_batch(
     planner = Planner(document, columns, Surroundings(name, path.parent, known, provider, tuple(fallback)), report)
     jobs = planner.plan()
     report.stop_if_wrong()
-    warn_of_twins(jobs, document, report)
+    warn_of_duplicate_prompts(jobs, document, report)
     warn_of_retired(jobs, known, elsewhere, document.file, report)
     own = planner.own_columns()
     return Batch(
@@ -148,7 +148,7 @@ def _columns(
     where = f"{document.file}, line 1" if document.kind == "csv" else document.file
     for name in every:
         if FORBIDDEN.search(name):
-            report.problem(where, f"the column {excerpt(name, 40)} has a character that is not text.", "Rename it.")
+            report.problem(where, f"the column {quoted(name, 40)} has a character that is not text.", "Rename it.")
     if any("id" in layer for layer in layers):
         report.problem(where, "defaults, presets and matrix cannot give an id.", "Give ids to the jobs.")
     for place, name in enumerate(document.header):
@@ -172,7 +172,7 @@ def _spoken(document: Document) -> frozenset[str]:
 def _is_known(name: str | None, where: str, profiles: Mapping[str, Profile], report: Report) -> bool:
     if name is None or provider_named(name, profiles) is not None:
         return True
-    report.problem(where, f"there is no provider {excerpt(name, 40)}.", did_you_mean(name, sorted(profiles)))
+    report.problem(where, f"there is no provider {quoted(name, 40)}.", did_you_mean(name, sorted(profiles)))
     return False
 
 

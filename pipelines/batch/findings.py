@@ -8,7 +8,7 @@ from pipelines.core.errors import BatchError, Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RowFinding:
     """One thing about one column of one row; the collector knows where the row is."""
 
     column: str  # canonical name; empty where the row as a whole is meant

@@ -17,7 +17,7 @@ from typing import Self
 from pipelines.core.errors import ImageUnusable
 
 IMAGE_UNUSABLE = "image_unusable"  # the code of a row whose picture could not be sent; putting it back mends that
-MOST_BYTES = 20 * 1024 * 1024  # what the strictest of the vendors takes in one request
+MOST_IMAGE_BYTES = 20 * 1024 * 1024  # what the strictest of the vendors takes in one request
 _TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _PREFIX = "file:"
 _MARK = "#sha256="
@@ -42,8 +42,8 @@ class LocalImage:
             ImageUnusable: it cannot be read, is too large, or is no JPEG, PNG or WebP.
         """
         try:
-            if path.stat().st_size > MOST_BYTES:
-                raise ImageUnusable(f"is larger than {MOST_BYTES // 1024**2} MB")
+            if path.stat().st_size > MOST_IMAGE_BYTES:
+                raise ImageUnusable(f"is larger than {MOST_IMAGE_BYTES // 1024**2} MB")
             data = path.read_bytes()
         except OSError as error:
             raise ImageUnusable(f"cannot be read ({error.strerror})") from None
@@ -59,8 +59,8 @@ class LocalImage:
         head, _, text = address.partition(",")
         if not head.lower().endswith(";base64"):
             raise ImageUnusable("is no picture in base64")
-        if len(text) > MOST_BYTES * 4 // 3 + 4:
-            raise ImageUnusable(f"is larger than {MOST_BYTES // 1024**2} MB")
+        if len(text) > MOST_IMAGE_BYTES * 4 // 3 + 4:
+            raise ImageUnusable(f"is larger than {MOST_IMAGE_BYTES // 1024**2} MB")
         try:
             data = base64.b64decode(text, validate=True)
         except ValueError:
@@ -111,7 +111,7 @@ def local_path(reference: str) -> Path | None:
     return Path(reference.removeprefix(_PREFIX).rpartition(_MARK)[0]).expanduser()
 
 
-def shown(reference: str) -> str:
+def shown_reference(reference: str) -> str:
     """A reference as a table shows it: a picture that is written out is named by the hash of what was written."""
     if reference[:5].lower() != _DATA:
         return reference

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from pipelines.batch.columns.names import Column, normalised, parameter_key, refused_meanings
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt, listed
+from pipelines.core.text.counts import first_of
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import edit_distance
 
 _PIXELS = "size, such as 1920x1080"
@@ -73,7 +74,7 @@ def warn_of_lookalikes(
     named = spoken() if found else frozenset()
     for column, suggested in found:
         if column.variable not in named:
-            what = f"the column {excerpt(column.written, 40)} is taken as your own; did you mean {suggested}?"
+            what = f"the column {quoted(column.written, 40)} is taken as your own; did you mean {suggested}?"
             report.warn(where, what)
 
 
@@ -100,4 +101,4 @@ def own_columns_words(kept: tuple[str, ...]) -> str:
         return ""
     last = "They go" if len(kept) > 1 else "It goes"
     noun = "Columns" if len(kept) > 1 else "Column"
-    return f"{noun} of your own: {listed([excerpt(name, 40) for name in kept])}. {last} to the manifest."
+    return f"{noun} of your own: {first_of([quoted(name, 40) for name in kept], 20)}. {last} to the manifest."

@@ -15,7 +15,7 @@ from pipelines.providers.profile.model import Mode, Profile
 _VEO_FRAMES = ("image", "lastFrame")
 
 #: The column of ours that says the same. A clip to remix and an address to call are given in other words, or elsewhere.
-Meaning = Literal["model", "seconds", "size", "orientation", "image_url", "remix_of", "callback"]
+ColumnMeaning = Literal["model", "seconds", "size", "orientation", "image_url", "remix_of", "callback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class Word:
     """One field of a provider's requests."""
 
     field: str  # as the request spells it
-    meaning: Meaning
+    meaning: ColumnMeaning
     place: int | None = None  # of an image that has a field for itself: how many stand before it
 
 
-def image_fields(mode: Mode, profile: Profile) -> tuple[str, ...]:
+def image_field_names(mode: Mode, profile: Profile) -> tuple[str, ...]:
     """The fields of a mode that take reference images, in the order of these where each takes one."""
     rule = mode.images
     if not rule.most or mode.prompt_style == "content":
@@ -73,7 +73,7 @@ def _words_of(mode: Mode, profile: Profile) -> Iterator[Word]:
     if mode.orientation is not None:
         yield Word(mode.orientation.field, "orientation")
     in_places = mode.images.style == "each" or (mode.contract or profile.contract) == "veo"
-    for place, field in enumerate(image_fields(mode, profile)):
+    for place, field in enumerate(image_field_names(mode, profile)):
         yield Word(field, "image_url", place if in_places else None)
     if mode.remix is not None and mode.remix.field is not None:
         yield Word(mode.remix.field, "remix_of")

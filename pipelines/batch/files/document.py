@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pipelines.batch.files.settings import Settings
 from pipelines.core.errors import BatchError, Problem
-from pipelines.core.text.excerpt import listed
+from pipelines.core.text.counts import first_of
 
 #: One cell: text, several texts (a YAML or JSON list), or None where the row does not have the column at all.
 Value = str | tuple[str, ...] | None
@@ -28,7 +28,7 @@ class Scalar(str):
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class CsvDialect:
     """How a CSV file is written, so that its user gets it back in the form that their programs read."""
 
     separator: str = ","
@@ -50,7 +50,7 @@ class Document:
     combinations: tuple[Mapping[str, str], ...] = ()  # of the matrix; empty: there is none
     settings: Settings = field(default_factory=Settings)
     notes: tuple[str, ...] = ()
-    dialect: Dialect = Dialect()  # of a CSV file
+    dialect: CsvDialect = CsvDialect()  # of a CSV file
 
     def where(self, index: int, column: str = "") -> str:
         """The place of a row, and of a column in it, as messages name it."""
@@ -68,8 +68,8 @@ def rows_named(document: Document, indexes: Sequence[int]) -> str:
     numbers = [str(index + 1) for index in indexes]
     lines = [str(document.lines[index]) for index in indexes]
     if document.kind == "csv":
-        return f"rows {listed(numbers)} (lines {listed(lines)})"
-    return f"lines {listed(lines)}" if document.kind == "jsonl" else f"jobs {listed(numbers)}"
+        return f"rows {first_of(numbers, 20)} (lines {first_of(lines, 20)})"
+    return f"lines {first_of(lines, 20)}" if document.kind == "jsonl" else f"jobs {first_of(numbers, 20)}"
 
 
 def check_count(rows: int, file: str) -> None:

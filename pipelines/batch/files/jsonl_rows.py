@@ -6,14 +6,14 @@ import json
 from typing import Any, NoReturn
 
 from pipelines.batch.files.document import Document, Scalar, Value, align, check_count, json_text
-from pipelines.batch.files.source import Source
+from pipelines.batch.files.source import BatchSource
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 
 _EXAMPLE = 'Write one JSON object a line: {"prompt": "..."}'
 
 
-def read_jsonl(source: Source, report: Report) -> Document:
+def read_jsonl(source: BatchSource, report: Report) -> Document:
     """Read a JSONL file. Lines that are not an object or a text go to the report.
 
     Raises:
@@ -67,7 +67,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
         twin = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"has the key {excerpt(twin, 40)} twice")
+        raise ValueError(f"has the key {quoted(twin, 40)} twice")
     return record
 
 

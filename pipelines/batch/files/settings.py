@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 
 
@@ -26,7 +26,7 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class Limits(_Setting):
+class LimitSettings(_Setting):
     """How fast this batch may go. None: as the provider's profile says."""
 
     in_flight: int | None = Field(None, ge=1, le=100_000)
@@ -34,7 +34,7 @@ class Limits(_Setting):
     poll_every: Annotated[float | None, BeforeValidator(_without_unit)] = Field(None, ge=0.05, le=86_400)  # seconds
 
 
-class Budget(_Setting):
+class BudgetSetting(_Setting):
     """What this batch may cost at most. None: no cap of its own."""
 
     max: Decimal | None = Field(None, ge=0)
@@ -54,8 +54,8 @@ class Settings(_Setting):
     name: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f/\\]+$")
     provider: str | None = None
     fallback: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()  # of rows that name none, in order
-    limits: Limits = Limits()
-    budget: Budget = Budget()
+    limits: LimitSettings = LimitSettings()
+    budget: BudgetSetting = BudgetSetting()
     output: Output = Output()
     delivery: Literal["poll", "callback"] = "poll"
 
@@ -81,9 +81,9 @@ def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Sett
                 report.problem(where, "is not a known setting.", did_you_mean(path[-1], _known_beside(path)))
             elif detail["type"] == "model_type":
                 fix = f"Write {path[-1]}: {_example(path[-1], str(detail['input']))}."
-                report.problem(where, f"{excerpt(str(detail['input']), 40)} does not say of what.", fix)
+                report.problem(where, f"{quoted(str(detail['input']), 40)} does not say of what.", fix)
             else:
-                report.problem(where, f"{excerpt(str(detail['input']), 40)} does not fit: {detail['msg']}.")
+                report.problem(where, f"{quoted(str(detail['input']), 40)} does not fit: {detail['msg']}.")
         return Settings.model_validate({key: value for key, value in values.items() if key not in wrong})
 
 
@@ -94,5 +94,5 @@ def _example(setting: str, given: str) -> str:
 
 
 def _known_beside(path: list[str]) -> list[str]:
-    nested: dict[str, type[_Setting]] = {"limits": Limits, "budget": Budget, "output": Output}
+    nested: dict[str, type[_Setting]] = {"limits": LimitSettings, "budget": BudgetSetting, "output": Output}
     return list(nested.get(path[0], Settings).model_fields)

@@ -16,13 +16,13 @@ from pipelines.core.errors import BatchError, Problem
 BATCH_SUFFIXES = (".csv", ".tsv", ".yaml", ".yml", ".jsonl")
 
 #: A batch file may be this large, in bytes.
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BATCH_BYTES = 64 * 1024 * 1024
 
 _SAVE_AS = 'Save it as UTF-8 (in Excel: "CSV UTF-8").'
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class BatchSource:
     """One batch file as it was read. The hash is of the very bytes that were parsed."""
 
     path: Path
@@ -33,7 +33,7 @@ class Source:
     marked: bool = False  # it began with a byte order mark
 
 
-def read_source(path: Path, most_bytes: int = MOST_BYTES) -> Source:
+def read_source(path: Path, most_bytes: int = MOST_BATCH_BYTES) -> BatchSource:
     """Read one batch file.
 
     Raises:
@@ -47,7 +47,7 @@ def read_source(path: Path, most_bytes: int = MOST_BYTES) -> Source:
         raise _refused(path, f"cannot be read: {reason}.", "Check the path.") from None
     text, notes = decode(raw, path)
     marked = raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return Source(path, suffix, text, hashlib.sha256(raw).hexdigest(), notes, marked)
+    return BatchSource(path, suffix, text, hashlib.sha256(raw).hexdigest(), notes, marked)
 
 
 def _read_bounded(path: Path, most_bytes: int) -> bytes:

@@ -8,10 +8,10 @@ from pipelines.batch.files.document import Document, Value, align
 from pipelines.batch.files.jsonl_rows import as_value
 from pipelines.batch.files.matrix import combinations
 from pipelines.batch.files.settings import parse_settings
-from pipelines.batch.files.source import Source
+from pipelines.batch.files.source import BatchSource
 from pipelines.batch.files.yaml_events import Mapping, YamlRefused, parse_yaml
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 
 _SETTINGS = ("name", "provider", "fallback", "limits", "budget", "output", "delivery")
@@ -27,7 +27,7 @@ _ELSEWHERE = {
 }
 
 
-def read_yaml(source: Source, report: Report) -> Document:
+def read_yaml(source: BatchSource, report: Report) -> Document:
     """Read a YAML batch. What is wrong with its settings goes to the report.
 
     Raises:
@@ -51,7 +51,7 @@ def read_yaml(source: Source, report: Report) -> Document:
     return Document(file, "yaml", header, rows, tuple(lines), broken, defaults, presets, matrix, settings, notes)
 
 
-def _parsed(source: Source, file: str, report: Report) -> Mapping:
+def _parsed(source: BatchSource, file: str, report: Report) -> Mapping:
     try:
         document = parse_yaml(source.text)
     except YamlRefused as refused:
@@ -68,10 +68,10 @@ def _check_keys(document: Mapping, file: str, report: Report) -> None:
     for key in document:
         if key not in _KEYS:
             hint = f'Use "{_ELSEWHERE[key]}".' if key in _ELSEWHERE else did_you_mean(key, _KEYS)
-            report.problem(f"{file}, {excerpt(key, 40)}", "is not a key of a batch.", hint)
+            report.problem(f"{file}, {quoted(key, 40)}", "is not a key of a batch.", hint)
     version = document.get("version", "1")
     if version != "1":
-        report.problem(f'{file}, "version"', f"{excerpt(str(version), 40)} is not known.", "Write `version: 1`.")
+        report.problem(f'{file}, "version"', f"{quoted(str(version), 40)} is not known.", "Write `version: 1`.")
 
 
 def _columns(node: Any, where: str, report: Report) -> dict[str, Value]:
@@ -90,7 +90,7 @@ def _presets(node: Any, where: str, report: Report) -> dict[str, dict[str, Value
     if not isinstance(node, Mapping):
         report.problem(where, "is not a mapping.", "Write a name, and below it the columns that it sets.")
         return {}
-    return {name: _columns(columns, f"{where}, {excerpt(name, 40)}", report) for name, columns in node.items()}
+    return {name: _columns(columns, f"{where}, {quoted(name, 40)}", report) for name, columns in node.items()}
 
 
 def _jobs(document: Mapping, file: str, report: Report) -> tuple[list[dict[str, Value]], list[int], frozenset[int]]:

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from pipelines.batch.files.document import Scalar
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 
 _MOST_DEPTH = 32
 _MOST_EVENTS = 4_000_000  # about 300,000 jobs; the size of the file is capped as well
@@ -61,7 +61,7 @@ def parse_yaml(text: str) -> Any:
     except (yaml.YAMLError, UnicodeError, RecursionError, MemoryError, ValueError, OverflowError) as error:
         if isinstance(error, YamlRefused):
             raise
-        raise YamlRefused(f"is not YAML: {excerpt(str(error), 120)}") from None
+        raise YamlRefused(f"is not YAML: {quoted(str(error), 120)}") from None
     return builder.document
 
 
@@ -99,7 +99,7 @@ class _Builder:
         if event.anchor is not None:
             raise YamlRefused("uses an anchor (&name), which is not read; use defaults or presets", _line(event))
         if event.tag is not None:
-            raise YamlRefused(f"uses a tag ({excerpt(event.tag, 40)}), which is not read", _line(event))
+            raise YamlRefused(f"uses a tag ({quoted(event.tag, 40)}), which is not read", _line(event))
 
     def _begin(self, node: Mapping | list[Any], event: yaml.Event) -> None:
         self._add(node, event)
@@ -137,7 +137,7 @@ def _key(node: Any, parent: Mapping, event: yaml.Event) -> str:
     if node == "<<":
         raise YamlRefused("uses a merge key (<<), which is not read; use defaults or presets", _line(event))
     if node in parent:
-        raise YamlRefused(f"has the key {excerpt(node, 40)} twice in one mapping", _line(event))
+        raise YamlRefused(f"has the key {quoted(node, 40)} twice in one mapping", _line(event))
     return node
 
 

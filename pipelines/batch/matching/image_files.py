@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.batch.findings import Finding
+from pipelines.batch.findings import RowFinding
 from pipelines.batch.rows.reference import is_address, is_data
 from pipelines.core.errors import ImageUnusable
 from pipelines.core.image import LocalImage, reference_to
 from pipelines.core.shape import pixels_of
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.model import Mode, Profile
 
 _COLUMN = "image_url"
@@ -37,50 +37,50 @@ class Pictures:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._found: dict[str, Picture | Finding] = {}
+        self._found: dict[str, Picture | RowFinding] = {}
 
-    def of(self, references: Sequence[str]) -> tuple[tuple[Picture, ...], list[Finding]]:
+    def of(self, references: Sequence[str]) -> tuple[tuple[Picture, ...], list[RowFinding]]:
         """The pictures of one row, and what is wrong with any of them."""
         if not references:
             return (), []
         found = [self._one(reference) for reference in references]
         return (
             tuple(each for each in found if isinstance(each, Picture)),
-            [each for each in found if isinstance(each, Finding)],
+            [each for each in found if isinstance(each, RowFinding)],
         )
 
-    def _one(self, reference: str) -> Picture | Finding:
+    def _one(self, reference: str) -> Picture | RowFinding:
         if is_address(reference):
             return Picture(reference, reference, None)
         if reference not in self._found:
             self._found[reference] = _written_out(reference) if is_data(reference) else self._file(reference)
         return self._found[reference]
 
-    def _file(self, path: str) -> Picture | Finding:
+    def _file(self, path: str) -> Picture | RowFinding:
         fix = "" if Path(path).is_absolute() else "Paths begin at the folder of the batch file."
         try:
             whole = self._folder / Path(path).expanduser()
             if not whole.is_file():
                 what = "is no file." if whole.exists() else "is neither a file that is there nor an https:// address."
-                return Finding(_COLUMN, f"{excerpt(path)} {what}", fix)
+                return RowFinding(_COLUMN, f"{quoted(path)} {what}", fix)
             image = LocalImage.read(whole)
         except ImageUnusable as error:
-            return Finding(_COLUMN, f"{excerpt(path)} {error}.", _KINDS)
+            return RowFinding(_COLUMN, f"{quoted(path)} {error}.", _KINDS)
         except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, a user who has no home
-            return Finding(_COLUMN, f"{excerpt(path)} is no path.", fix)
-        return Picture(reference_to(path, image), excerpt(path), (image.width, image.height))
+            return RowFinding(_COLUMN, f"{quoted(path)} is no path.", fix)
+        return Picture(reference_to(path, image), quoted(path), (image.width, image.height))
 
 
-def _written_out(address: str) -> Picture | Finding:
-    shown = excerpt(address, 30)
+def _written_out(address: str) -> Picture | RowFinding:
+    shown = quoted(address, 30)
     try:
         image = LocalImage.decode(address)
     except ImageUnusable as error:
-        return Finding(_COLUMN, f"{shown} {error}.", _KINDS)
+        return RowFinding(_COLUMN, f"{shown} {error}.", _KINDS)
     return Picture(address, shown, (image.width, image.height))
 
 
-def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: Profile) -> list[Finding]:
+def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: Profile) -> list[RowFinding]:
     """The pictures whose pixels are not those of the clip, where the provider wants them to be.
 
     Args:
@@ -94,7 +94,7 @@ def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: 
         return []
     looked_at = pictures[: mode.images.ignored_beyond]
     return [
-        Finding(
+        RowFinding(
             _COLUMN,
             f"{picture.shown} has {_times(picture.pixels)} pixels and the size is {size}; {profile.name} wants them equal.",
             _remedy(picture.pixels, wanted, mode),
@@ -104,7 +104,7 @@ def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: 
     ]
 
 
-def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[RowFinding]:
     """The addresses without encryption, where the provider wants it: it may not open them.
 
     Args:
@@ -113,7 +113,7 @@ def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[Finding
     for column, names in references.items():
         if any(name[:7].lower() == "http://" for name in names):
             what = "is an http:// address, and the provider says that it opens https:// only."
-            yield Finding(column, what, "Give the https:// address.")
+            yield RowFinding(column, what, "Give the https:// address.")
 
 
 def _remedy(pixels: tuple[int, int], wanted: tuple[int, int], mode: Mode) -> str:

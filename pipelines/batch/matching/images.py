@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.batch.columns.vendor_words import image_fields
+from pipelines.batch.columns.vendor_words import image_field_names
 from pipelines.batch.matching.fitting import Fitting
 from pipelines.providers.profile.model import Images, Mode
 
@@ -11,7 +11,7 @@ _COLUMN = "image_url"
 
 def check_images(fitting: Fitting) -> None:
     """Note what the mode does not take of the row's images."""
-    rule, asked = fitting.mode.images, fitting.wish.images
+    rule, asked = fitting.mode.images, fitting.requested.images
     if asked > rule.most:
         ours = " (a limit of ours: the vendor names none)" if rule.assumed else ""
         takes = f"at most {_count(rule.most)}{ours}" if rule.most else "no image"
@@ -23,7 +23,9 @@ def check_images(fitting: Fitting) -> None:
         what = f"{fitting.label} needs {_count(rule.least)}."
         fitting.refuse(_COLUMN, what, "Give the address of one, or another model.")
     elif rule.ignored_beyond is not None and asked > rule.ignored_beyond:
-        several = [mode for mode in fitting.kin() if mode.images.most > 1 and mode.images.ignored_beyond is None]
+        several = [
+            mode for mode in fitting.modes_with_model() if mode.images.most > 1 and mode.images.ignored_beyond is None
+        ]
         what = f"{fitting.label} looks at {rule.ignored_beyond} of {asked} images only."
         fitting.warn(_COLUMN, what, fitting.others(several))
     _check_names(fitting)
@@ -40,13 +42,13 @@ def _takes_all(rule: Images, asked: int) -> bool:
 
 def _check_names(fitting: Fitting) -> None:
     """A name of another mode may mean another use of the picture: a reference is no first frame."""
-    if not fitting.wish.image_fields:
+    if not fitting.requested.image_fields:
         return
 
     def has(mode: Mode, name: str) -> bool:
-        return name in image_fields(mode, fitting.profile)
+        return name in image_field_names(mode, fitting.profile)
 
-    for name in fitting.wish.image_fields:
+    for name in fitting.requested.image_fields:
         if not has(fitting.mode, name):
             able = fitting.others([mode for mode in fitting.profile.modes if has(mode, name)])
             fix = f'Give its pictures in a column "{_COLUMN}". {able}'
@@ -55,18 +57,18 @@ def _check_names(fitting: Fitting) -> None:
 
 def _check_forms(fitting: Fitting) -> None:
     """A provider may open addresses, take the pictures themselves, or both."""
-    rule, wish = fitting.mode.images, fitting.wish
-    if wish.images > wish.local_images and "url" not in rule.forms:
+    rule, requested = fitting.mode.images, fitting.requested
+    if requested.images > requested.local_images and "url" not in rule.forms:
         what = f"{fitting.label} opens no addresses of pictures."
         fitting.refuse(_COLUMN, what, "Name a file on this machine: it is sent along.")
-    if not wish.local_images:
+    if not requested.local_images:
         return
     if rule.forms == ("url",):
         what = f"{fitting.label} takes addresses of pictures only."
         fitting.refuse(_COLUMN, what, "Put the picture on a public https:// address.")
-    elif wish.images > 1 and rule.forms[-1] == "file":
+    elif requested.images > 1 and rule.forms[-1] == "file":
         what = f"{fitting.label} takes one picture when it is sent along as a file."
-        fitting.refuse(_COLUMN, what, f"Remove {wish.images - 1} of the {wish.images}.")
+        fitting.refuse(_COLUMN, what, f"Remove {requested.images - 1} of the {requested.images}.")
     elif rule.sent_as in rule.doubtful:
         what = f"the vendor's documents disagree whether {fitting.label} takes a picture that is sent along."
         fitting.warn(_COLUMN, what, "It surely takes a public https:// address.")

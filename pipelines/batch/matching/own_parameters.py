@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.batch.matching.fitting import ANY, Fitting
 from pipelines.batch.matching.parameters import ParameterRefused, check_model, parameter_value
-from pipelines.core.text.excerpt import listed
+from pipelines.core.text.counts import first_of
 from pipelines.providers.profile.model import Mode, Parameter
 
 _MOST_NAMED = 4  # models or sizes in a message that every row of a file may repeat
@@ -29,7 +29,7 @@ def is_fixed(mode: Mode, name: str, value: str) -> bool:
 
 def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
     """The provider's own parameters among the row's own columns; what this mode cannot take is refused."""
-    mode, given = fitting.mode, dict(fitting.wish.given)
+    mode, given = fitting.mode, dict(fitting.requested.given)
     found: dict[str, Any] = {}
     for name, rule in mode.parameters.items():
         if name in given:
@@ -47,7 +47,7 @@ def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
         {name: found.get(mode.parameters[name].field or name, ANY) for name in given if name in mode.parameters},
     )
     for name, value in given.items():
-        if name not in mode.parameters and not is_fixed(mode, name, value) and name not in fitting.wish.spoken:
+        if name not in mode.parameters and not is_fixed(mode, name, value) and name not in fitting.requested.spoken:
             _refuse_parameter(fitting, name, value)
     return tuple(found.items())
 
@@ -91,7 +91,7 @@ def _refuse_parameter(fitting: Fitting, name: str, value: str) -> None:
     modes = fitting.profile.modes
     allowed = [f"{mode.fixed[name]} ({mode.name})" for mode in modes if name in mode.fixed]
     if allowed:
-        fitting.refuse(name, f'{fitting.profile.name} has no {name} "{value}".', f"Allowed: {listed(allowed, 10)}.")
+        fitting.refuse(name, f'{fitting.profile.name} has no {name} "{value}".', f"Allowed: {first_of(allowed, 10)}.")
     else:
         fix = f"{_instead(fitting, name)} A column of your own needs another name."
         fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)
@@ -101,8 +101,8 @@ def _instead(fitting: Fitting, name: str) -> str:
     """How a row comes to what it asks for: by our own column for it, or by another model."""
     size = fitting.mode.size
     if name == "resolution" and size is not None:
-        return f'Give a column "size" instead: {listed(size.allowed, _MOST_NAMED)}.'
+        return f'Give a column "size" instead: {first_of(size.allowed, _MOST_NAMED)}.'
     able = [mode for mode in fitting.profile.modes if name in mode.parameters]
     models = list(dict.fromkeys(model for mode in able for model in mode.models))
     # Nobody can write the name of a mode in a cell, but the name of a model.
-    return fitting.others(able) if fitting.model in models else f"Models that do: {listed(models, _MOST_NAMED)}."
+    return fitting.others(able) if fitting.model in models else f"Models that do: {first_of(models, _MOST_NAMED)}."

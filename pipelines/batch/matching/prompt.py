@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pipelines.batch.findings import Finding
-from pipelines.core.text.excerpt import excerpt
+from pipelines.batch.findings import RowFinding
+from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.model import Profile
 
 _UNITS = {"characters": "characters", "bytes": "bytes of UTF-8", "utf16": "UTF-16 code units"}
 _MOST_BYTES_OF_A_CHARACTER = 4
 
 
-def too_long(prompt: str, profile: Profile, mode: str) -> Finding | None:
+def too_long(prompt: str, profile: Profile, mode: str) -> RowFinding | None:
     """What is wrong with the length of a prompt, or None."""
     most = profile.prompt_most_of(mode)
     if len(prompt) * _MOST_BYTES_OF_A_CHARACTER <= most:
@@ -19,8 +19,8 @@ def too_long(prompt: str, profile: Profile, mode: str) -> Finding | None:
     if length <= most:
         return None
     unit = _UNITS[profile.prompt_counted_in]
-    what = f"has {length:,} {unit}: {excerpt(prompt)}."
-    return Finding("prompt", what, f"{profile.name} takes at most {most:,}.")
+    what = f"has {length:,} {unit}: {quoted(prompt)}."
+    return RowFinding("prompt", what, f"{profile.name} takes at most {most:,}.")
 
 
 def _length(prompt: str, unit: str) -> int:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.batch.columns.names import normalised, parameter_key
-from pipelines.batch.findings import Finding, Report
-from pipelines.batch.matching.fitting import Fit, Wish
+from pipelines.batch.findings import Report, RowFinding
+from pipelines.batch.matching.fitting import Fit, RequestedClip
 from pipelines.batch.matching.mode import chosen_modes
-from pipelines.batch.planning.draft import Draft
+from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.planning.orders import Orders
 from pipelines.core.job import Choice, Order
 from pipelines.core.shape import pixels_of, ratio_of, shape_of
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.pricing.price import Quote
 from pipelines.providers.profile.model import Mode, Profile
@@ -36,28 +36,28 @@ class Entry:
         return f"{self.profile.name}:{self.model}" if self.model else self.profile.name
 
 
-def entry_of(text: str, profiles: Mapping[str, Profile]) -> Entry | Finding:
+def entry_of(text: str, profiles: Mapping[str, Profile]) -> Entry | RowFinding:
     """One entry of a list of fallbacks, or why it is none."""
     name, _, model = (part.strip() for part in text.partition(":"))
     profile = profiles.get(name) or profiles.get(normalised(name).replace("_", "-"))
     if profile is None:
-        what = f"there is no provider {excerpt(name, 40)}."
-        return Finding(COLUMN, what, did_you_mean(name, sorted(profiles)))
+        what = f"there is no provider {quoted(name, 40)}."
+        return RowFinding(COLUMN, what, did_you_mean(name, sorted(profiles)))
     return Entry(profile, model or None, frozenset(one for mode in profile.modes for one in mode.models))
 
 
 def check_entries(texts: Sequence[str], profiles: Mapping[str, Profile], where: str, report: Report) -> bool:
     """Whether a list that holds for the whole batch can be read; what is wrong with it goes to the report, once."""
     entries = [entry_of(text, profiles) for text in texts]
-    wrong = [entry for entry in entries if isinstance(entry, Finding)]
+    wrong = [entry for entry in entries if isinstance(entry, RowFinding)]
     wrong += [_twice(text) for place, text in enumerate(texts) if entries[place] in entries[:place]]
     for finding in wrong:
         report.problem(where, finding.what, finding.fix)
     return not wrong
 
 
-def _twice(text: str) -> Finding:
-    return Finding(COLUMN, f"names {excerpt(text, 40)} twice.", "Name each once, in the order to try them.")
+def _twice(text: str) -> RowFinding:
+    return RowFinding(COLUMN, f"names {quoted(text, 40)} twice.", "Name each once, in the order to try them.")
 
 
 class Fallbacks:
@@ -72,49 +72,49 @@ class Fallbacks:
             general: the fallbacks of rows that name none.
         """
         self._orders, self._profiles, self._general = orders, profiles, general
-        self._entries: dict[str, Entry | Finding] = {}
-        self._fits: dict[tuple[str, Wish, tuple[str | None, str | None, int | None]], Fit] = {}
+        self._entries: dict[str, Entry | RowFinding] = {}
+        self._fits: dict[tuple[str, RequestedClip, tuple[str | None, str | None, int | None]], Fit] = {}
 
-    def names_of(self, draft: Draft) -> tuple[str, ...]:
+    def names_of(self, draft: RowDraft) -> tuple[str, ...]:
         """The fallbacks that a row has, as they are written."""
         return self._general if draft.row.fallback is None else draft.row.fallback
 
-    def choices(self, draft: Draft, order: Order, quoted: Quote | None) -> tuple[Choice, ...]:
+    def choices(self, draft: RowDraft, order: Order, first_price: Quote | None) -> tuple[Choice, ...]:
         """A row's fallbacks, in order. What is wrong with any of them is noted in the draft.
 
         Args:
             draft: the row.
             order: what it buys first.
-            quoted: the price of that.
+            first_price: the price of that.
         """
         made: list[Choice] = []
         taken = {(order.provider, order.model)}
         names = self.names_of(draft)
         for name in names:
             entry = self._entry(name)
-            if isinstance(entry, Finding):
+            if isinstance(entry, RowFinding):
                 draft.problems.append(entry)
                 continue
             way = (entry.profile.name, entry.model or order.model)
             if way not in taken:
                 taken.add(way)
-                made += self._choice(draft, order, quoted, entry)
+                made += self._choice(draft, order, first_price, entry)
             elif way != (order.provider, order.model):
                 draft.problems.append(_twice(name))
             elif draft.row.fallback is not None or len(names) == 1:  # a longer list may serve rows of several providers
-                what = f"{excerpt(name, 40)} is where the row is made at first."
+                what = f"{quoted(name, 40)} is where the row is made at first."
                 draft.refuse(COLUMN, what, "Name another provider, another model of it, or none.")
         return tuple(made)
 
-    def _entry(self, text: str) -> Entry | Finding:
+    def _entry(self, text: str) -> Entry | RowFinding:
         if text not in self._entries:
             self._entries[text] = entry_of(text, self._profiles)
         return self._entries[text]
 
-    def _choice(self, draft: Draft, order: Order, quoted: Quote | None, entry: Entry) -> list[Choice]:
+    def _choice(self, draft: RowDraft, order: Order, first_price: Quote | None, entry: Entry) -> list[Choice]:
         profile, name = entry.profile, entry.label
         if entry.model is None and order.model not in entry.models:
-            what = f"fallback {name}: it has no model {excerpt(order.model, 40)}."
+            what = f"fallback {name}: it has no model {quoted(order.model, 40)}."
             draft.refuse(COLUMN, what, f"Name one of its own, such as {profile.name}:{profile.default_model}.")
             return []
         # What is found here is found of the column of fallbacks, so it is noted apart at first.
@@ -130,7 +130,7 @@ class Fallbacks:
             draft.warn(COLUMN, f"fallback {name}: {finding.column}: {finding.what}", finding.fix)
         for words in (*self._left_out(draft, order, turned, profile), *_differences(order, turned)):
             draft.warn(COLUMN, f"fallback {name} {words}")
-        for words in _price_warnings(order.provider, quoted, price):
+        for words in _price_warnings(order.provider, first_price, price):
             draft.warn(COLUMN, f"fallback {name} {words}")
         return [
             Choice.model_construct(
@@ -141,11 +141,11 @@ class Fallbacks:
             )
         ]
 
-    def _fit(self, draft: Draft, order: Order, entry: Entry) -> Fit:
+    def _fit(self, draft: RowDraft, order: Order, entry: Entry) -> Fit:
         """The row in the mode of the fallback that takes it best: size before shape, then with most of its parameters."""
         profile = entry.profile
         asked = replace(
-            self._orders.wish(draft, profile),
+            self._orders.requested(draft, profile),
             model=entry.model or order.model,
             seconds=order.seconds,
             size=None,
@@ -158,14 +158,14 @@ class Fallbacks:
                 for number, (size, shape) in enumerate(_pictures_like(order))
             ]
             fits = [
-                (number, self._orders.fit_in(profile, mode, _in(mode, wish, draft.row.seconds)))
-                for number, wish in ways
-                for mode in _fitting_modes(profile, wish)
+                (number, self._orders.fit_in(profile, mode, _in(mode, requested, draft.row.seconds)))
+                for number, requested in ways
+                for mode in _fitting_modes(profile, requested)
             ]
             self._fits[key] = min(fits, key=_misfit)[1]
         return self._fits[key]
 
-    def _left_out(self, draft: Draft, order: Order, turned: Order, profile: Profile) -> Iterator[str]:
+    def _left_out(self, draft: RowDraft, order: Order, turned: Order, profile: Profile) -> Iterator[str]:
         """The parameters that the row gives its first provider, and that the fallback does not take."""
         if not order.extra:
             return
@@ -183,16 +183,16 @@ def _misfit(way: tuple[int, Fit]) -> tuple[int, bool, int, int]:
     return fit.distance, any(problem.column == "size" for problem in fit.problems), number, -len(fit.parameters)
 
 
-def _fitting_modes(profile: Profile, wish: Wish) -> tuple[Mode, ...]:
+def _fitting_modes(profile: Profile, requested: RequestedClip) -> tuple[Mode, ...]:
     """The modes that no fixed key of the row speaks against; its parameters do not count."""
     fixed = {name for mode in profile.modes for name in mode.fixed}
-    return chosen_modes(profile, replace(wish, given=tuple(each for each in wish.given if each[0] in fixed)))
+    return chosen_modes(profile, replace(requested, given=tuple(each for each in requested.given if each[0] in fixed)))
 
 
-def _in(mode: Mode, wish: Wish, seconds: int | None) -> Wish:
-    """The wish without the parameters that a mode does not have, and without a length that the row does not insist on."""
-    given = tuple(each for each in wish.given if each[0] in mode.parameters or each[0] in mode.fixed)
-    return replace(wish, given=given, seconds=wish.seconds if mode.seconds is not None else seconds)
+def _in(mode: Mode, requested: RequestedClip, seconds: int | None) -> RequestedClip:
+    """The requested without the parameters that a mode does not have, and without a length that the row does not insist on."""
+    given = tuple(each for each in requested.given if each[0] in mode.parameters or each[0] in mode.fixed)
+    return replace(requested, given=given, seconds=requested.seconds if mode.seconds is not None else seconds)
 
 
 def _pictures_like(order: Order) -> list[tuple[str | None, str | None]]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pipelines.batch.columns.names import Column, parameter_key
 from pipelines.batch.columns.vendor_words import Word, selecting_names, vendor_words
 from pipelines.batch.files.document import Value
-from pipelines.batch.planning.draft import Draft
+from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.rows.reference import split_references
 from pipelines.batch.rows.row import read_row
 from pipelines.batch.rows.template import names_in
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.model import Profile
 
 _IMAGES = "image_url"
@@ -41,7 +41,7 @@ class Translator:
         self._variables = {column.written: column.variable for column in self._own}
         self._vocabularies: dict[str, _Vocabulary] = {}
 
-    def translate(self, draft: Draft, profile: Profile) -> None:
+    def translate(self, draft: RowDraft, profile: Profile) -> None:
         """Read a row's columns as its provider means them. What is not clear, or has no effect, is noted in the draft."""
         vocabulary = self._vocabulary(profile)
         own = draft.values.own
@@ -87,7 +87,7 @@ def _always(profile: Profile) -> Iterable[tuple[str, str]]:
     return ((name, f"{name}: {json.dumps(value)}") for name, value in profile.fixed.items())
 
 
-def _warn_of_spoken(draft: Draft, words: Iterable[tuple[str, Word | None]]) -> None:
+def _warn_of_spoken(draft: RowDraft, words: Iterable[tuple[str, Word | None]]) -> None:
     """A column that a template names may be meant as a word only; the clip is another then, so it is said."""
     for written, word in words:
         if word is not None and word.meaning != "callback":
@@ -95,7 +95,7 @@ def _warn_of_spoken(draft: Draft, words: Iterable[tuple[str, Word | None]]) -> N
             draft.warn(written, f"is not read as {word.meaning}, since a template names it.", fix)
 
 
-def _refuse(draft: Draft, written: str, word: Word | None, profile: Profile) -> None:
+def _refuse(draft: RowDraft, written: str, word: Word | None, profile: Profile) -> None:
     if word is None:
         what = f"has several meanings at {profile.name}."
         fix = "Give the column that is meant: seconds, size, orientation or image_url."
@@ -107,7 +107,7 @@ def _refuse(draft: Draft, written: str, word: Word | None, profile: Profile) -> 
     draft.refuse(written, what, fix)
 
 
-def _read(draft: Draft, written: str, word: Word, text: str) -> None:
+def _read(draft: RowDraft, written: str, word: Word, text: str) -> None:
     """Take a value for a column of ours, unless that says something else."""
     column = word.meaning
     row, problems, warnings = read_row({column: text})
@@ -118,12 +118,12 @@ def _read(draft: Draft, written: str, word: Word, text: str) -> None:
         _adopt(draft, written, column, text)
         draft.row = replace(draft.row, **{column: getattr(row, column)})
     elif problems or getattr(row, column) != getattr(draft.row, column):
-        shown = excerpt(value if isinstance(value, str) else " ".join(value), 40)
-        what = f"says {excerpt(text, 40)}, and {draft.called.get(column, column)} {shown}."
+        shown = quoted(value if isinstance(value, str) else " ".join(value), 40)
+        what = f"says {quoted(text, 40)}, and {draft.called.get(column, column)} {shown}."
         draft.refuse(written, what, f'Keep one of the two, as "{column}".')
 
 
-def _read_images(draft: Draft, pictures: Sequence[tuple[str, Word]]) -> None:
+def _read_images(draft: RowDraft, pictures: Sequence[tuple[str, Word]]) -> None:
     """Put the pictures of the provider's own fields in their places, with those of our column."""
     found = list(draft.row.image_url)
     for written, word in pictures:
@@ -163,7 +163,7 @@ def _placed(pictures: list[str], word: Word, text: str) -> list[str]:
     return [*pictures[: word.place], *given, *pictures[word.place + 1 :]]
 
 
-def _adopt(draft: Draft, written: str, column: str, value: Value) -> None:
+def _adopt(draft: RowDraft, written: str, column: str, value: Value) -> None:
     values = draft.values
     by_default = values.by_default | ({column} if written in values.by_default else set())
     if column not in values.canonical:

@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 from pipelines.batch.files.document import Value
-from pipelines.batch.findings import Finding
+from pipelines.batch.findings import RowFinding
 from pipelines.batch.rows.ids import id_problem
 from pipelines.batch.rows.reference import address_problem, is_address, is_internal, split_references
 from pipelines.core.shape import shape_named
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 
 MOST_TAKES = 100
 
@@ -31,7 +31,7 @@ _NO = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BatchRow:
     """One row as it was understood. The prompt and the file name may still be templates."""
 
     prompt: str = ""
@@ -63,7 +63,7 @@ class _Unfit(ValueError):
         self.what, self.fix = what, fix
 
 
-def read_row(values: Mapping[str, Value]) -> tuple[Row, list[Finding], list[Finding]]:
+def read_row(values: Mapping[str, Value]) -> tuple[BatchRow, list[RowFinding], list[RowFinding]]:
     """Read the canonical columns of one row.
 
     Args:
@@ -73,42 +73,42 @@ def read_row(values: Mapping[str, Value]) -> tuple[Row, list[Finding], list[Find
         The row, problems and warnings. A cell with a problem counts as not given.
     """
     read: dict[str, Any] = {}
-    problems: list[Finding] = []
-    warnings: list[Finding] = []
+    problems: list[RowFinding] = []
+    warnings: list[RowFinding] = []
     for name, value in values.items():
         if value is None:
             continue
         try:
             read[name] = _READERS[name](value)
         except _Unfit as unfit:
-            problems.append(Finding(name, unfit.what, unfit.fix))
+            problems.append(RowFinding(name, unfit.what, unfit.fix))
     if any(name in values for name in _CHARACTER):
         _check_character(read, problems)
     for name in ("image_url", "character_url"):
         _warn_internal(name, read, warnings)
-    return Row(**read), problems, warnings
+    return BatchRow(**read), problems, warnings
 
 
-def _check_character(read: dict[str, Any], problems: list[Finding]) -> None:
+def _check_character(read: dict[str, Any], problems: list[RowFinding]) -> None:
     missing = [name for name in _CHARACTER if name not in read]
     if missing:
         if not any(problem.column in missing for problem in problems):
             fix = "Give character_url, character_start and character_end, or none of them."
-            problems.append(Finding(missing[0], "is missing beside the other character columns.", fix))
+            problems.append(RowFinding(missing[0], "is missing beside the other character columns.", fix))
         return
     span = read["character_end"] - read["character_start"]
     if not 1 <= span <= _MOST_CHARACTER_SECONDS:
         what = f"is {span} s after character_start."
         fix = f"Choose a part of 1 to {_MOST_CHARACTER_SECONDS} seconds."
-        problems.append(Finding("character_end", what, fix))
+        problems.append(RowFinding("character_end", what, fix))
 
 
-def _warn_internal(name: str, read: dict[str, Any], warnings: list[Finding]) -> None:
+def _warn_internal(name: str, read: dict[str, Any], warnings: list[RowFinding]) -> None:
     addresses = read.get(name) or ()
     for address in (addresses,) if isinstance(addresses, str) else addresses:
         if is_address(address) and is_internal(address):
             fix = "The provider opens it, not this machine."
-            warnings.append(Finding(name, "is an internal address, which a provider cannot reach.", fix))
+            warnings.append(RowFinding(name, "is an internal address, which a provider cannot reach.", fix))
 
 
 def _one(value: Value) -> str:
@@ -121,7 +121,7 @@ def _id(value: Value) -> str:
     text = _one(value)
     problem = id_problem(text)
     if problem:
-        raise _Unfit(f"{excerpt(text)} {problem}", "Choose another id, or leave it empty.")
+        raise _Unfit(f"{quoted(text)} {problem}", "Choose another id, or leave it empty.")
     return text
 
 
@@ -136,7 +136,7 @@ def _seconds(value: Value) -> int:
     text = _one(value)
     seconds = _whole_of(_SECONDS, text)
     if not seconds:
-        raise _Unfit(f"{excerpt(text, 40)} is not a whole number of seconds.", "Write for example 8.")
+        raise _Unfit(f"{quoted(text, 40)} is not a whole number of seconds.", "Write for example 8.")
     return seconds
 
 
@@ -144,7 +144,7 @@ def _second(value: Value) -> int:
     text = _one(value)
     seconds = _whole_of(_SECONDS, text)
     if seconds is None:
-        raise _Unfit(f"{excerpt(text, 40)} is not a whole number of seconds.", "Write for example 0 or 2.")
+        raise _Unfit(f"{quoted(text, 40)} is not a whole number of seconds.", "Write for example 0 or 2.")
     return seconds
 
 
@@ -152,7 +152,7 @@ def _takes(value: Value) -> int:
     text = _one(value)
     takes = _whole_of(_WHOLE, text)
     if takes is None or not 1 <= takes <= MOST_TAKES:
-        raise _Unfit(f"{excerpt(text, 40)} is not a number of takes.", f"Write a whole number from 1 to {MOST_TAKES}.")
+        raise _Unfit(f"{quoted(text, 40)} is not a number of takes.", f"Write a whole number from 1 to {MOST_TAKES}.")
     return takes
 
 
@@ -168,10 +168,10 @@ def _size(value: Value) -> str:
     if match:
         width, height = int(match.group(1)), int(match.group(2))
         if not width or not height:
-            raise _Unfit(f"{excerpt(text, 40)} is no picture.", "Write for example 1280x720.")
+            raise _Unfit(f"{quoted(text, 40)} is no picture.", "Write for example 1280x720.")
         return f"{width}x{height}"
     if shape_named(text):
-        raise _Unfit(f"{excerpt(text, 40)} is an orientation.", 'Put it into a column "orientation".')
+        raise _Unfit(f"{quoted(text, 40)} is an orientation.", 'Put it into a column "orientation".')
     return text
 
 
@@ -180,7 +180,7 @@ def _orientation(value: Value) -> str:
     shape = shape_named(text)
     if shape is None:
         fix = "Allowed: landscape, portrait, square, adaptive, or a ratio such as 16:9 or 4:3."
-        raise _Unfit(f"{excerpt(text, 40)} is not an orientation.", fix)
+        raise _Unfit(f"{quoted(text, 40)} is not an orientation.", fix)
     return shape
 
 
@@ -195,7 +195,7 @@ def _address(value: Value) -> str:
     if problem:
         # What follows a "?" is often a signature: it does not belong into a message.
         raise _Unfit(
-            f"{excerpt(text.partition('?')[0].rpartition('@')[2])} {problem}", "Give a public https:// address."
+            f"{quoted(text.partition('?')[0].rpartition('@')[2])} {problem}", "Give a public https:// address."
         )
     return text
 
@@ -234,7 +234,7 @@ def _yes_or_no(value: Value) -> bool:
     text = _one(value)
     word = " ".join(text.casefold().split())
     if word not in _YES and word not in _NO:
-        raise _Unfit(f"{excerpt(text, 40)} is neither yes nor no.", "Write yes or no.")
+        raise _Unfit(f"{quoted(text, 40)} is neither yes nor no.", "Write yes or no.")
     return word in _YES
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from pipelines.batch.columns.names import variable_name
 from pipelines.batch.rows.ids import slug
-from pipelines.core.text.excerpt import excerpt, listed
+from pipelines.core.text.counts import first_of
+from pipelines.core.text.excerpt import quoted
 
 _PLAIN = re.compile(r"\{\{\s*([^\W\d]\w*)\s*\}\}")
 
@@ -99,7 +100,7 @@ def _read(text: str) -> Template:
 def _value_of(name: str, variables: Mapping[str, str]) -> str:
     value = variables.get(variable_name(name))
     if value is None:
-        raise TemplateRefused(f"there is no {excerpt(name, 40)} here. Names: {listed(sorted(variables))}")
+        raise TemplateRefused(f"there is no {quoted(name, 40)} here. Names: {first_of(sorted(variables), 20)}")
     return value
 
 
@@ -115,7 +116,7 @@ def _read_with_jinja(text: str) -> Template:
     except TemplateRefused:
         raise
     except (TemplateError, ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        what = f"the template cannot be read: {excerpt(str(error), 120)}"
+        what = f"the template cannot be read: {quoted(str(error), 120)}"
         raise TemplateRefused(what, "Close every {{ with }}, and every {% with %}.") from None
 
     def render(variables: Mapping[str, str]) -> str:
@@ -123,10 +124,10 @@ def _read_with_jinja(text: str) -> Template:
         try:
             return str(compiled.render(known))
         except TemplateError as error:
-            message = excerpt(str(error), 120)
-            raise TemplateRefused(f"{message}. Names: {listed(sorted(variables))}") from None
+            message = quoted(str(error), 120)
+            raise TemplateRefused(f"{message}. Names: {first_of(sorted(variables), 20)}") from None
         except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
-            raise TemplateRefused(f"the template cannot be filled: {excerpt(str(error), 120)}") from None
+            raise TemplateRefused(f"the template cannot be filled: {quoted(str(error), 120)}") from None
 
     return Template(names, render)
 
@@ -163,6 +164,6 @@ def _check(tree: Any) -> None:
         if isinstance(node, nodes.Filter) and node.name not in (*_FILTERS, "slug"):
             known = ", ".join((*_FILTERS, "slug"))
             raise TemplateRefused(
-                f"there is no filter {excerpt(str(node.name), 40)}. Filters: {known}", "Use one of these."
+                f"there is no filter {quoted(str(node.name), 40)}. Filters: {known}", "Use one of these."
             )
         pending.extend(node.iter_child_nodes())

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.batch.files.document import Dialect
+from pipelines.batch.files.document import CsvDialect
 
 
 @pytest.mark.parametrize(("separator", "word"), [(",", None), (";", "semicolon"), ("\t", "tab"), ("|", "bar")])
@@ -124,10 +124,10 @@ def test_the_users_own_rows_are_kept_as_they_were(read):
 @pytest.mark.parametrize(
     ("raw", "kind", "dialect"),
     [
-        (b"prompt,n\nA fox,1\n", "csv", Dialect()),
-        (b"\xef\xbb\xbfprompt;n\nA fox;1\n", "csv", Dialect(";", marked=True)),
-        ("\ufeffprompt\tn\nA fox\t1\n".encode("utf-16-le"), "csv", Dialect("\t", marked=True)),
-        (b"prompt\tn\nA fox\t1\n", "tsv", Dialect("\t")),
+        (b"prompt,n\nA fox,1\n", "csv", CsvDialect()),
+        (b"\xef\xbb\xbfprompt;n\nA fox;1\n", "csv", CsvDialect(";", marked=True)),
+        ("\ufeffprompt\tn\nA fox\t1\n".encode("utf-16-le"), "csv", CsvDialect("\t", marked=True)),
+        (b"prompt\tn\nA fox\t1\n", "tsv", CsvDialect("\t")),
     ],
 )
 def test_how_the_file_is_written_is_remembered(read, raw, kind, dialect):

@@ -13,6 +13,7 @@ from pipelines.batch.columns.names import Column, parameter_key, recognise
 from pipelines.batch.columns.vendor_words import contrary_keys, vendor_keys
 from pipelines.batch.files.csv_rows import read_csv
 from pipelines.batch.files.document import CsvDialect, Document, Value
+from pipelines.batch.files.excel_rows import read_excel
 from pipelines.batch.files.jsonl_rows import read_jsonl
 from pipelines.batch.files.settings import BudgetSetting, LimitSettings, Settings
 from pipelines.batch.files.source import read_source
@@ -30,6 +31,8 @@ from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
+
+_READERS = {".csv": read_csv, ".tsv": read_csv, ".xlsx": read_excel, ".jsonl": read_jsonl}  # YAML otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,7 @@ def read_batch(
     known = shipped_profiles() if profiles is None else profiles
     source = read_source(path)
     report = Report()
-    read = {".csv": read_csv, ".tsv": read_csv, ".jsonl": read_jsonl}.get(source.suffix, read_yaml)
-    document = read(source, report)
+    document = _READERS.get(source.suffix, read_yaml)(source, report)
     for note in document.notes:
         report.warn(document.file, f"{note}.")
     columns, understood = _columns(document, known, provider, fallback, report)

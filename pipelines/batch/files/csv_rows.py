@@ -7,8 +7,8 @@ import io
 import re
 from collections.abc import Iterator
 
-from pipelines.batch.columns.names import canonical_name, normalised
-from pipelines.batch.files.document import MOST_COLUMNS, CsvDialect, Document, check_count
+from pipelines.batch.columns.names import canonical_name
+from pipelines.batch.files.document import CsvDialect, Document, check_count, check_header
 from pipelines.batch.files.source import MOST_BATCH_BYTES, BatchSource
 from pipelines.batch.findings import Report
 from pipelines.core.errors import BatchError, Problem
@@ -40,7 +40,7 @@ def read_csv(source: BatchSource, report: Report) -> Document:
         next(records)
     header_line, header = next(records, (1, []))
     names = tuple(name.strip() for name in header)
-    _check_header(names, f"{file}, line {header_line}", report)
+    check_header(names, f"{file}, line {header_line}", report)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     broken: set[int] = set()
@@ -112,18 +112,6 @@ def _records(text: str, separator: str, file: str) -> Iterator[tuple[int, list[s
 def _check_lines(lines: int) -> None:
     if lines > _MOST_LINES_IN_A_CELL:
         raise csv.Error(f"a cell goes on for more than {_MOST_LINES_IN_A_CELL} lines")
-
-
-def _check_header(names: tuple[str, ...], where: str, report: Report) -> None:
-    if len(names) > MOST_COLUMNS:
-        report.problem(where, f"has more than {MOST_COLUMNS} columns.", "Remove those that you do not need.")
-        report.stop_if_wrong()
-    seen: dict[str, int] = {}
-    for position, name in enumerate(names, start=1):
-        twin = seen.setdefault(normalised(name), position)
-        if name and twin != position:
-            what = f"the columns {twin} and {position} have the same name, {quoted(name, 40)}."
-            report.problem(where, what, "Rename or remove one of them.")
 
 
 def _report_length(cells: list[str], names: tuple[str, ...], where: str, report: Report) -> None:

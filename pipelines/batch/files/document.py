@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pipelines.batch.columns.names import normalised
 from pipelines.batch.files.settings import Settings
+from pipelines.batch.findings import Report
 from pipelines.core.errors import BatchError, Problem
 from pipelines.core.text.counts import first_of
+from pipelines.core.text.excerpt import quoted
 
 #: One cell: text, several texts (a YAML or JSON list), or None where the row does not have the column at all.
 Value = str | tuple[str, ...] | None
@@ -40,7 +43,7 @@ class Document:
     """What was written, before any of it is judged. Every row is as long as the header."""
 
     file: str  # the name shown in messages
-    kind: Literal["csv", "yaml", "jsonl"]
+    kind: Literal["csv", "excel", "yaml", "jsonl"]
     header: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
     lines: tuple[int, ...]  # the line where each row begins
@@ -55,20 +58,21 @@ class Document:
     def where(self, index: int, column: str = "") -> str:
         """The place of a row, and of a column in it, as messages name it."""
         number, line = index + 1, self.lines[index]
-        if self.kind == "csv":
+        if self.kind in ("csv", "excel"):
             # Both: a spreadsheet and an editor count the header, and a prompt may have several lines.
-            place = f"row {number} (line {line})"
+            place = f"row {number} ({'line' if self.kind == 'csv' else 'sheet row'} {line})"
             return f'{self.file}, {place}, column "{column}"' if column else f"{self.file}, {place}"
         place = f"job {number} (line {line})" if self.kind == "yaml" else f"line {line}"
         return f'{self.file}, {place}, "{column}"' if column else f"{self.file}, {place}"
 
 
 def rows_named(document: Document, indexes: Sequence[int]) -> str:
-    """Several rows as messages name them; those of a CSV file with their lines."""
+    """Several rows as messages name them; those of a table with their lines."""
     numbers = [str(index + 1) for index in indexes]
     lines = [str(document.lines[index]) for index in indexes]
-    if document.kind == "csv":
-        return f"rows {first_of(numbers, 20)} (lines {first_of(lines, 20)})"
+    if document.kind in ("csv", "excel"):
+        what = "lines" if document.kind == "csv" else "sheet rows"
+        return f"rows {first_of(numbers, 20)} ({what} {first_of(lines, 20)})"
     return f"lines {first_of(lines, 20)}" if document.kind == "jsonl" else f"jobs {first_of(numbers, 20)}"
 
 
@@ -80,6 +84,23 @@ def check_count(rows: int, file: str) -> None:
     """
     if rows > MOST_ROWS:
         raise BatchError([Problem(file, f"has more than {MOST_ROWS:,} rows.", "Split it into several batches.")])
+
+
+def check_header(names: tuple[str, ...], where: str, report: Report) -> None:
+    """Report columns of one name, and far too many of them.
+
+    Raises:
+        BatchError: there are more than MOST_COLUMNS columns.
+    """
+    if len(names) > MOST_COLUMNS:
+        report.problem(where, f"has more than {MOST_COLUMNS} columns.", "Remove those that you do not need.")
+        report.stop_if_wrong()
+    seen: dict[str, int] = {}
+    for position, name in enumerate(names, start=1):
+        first = seen.setdefault(normalised(name), position)
+        if name and first != position:
+            what = f"the columns {first} and {position} have the same name, {quoted(name, 40)}."
+            report.problem(where, what, "Rename or remove one of them.")
 
 
 def align(records: list[dict[str, Value]], file: str) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:

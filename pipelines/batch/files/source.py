@@ -13,7 +13,10 @@ from pathlib import Path
 from pipelines.core.errors import BatchError, Problem
 
 #: What a batch file may be called.
-BATCH_SUFFIXES = (".csv", ".tsv", ".yaml", ".yml", ".jsonl")
+BATCH_SUFFIXES = (".csv", ".tsv", ".xlsx", ".yaml", ".yml", ".jsonl")
+
+#: What other spreadsheets are called.
+_SPREADSHEETS = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 
 #: A batch file may be this large, in bytes.
 MOST_BATCH_BYTES = 64 * 1024 * 1024
@@ -27,10 +30,11 @@ class BatchSource:
 
     path: Path
     suffix: str  # lower case, one of BATCH_SUFFIXES
-    text: str
+    text: str  # empty where the bytes are no text
     sha256: str
     notes: tuple[str, ...] = ()
     marked: bool = False  # it began with a byte order mark
+    raw: bytes = b""  # of an .xlsx file
 
 
 def read_source(path: Path, most_bytes: int = MOST_BATCH_BYTES) -> BatchSource:
@@ -45,6 +49,8 @@ def read_source(path: Path, most_bytes: int = MOST_BATCH_BYTES) -> BatchSource:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _refused(path, f"cannot be read: {reason}.", "Check the path.") from None
+    if suffix == ".xlsx":
+        return BatchSource(path, suffix, "", hashlib.sha256(raw).hexdigest(), raw=raw)
     text, notes = decode(raw, path)
     marked = raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return BatchSource(path, suffix, text, hashlib.sha256(raw).hexdigest(), notes, marked)
@@ -54,7 +60,8 @@ def _read_bounded(path: Path, most_bytes: int) -> bytes:
     with open(path, "rb", buffering=0, opener=_open_regular) as file:
         if path.suffix.lower() not in BATCH_SUFFIXES:
             what = f"is a {path.suffix} file." if path.suffix else "has no ending that tells its kind."
-            raise _refused(path, what, f"Known kinds: {', '.join(BATCH_SUFFIXES)}.")
+            known = f"Known kinds: {', '.join(BATCH_SUFFIXES)}."
+            raise _refused(path, what, "Save it as .xlsx." if path.suffix.lower() in _SPREADSHEETS else known)
         raw = _read_up_to(file, most_bytes + 1)
     if len(raw) > most_bytes:
         raise _refused(path, f"is larger than {most_bytes / 1024 / 1024:g} MiB.", "Split it into several batches.")

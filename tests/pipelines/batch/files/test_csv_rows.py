@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.batch.files import document
 from pipelines.batch.files.document import CsvDialect
 
 
@@ -67,9 +68,11 @@ def test_v08_a_cell_may_be_longer_than_the_readers_own_limit(problems):
     assert len(problem) < 300
 
 
-def test_millions_of_rows_and_columns_are_refused_before_they_are_kept(problems):
+def test_millions_of_rows_and_columns_are_refused_before_they_are_kept(problems, monkeypatch):
     """The size of the file does not bound the memory that its rows take; these do."""
-    assert "has more than 250,000 rows" in problems("prompt\n" + "a\n" * 250_001)[0]
+    assert document.MOST_ROWS == 250_000
+    monkeypatch.setattr(document, "MOST_ROWS", 2_500)
+    assert "has more than 2,500 rows" in problems("prompt\n" + "a\n" * 2_501)[0]
     assert "has more than 500 columns" in problems("prompt" + ",a" * 600 + "\n" + "a\n")[0]
 
 

@@ -230,7 +230,7 @@ VALUES = {"seconds": "5", "size": "640x360", "orientation": "9:16", "model": "a-
 def planned(read, row, provider):
     """The images that a row orders, None where it is refused; and what is said of it."""
     try:
-        batch = read(json.dumps(row), "jsonl", provider, profiles=PROFILES)
+        batch = read(json.dumps(row), "jsonl", provider, profiles={provider: PROFILES[provider]})
     except BatchError as error:
         return None, [str(error)]
     return batch.jobs[0].order.image_urls, said(batch)

@@ -15,7 +15,7 @@ from pipelines.batch.files.csv_rows import read_csv
 from pipelines.batch.files.document import CsvDialect, Document, Value
 from pipelines.batch.files.excel_rows import read_excel
 from pipelines.batch.files.jsonl_rows import read_jsonl
-from pipelines.batch.files.settings import BudgetSetting, LimitSettings, Settings
+from pipelines.batch.files.settings import BudgetSetting, LimitSettings
 from pipelines.batch.files.source import read_source
 from pipelines.batch.files.yaml_document import read_yaml
 from pipelines.batch.findings import Report
@@ -118,7 +118,7 @@ def read_batch(
     report.stop_if_wrong()
     warn_of_duplicate_prompts(jobs, document, report)
     warn_of_retired(jobs, known, elsewhere, document.file, report)
-    own = planner.own_columns()
+    own, folder = planner.own_columns(), document.settings.output.dir
     return Batch(
         name=name,
         path=path,
@@ -129,7 +129,9 @@ def read_batch(
         table=Table(document.header, document.rows, document.dialect),
         limits=document.settings.limits,
         budget=document.settings.budget,
-        output=_output(document.settings, path),
+        output=OutputPlace(
+            path.parent / Path(folder).expanduser() if folder else None, document.settings.output.filename
+        ),
         delivery=document.settings.delivery,
         profiles=known,
         warnings=report.warnings(),
@@ -176,8 +178,3 @@ def _is_known(name: str | None, where: str, profiles: Mapping[str, Profile], rep
         return True
     report.problem(where, f"there is no provider {quoted(name, 40)}.", did_you_mean(name, sorted(profiles)))
     return False
-
-
-def _output(settings: Settings, path: Path) -> OutputPlace:
-    folder = settings.output.dir
-    return OutputPlace((path.parent / Path(folder).expanduser()) if folder else None, settings.output.filename)

@@ -84,15 +84,13 @@ def lookalike(key: str) -> str | None:
     key = normalised(unicodedata.normalize("NFC", key))
     if key in _BY_NAME:
         return _BY_NAME[key]
-    words = {**_BY_NAME, **refused_meanings()}
-    return next((meant for word, meant in words.items() if _is_slip(key, word)), None)
-
-
-def _is_slip(key: str, word: str) -> bool:
-    if len(word) < _SHORTEST or abs(len(key) - len(word)) > 1 or not word.isascii():
-        return False
-    swapped = len(key) == len(word) and sorted(key) == sorted(word)
-    return (swapped or len(word) >= _SHORT) and edit_distance(key, word) == 1
+    for word, meant in {**_BY_NAME, **refused_meanings()}.items():
+        if len(word) < _SHORTEST or abs(len(key) - len(word)) > 1 or not word.isascii():
+            continue
+        swapped = len(key) == len(word) and sorted(key) == sorted(word)
+        if (swapped or len(word) >= _SHORT) and edit_distance(key, word) == 1:
+            return meant
+    return None
 
 
 def own_columns_words(kept: tuple[str, ...]) -> str:

@@ -31,7 +31,10 @@ def read_jsonl(source: BatchSource, report: Report) -> Document:
         try:
             records.append(_record(line))
         except (ValueError, RecursionError) as error:
-            report.problem(f"{file}, line {number}", f"{_wrong(error)}.", _EXAMPLE)
+            what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            if isinstance(error, json.JSONDecodeError):  # it counts lines within the one that it was given
+                what = f"is not JSON at character {error.pos + 1}: {error.msg[:1].lower()}{error.msg[1:]}"
+            report.problem(f"{file}, line {number}", f"{what}.", _EXAMPLE)
             broken.add(len(records))
             records.append({})
     if not records:
@@ -51,15 +54,6 @@ def _record(line: str) -> dict[str, Value]:
     if not isinstance(parsed, dict):
         raise ValueError("is neither an object nor a text")  # noqa: TRY004 - a ValueError is what JSON errors are too
     return {key: as_value(value) for key, value in parsed.items()}
-
-
-def _wrong(error: Exception) -> str:
-    """What is wrong with a line. The reader counts lines within the one that it was given, so its place is said anew."""
-    if isinstance(error, RecursionError):
-        return "is nested too deeply"
-    if isinstance(error, json.JSONDecodeError):
-        return f"is not JSON at character {error.pos + 1}: {error.msg[:1].lower()}{error.msg[1:]}"
-    return str(error)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

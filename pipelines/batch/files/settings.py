@@ -18,20 +18,15 @@ class _Setting(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _without_unit(value: object) -> object:
-    return value.strip().removesuffix("s").strip() if isinstance(value, str) else value
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 class LimitSettings(_Setting):
     """How fast this batch may go. None: as the provider's profile says."""
 
     in_flight: int | None = Field(None, ge=1, le=100_000)
     per_minute: float | None = Field(None, gt=0, le=1_000_000)
-    poll_every: Annotated[float | None, BeforeValidator(_without_unit)] = Field(None, ge=0.05, le=86_400)  # seconds
+    poll_every: Annotated[
+        float | None,
+        BeforeValidator(lambda value: value.strip().removesuffix("s").strip() if isinstance(value, str) else value),
+    ] = Field(None, ge=0.05, le=86_400)  # seconds
 
 
 class BudgetSetting(_Setting):
@@ -53,7 +48,9 @@ class Settings(_Setting):
 
     name: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f/\\]+$")
     provider: str | None = None
-    fallback: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()  # of rows that name none, in order
+    fallback: Annotated[
+        tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+    ] = ()  # of rows that name none, in order
     limits: LimitSettings = LimitSettings()
     budget: BudgetSetting = BudgetSetting()
     output: Output = Output()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import io
 import os
 import stat
 from dataclasses import dataclass
@@ -62,7 +61,12 @@ def _read_bounded(path: Path, most_bytes: int) -> bytes:
             what = f"is a {path.suffix} file." if path.suffix else "has no ending that tells its kind."
             known = f"Known kinds: {', '.join(BATCH_SUFFIXES)}."
             raise _refused(path, what, "Save it as .xlsx." if path.suffix.lower() in _SPREADSHEETS else known)
-        raw = _read_up_to(file, most_bytes + 1)
+        # The size that the file system tells may be stale, as the file may be growing: only what is read counts.
+        parts, left = [], most_bytes + 1
+        while left > 0 and (part := file.read(min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+    raw = b"".join(parts)
     if len(raw) > most_bytes:
         raise _refused(path, f"is larger than {most_bytes / 1024 / 1024:g} MiB.", "Split it into several batches.")
     return raw
@@ -77,15 +81,6 @@ def _open_regular(path: str, flags: int) -> int:
     os.close(descriptor)
     what, fix = ("folder", "Name the batch file in it.") if stat.S_ISDIR(kind) else ("device or a pipe", "Name a file.")
     raise _refused(Path(path), f"is a {what}.", fix)
-
-
-def _read_up_to(file: io.RawIOBase, most: int) -> bytes:
-    # The size that the file system tells may be stale, as the file may be growing: only what is read counts.
-    parts: list[bytes] = []
-    while most > 0 and (part := file.read(min(most, 1 << 20))):
-        parts.append(part)
-        most -= len(part)
-    return b"".join(parts)
 
 
 def decode(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
@@ -106,19 +101,14 @@ def decode(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     try:
         text = raw[skipped:].decode(encoding)
     except UnicodeDecodeError as error:
-        before = raw[skipped : skipped + error.start].decode(encoding)
+        before = raw[skipped : skipped + error.start].decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         byte = raw[error.start + skipped]
-        what = f"is not {encoding.upper()}: byte 0x{byte:02x} in line {_lines(before)} is no letter there."
+        what = f"is not {encoding.upper()}: byte 0x{byte:02x} in line {1 + before.count(chr(10))} is no letter there."
         raise _refused(path, what, _SAVE_AS) from None
     if "\0" in text:
         offset = raw.find(b"\0" if encoding == "utf-8" else b"\0\0")
         raise _refused(path, f"has a NUL at offset {offset}; perhaps it is UTF-16 without a byte order mark.", _SAVE_AS)
     return text, (f"read as {encoding.upper()}",) if encoding != "utf-8" else ()
-
-
-def _lines(text: str) -> int:
-    """The line in which a text ends, whatever ends its lines."""
-    return 1 + text.replace("\r\n", "\n").replace("\r", "\n").count("\n")
 
 
 def _refused(path: Path, what: str, fix: str) -> BatchError:

@@ -94,16 +94,15 @@ class Fitting:
 
     def others(self, able: list[Mode]) -> str:
         """A sentence that names the modes that can, and what else they want of the row, if there are any."""
-        return f"{self.profile.name} {first_of([self._with_terms(mode) for mode in able], 5)} can." if able else ""
-
-    def _with_terms(self, mode: Mode) -> str:
-        """A mode, and in brackets what of the row it would not take."""
-        requested, terms = self.requested, []
-        if self.model not in mode.models and not self.unlisted:
-            terms.append(f"model {first_of(mode.models, 3)}")
-        if requested.seconds is not None and mode.seconds and not mode.seconds.takes(requested.seconds):
-            terms.append(f"{', '.join(mode.seconds.wording())} s")
-        return f"{mode.name} ({'; '.join(terms)})" if terms else mode.name
+        named = []
+        for mode in able:
+            seconds, terms = self.requested.seconds, []
+            if self.model not in mode.models and not self.unlisted:
+                terms.append(f"model {first_of(mode.models, 3)}")
+            if seconds is not None and mode.seconds and not mode.seconds.takes(seconds):
+                terms.append(f"{', '.join(mode.seconds.wording())} s")
+            named.append(f"{mode.name} ({'; '.join(terms)})" if terms else mode.name)
+        return f"{self.profile.name} {first_of(named, 5)} can." if named else ""
 
     def alternatives(self, here: tuple[str, ...], other: dict[str, tuple[str, ...]]) -> str:
         """A sentence that names what is allowed here, and in the modes beside."""

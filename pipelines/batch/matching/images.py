@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.batch.columns.vendor_words import image_field_names
 from pipelines.batch.matching.fitting import Fitting
-from pipelines.providers.profile.model import Images, Mode
+from pipelines.providers.profile.model import Mode
 
 _COLUMN = "image_url"
 
@@ -16,7 +16,13 @@ def check_images(fitting: Fitting) -> None:
         ours = " (a limit of ours: the vendor names none)" if rule.assumed else ""
         takes = f"at most {_count(rule.most)}{ours}" if rule.most else "no image"
         fix = f"Remove {asked - rule.most} of the {asked}." if rule.most else "Leave it empty."
-        others = fitting.others([mode for mode in fitting.profile.modes if _takes_all(mode.images, asked)])
+        others = fitting.others(
+            [
+                mode
+                for mode in fitting.profile.modes
+                if mode.images.least <= asked <= mode.images.most and asked <= (mode.images.ignored_beyond or asked)
+            ]
+        )
         fitting.refuse(_COLUMN, f"{fitting.label} takes {takes}.", f"{fix} {others}".rstrip())
         return
     if asked < rule.least:
@@ -34,10 +40,6 @@ def check_images(fitting: Fitting) -> None:
 
 def _count(number: int) -> str:
     return f"{number} image{'s' if number > 1 else ''}"
-
-
-def _takes_all(rule: Images, asked: int) -> bool:
-    return rule.least <= asked <= rule.most and (rule.ignored_beyond is None or asked <= rule.ignored_beyond)
 
 
 def _check_names(fitting: Fitting) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from pipelines.batch.columns.names import parameter_key
@@ -27,13 +26,13 @@ NO_PROMPT = "Write what the video shows, or remove the row."
 def best_fit(profile: Profile, requested: RequestedClip) -> Fit:
     """The first mode that takes everything the row gives; where none does, the nearest one with its problems."""
     fits = (fit_in(profile, mode, requested) for mode in chosen_modes(profile, requested))
-    return min(fits, key=partial(_misfit, profile, requested))
 
+    def misfit(fit: Fit) -> tuple[int, bool, int]:
+        # A mode that would drop some of the images is taken only where no other fits as well.
+        drops_images = any(warning.column == "image_url" for warning in fit.warnings)
+        return fit.distance, drops_images, max(0, requested.images - profile.mode(fit.mode).images.most)
 
-def _misfit(profile: Profile, requested: RequestedClip, fit: Fit) -> tuple[int, bool, int]:
-    """How far a row is from a mode; one that would drop some of its images is taken only where no other fits as well."""
-    drops_images = any(warning.column == "image_url" for warning in fit.warnings)
-    return fit.distance, drops_images, max(0, requested.images - profile.mode(fit.mode).images.most)
+    return min(fits, key=misfit)
 
 
 def chosen_modes(profile: Profile, requested: RequestedClip) -> tuple[Mode, ...]:
@@ -42,7 +41,12 @@ def chosen_modes(profile: Profile, requested: RequestedClip) -> tuple[Mode, ...]
     given = [(name, value) for name, value in requested.given if name in fixed]
     if not given:
         return profile.modes
-    return tuple(mode for mode in profile.modes if _is_chosen(mode, given)) or profile.modes
+    chosen = (
+        mode
+        for mode in profile.modes
+        if all(is_fixed(mode, name, value) if name in mode.fixed else name in mode.parameters for name, value in given)
+    )
+    return tuple(chosen) or profile.modes
 
 
 def free_names(profile: Profile) -> frozenset[str]:
@@ -62,10 +66,6 @@ def priced_fields(profile: Profile) -> frozenset[str]:
     return frozenset(counts.union(*(price.parameters for price in profile.prices)))
 
 
-def _is_chosen(mode: Mode, given: list[tuple[str, str]]) -> bool:
-    return all(is_fixed(mode, name, value) if name in mode.fixed else name in mode.parameters for name, value in given)
-
-
 def fit_in(profile: Profile, mode: Mode, requested: RequestedClip) -> Fit:
     """A row in this mode, with everything that does not fit."""
     fitting = Fitting(profile, mode, requested, requested.model or mode.default_model or profile.default_model)
@@ -80,8 +80,12 @@ def fit_in(profile: Profile, mode: Mode, requested: RequestedClip) -> Fit:
         seconds = _seconds(fitting)
         size, orientation = fit_picture(fitting)
         check_images(fitting)
-        _check_character(fitting)
-        _check_remix(fitting)
+        if requested.character and not mode.character:
+            fix = fitting.others([other for other in profile.modes if other.character])
+            fitting.refuse("character_url", f"{fitting.label} takes no character.", fix or "Leave it empty.")
+        if requested.remix and mode.remix is None:
+            fix = fitting.others([other for other in profile.modes if other.remix])
+            fitting.refuse("remix_of", f"{fitting.label} cannot remix.", fix or "Leave it empty.")
         parameters = fit_parameters(fitting)
     return Fit(
         mode=mode.name,
@@ -111,14 +115,10 @@ def _check_model(fitting: Fitting) -> None:
     every = list(dict.fromkeys(name for other in chosen for name in other.models))
     if model in every:
         who, every = fitting.label, list(mode.models)
-    fitting.refuse("model", f'{who} has no model "{model}".', _other_models(model, every), OTHER_MODE)
-
-
-def _other_models(model: str, models: list[str]) -> str:
-    """The one that was surely meant, or else the first of all of them, and the nearest."""
-    same = [each for each in models if parameter_key(each) == parameter_key(model)]
-    near = near_name(model, same or models)
-    return near if same else f"Allowed: {first_of(models, _MOST_MODELS)}. {near}".rstrip()
+    same = [each for each in every if parameter_key(each) == parameter_key(model)]
+    near = near_name(model, same or every)
+    fix = near if same else f"Allowed: {first_of(every, _MOST_MODELS)}. {near}".rstrip()
+    fitting.refuse("model", f'{who} has no model "{model}".', fix, OTHER_MODE)
 
 
 def _seconds(fitting: Fitting) -> int | None:
@@ -142,18 +142,6 @@ def _seconds(fitting: Fitting) -> int | None:
         fix = f"Allowed: {', '.join(rule.wording(model))}; or model {' or '.join(only)}."
         fitting.refuse("seconds", f"{seconds} s are not made by {model}.", fix, OTHER_MODEL)
     return seconds
-
-
-def _check_character(fitting: Fitting) -> None:
-    if fitting.requested.character and not fitting.mode.character:
-        fix = fitting.others([mode for mode in fitting.profile.modes if mode.character])
-        fitting.refuse("character_url", f"{fitting.label} takes no character.", fix or "Leave it empty.")
-
-
-def _check_remix(fitting: Fitting) -> None:
-    if fitting.requested.remix and fitting.mode.remix is None:
-        fix = fitting.others([mode for mode in fitting.profile.modes if mode.remix])
-        fitting.refuse("remix_of", f"{fitting.label} cannot remix.", fix or "Leave it empty.")
 
 
 def _refuse_all_but_the_prompt(fitting: Fitting) -> None:

@@ -43,18 +43,18 @@ class Pictures:
         """The pictures of one row, and what is wrong with any of them."""
         if not references:
             return (), []
-        found = [self._one(reference) for reference in references]
+        found: list[Picture | RowFinding] = []
+        for reference in references:
+            if is_address(reference):
+                found.append(Picture(reference, reference, None))
+                continue
+            if reference not in self._found:
+                self._found[reference] = _written_out(reference) if is_data(reference) else self._file(reference)
+            found.append(self._found[reference])
         return (
             tuple(each for each in found if isinstance(each, Picture)),
             [each for each in found if isinstance(each, RowFinding)],
         )
-
-    def _one(self, reference: str) -> Picture | RowFinding:
-        if is_address(reference):
-            return Picture(reference, reference, None)
-        if reference not in self._found:
-            self._found[reference] = _written_out(reference) if is_data(reference) else self._file(reference)
-        return self._found[reference]
 
     def _file(self, path: str) -> Picture | RowFinding:
         fix = "" if Path(path).is_absolute() else "Paths begin at the folder of the batch file."

@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.batch.matching.fitting import ANY, Fitting
 from pipelines.batch.matching.parameters import ParameterRefused, check_model, parameter_value
 from pipelines.core.text.counts import first_of
-from pipelines.providers.profile.model import Mode, Parameter
+from pipelines.providers.profile.model import Mode
 
 _MOST_NAMED = 4  # models or sizes in a message that every row of a file may repeat
 
@@ -38,7 +38,9 @@ def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
                 if given[name] != ANY:
                     found[rule.field or name] = parameter_value(rule, given[name], fitting.model)
             except ParameterRefused as refused:
-                others = fitting.others([other for other in fitting.profile.modes if _takes(other, name, given[name])])
+                modes = [other for other in fitting.profile.modes if name in other.parameters]
+                able = [other for other in modes if any(_is_taken(other, name, given[name], m) for m in other.models)]
+                others = fitting.others(able)
                 fitting.refuse(name, refused.what, f"{refused.fix} {others}".rstrip())
         elif rule.required and rule.default is None:
             fitting.refuse(name, f"{fitting.label} needs it.", f"Give a column {name}.")
@@ -52,16 +54,10 @@ def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
     return tuple(found.items())
 
 
-def _takes(mode: Mode, name: str, text: str) -> bool:
-    """Whether any model of a mode takes a value of a parameter."""
-    rule = mode.parameters.get(name)
-    return rule is not None and any(_is_taken(rule, text, model) for model in mode.models)
-
-
-def _is_taken(rule: Parameter, text: str, model: str) -> bool:
+def _is_taken(mode: Mode, name: str, text: str, model: str) -> bool:
     try:
-        check_model(rule, model)
-        parameter_value(rule, text, model)
+        check_model(mode.parameters[name], model)
+        parameter_value(mode.parameters[name], text, model)
     except ParameterRefused:
         return False
     return True

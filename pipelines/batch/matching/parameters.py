@@ -65,10 +65,14 @@ def check_model(rule: Parameter, model: str) -> None:
 def _checked(rule: Parameter, value: Any, text: str, model: str) -> Any:
     """One value, spelt as the provider spells it."""
     if isinstance(value, str):
-        value = _spelt_as_allowed(rule, value)
+        value = next((str(one) for one in rule.allowed if str(one).casefold() == value.casefold()), value)
     if rule.allowed and value not in rule.allowed:
         raise ParameterRefused(f"{quoted(text, 40)} is not allowed.", f"Allowed: {', '.join(map(str, rule.allowed))}.")
-    _check_range(rule, value, text)
+    if rule.type == "string":
+        if rule.most is not None and len(value) > rule.most:
+            raise ParameterRefused(f"has {len(value)} characters.", f"It takes at most {in_full(rule.most)}.")
+    elif rule.type in ("integer", "number") and not _within(rule, value):
+        raise ParameterRefused(f"{quoted(text, 40)} is out of range.", f"It takes {_bounds(rule)}.")
     only = rule.only.get(str(value), ())
     if only and model not in only:
         raise ParameterRefused(f"{quoted(text, 40)} is not taken by {model}.", f"Only {' and '.join(only)} can.")
@@ -96,19 +100,6 @@ def _check_shape(rule: Parameter, value: Any, text: str) -> None:
 def _check_count(rule: Parameter, items: list[Any]) -> None:
     if not _within(rule, len(items)):
         raise ParameterRefused(f"has {len(items)} items.", f"It takes {_bounds(rule)}.")
-
-
-def _spelt_as_allowed(rule: Parameter, text: str) -> str:
-    """The allowed value that differs in case only, if there is one."""
-    return next((str(one) for one in rule.allowed if str(one).casefold() == text.casefold()), text)
-
-
-def _check_range(rule: Parameter, value: Any, text: str) -> None:
-    if rule.type == "string":
-        if rule.most is not None and len(value) > rule.most:
-            raise ParameterRefused(f"has {len(value)} characters.", f"It takes at most {in_full(rule.most)}.")
-    elif rule.type in ("integer", "number") and not _within(rule, value):
-        raise ParameterRefused(f"{quoted(text, 40)} is out of range.", f"It takes {_bounds(rule)}.")
 
 
 def _within(rule: Parameter, number: float) -> bool:

@@ -15,15 +15,13 @@ def too_long(prompt: str, profile: Profile, mode: str) -> RowFinding | None:
     most = profile.prompt_most_of(mode)
     if len(prompt) * _MOST_BYTES_OF_A_CHARACTER <= most:
         return None
-    length = _length(prompt, profile.prompt_counted_in)
+    length = len(prompt)
+    if profile.prompt_counted_in == "bytes":
+        length = len(prompt.encode("utf-8", "surrogatepass"))
+    elif profile.prompt_counted_in == "utf16":
+        length = len(prompt.encode("utf-16-le", "surrogatepass")) // 2
     if length <= most:
         return None
     unit = _UNITS[profile.prompt_counted_in]
     what = f"has {length:,} {unit}: {quoted(prompt)}."
     return RowFinding("prompt", what, f"{profile.name} takes at most {most:,}.")
-
-
-def _length(prompt: str, unit: str) -> int:
-    if unit == "bytes":
-        return len(prompt.encode("utf-8", "surrogatepass"))
-    return len(prompt.encode("utf-16-le", "surrogatepass")) // 2 if unit == "utf16" else len(prompt)

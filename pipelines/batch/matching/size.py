@@ -22,18 +22,15 @@ def fit_picture(fitting: Fitting) -> tuple[str | None, str | None]:
             fitting.refuse("orientation", f"{fitting.label} takes no orientation with {size}.", "Leave it empty.")
     if rule is None:
         return size, None
-    asked = (requested.orientation,) if requested.orientation else _shapes(pixels) if requested.size else ()
+    asked: tuple[str, ...] = (requested.orientation,) if requested.orientation else ()
+    if pixels and requested.size and not asked:  # what the shape of the picture may be called, the exact word first
+        asked = (ratio_of(*pixels), shape_of(*pixels))
     found = [value for shape in asked for value in rule.values if shape_named(value) == shape_named(shape)]
     orientation = next(iter(found), requested.orientation or rule.default)
     if orientation not in rule.values:
         fix = f"Allowed: {', '.join(rule.values)}."
         fitting.refuse("orientation", f"{fitting.label} does not take {orientation}.", fix)
     return size, orientation
-
-
-def _shapes(pixels: tuple[int, int] | None) -> tuple[str, ...]:
-    """What the shape of a picture may be called, the exact word first."""
-    return (ratio_of(*pixels), shape_of(*pixels)) if pixels else ()
 
 
 def _size(fitting: Fitting) -> str | None:
@@ -48,7 +45,11 @@ def _size(fitting: Fitting) -> str | None:
             ]
             fitting.refuse(column, f"{fitting.label} takes no {column}.", fitting.others(able) or "Leave it empty.")
         return None
-    size = _as_listed(requested.size, mode.size) if requested.size else _default_size(fitting, mode.size)
+    size = _default_size(fitting, mode.size)
+    if requested.size:  # as the profile spells it: some write 1080P, or 1280*720
+        asked = requested.size.casefold()
+        alike = (one for one in mode.size.allowed if one.casefold().replace("*", "x") == asked)
+        size = next(alike, requested.size)
     if size is None:
         takes = [
             other
@@ -60,11 +61,6 @@ def _size(fitting: Fitting) -> str | None:
         size = mode.size.default
     _check_size(fitting, mode.size, size)
     return size
-
-
-def _as_listed(size: str, rule: Size) -> str:
-    """A size as the profile spells it: some write 1080P, or 1280*720."""
-    return next((one for one in rule.allowed if one.casefold().replace("*", "x") == size.casefold()), size)
 
 
 def _default_size(fitting: Fitting, rule: Size) -> str | None:

@@ -91,7 +91,9 @@ class Fallbacks:
         taken = {(order.provider, order.model)}
         names = self.names_of(draft)
         for name in names:
-            entry = self._entry(name)
+            if name not in self._entries:
+                self._entries[name] = entry_of(name, self._profiles)
+            entry = self._entries[name]
             if isinstance(entry, RowFinding):
                 draft.problems.append(entry)
                 continue
@@ -105,11 +107,6 @@ class Fallbacks:
                 what = f"{quoted(name, 40)} is where the row is made at first."
                 draft.refuse(COLUMN, what, "Name another provider, another model of it, or none.")
         return tuple(made)
-
-    def _entry(self, text: str) -> Entry | RowFinding:
-        if text not in self._entries:
-            self._entries[text] = entry_of(text, self._profiles)
-        return self._entries[text]
 
     def _choice(self, draft: RowDraft, order: Order, first_price: Quote | None, entry: Entry) -> list[Choice]:
         profile, name = entry.profile, entry.label

@@ -27,7 +27,7 @@ class _Meaning:
     """What the columns of a batch mean to one provider."""
 
     given: tuple[tuple[str, str], ...]  # own column as written, and the fixed key or parameter that it is
-    instead: frozenset[str]  # columns of ours that the provider takes as a parameter of that name only
+    instead: frozenset[str]  # columns of ours that no mode has a rule for, and that are parameters of that name
     idle: tuple[str, ...]  # own columns that elsewhere are a parameter
     free: frozenset[str]  # the parameters whose value never decides a mode
     priced: frozenset[str]  # those that a price depends on, as the request calls them
@@ -57,6 +57,7 @@ class Orders:
         row, pictures, meaning = draft.row, draft.pictures, self._meaning(profile)
         dropped = without | meaning.instead
         given = self.given(draft, profile, without)
+        words = _words(draft) if meaning.given else frozenset()
         return RequestedClip(
             model=row.model if "model" not in dropped else None,
             seconds=row.seconds if "seconds" not in dropped else None,
@@ -69,7 +70,7 @@ class Orders:
             remix=row.remix_of is not None,
             silent=not row.prompt and not any(problem.column == "prompt" for problem in draft.problems),
             given=tuple((name, ANY if name in meaning.free else text) for name, text in given),
-            spoken=self._spoken(draft, profile),
+            spoken=frozenset(name for written, name in meaning.given if self._variables[written] in words),
         )
 
     def given(
@@ -89,11 +90,6 @@ class Orders:
         idle = [written for written in self._meaning(profile).idle if draft.values.own.get(written)]
         words = _words(draft) if idle else frozenset()
         return (written for written in idle if self._variables[written] not in words)
-
-    def _spoken(self, draft: RowDraft, profile: Profile) -> frozenset[str]:
-        given = self._meaning(profile).given
-        words = _words(draft) if given else frozenset()
-        return frozenset(name for written, name in given if self._variables[written] in words)
 
     def fit(self, profile: Profile, requested: RequestedClip) -> Fit:
         """The mode that takes the row, or the nearest one."""
@@ -193,12 +189,17 @@ class Orders:
 
     def _meaning(self, profile: Profile) -> _Meaning:
         if profile.name not in self._meanings:
-            names = selecting_names(profile)
+            names, modes = selecting_names(profile), profile.modes
+            ruled = {
+                "seconds": any(mode.seconds for mode in modes),
+                "size": any(mode.size for mode in modes),
+                "orientation": any(mode.orientation or mode.size for mode in modes),
+            }
             known = {*names, *vendor_keys([profile])}
             keys = [(written, parameter_key(written)) for written in self._own]
             self._meanings[profile.name] = _Meaning(
                 given=tuple((written, names[key]) for written, key in keys if key in names),
-                instead=frozenset(name for name in _without_a_rule(profile) if name in names),
+                instead=frozenset(name for name, is_ruled in ruled.items() if not is_ruled and name in names),
                 idle=tuple(
                     written
                     for written, key in keys
@@ -213,14 +214,3 @@ class Orders:
 def _words(draft: RowDraft) -> frozenset[str]:
     """The variables that the templates of a row name."""
     return names_in(draft.row.prompt) | names_in(draft.row.filename or "")
-
-
-def _without_a_rule(profile: Profile) -> list[str]:
-    """Those of our columns that no mode of the profile has a rule for."""
-    modes = profile.modes
-    ruled = {
-        "seconds": any(mode.seconds for mode in modes),
-        "size": any(mode.size for mode in modes),
-        "orientation": any(mode.orientation or mode.size for mode in modes),
-    }
-    return [name for name, is_ruled in ruled.items() if not is_ruled]

@@ -8,7 +8,7 @@ from pipelines.batch.matching.fitting import Fit, RequestedClip
 from pipelines.batch.matching.mode import chosen_modes
 from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.planning.orders import Orders
-from pipelines.core.job import Job, Order
+from pipelines.core.job import Job
 from pipelines.core.shape import has_shape, pixels_of, shape_named
 from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.model import Profile
@@ -39,21 +39,16 @@ def remix_fit(draft: RowDraft, profile: Profile, parent: Job | None, orders: Ord
     if mode.remix is not None and mode.remix.only_prompt and mode in chosen_modes(profile, requested):
         requested = orders.requested(draft, profile, draft.values.by_default)
         _check_inherited(draft, requested, parent)
-        fit = orders.fit_in(profile, mode, _taking_over(requested, parent.order))
+        order = parent.order
+        seconds = order.seconds if order.seconds is not None else requested.seconds
+        taken_over = replace(
+            requested, model=order.model, seconds=seconds, size=order.size, orientation=order.orientation
+        )
+        fit = orders.fit_in(profile, mode, taken_over)
         return replace(fit, parameters=tuple(parent.order.extra.items()))  # nothing of it is sent, but it has a price
     fit = orders.fit(profile, requested)
     _check_same_protocol(draft, profile, fit, parent)
     return fit
-
-
-def _taking_over(requested: RequestedClip, order: Order) -> RequestedClip:
-    return replace(
-        requested,
-        model=order.model,
-        seconds=order.seconds if order.seconds is not None else requested.seconds,
-        size=order.size,
-        orientation=order.orientation,
-    )
 
 
 def _check_inherited(draft: RowDraft, requested: RequestedClip, parent: Job) -> None:

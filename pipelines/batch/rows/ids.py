@@ -60,14 +60,13 @@ def derived_id(prompt: str, fingerprint: str, suffix: str = "") -> str:
 
 def matrix_suffix(values: Iterable[str]) -> str:
     """The part of an id that tells the combinations of a matrix apart, the same in every run."""
-    made = "-".join(_told_apart(value) for value in values)
+    parts = []
+    for value in values:
+        plain = slug(value, most=20)
+        # Values that lose something on the way to a slug could meet another value there.
+        parts.append(plain if plain == value else f"{plain}-{_short_hash(value)}".lstrip("-"))
+    made = "-".join(parts)
     return made if len(made) <= _SLUG_LENGTH else f"{made[:_SLUG_LENGTH].rstrip('-')}-{_short_hash(made)}"
-
-
-def _told_apart(value: str) -> str:
-    # Values that lose something on the way to a slug could meet another value there.
-    plain = slug(value, most=20)
-    return plain if plain == value else f"{plain}-{_short_hash(value)}".lstrip("-")
 
 
 def _short_hash(text: str) -> str:

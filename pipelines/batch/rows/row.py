@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -85,7 +85,14 @@ def read_row(values: Mapping[str, Value]) -> tuple[BatchRow, list[RowFinding], l
     if any(name in values for name in _CHARACTER):
         _check_character(read, problems)
     for name in ("image_url", "character_url"):
-        _warn_internal(name, read, warnings)
+        addresses = read.get(name) or ()
+        for address in (addresses,) if isinstance(addresses, str) else addresses:
+            if is_address(address) and is_internal(address):
+                what, fix = (
+                    "is an internal address, which a provider cannot reach.",
+                    "The provider opens it, not this machine.",
+                )
+                warnings.append(RowFinding(name, what, fix))
     return BatchRow(**read), problems, warnings
 
 
@@ -101,14 +108,6 @@ def _check_character(read: dict[str, Any], problems: list[RowFinding]) -> None:
         what = f"is {span} s after character_start."
         fix = f"Choose a part of 1 to {_MOST_CHARACTER_SECONDS} seconds."
         problems.append(RowFinding("character_end", what, fix))
-
-
-def _warn_internal(name: str, read: dict[str, Any], warnings: list[RowFinding]) -> None:
-    addresses = read.get(name) or ()
-    for address in (addresses,) if isinstance(addresses, str) else addresses:
-        if is_address(address) and is_internal(address):
-            fix = "The provider opens it, not this machine."
-            warnings.append(RowFinding(name, "is an internal address, which a provider cannot reach.", fix))
 
 
 def _one(value: Value) -> str:
@@ -205,28 +204,17 @@ def _prompt(value: Value) -> str:
     return text if any(unicodedata.category(sign)[0] not in "ZC" for sign in text) else ""
 
 
+@lru_cache(maxsize=1024)
 def fallback_names(value: Value) -> tuple[str, ...]:
     """The entries of a list of fallbacks, as they are written; the word `none` alone means that there is none."""
     parts = (value,) if isinstance(value, str) else value or ()
-    names = tuple(name for part in parts for name in _entries_of(part))
+    names = tuple(name for part in parts for each in re.split(r"[,;|\n]", part) if (name := each.strip()))
     return () if [name.casefold() for name in names] == ["none"] else names
 
 
 @lru_cache(maxsize=1024)
-def _entries_of(text: str) -> tuple[str, ...]:
-    return tuple(name for part in re.split(r"[,;|\n]", text) if (name := part.strip()))
-
-
 def _tags(value: Value) -> tuple[str, ...]:
-    return _tags_of(value) if isinstance(value, str) else _distinct(value or ())
-
-
-@lru_cache(maxsize=1024)
-def _tags_of(text: str) -> tuple[str, ...]:
-    return _distinct(re.split(r"[,;|]", text))
-
-
-def _distinct(tags: Iterable[str]) -> tuple[str, ...]:
+    tags = re.split(r"[,;|]", value) if isinstance(value, str) else value or ()
     return tuple(dict.fromkeys(_plain(trimmed) for tag in tags if (trimmed := tag.strip())))
 
 

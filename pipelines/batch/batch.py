@@ -19,7 +19,8 @@ from pipelines.batch.files.settings import BudgetSetting, LimitSettings
 from pipelines.batch.files.source import read_source
 from pipelines.batch.files.yaml_document import read_yaml
 from pipelines.batch.findings import Report
-from pipelines.batch.planning.jobs import Planner, Surroundings
+from pipelines.batch.planning.drafts import Surroundings
+from pipelines.batch.planning.jobs import Planner
 from pipelines.batch.planning.provider import cells_of, fallbacks_of, parameter_keys, provider_named, providers_of
 from pipelines.batch.planning.retired import warn_of_retired
 from pipelines.batch.rows.defaults import FORBIDDEN, PRESET
@@ -118,7 +119,7 @@ def read_batch(
     report.stop_if_wrong()
     warn_of_duplicate_prompts(jobs, document, report)
     warn_of_retired(jobs, known, elsewhere, document.file, report)
-    own, folder = planner.own_columns(), document.settings.output.dir
+    own, folder = planner.own_columns, document.settings.output.dir
     return Batch(
         name=name,
         path=path,

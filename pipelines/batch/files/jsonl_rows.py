@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
-from pipelines.batch.files.document import Document, Scalar, Value, align, check_count, json_text
+from pipelines.batch.files.document import Document, Scalar, Value, align, check_count, json_text, refuse_constant
 from pipelines.batch.files.source import BatchSource
 from pipelines.batch.findings import Report
 from pipelines.core.text.excerpt import quoted
@@ -47,7 +47,7 @@ def read_jsonl(source: BatchSource, report: Report) -> Document:
 def _record(line: str) -> dict[str, Value]:
     # Numbers stay as they are written: they become text, and text has no rounding.
     parsed = json.loads(
-        line, object_pairs_hook=_unique, parse_int=Scalar, parse_float=Scalar, parse_constant=_no_constant
+        line, object_pairs_hook=_unique, parse_int=Scalar, parse_float=Scalar, parse_constant=refuse_constant
     )
     if isinstance(parsed, str) and line.lstrip().startswith('"'):  # a number is text by now, but no prompt
         return {"prompt": parsed}
@@ -63,10 +63,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twin = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"has the key {quoted(twin, 40)} twice")
     return record
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
 
 
 def as_value(parsed: Any) -> Value:

@@ -70,12 +70,17 @@ def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Sett
     try:
         return Settings.model_validate(dict(values))
     except ValidationError as error:
+        nested: dict[str, type[_Setting]] = {"limits": LimitSettings, "budget": BudgetSetting, "output": Output}
         wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
         for detail in error.errors(include_url=False):
             path = [str(part) for part in detail["loc"]]
             where = f'{file}, "{".".join(path)}"'
             if detail["type"] == "extra_forbidden":
-                report.problem(where, "is not a known setting.", did_you_mean(path[-1], _known_beside(path)))
+                report.problem(
+                    where,
+                    "is not a known setting.",
+                    did_you_mean(path[-1], list(nested.get(path[0], Settings).model_fields)),
+                )
             elif detail["type"] == "model_type":
                 fix = f"Write {path[-1]}: {_example(path[-1], str(detail['input']))}."
                 report.problem(where, f"{quoted(str(detail['input']), 40)} does not say of what.", fix)
@@ -88,8 +93,3 @@ def _example(setting: str, given: str) -> str:
     """How a setting that has parts is written, with the value that was given alone where that can be meant."""
     part, form, otherwise = _PARTS[setting]
     return f"{{{part}: {given if re.fullmatch(form, given) else otherwise}}}"
-
-
-def _known_beside(path: list[str]) -> list[str]:
-    nested: dict[str, type[_Setting]] = {"limits": LimitSettings, "budget": BudgetSetting, "output": Output}
-    return list(nested.get(path[0], Settings).model_fields)

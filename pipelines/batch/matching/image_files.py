@@ -92,16 +92,19 @@ def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: 
     wanted = pixels_of(size)
     if not mode.images.must_match_size or wanted is None:
         return []
-    looked_at = pictures[: mode.images.ignored_beyond]
-    return [
-        RowFinding(
-            _COLUMN,
-            f"{picture.shown} has {_times(picture.pixels)} pixels and the size is {size}; {profile.name} wants them equal.",
-            _remedy(picture.pixels, wanted, mode),
-        )
-        for picture in looked_at
-        if picture.pixels is not None and picture.pixels != wanted
-    ]
+    assert mode.size is not None  # it has one to compare with
+    found = []
+    for picture in pictures[: mode.images.ignored_beyond]:
+        if picture.pixels is None or picture.pixels == wanted:
+            continue
+        has = _times(picture.pixels)
+        what = f"{picture.shown} has {has} pixels and the size is {size}; {profile.name} wants them equal."
+        fitting = next((each for each in mode.size.allowed if pixels_of(each) == picture.pixels), None)
+        if fitting is None and mode.size.makes(*picture.pixels):
+            fitting = has
+        fix = f"Give the size {fitting}." if fitting else f"Make the picture {_times(wanted)}."
+        found.append(RowFinding(_COLUMN, what, fix))
+    return found
 
 
 def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[RowFinding]:
@@ -114,14 +117,6 @@ def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[RowFind
         if any(name[:7].lower() == "http://" for name in names):
             what = "is an http:// address, and the provider says that it opens https:// only."
             yield RowFinding(column, what, "Give the https:// address.")
-
-
-def _remedy(pixels: tuple[int, int], wanted: tuple[int, int], mode: Mode) -> str:
-    assert mode.size is not None  # it has one to compare with
-    fitting = next((size for size in mode.size.allowed if pixels_of(size) == pixels), None)
-    if fitting is None and mode.size.makes(*pixels):
-        fitting = _times(pixels)
-    return f"Give the size {fitting}." if fitting else f"Make the picture {_times(wanted)}."
 
 
 def _times(pixels: tuple[int, int]) -> str:

@@ -84,21 +84,19 @@ def _check_company(fitting: Fitting, values: Mapping[str, Any]) -> None:
 
 
 def _refuse_parameter(fitting: Fitting, name: str, value: str) -> None:
-    modes = fitting.profile.modes
+    """Refuse a parameter, and say how a row comes to what it asks for: by a column of ours, or by another model."""
+    modes, size = fitting.profile.modes, fitting.mode.size
     allowed = [f"{mode.fixed[name]} ({mode.name})" for mode in modes if name in mode.fixed]
     if allowed:
         fitting.refuse(name, f'{fitting.profile.name} has no {name} "{value}".', f"Allowed: {first_of(allowed, 10)}.")
-    else:
-        fix = f"{_instead(fitting, name)} A column of your own needs another name."
-        fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)
-
-
-def _instead(fitting: Fitting, name: str) -> str:
-    """How a row comes to what it asks for: by our own column for it, or by another model."""
-    size = fitting.mode.size
-    if name == "resolution" and size is not None:
-        return f'Give a column "size" instead: {first_of(size.allowed, _MOST_NAMED)}.'
-    able = [mode for mode in fitting.profile.modes if name in mode.parameters]
+        return
+    able = [mode for mode in modes if name in mode.parameters]
     models = list(dict.fromkeys(model for mode in able for model in mode.models))
-    # Nobody can write the name of a mode in a cell, but the name of a model.
-    return fitting.others(able) if fitting.model in models else f"Models that do: {first_of(models, _MOST_NAMED)}."
+    if name == "resolution" and size is not None:
+        instead = f'Give a column "size" instead: {first_of(size.allowed, _MOST_NAMED)}.'
+    elif fitting.model in models:  # nobody can write the name of a mode in a cell, but the name of a model
+        instead = fitting.others(able)
+    else:
+        instead = f"Models that do: {first_of(models, _MOST_NAMED)}."
+    fix = f"{instead} A column of your own needs another name."
+    fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from pipelines.batch.files.document import refuse_constant
 from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.checks.findings import in_full
 from pipelines.providers.profile.model import Parameter
@@ -147,13 +148,9 @@ def _list(text: str) -> list[str]:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         raise ParameterRefused(f"{quoted(text, 40)} is not JSON.", 'Write for example {"type": "simple"}.') from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {

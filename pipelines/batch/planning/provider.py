@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pipelines.batch.columns.names import canonical_name, normalised, parameter_key
 from pipelines.batch.columns.vendor_words import selecting_names
 from pipelines.batch.files.document import Document
-from pipelines.batch.rows.row import fallback_names
+from pipelines.batch.rows.cells import fallback_names
 from pipelines.providers.profile.model import Profile
 
 

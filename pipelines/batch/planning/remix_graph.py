@@ -29,7 +29,7 @@ _MOST_LINKS = 40  # of a circle, that a message names
 
 
 @dataclass(slots=True, eq=False)
-class Remix:
+class RemixRow:
     """A row that remixes another clip."""
 
     draft: RowDraft
@@ -40,7 +40,7 @@ class Remix:
     is_planned: bool = False
 
     @classmethod
-    def of(cls, draft: RowDraft, place: int) -> Remix:
+    def of(cls, draft: RowDraft, place: int) -> RemixRow:
         """The remix of a row that names a parent."""
         name, suffix = (draft.row.remix_of or "").casefold(), draft.suffix.casefold()
         if not suffix:
@@ -52,14 +52,19 @@ class Remix:
 class RemixGraph:
     """The remixes of one batch, and the jobs that they can come from."""
 
-    def __init__(self, remixes: Sequence[Remix], jobs: Iterable[Job], claims: Claims) -> None:
+    def __init__(self, remixes: Sequence[RemixRow], jobs: Iterable[Job], claims: Claims) -> None:
         self._remixes, self._claims = remixes, claims
         self._known = {job.id.casefold(): job for job in jobs}
-        self._by_id = {key: remix for remix in remixes for key in _explicit_ids(remix)}
-        self._waiting: dict[str, list[Remix]] = {}
-        self._ready: deque[tuple[Remix, Job | None]] = deque()
+        self._by_id = {
+            job_id.casefold(): remix
+            for remix in remixes
+            if (base := remix.draft.base)
+            for job_id in remix.draft.ids(base)
+        }
+        self._waiting: dict[str, list[RemixRow]] = {}
+        self._ready: deque[tuple[RemixRow, Job | None]] = deque()
 
-    def in_order(self) -> Iterator[tuple[Remix, Job | None]]:
+    def in_order(self) -> Iterator[tuple[RemixRow, Job | None]]:
         """Every remix once, after its parent, with its parent's job.
 
         Whoever iterates plans the remix and puts its jobs into it before asking for the next. Without a parent come those
@@ -82,7 +87,7 @@ class RemixGraph:
         for remix in left:
             yield remix, None
 
-    def _joins(self, remix: Remix) -> bool:
+    def _joins(self, remix: RemixRow) -> bool:
         """Whether a remix names a row of the batch; it is ready, or waits for that row."""
         remix.parent = next((key for key in remix.keys if key in self._known or self._claims.has_id(key)), None)
         if remix.parent is None:
@@ -93,11 +98,11 @@ class RemixGraph:
             self._wait_for(remix, (remix.parent,))
         return True
 
-    def _wait_for(self, remix: Remix, keys: Sequence[str]) -> None:
+    def _wait_for(self, remix: RemixRow, keys: Sequence[str]) -> None:
         for key in keys:
             self._waiting.setdefault(key, []).append(remix)
 
-    def _planned(self) -> Iterator[tuple[Remix, Job | None]]:
+    def _planned(self) -> Iterator[tuple[RemixRow, Job | None]]:
         """The remixes that are ready, and those that become ready when they are planned."""
         while self._ready:
             remix, parent = self._ready.popleft()
@@ -110,12 +115,12 @@ class RemixGraph:
                 self._known[key] = job
                 self._ready.extend((waiting, job) for waiting in self._waiting.pop(key, ()))
 
-    def _report_circles(self, remixes: Sequence[Remix]) -> None:
+    def _report_circles(self, remixes: Sequence[RemixRow]) -> None:
         """Name each circle once. Who merely descends from one, or from a row that cannot be planned, is not at fault."""
-        met: dict[Remix, int] = {}  # with the number of the walk in which it was met
+        met: dict[RemixRow, int] = {}  # with the number of the walk in which it was met
         for number, first in enumerate(remixes):
-            path: list[Remix] = []
-            remix: Remix | None = first
+            path: list[RemixRow] = []
+            remix: RemixRow | None = first
             while remix is not None and remix not in met:
                 met[remix] = number
                 path.append(remix)
@@ -124,7 +129,7 @@ class RemixGraph:
                 _report_circle(path[path.index(remix) :])
 
 
-def _judge(remix: Remix, near: Mapping[str, str]) -> None:
+def _judge(remix: RemixRow, near: Mapping[str, str]) -> None:
     """Refuse what names neither a row nor, by its looks, a clip of the provider."""
     text = _written(remix)
     if text in near:
@@ -135,7 +140,7 @@ def _judge(remix: Remix, near: Mapping[str, str]) -> None:
         remix.draft.refuse(_COLUMN, what, _ALLOWED)
 
 
-def _report_circle(circle: list[Remix]) -> None:
+def _report_circle(circle: list[RemixRow]) -> None:
     start = min(range(len(circle)), key=lambda place: circle[place].draft.index)
     circle = [*circle[start:], *circle[: start + 1]]
     links = [remix.draft.base or "" for remix in circle]
@@ -146,14 +151,9 @@ def _report_circle(circle: list[Remix]) -> None:
     circle[0].draft.refuse(_COLUMN, f"makes it a remix of itself: {names}.", fix)
 
 
-def _may_name_a_derived_id(remix: Remix) -> bool:
+def _may_name_a_derived_id(remix: RemixRow) -> bool:
     return any(map(_DERIVED.fullmatch, remix.keys))
 
 
-def _written(remix: Remix) -> str:
+def _written(remix: RemixRow) -> str:
     return remix.draft.row.remix_of or ""
-
-
-def _explicit_ids(remix: Remix) -> list[str]:
-    base = remix.draft.base
-    return [job_id.casefold() for job_id in remix.draft.ids(base)] if base else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.batch.columns.names import Column, parameter_key
@@ -53,7 +53,11 @@ class Translator:
             if own.get(written) and written not in spoken:
                 draft.warn(written, f"has no effect: {why}")
         said = [(written, word) for written, word in vocabulary.words if own.get(written)]
-        _warn_of_spoken(draft, [word for word in said if word[0] in spoken])
+        for written, word in said:
+            # A column that a template names may be meant as a word only; the clip is another then, so it is said.
+            if written in spoken and word is not None and word.meaning != "callback":
+                fix = f'Give a column "{word.meaning}" if it is meant so.'
+                draft.warn(written, f"is not read as {word.meaning}, since a template names it.", fix)
         heard = [(written, word) for written, word in said if written not in spoken]
         for written, word in heard:
             if word is None or word.meaning in ("callback", "remix_of"):
@@ -68,8 +72,9 @@ class Translator:
     def _vocabulary(self, profile: Profile) -> _Vocabulary:
         if profile.name not in self._vocabularies:
             words, offered = vendor_words(profile), profile.not_offered.items()
+            fixed = ((name, f"{name}: {json.dumps(value)}") for name, value in profile.fixed.items())
             idle = {parameter_key(name): f"reelbatch does not offer it. {fix}" for name, fix in offered}
-            idle |= {parameter_key(name): f"every order says {value}." for name, value in _always(profile)}
+            idle |= {parameter_key(name): f"every order says {value}." for name, value in fixed}
             taken = {*words, *selecting_names(profile)}
             keys = [(column.written, parameter_key(column.written)) for column in self._own]
             shapes = [rule.values for mode in profile.modes if (rule := mode.orientation)]
@@ -80,19 +85,6 @@ class Translator:
                 columns=tuple(written for written, key in keys if key in words or key in idle),
             )
         return self._vocabularies[profile.name]
-
-
-def _always(profile: Profile) -> Iterable[tuple[str, str]]:
-    """What every order holds, whatever a row says."""
-    return ((name, f"{name}: {json.dumps(value)}") for name, value in profile.fixed.items())
-
-
-def _warn_of_spoken(draft: RowDraft, words: Iterable[tuple[str, Word | None]]) -> None:
-    """A column that a template names may be meant as a word only; the clip is another then, so it is said."""
-    for written, word in words:
-        if word is not None and word.meaning != "callback":
-            fix = f'Give a column "{word.meaning}" if it is meant so.'
-            draft.warn(written, f"is not read as {word.meaning}, since a template names it.", fix)
 
 
 def _refuse(draft: RowDraft, written: str, word: Word | None, profile: Profile) -> None:

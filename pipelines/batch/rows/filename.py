@@ -22,18 +22,15 @@ def filename_problem(name: str) -> str | None:
         return f"has a character that cannot be in a file name: {found.group()!a}."
     if len(name.encode()) > _MOST_BYTES:
         return f"is longer than {_MOST_BYTES} bytes."
-    return next((problem for part in name.split("/") if (problem := _part_problem(part))), None)
-
-
-def _part_problem(part: str) -> str | None:
-    if part in {"", ".", ".."}:
-        return "has an empty part, or one that leads out of the folder."
-    if part[0] in ".-~ " or part[-1] in ". ":
-        return "has a part that begins with a dot, dash, tilde or blank, or ends with a dot or blank."
-    if part.split(".", maxsplit=1)[0].strip().casefold() in DEVICE_NAMES:
-        return "has a part that is the name of a device on Windows."
-    if len(part.encode()) > _MOST_BYTES_OF_A_PART:
-        return f"has a part longer than {_MOST_BYTES_OF_A_PART} bytes."
+    for part in name.split("/"):
+        if part in {"", ".", ".."}:
+            return "has an empty part, or one that leads out of the folder."
+        if part[0] in ".-~ " or part[-1] in ". ":
+            return "has a part that begins with a dot, dash, tilde or blank, or ends with a dot or blank."
+        if part.split(".", maxsplit=1)[0].strip().casefold() in DEVICE_NAMES:
+            return "has a part that is the name of a device on Windows."
+        if len(part.encode()) > _MOST_BYTES_OF_A_PART:
+            return f"has a part longer than {_MOST_BYTES_OF_A_PART} bytes."
     return None
 
 

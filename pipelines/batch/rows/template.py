@@ -91,17 +91,15 @@ def _read(text: str) -> Template:
 
     def render(variables: Mapping[str, str]) -> str:
         filled = list(parts)
-        filled[1::2] = [_value_of(name, variables) for name in names]
+        for place, name in enumerate(names):
+            value = variables.get(variable_name(name))
+            if value is None:
+                known = first_of(sorted(variables), 20)
+                raise TemplateRefused(f"there is no {quoted(name, 40)} here. Names: {known}")
+            filled[2 * place + 1] = value
         return "".join(filled)
 
     return Template(frozenset(names), render)
-
-
-def _value_of(name: str, variables: Mapping[str, str]) -> str:
-    value = variables.get(variable_name(name))
-    if value is None:
-        raise TemplateRefused(f"there is no {quoted(name, 40)} here. Names: {first_of(sorted(variables), 20)}")
-    return value
 
 
 def _read_with_jinja(text: str) -> Template:

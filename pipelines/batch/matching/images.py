@@ -16,22 +16,16 @@ def check_images(fitting: Fitting) -> None:
         ours = " (a limit of ours: the vendor names none)" if rule.assumed else ""
         takes = f"at most {_count(rule.most)}{ours}" if rule.most else "no image"
         fix = f"Remove {asked - rule.most} of the {asked}." if rule.most else "Leave it empty."
-        others = fitting.others(
-            [
-                mode
-                for mode in fitting.profile.modes
-                if mode.images.least <= asked <= mode.images.most and asked <= (mode.images.ignored_beyond or asked)
-            ]
-        )
-        fitting.refuse(_COLUMN, f"{fitting.label} takes {takes}.", f"{fix} {others}".rstrip())
+        rules = [(mode, mode.images) for mode in fitting.profile.modes]
+        able = [mode for mode, its in rules if its.least <= asked <= min(its.most, its.ignored_beyond or asked)]
+        fitting.refuse(_COLUMN, f"{fitting.label} takes {takes}.", f"{fix} {fitting.others(able)}".rstrip())
         return
     if asked < rule.least:
         what = f"{fitting.label} needs {_count(rule.least)}."
         fitting.refuse(_COLUMN, what, "Give the address of one, or another model.")
     elif rule.ignored_beyond is not None and asked > rule.ignored_beyond:
-        several = [
-            mode for mode in fitting.modes_with_model() if mode.images.most > 1 and mode.images.ignored_beyond is None
-        ]
+        rules = [(mode, mode.images) for mode in fitting.modes_with_model()]
+        several = [mode for mode, its in rules if its.most > 1 and its.ignored_beyond is None]
         what = f"{fitting.label} looks at {rule.ignored_beyond} of {asked} images only."
         fitting.warn(_COLUMN, what, fitting.others(several))
     _check_names(fitting)

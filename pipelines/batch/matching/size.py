@@ -38,11 +38,8 @@ def _size(fitting: Fitting) -> str | None:
     if mode.size is None:
         column = "size" if requested.size is not None else "orientation"
         if requested.size is not None or (requested.orientation is not None and mode.orientation is None):
-            able = [
-                other
-                for other in fitting.modes_with_model()
-                if other.size or (column == "orientation" and other.orientation)
-            ]
+            modes = fitting.modes_with_model()
+            able = [other for other in modes if other.size or (column == "orientation" and other.orientation)]
             fitting.refuse(column, f"{fitting.label} takes no {column}.", fitting.others(able) or "Leave it empty.")
         return None
     size = _default_size(fitting, mode.size)
@@ -51,11 +48,8 @@ def _size(fitting: Fitting) -> str | None:
         alike = (one for one in mode.size.allowed if one.casefold().replace("*", "x") == asked)
         size = next(alike, requested.size)
     if size is None:
-        takes = [
-            other
-            for other in fitting.modes_with_model()
-            if other.orientation and requested.orientation in other.orientation.values
-        ]
+        shapes = [(other, other.orientation) for other in fitting.modes_with_model()]
+        takes = [other for other, its in shapes if its and requested.orientation in its.values]
         fix = fitting.others(takes) or f"Its sizes: {', '.join(mode.size.allowed)}."
         fitting.refuse("orientation", f"{fitting.label} has no {requested.orientation} size.", fix)
         size = mode.size.default

@@ -16,7 +16,7 @@ from pipelines.core.shape import pixels_of, ratio_of, shape_of
 from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.pricing.price import Quote
-from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.model import Profile
 
 COLUMN = "fallback"
 _CHOICE_FIELDS = set(Choice.model_fields)
@@ -125,9 +125,8 @@ class Fallbacks:
             draft.refuse(COLUMN, f"fallback {name}: {finding.column}: {finding.what}", finding.fix)
         for finding in apart.warnings:
             draft.warn(COLUMN, f"fallback {name}: {finding.column}: {finding.what}", finding.fix)
-        for words in (*self._left_out(draft, order, turned, profile), *_differences(order, turned)):
-            draft.warn(COLUMN, f"fallback {name} {words}")
-        for words in _price_warnings(order.provider, first_price, price):
+        differences = _differences(order, turned, first_price, price)
+        for words in (*self._left_out(draft, order, turned, profile), *differences):
             draft.warn(COLUMN, f"fallback {name} {words}")
         return [
             Choice.model_construct(
@@ -150,17 +149,28 @@ class Fallbacks:
         )
         key = (profile.name, asked, (order.size, order.orientation, draft.row.seconds))
         if key not in self._fits:
-            ways = [
-                (number, replace(asked, size=size, orientation=shape))
-                for number, (size, shape) in enumerate(_pictures_like(order))
-            ]
-            fits = [
-                (number, self._orders.fit_in(profile, mode, _in(mode, requested, draft.row.seconds)))
-                for number, requested in ways
-                for mode in _fitting_modes(profile, requested)
-            ]
-            self._fits[key] = min(fits, key=_misfit)[1]
+            self._fits[key] = min(self._ways(profile, asked, order, draft.row.seconds), key=_misfit)[1]
         return self._fits[key]
+
+    def _ways(
+        self, profile: Profile, asked: RequestedClip, order: Order, seconds: int | None
+    ) -> Iterator[tuple[int, Fit]]:
+        """Every way to ask for what was first ordered, numbered from the best, in every mode that may take it."""
+        fixed = {name for mode in profile.modes for name in mode.fixed}
+        pixels = pixels_of(order.size)
+        pictures = [(None if pixels is None else order.size, None if pixels else order.orientation)]
+        if pixels is not None:
+            shapes = [order.orientation] if order.orientation else dict.fromkeys((ratio_of(*pixels), shape_of(*pixels)))
+            pictures += [(None, shape) for shape in shapes]
+        for number, (size, shape) in enumerate(pictures):
+            requested = replace(asked, size=size, orientation=shape)
+            # The row's parameters speak against no mode, but its fixed keys do.
+            keys = tuple(each for each in requested.given if each[0] in fixed)
+            for mode in chosen_modes(profile, replace(requested, given=keys)):
+                # A parameter that the mode does not have is left out, and a length that the row does not insist on.
+                given = tuple(each for each in requested.given if each[0] in mode.parameters or each[0] in mode.fixed)
+                length = requested.seconds if mode.seconds is not None else seconds
+                yield number, self._orders.fit_in(profile, mode, replace(requested, given=given, seconds=length))
 
     def _left_out(self, draft: RowDraft, order: Order, turned: Order, profile: Profile) -> Iterator[str]:
         """The parameters that the row gives its first provider, and that the fallback does not take."""
@@ -180,38 +190,15 @@ def _misfit(way: tuple[int, Fit]) -> tuple[int, bool, int, int]:
     return fit.distance, any(problem.column == "size" for problem in fit.problems), number, -len(fit.parameters)
 
 
-def _fitting_modes(profile: Profile, requested: RequestedClip) -> tuple[Mode, ...]:
-    """The modes that no fixed key of the row speaks against; its parameters do not count."""
-    fixed = {name for mode in profile.modes for name in mode.fixed}
-    return chosen_modes(profile, replace(requested, given=tuple(each for each in requested.given if each[0] in fixed)))
-
-
-def _in(mode: Mode, requested: RequestedClip, seconds: int | None) -> RequestedClip:
-    """The requested without the parameters that a mode does not have, and without a length that the row does not insist on."""
-    given = tuple(each for each in requested.given if each[0] in mode.parameters or each[0] in mode.fixed)
-    return replace(requested, given=given, seconds=requested.seconds if mode.seconds is not None else seconds)
-
-
-def _pictures_like(order: Order) -> list[tuple[str | None, str | None]]:
-    """Size and orientation to ask for, best first, so that the picture is as it was first ordered."""
-    pixels = pixels_of(order.size)
-    if pixels is None:
-        return [(None, order.orientation)]
-    shapes = [order.orientation] if order.orientation else dict.fromkeys((ratio_of(*pixels), shape_of(*pixels)))
-    return [(order.size, None), *((None, shape) for shape in shapes)]
-
-
-def _differences(order: Order, turned: Order) -> Iterator[str]:
+def _differences(order: Order, turned: Order, first_price: Quote | None, price: Quote | None) -> Iterator[str]:
     if order.seconds is not None and turned.seconds is None:
         yield f"decides itself how long a clip is, and {order.provider} makes {order.seconds} s."
     if order.size is not None and turned.size is not None and order.size != turned.size:
         yield f"makes {turned.size} instead of {order.size}."
-
-
-def _price_warnings(provider: str, first: Quote | None, price: Quote | None) -> Iterator[str]:
     if price is None:
         yield "has no known price."
-    elif first is not None and first.currency != price.currency:
-        yield f"costs {price.amount} {price.currency}, and {provider} {first.amount} {first.currency}."
-    elif first is not None and price.amount > first.amount:
-        yield f"is dearer: {price.amount} {price.currency} instead of {first.amount} at {provider}."
+    elif first_price is not None and first_price.currency != price.currency:
+        known = f"{first_price.amount} {first_price.currency}"
+        yield f"costs {price.amount} {price.currency}, and {order.provider} {known}."
+    elif first_price is not None and price.amount > first_price.amount:
+        yield f"is dearer: {price.amount} {price.currency} instead of {first_price.amount} at {order.provider}."

@@ -39,13 +39,11 @@ def remix_fit(draft: RowDraft, profile: Profile, parent: Job | None, orders: Ord
     if mode.remix is not None and mode.remix.only_prompt and mode in chosen_modes(profile, requested):
         requested = orders.requested(draft, profile, draft.values.by_default)
         _check_inherited(draft, requested, parent)
-        order = parent.order
-        seconds = order.seconds if order.seconds is not None else requested.seconds
-        taken_over = replace(
-            requested, model=order.model, seconds=seconds, size=order.size, orientation=order.orientation
-        )
-        fit = orders.fit_in(profile, mode, taken_over)
-        return replace(fit, parameters=tuple(parent.order.extra.items()))  # nothing of it is sent, but it has a price
+        its, seconds = parent.order, parent.order.seconds
+        seconds = seconds if seconds is not None else requested.seconds
+        inherited = replace(requested, model=its.model, seconds=seconds, size=its.size, orientation=its.orientation)
+        fit = orders.fit_in(profile, mode, inherited)
+        return replace(fit, parameters=tuple(its.extra.items()))  # nothing of it is sent, but it has a price
     fit = orders.fit(profile, requested)
     _check_same_protocol(draft, profile, fit, parent)
     return fit

@@ -65,9 +65,7 @@ class Translator:
             elif word.meaning != _IMAGES:
                 shapes = vocabulary.shapes if word.meaning == "orientation" else {}
                 _read(draft, written, word, shapes.get(own[written].casefold(), own[written]))
-        pictures = [(written, word) for written, word in heard if word is not None and word.meaning == _IMAGES]
-        if pictures and not any(problem.column == _IMAGES for problem in draft.problems):
-            _read_images(draft, sorted(pictures, key=lambda each: each[1].place or 0))
+        _read_images(draft, [(written, word) for written, word in heard if word and word.meaning == _IMAGES])
 
     def _vocabulary(self, profile: Profile) -> _Vocabulary:
         if profile.name not in self._vocabularies:
@@ -117,7 +115,10 @@ def _read(draft: RowDraft, written: str, word: Word, text: str) -> None:
 
 def _read_images(draft: RowDraft, pictures: Sequence[tuple[str, Word]]) -> None:
     """Put the pictures of the provider's own fields in their places, with those of our column."""
+    if not pictures or any(problem.column == _IMAGES for problem in draft.problems):
+        return
     found = list(draft.row.image_url)
+    pictures = sorted(pictures, key=lambda each: each[1].place or 0)
     for written, word in pictures:
         try:
             found = _placed(found, word, draft.values.own[written])

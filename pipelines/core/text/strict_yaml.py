@@ -153,17 +153,15 @@ class _Builder:
             return
         node = self._node(event)
         place: Place = ()
+        if self._lines is not None and parent is not None:
+            place = (*self._places[-1], len(parent) if key is None else key)
+            self._lines.setdefault(place, _line(event))  # a value in a mapping has the line of its key
         if parent is None:
             self.document = node
         elif isinstance(parent, list):
-            if self._lines is not None:
-                place = (*self._places[-1], len(parent))
-                self._lines[place] = _line(event)
             parent.append(node)
         else:
             assert key is not None
-            if self._lines is not None:
-                place = (*self._places[-1], key)  # with the line of its key
             parent[key] = node
             self._keys[-1] = None
         if isinstance(node, YamlMapping | list):

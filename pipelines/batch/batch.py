@@ -164,14 +164,13 @@ def _columns(
     then = parameter_keys(fallbacks_of(document, profiles, fallback)) | vendor_keys(providers)
     then |= {PRESET} if document.kind == "yaml" else set()
     columns = recognise(every, where, report, first, then)
-    warn_of_lookalikes(columns.values(), first | then, lambda: _spoken(document), where, report)
+
+    def spoken() -> frozenset[str]:  # the variables that the templates of the document name
+        cells = (*cells_of(document, "prompt"), *cells_of(document, "filename"))
+        return frozenset().union(*map(names_in, (*cells, document.settings.output.filename or "")))
+
+    warn_of_lookalikes(columns.values(), first | then, spoken, where, report)
     return columns, first | then
-
-
-def _spoken(document: Document) -> frozenset[str]:
-    """The variables that the templates of a document name."""
-    texts = (*cells_of(document, "prompt"), *cells_of(document, "filename"), document.settings.output.filename or "")
-    return frozenset().union(*map(names_in, texts))
 
 
 def _is_known(name: str | None, where: str, profiles: Mapping[str, Profile], report: Report) -> bool:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pipelines.batch.columns.names import canonical_name
 from pipelines.batch.files.document import CsvDialect, Document, check_count, check_header
@@ -72,7 +73,11 @@ def _separator(source: BatchSource, file: str) -> str:
         raise BatchError([Problem(file, "is empty.", "Its first line names the columns, at least: prompt")])
     if source.suffix == ".tsv":
         return "\t"
-    split = {mark: _names(header, mark) for mark in _SEPARATORS if mark in header}
+    split: dict[str, list[str]] = {}
+    for mark in _SEPARATORS:
+        if mark in header:
+            with suppress(csv.Error):  # an unclosed quote is reported where the whole file is read
+                split[mark] = next(csv.reader([header], delimiter=mark, strict=True))
     fitting = [mark for mark, names in split.items() if any(canonical_name(name) == "prompt" for name in names)]
     if len(fitting) > 1:
         found = " and ".join(_SEPARATORS[mark] for mark in fitting)
@@ -80,13 +85,6 @@ def _separator(source: BatchSource, file: str) -> str:
     if fitting:
         return fitting[0]
     return max(split, key=lambda mark: len(split[mark]), default=",")
-
-
-def _names(header: str, separator: str) -> list[str]:
-    try:
-        return next(csv.reader([header], delimiter=separator, strict=True))
-    except csv.Error:
-        return []  # an unclosed quote is reported where the whole file is read
 
 
 def _records(text: str, separator: str, file: str) -> Iterator[tuple[int, list[str]]]:

@@ -120,12 +120,16 @@ def _records(sheet: _Sheet, traits: SheetTraits) -> Iterator[tuple[int, Sequence
         ExcelRefused: a cell cannot be read.
     """
     sheet.reset_dimensions()  # what it says of its size may be wrong, or a trap
+    left = len(traits.rows)
     try:
         for line, cells in enumerate(sheet.iter_rows(max_row=max(traits.rows), max_col=traits.last_column), start=1):
             if line in traits.rows:
+                left -= 1
                 yield line, cells
-    except (KeyError, ValueError, IndexError, AttributeError, SyntaxError) as error:  # of whatever part is damaged
+    except Exception as error:  # noqa: BLE001 - whatever a damaged part brings to light in openpyxl
         raise ExcelRefused(f"is damaged ({type(error).__name__}).", "Open it in Excel and save it again.") from None
+    if left:  # two readers do not agree on what is in it
+        raise ExcelRefused(f"is damaged ({left} rows cannot be read).", "Open it in Excel and save it again.")
 
 
 def _texts(line: int, cells: Sequence[Any], ours: Sequence[bool], traits: SheetTraits) -> list[str | CellRefused]:

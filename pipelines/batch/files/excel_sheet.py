@@ -83,7 +83,7 @@ def traits_of(sheet: Any) -> SheetTraits:
     try:
         with sheet._get_source() as part:  # noqa: SLF001 - openpyxl has no public name for the part of a sheet
             scan.read(part)
-    except (expat.ExpatError, zipfile.BadZipFile, KeyError, OSError, ValueError, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 - as above
         raise ExcelRefused(f"is damaged ({type(error).__name__}).", "Open it in Excel and save it again.") from None
     return scan.traits
 

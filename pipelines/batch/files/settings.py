@@ -82,14 +82,10 @@ def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Sett
                     did_you_mean(path[-1], list(nested.get(path[0], Settings).model_fields)),
                 )
             elif detail["type"] == "model_type":
-                fix = f"Write {path[-1]}: {_example(path[-1], str(detail['input']))}."
-                report.problem(where, f"{quoted(str(detail['input']), 40)} does not say of what.", fix)
+                given = str(detail["input"])
+                part, form, otherwise = _PARTS[path[-1]]  # with the value that was given, where that can be meant
+                fix = f"Write {path[-1]}: {{{part}: {given if re.fullmatch(form, given) else otherwise}}}."
+                report.problem(where, f"{quoted(given, 40)} does not say of what.", fix)
             else:
                 report.problem(where, f"{quoted(str(detail['input']), 40)} does not fit: {detail['msg']}.")
         return Settings.model_validate({key: value for key, value in values.items() if key not in wrong})
-
-
-def _example(setting: str, given: str) -> str:
-    """How a setting that has parts is written, with the value that was given alone where that can be meant."""
-    part, form, otherwise = _PARTS[setting]
-    return f"{{{part}: {given if re.fullmatch(form, given) else otherwise}}}"

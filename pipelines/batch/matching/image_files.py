@@ -49,35 +49,30 @@ class Pictures:
                 found.append(Picture(reference, reference, None))
                 continue
             if reference not in self._found:
-                self._found[reference] = _written_out(reference) if is_data(reference) else self._file(reference)
+                self._found[reference] = self._read(reference)
             found.append(self._found[reference])
         return (
             tuple(each for each in found if isinstance(each, Picture)),
             [each for each in found if isinstance(each, RowFinding)],
         )
 
-    def _file(self, path: str) -> Picture | RowFinding:
+    def _read(self, path: str) -> Picture | RowFinding:
+        shown = quoted(path, 30) if is_data(path) else quoted(path)
         fix = "" if Path(path).is_absolute() else "Paths begin at the folder of the batch file."
         try:
+            if is_data(path):
+                image = LocalImage.decode(path)
+                return Picture(path, shown, (image.width, image.height))
             whole = self._folder / Path(path).expanduser()
             if not whole.is_file():
                 what = "is no file." if whole.exists() else "is neither a file that is there nor an https:// address."
-                return RowFinding(_COLUMN, f"{quoted(path)} {what}", fix)
+                return RowFinding(_COLUMN, f"{shown} {what}", fix)
             image = LocalImage.read(whole)
         except ImageUnusable as error:
-            return RowFinding(_COLUMN, f"{quoted(path)} {error}.", _KINDS)
+            return RowFinding(_COLUMN, f"{shown} {error}.", _KINDS)
         except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, a user who has no home
-            return RowFinding(_COLUMN, f"{quoted(path)} is no path.", fix)
-        return Picture(reference_to(path, image), quoted(path), (image.width, image.height))
-
-
-def _written_out(address: str) -> Picture | RowFinding:
-    shown = quoted(address, 30)
-    try:
-        image = LocalImage.decode(address)
-    except ImageUnusable as error:
-        return RowFinding(_COLUMN, f"{shown} {error}.", _KINDS)
-    return Picture(address, shown, (image.width, image.height))
+            return RowFinding(_COLUMN, f"{shown} is no path.", fix)
+        return Picture(reference_to(path, image), shown, (image.width, image.height))
 
 
 def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: Profile) -> list[RowFinding]:

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pipelines.batch.matching.fitting import ANY, Fitting
-from pipelines.batch.matching.parameters import ParameterRefused, check_model, parameter_value
+from pipelines.batch.matching.parameters import ParameterRefused, check_model, is_taken, parameter_value
 from pipelines.core.text.counts import first_of
 from pipelines.providers.profile.model import Mode
 
@@ -39,7 +39,11 @@ def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
                     found[rule.field or name] = parameter_value(rule, given[name], fitting.model)
             except ParameterRefused as refused:
                 modes = [other for other in fitting.profile.modes if name in other.parameters]
-                able = [other for other in modes if any(_is_taken(other, name, given[name], m) for m in other.models)]
+                able = [
+                    other
+                    for other in modes
+                    if any(is_taken(other.parameters[name], given[name], model) for model in other.models)
+                ]
                 others = fitting.others(able)
                 fitting.refuse(name, refused.what, f"{refused.fix} {others}".rstrip())
         elif rule.required and rule.default is None:
@@ -52,15 +56,6 @@ def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
         if name not in mode.parameters and not is_fixed(mode, name, value) and name not in fitting.requested.spoken:
             _refuse_parameter(fitting, name, value)
     return tuple(found.items())
-
-
-def _is_taken(mode: Mode, name: str, text: str, model: str) -> bool:
-    try:
-        check_model(mode.parameters[name], model)
-        parameter_value(mode.parameters[name], text, model)
-    except ParameterRefused:
-        return False
-    return True
 
 
 def _check_company(fitting: Fitting, values: Mapping[str, Any]) -> None:

@@ -53,6 +53,16 @@ def parameter_value(rule: Parameter, text: str, model: str) -> Any:
     return _checked(rule, value, text, model)
 
 
+def is_taken(rule: Parameter, text: str, model: str) -> bool:
+    """Tell whether a model takes a value of a parameter."""
+    try:
+        check_model(rule, model)
+        parameter_value(rule, text, model)
+    except ParameterRefused:
+        return False
+    return True
+
+
 def check_model(rule: Parameter, model: str) -> None:
     """Refuse a parameter that a model does not take at all.
 

@@ -126,7 +126,14 @@ class RemixGraph:
                 path.append(remix)
                 remix = self._by_id.get(remix.parent or "")
             if remix is not None and met[remix] == number:
-                _report_circle(path[path.index(remix) :])
+                circle = path[path.index(remix) :]
+                start = min(range(len(circle)), key=lambda place: circle[place].draft.index)
+                links = [each.draft.base or "" for each in (*circle[start:], *circle[: start + 1])]
+                if len(links) > _MOST_LINKS:
+                    links[_MOST_LINKS // 2 : -_MOST_LINKS // 2] = ["..."]
+                what = f"makes it a remix of itself: {' -> '.join(links)}."
+                fix = "One of them must be made first: empty its remix_of."
+                circle[start].draft.refuse(_COLUMN, what, fix)
 
 
 def _judge(remix: RemixRow, near: Mapping[str, str]) -> None:
@@ -138,17 +145,6 @@ def _judge(remix: RemixRow, near: Mapping[str, str]) -> None:
     elif len(text) > _LONGEST or not _VIDEO_ID.fullmatch(text):
         what = f"{quoted(text)} is the id of no row here, and does not look like that of a provider's video."
         remix.draft.refuse(_COLUMN, what, _ALLOWED)
-
-
-def _report_circle(circle: list[RemixRow]) -> None:
-    start = min(range(len(circle)), key=lambda place: circle[place].draft.index)
-    circle = [*circle[start:], *circle[: start + 1]]
-    links = [remix.draft.base or "" for remix in circle]
-    if len(links) > _MOST_LINKS:
-        links[_MOST_LINKS // 2 : -_MOST_LINKS // 2] = ["..."]
-    names = " -> ".join(links)
-    fix = "One of them must be made first: empty its remix_of."
-    circle[0].draft.refuse(_COLUMN, f"makes it a remix of itself: {names}.", fix)
 
 
 def _may_name_a_derived_id(remix: RemixRow) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pipelines.batch.columns.names import Column, parameter_key
 from pipelines.batch.columns.vendor_words import Word, selecting_names, vendor_words
@@ -140,8 +142,11 @@ def _placed(pictures: list[str], word: Word, text: str) -> list[str]:
     Raises:
         _Unclear: the field says another thing than what there is, or its place is not the next one.
     """
-    given = _references(text)
-    if given is None:
+    given: Any = list(split_references(text))
+    if text[:1] in "[{":
+        with suppress(ValueError, RecursionError):
+            given = json.loads(text)
+    if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
         raise _Unclear("holds more than addresses.")
     if word.place is None:
         if pictures and pictures != given:
@@ -163,14 +168,3 @@ def _adopt(draft: RowDraft, written: str, column: str, value: Value) -> None:
         draft.called[column] = written
     draft.values = replace(values, canonical={**values.canonical, column: value}, by_default=frozenset(by_default))
     draft.warn(written, f"is read as {column}.")
-
-
-def _references(text: str) -> list[str] | None:
-    """The pictures that a cell names, also as a JSON list; None where it is JSON of another kind."""
-    if text[:1] not in "[{":
-        return list(split_references(text))
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError):
-        return list(split_references(text))
-    return items if isinstance(items, list) and all(isinstance(item, str) for item in items) else None

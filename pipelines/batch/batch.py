@@ -38,7 +38,7 @@ _READERS = {".csv": read_csv, ".tsv": read_csv, ".xlsx": read_excel, ".jsonl": r
 
 @dataclass(frozen=True, slots=True)
 class OutputPlace:
-    """Where a batch wants its videos."""
+    """The place where a batch wants its videos."""
 
     dir: Path | None = None  # resolved against the batch file
     filename: str | None = None  # a template; already applied to every job
@@ -147,7 +147,7 @@ def plain_name(stem: str) -> str:
 def _columns(
     document: Document, profiles: Mapping[str, Profile], provider: str | None, fallback: Sequence[str], report: Report
 ) -> tuple[dict[str, Column], frozenset[str]]:
-    """What each column means, those of defaults, presets and matrix included, and which others providers understand."""
+    """The columns of all layers with their meanings, and the names that providers understand besides."""
     layers = (document.defaults, *document.presets.values(), *document.combinations)
     every = dict.fromkeys((*document.header, *(name for layer in layers for name in layer)))
     where = f"{document.file}, line 1" if document.kind == "csv" else document.file

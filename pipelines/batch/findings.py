@@ -1,4 +1,4 @@
-"""What was found wrong, or worth saying, while a batch is read: collected, so that the author sees all of it at once."""
+"""Problems and warnings of a batch, collected while it is read, so that the author sees all of them at once."""
 
 from __future__ import annotations
 

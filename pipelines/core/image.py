@@ -95,12 +95,12 @@ Image = str | LocalImage  # an address, or a file
 
 
 def reference_to(path: str, image: LocalImage) -> str:
-    """How an order names a local file: the path as the batch file writes it, and the hash of its bytes."""
+    """The name of a local file in an order: the path as the batch file writes it, and the hash of its bytes."""
     return f"{_PREFIX}{path}{_MARK}{image.sha256}"
 
 
 def is_local(reference: str) -> bool:
-    """Whether a picture is sent along, as a file or out of a data: address, and not opened by the provider."""
+    """Tell whether a picture is sent along, as a file or out of a data: address, and not opened by the provider."""
     return reference[:5].lower() == _DATA or (reference.startswith(_PREFIX) and _MARK in reference)
 
 
@@ -119,7 +119,7 @@ def shown_reference(reference: str) -> str:
 
 
 def load(reference: str, folder: Path) -> Image:
-    """What a reference in an order stands for.
+    """The picture that a reference in an order stands for.
 
     Args:
         reference: an entry of `Order.image_urls`; a data: address becomes the picture that it carries, so that it can

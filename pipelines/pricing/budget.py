@@ -1,4 +1,4 @@
-"""What a budget will not cover, told before anything is paid. Pure: jobs and an amount in, words out."""
+"""Tell what a budget does not cover, before anything is paid. Pure: jobs and an amount in, words out."""
 
 from __future__ import annotations
 

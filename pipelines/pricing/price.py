@@ -1,4 +1,4 @@
-"""What one job costs, exactly, from the price list of its provider's profile."""
+"""The exact price of one job, from the price list of its provider's profile."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def warn_of_lookalikes(
 
 @lru_cache(maxsize=4096)
 def lookalike(key: str) -> str | None:
-    """What a normalised header may have been meant to be, or None."""
+    """The name that a normalised header may have been meant to be, or None."""
     key = normalised(unicodedata.normalize("NFC", key))
     if key in _BY_NAME:
         return _BY_NAME[key]

@@ -1,4 +1,4 @@
-"""Which columns mean what: our own names, what people call them elsewhere, and the user's own columns.
+"""The names of columns: our own, what people call them elsewhere, and the user's own.
 
 A header that is nearly one of ours is refused: a misspelt column must not buy a default.
 """

@@ -1,4 +1,4 @@
-"""What a provider's requests call the things that our columns say: one knows the length as durationSeconds. Pure.
+"""A provider's own words for the things that our columns say: one knows the length as durationSeconds. Pure.
 
 Such a name is no column of the user's own in a row of that provider: kept as one, it would buy another clip in silence.
 """
@@ -40,7 +40,7 @@ def image_field_names(mode: Mode, profile: Profile) -> tuple[str, ...]:
 
 
 def selecting_names(profile: Profile) -> Mapping[str, str]:
-    """What own columns may mean to this profile: fixed keys and parameters of its modes, by their plainest spelling."""
+    """Fixed keys and parameters of a profile's modes, which own columns may mean, by their plainest spelling."""
     names = {parameter_key(name): name for mode in profile.modes for name in (*mode.fixed, *mode.parameters)}
     rules = (item for mode in profile.modes for item in mode.parameters.items())
     return {parameter_key(rule.field): name for name, rule in rules if rule.field} | names

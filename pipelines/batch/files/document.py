@@ -32,7 +32,7 @@ class Scalar(str):
 
 @dataclass(frozen=True, slots=True)
 class CsvDialect:
-    """How a CSV file is written, so that its user gets it back in the form that their programs read."""
+    """The form of a CSV file, in which its user gets it back: their programs read it."""
 
     separator: str = ","
     marked: bool = False  # it begins with a byte order mark, without which Excel takes UTF-8 for something else
@@ -40,7 +40,7 @@ class CsvDialect:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What was written, before any of it is judged. Every row is as long as the header."""
+    """A batch file as it was written, before any of it is judged. Every row is as long as the header."""
 
     file: str  # the name shown in messages
     kind: Literal["csv", "excel", "yaml", "jsonl"]

@@ -1,4 +1,4 @@
-"""What a sheet of an Excel file hides: read off its XML, within bounds, before any cell of it is believed."""
+"""Opening an Excel file within bounds, and reading off its XML what a sheet hides, before any cell is believed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExcelRefused(ValueError):
 
 @dataclass(slots=True)
 class SheetTraits:
-    """How far a sheet goes, and what of it a person cannot see or a program cannot know."""
+    """The extent of a sheet, and what of it a person cannot see or a program cannot know."""
 
     rows: set[int] = field(default_factory=set)  # those with anything in them
     last_column: int = 0
@@ -74,7 +74,7 @@ def _check_archive(raw: bytes) -> None:
 
 
 def traits_of(sheet: Any) -> SheetTraits:
-    """What one pass over the XML of a sheet tells.
+    """Read the traits of a sheet in one pass over its XML.
 
     Raises:
         ExcelRefused: the XML is damaged.

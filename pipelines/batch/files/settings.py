@@ -1,4 +1,4 @@
-"""What a YAML batch says about the run as a whole: limits, budget, output, delivery."""
+"""Settings of a YAML batch for the run as a whole: limits, budget, output, delivery."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Setting(BaseModel):
 
 
 class LimitSettings(_Setting):
-    """How fast this batch may go. None: as the provider's profile says."""
+    """The pace that this batch may go at. None: as the provider's profile says."""
 
     in_flight: int | None = Field(None, ge=1, le=100_000)
     per_minute: float | None = Field(None, gt=0, le=1_000_000)
@@ -30,14 +30,14 @@ class LimitSettings(_Setting):
 
 
 class BudgetSetting(_Setting):
-    """What this batch may cost at most. None: no cap of its own."""
+    """The most that this batch may cost. None: no cap of its own."""
 
     max: Decimal | None = Field(None, ge=0)
     currency: str | None = Field(None, pattern="^[A-Z]{3}$")  # None: that of the prices
 
 
 class Output(_Setting):
-    """Where the videos go. `dir` is relative to the batch file."""
+    """The place of the videos. `dir` is relative to the batch file."""
 
     dir: str | None = Field(None, pattern=r"^[^\x00-\x1f]+$")
     filename: str | None = Field(None, min_length=1)  # a template, for rows without a name of their own

@@ -1,4 +1,4 @@
-"""What a row asks for, what a mode makes of it, and what is found while one is fitted to the other."""
+"""The values of matching: the clip that a row asks for, and its fit in one mode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANY = "\0"
 
 @dataclass(frozen=True, slots=True)
 class RequestedClip:
-    """What a row asks for, as far as it decides the mode. None: not given."""
+    """The clip that a row asks for, as far as that decides the mode. None: not given."""
 
     model: str | None = None
     seconds: int | None = None
@@ -74,17 +74,17 @@ class Fitting:
 
     @property
     def label(self) -> str:
-        """What messages call the mode."""
+        """The name of the mode in messages."""
         return f"{self.profile.name} {self.mode.name}" if len(self.profile.modes) > 1 else self.profile.name
 
     @property
     def unlisted(self) -> bool:
-        """Whether the model is one that an open profile does not know, so that nobody here knows its limits."""
+        """True for a model that an open profile does not know, so that nobody here knows its limits."""
         return self.profile.open_models and self.model not in self.mode.models
 
     @property
     def inherited(self) -> bool:
-        """Whether everything but the prompt is that of the clip that is remixed."""
+        """True where everything but the prompt is that of the clip that is remixed."""
         return self.requested.remix and self.mode.remix is not None and self.mode.remix.only_prompt
 
     def modes_with_model(self) -> list[Mode]:

@@ -28,7 +28,7 @@ class Picture:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is sent along, and not opened by the provider."""
+        """True where it is sent along, and not opened by the provider."""
         return self.pixels is not None
 
 

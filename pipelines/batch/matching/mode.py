@@ -1,4 +1,4 @@
-"""Which mode of a provider's profile a row fits, and what the row buys in it. Pure: values in, a decision out."""
+"""Choose the mode of a provider's profile that a row fits, and fill it in. Pure: values in, a decision out."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _seconds(fitting: Fitting) -> int | None:
 
 
 def _refuse_all_but_the_prompt(fitting: Fitting) -> None:
-    """What a remix cannot take would be left out of the request in silence."""
+    """Refuse what a remix cannot take; it would be left out of the request in silence."""
     requested, mode = fitting.requested, fitting.mode
     given = {"image_url": requested.images > 0, "character_url": requested.character}
     given |= {name: name not in requested.spoken and not is_fixed(mode, name, value) for name, value in requested.given}

@@ -15,7 +15,7 @@ _MOST_NAMED = 4  # models or sizes in a message that every row of a file may rep
 
 
 def is_fixed(mode: Mode, name: str, value: str) -> bool:
-    """Whether a value is the one that the mode always sends."""
+    """Tell whether a value is the one that the mode always sends."""
     if name not in mode.fixed:
         return False
     if value in {str(mode.fixed[name]), mode.name}:

@@ -1,4 +1,4 @@
-"""How long a prompt is, as its provider counts it."""
+"""The length of a prompt, as its provider counts it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MOST_BYTES_OF_A_CHARACTER = 4
 
 
 def too_long(prompt: str, profile: Profile, mode: str) -> RowFinding | None:
-    """What is wrong with the length of a prompt, or None."""
+    """A finding about a prompt that is too long, or None."""
     most = profile.prompt_most_of(mode)
     if len(prompt) * _MOST_BYTES_OF_A_CHARACTER <= most:
         return None

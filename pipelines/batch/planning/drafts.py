@@ -25,7 +25,7 @@ from pipelines.providers.profile.model import Profile
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a batch file is planned in."""
+    """The surroundings that a batch file is planned in."""
 
     name: str  # of the batch
     folder: Path  # where the paths of its pictures begin

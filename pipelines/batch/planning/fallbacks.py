@@ -32,7 +32,7 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return f"{self.profile.name}:{self.model}" if self.model else self.profile.name
 
 
@@ -47,7 +47,7 @@ def entry_of(text: str, profiles: Mapping[str, Profile]) -> Entry | RowFinding:
 
 
 def check_entries(texts: Sequence[str], profiles: Mapping[str, Profile], where: str, report: Report) -> bool:
-    """Whether a list that holds for the whole batch can be read; what is wrong with it goes to the report, once."""
+    """Tell whether a list for the whole batch can be read; what is wrong with it goes to the report, once."""
     entries = [entry_of(text, profiles) for text in texts]
     wrong = [entry for entry in entries if isinstance(entry, RowFinding)]
     wrong += [_twice(text) for place, text in enumerate(texts) if entries[place] in entries[:place]]
@@ -185,7 +185,7 @@ class Fallbacks:
 
 
 def _misfit(way: tuple[int, Fit]) -> tuple[int, bool, int, int]:
-    """How far a way to ask for the picture is from being taken; a shape says more where no size is."""
+    """The distance of a way to ask from what the row wants; a shape says more where no size is."""
     number, fit = way
     return fit.distance, any(problem.column == "size" for problem in fit.problems), number, -len(fit.parameters)
 

@@ -122,7 +122,7 @@ class Planner:
         return jobs
 
     def _order(self, draft: RowDraft, parent: Job | None) -> Order | None:
-        """What the row buys, or None where something is wrong with it."""
+        """The order of a row, or None where something is wrong with it."""
         profile, row = draft.profile, draft.row
         if profile is None:
             if not row.prompt and not any(problem.column == "prompt" for problem in draft.problems):

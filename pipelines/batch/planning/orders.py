@@ -1,4 +1,4 @@
-"""What one row buys at one provider: fitted to a mode, filled in, checked and priced."""
+"""Orders: one row at one provider, fitted to a mode, filled in, checked and priced."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ORDER_FIELDS = set(Order.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """What the columns of a batch mean to one provider."""
+    """The meanings of a batch's columns to one provider."""
 
     given: tuple[tuple[str, str], ...]  # own column as written, and the fixed key or parameter that it is
     instead: frozenset[str]  # columns of ours that no mode has a rule for, and that are parameters of that name
@@ -47,7 +47,7 @@ class Orders:
         self._quotes: dict[tuple[object, ...], Quote | None] = {}
 
     def requested(self, draft: RowDraft, profile: Profile, without: frozenset[str] = frozenset()) -> RequestedClip:
-        """What a row asks of a provider.
+        """The clip that a row asks of a provider.
 
         Args:
             draft: the row.
@@ -158,7 +158,7 @@ class Orders:
         return self._quotes[key]
 
     def variables(self, draft: RowDraft, order: Order | Fit, provider: str) -> dict[str, str]:
-        """What a template may name: the user's own columns, the canonical ones, and what the defaults decided."""
+        """The variables of a template: the user's own columns, the canonical ones, and what the defaults decided."""
         row, values = draft.row, draft.values
         variables = {"provider": provider, "model": order.model}
         variables |= {"seconds": "" if order.seconds is None else str(order.seconds), "size": order.size or ""}

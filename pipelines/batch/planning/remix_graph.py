@@ -1,4 +1,4 @@
-"""Who remixes whom in one batch: parents come first, however deep it goes, and nobody is their own ancestor."""
+"""The graph of remixes in one batch: parents come first, however deep it goes, and nobody is their own ancestor."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class RemixGraph:
             yield remix, None
 
     def _joins(self, remix: RemixRow) -> bool:
-        """Whether a remix names a row of the batch; it is ready, or waits for that row."""
+        """Tell whether a remix names a row of the batch; it is ready then, or waits for that row."""
         remix.parent = next((key for key in remix.keys if key in self._known or self._claims.has_id(key)), None)
         if remix.parent is None:
             return False

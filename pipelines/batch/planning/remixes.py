@@ -1,4 +1,4 @@
-"""What a remix takes over from the clip that it is made of."""
+"""Fit a remix: it takes over from the clip that it is made of."""
 
 from __future__ import annotations
 

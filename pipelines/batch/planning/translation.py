@@ -23,7 +23,7 @@ _IMAGES = "image_url"
 
 @dataclass(frozen=True, slots=True)
 class _Vocabulary:
-    """What the user's own columns mean to one provider."""
+    """The meanings of the user's own columns to one provider."""
 
     words: tuple[tuple[str, Word | None], ...]  # column as written, and the field that it is; None: not clear which
     idle: tuple[tuple[str, str], ...]  # column as written, and why it has no effect

@@ -1,4 +1,4 @@
-"""Who uses which id and which file: no two jobs may share one, on any file system."""
+"""The register of ids and files: no two jobs may share one, on any file system."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Claims:
         self._ids.take(job_id.casefold(), index)
 
     def has_id(self, key: str) -> bool:
-        """Whether a row uses an id, given in small letters."""
+        """Tell whether a row uses an id, given in small letters."""
         return key in self._ids.first
 
     def ids(self) -> Iterable[str]:

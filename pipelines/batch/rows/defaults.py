@@ -1,4 +1,4 @@
-"""How the values of one job come together: defaults, then its preset, then the row itself, then the matrix."""
+"""The values of one job: defaults, over them its preset, then the row itself, then the matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in the folder of videos a clip goes: relative, inside it, and the same on every file system."""
+"""File names of clips: relative to the folder of videos, inside it, and the same on every file system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_BYTES = 800
 
 
 def filename_problem(name: str) -> str | None:
-    """What is wrong with a file name that already ends in .mp4, or None."""
+    """The fault of a file name that already ends in .mp4 as the end of a sentence, or None."""
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         return "is not relative to the folder of videos."
     found = _RESERVED.search(name)

@@ -21,7 +21,7 @@ _WORDS, _SLUG_LENGTH, _HASH_LENGTH = 5, 40, 10
 
 
 def id_problem(text: str) -> str | None:
-    """What is wrong with an id, or None."""
+    """The fault of an id as the end of a sentence, or None."""
     if not _ALLOWED.fullmatch(text):
         return "may have letters a-z, digits, dots, dashes and underscores, and begins with a letter or digit."
     if len(text) > _MOST_BYTES:

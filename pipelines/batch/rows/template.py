@@ -49,7 +49,7 @@ class Template:
 
 
 def is_template(text: str) -> bool:
-    """Whether there is anything to fill in."""
+    """Tell whether there is anything to fill in."""
     return "{{" in text or "{%" in text
 
 

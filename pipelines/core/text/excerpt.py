@@ -1,4 +1,4 @@
-"""What a message may show of a user's text: short, on one line, and unable to play tricks on a terminal."""
+"""A user's text in a message: short, on one line, and unable to play tricks on a terminal."""
 
 from __future__ import annotations
 

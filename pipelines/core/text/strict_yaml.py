@@ -198,7 +198,7 @@ class _Builder:
 
 
 def _refuse_controls(event: Any) -> None:
-    """What is read here is shown on terminals and sent to servers: no character of it may be an order to either."""
+    """Refuse control characters: texts are shown on terminals and sent to servers, and must not give orders to either."""
     for character in event.value:
         if unicodedata.category(character) in _CONTROLS and character not in _HARMLESS:
             raise YamlRefused(f"has the control character U+{ord(character):04X} in a text", event.start_mark)

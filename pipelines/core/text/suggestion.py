@@ -1,4 +1,4 @@
-"""What somebody who misspelt a name may have meant."""
+"""Suggestions for somebody who misspelt a name."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class CellRefused(ValueError):
         self.fix = fix
 
 
-def cell_text(cell: Any, *, is_ours: bool) -> str:
+def excel_text(cell: Any, *, is_ours: bool) -> str:
     """The text of a cell.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.batch.columns.names import canonical_name
 from pipelines.batch.files.document import MOST_COLUMNS, CsvDialect, Document, check_count, check_header
-from pipelines.batch.files.excel_cells import CellRefused, cell_text
+from pipelines.batch.files.excel_cells import CellRefused, excel_text
 from pipelines.batch.files.excel_sheet import ExcelRefused, SheetTraits, opened, traits_of
 from pipelines.batch.files.source import BatchSource
 from pipelines.batch.findings import Report
@@ -138,7 +138,7 @@ def _texts(line: int, cells: Sequence[Any], ours: Sequence[bool], traits: SheetT
     found: list[str | CellRefused] = []
     for place, cell in enumerate(cells):
         try:
-            found.append(_UNCALCULATED if place + 1 in uncalculated else cell_text(cell, is_ours=ours[place]))
+            found.append(_UNCALCULATED if place + 1 in uncalculated else excel_text(cell, is_ours=ours[place]))
         except CellRefused as refused:
             found.append(refused)
     return found

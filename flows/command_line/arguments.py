@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-BatchFile = Annotated[Path, typer.Argument(metavar="BATCH", help="Batch file: .csv, .yaml or .jsonl.")]
+BatchFile = Annotated[Path, typer.Argument(metavar="BATCH", help="Batch file: .csv, .xlsx, .yaml or .jsonl.")]
 OutputFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 Fallback = Annotated[

@@ -20,7 +20,7 @@ def command(
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
     from flows.command_line.tables import plan_table
     from pipelines.batch import read_batch
-    from pipelines.pricing.coverage import budget_currency, shortfall
+    from pipelines.pricing.budget import budget_currency, shortfall
     from pipelines.pricing.estimate import estimate
     from pipelines.pricing.plan_hash import plan_hash
     from pipelines.providers.profile.load import find_profiles

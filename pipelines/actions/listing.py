@@ -10,7 +10,7 @@ from pipelines.catalogue.load import own_columns
 from pipelines.catalogue.manifest_row import AS_TEXT, COLUMNS, ManifestRow, manifest_row, own_names
 from pipelines.core.errors import SetupError
 from pipelines.core.status import JobStatus
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, ledger_in
@@ -24,7 +24,7 @@ def status_named(words: str) -> JobStatus:
     """
     name = "_".join(words.replace("_", " ").replace("-", " ").casefold().split())
     if name not in set(JobStatus):
-        raise SetupError(f"There is no status {excerpt(words, 40)}. {did_you_mean(name, JobStatus)}")
+        raise SetupError(f"There is no status {quoted(words, 40)}. {did_you_mean(name, JobStatus)}")
     return JobStatus(name)
 
 

@@ -12,29 +12,33 @@ from pipelines.batch.columns.lookalikes import warn_of_lookalikes
 from pipelines.batch.columns.names import Column, parameter_key, recognise
 from pipelines.batch.columns.vendor_words import contrary_keys, vendor_keys
 from pipelines.batch.files.csv_rows import read_csv
-from pipelines.batch.files.document import Dialect, Document, Value
+from pipelines.batch.files.document import CsvDialect, Document, Value
+from pipelines.batch.files.excel_rows import read_excel
 from pipelines.batch.files.jsonl_rows import read_jsonl
-from pipelines.batch.files.settings import Budget, Limits, Settings
+from pipelines.batch.files.settings import BudgetSetting, LimitSettings
 from pipelines.batch.files.source import read_source
 from pipelines.batch.files.yaml_document import read_yaml
 from pipelines.batch.findings import Report
-from pipelines.batch.planning.jobs import Planner, Surroundings
+from pipelines.batch.planning.drafts import Surroundings
+from pipelines.batch.planning.jobs import Planner
 from pipelines.batch.planning.provider import cells_of, fallbacks_of, parameter_keys, provider_named, providers_of
 from pipelines.batch.planning.retired import warn_of_retired
 from pipelines.batch.rows.defaults import FORBIDDEN, PRESET
-from pipelines.batch.rows.duplicate_prompts import warn_of_twins
+from pipelines.batch.rows.duplicate_prompts import warn_of_duplicate_prompts
 from pipelines.batch.rows.template import names_in
 from pipelines.core.errors import Problem
 from pipelines.core.job import Job
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
 
+_READERS = {".csv": read_csv, ".tsv": read_csv, ".xlsx": read_excel, ".jsonl": read_jsonl}  # YAML otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class OutputPlace:
-    """Where a batch wants its videos."""
+    """The place where a batch wants its videos."""
 
     dir: Path | None = None  # resolved against the batch file
     filename: str | None = None  # a template; already applied to every job
@@ -46,7 +50,7 @@ class Table:
 
     header: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]  # None: the row does not have the column; a tuple: a list in YAML or JSON
-    dialect: Dialect  # of the file, where it is a CSV file
+    dialect: CsvDialect  # of the file, where it is a CSV file
 
     def texts(self, index: int) -> tuple[str, ...]:
         """One row as text, as a CSV file can hold it."""
@@ -64,8 +68,8 @@ class Batch:
     columns: tuple[str, ...]  # the user's own columns, in order
     kept: tuple[str, ...]  # those of them that mean nothing to any provider of the batch
     table: Table
-    limits: Limits
-    budget: Budget
+    limits: LimitSettings
+    budget: BudgetSetting
     output: OutputPlace
     delivery: Literal["poll", "callback"]
     profiles: Mapping[str, Profile]  # every provider that was known when it was read, by name
@@ -97,8 +101,7 @@ def read_batch(
     known = shipped_profiles() if profiles is None else profiles
     source = read_source(path)
     report = Report()
-    read = {".csv": read_csv, ".tsv": read_csv, ".jsonl": read_jsonl}.get(source.suffix, read_yaml)
-    document = read(source, report)
+    document = _READERS.get(source.suffix, read_yaml)(source, report)
     for note in document.notes:
         report.warn(document.file, f"{note}.")
     columns, understood = _columns(document, known, provider, fallback, report)
@@ -114,9 +117,9 @@ def read_batch(
     planner = Planner(document, columns, Surroundings(name, path.parent, known, provider, tuple(fallback)), report)
     jobs = planner.plan()
     report.stop_if_wrong()
-    warn_of_twins(jobs, document, report)
+    warn_of_duplicate_prompts(jobs, document, report)
     warn_of_retired(jobs, known, elsewhere, document.file, report)
-    own = planner.own_columns()
+    own, folder = planner.own_columns, document.settings.output.dir
     return Batch(
         name=name,
         path=path,
@@ -127,7 +130,9 @@ def read_batch(
         table=Table(document.header, document.rows, document.dialect),
         limits=document.settings.limits,
         budget=document.settings.budget,
-        output=_output(document.settings, path),
+        output=OutputPlace(
+            path.parent / Path(folder).expanduser() if folder else None, document.settings.output.filename
+        ),
         delivery=document.settings.delivery,
         profiles=known,
         warnings=report.warnings(),
@@ -142,13 +147,13 @@ def plain_name(stem: str) -> str:
 def _columns(
     document: Document, profiles: Mapping[str, Profile], provider: str | None, fallback: Sequence[str], report: Report
 ) -> tuple[dict[str, Column], frozenset[str]]:
-    """What each column means, those of defaults, presets and matrix included, and which others providers understand."""
+    """The columns of all layers with their meanings, and the names that providers understand besides."""
     layers = (document.defaults, *document.presets.values(), *document.combinations)
     every = dict.fromkeys((*document.header, *(name for layer in layers for name in layer)))
     where = f"{document.file}, line 1" if document.kind == "csv" else document.file
     for name in every:
         if FORBIDDEN.search(name):
-            report.problem(where, f"the column {excerpt(name, 40)} has a character that is not text.", "Rename it.")
+            report.problem(where, f"the column {quoted(name, 40)} has a character that is not text.", "Rename it.")
     if any("id" in layer for layer in layers):
         report.problem(where, "defaults, presets and matrix cannot give an id.", "Give ids to the jobs.")
     for place, name in enumerate(document.header):
@@ -159,23 +164,17 @@ def _columns(
     then = parameter_keys(fallbacks_of(document, profiles, fallback)) | vendor_keys(providers)
     then |= {PRESET} if document.kind == "yaml" else set()
     columns = recognise(every, where, report, first, then)
-    warn_of_lookalikes(columns.values(), first | then, lambda: _spoken(document), where, report)
+
+    def spoken() -> frozenset[str]:  # the variables that the templates of the document name
+        cells = (*cells_of(document, "prompt"), *cells_of(document, "filename"))
+        return frozenset().union(*map(names_in, (*cells, document.settings.output.filename or "")))
+
+    warn_of_lookalikes(columns.values(), first | then, spoken, where, report)
     return columns, first | then
-
-
-def _spoken(document: Document) -> frozenset[str]:
-    """The variables that the templates of a document name."""
-    texts = (*cells_of(document, "prompt"), *cells_of(document, "filename"), document.settings.output.filename or "")
-    return frozenset().union(*map(names_in, texts))
 
 
 def _is_known(name: str | None, where: str, profiles: Mapping[str, Profile], report: Report) -> bool:
     if name is None or provider_named(name, profiles) is not None:
         return True
-    report.problem(where, f"there is no provider {excerpt(name, 40)}.", did_you_mean(name, sorted(profiles)))
+    report.problem(where, f"there is no provider {quoted(name, 40)}.", did_you_mean(name, sorted(profiles)))
     return False
-
-
-def _output(settings: Settings, path: Path) -> OutputPlace:
-    folder = settings.output.dir
-    return OutputPlace((path.parent / Path(folder).expanduser()) if folder else None, settings.output.filename)

@@ -1,4 +1,4 @@
-"""What was found wrong, or worth saying, while a batch is read: collected, so that the author sees all of it at once."""
+"""Problems and warnings of a batch, collected while it is read, so that the author sees all of them at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipelines.core.errors import BatchError, Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RowFinding:
     """One thing about one column of one row; the collector knows where the row is."""
 
     column: str  # canonical name; empty where the row as a whole is meant

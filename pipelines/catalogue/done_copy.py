@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from pipelines.batch.files.document import Dialect
+from pipelines.batch.files.document import CsvDialect
 from pipelines.catalogue.failed_rows import FailedRow
 from pipelines.catalogue.manifest_row import ManifestRow
 from pipelines.core.text.amounts import price_text
@@ -23,7 +23,7 @@ DONE_COLUMNS = ("status", "video_path", "cost", "error")
 FAILED_COLUMNS = ("error_code", "error_message")
 
 Cells = Sequence[str]
-_USUAL = Dialect()
+_USUAL = CsvDialect()
 
 
 def write_done_copy(
@@ -32,7 +32,7 @@ def write_done_copy(
     header: Cells,
     rows: Sequence[Cells],
     results: Mapping[int, Sequence[ManifestRow]],
-    dialect: Dialect = _USUAL,
+    dialect: CsvDialect = _USUAL,
 ) -> Path:
     """Write `<input name>.done.csv`, and say where it is.
 
@@ -50,7 +50,9 @@ def write_done_copy(
     return path
 
 
-def write_failed_rows(folder: Path, header: Cells, rows: Sequence[FailedRow], dialect: Dialect = _USUAL) -> Path | None:
+def write_failed_rows(
+    folder: Path, header: Cells, rows: Sequence[FailedRow], dialect: CsvDialect = _USUAL
+) -> Path | None:
     """Write `failed.csv`, and say where it is; with no failure an older one is taken away.
 
     Args:
@@ -99,7 +101,7 @@ def _joined(texts: Iterable[str | None]) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
-def _write(path: Path, header: Cells, added: Cells, rows: Iterable[tuple[Cells, Cells]], dialect: Dialect) -> None:
+def _write(path: Path, header: Cells, added: Cells, rows: Iterable[tuple[Cells, Cells]], dialect: CsvDialect) -> None:
     names = [*header]
     taken = {name.strip().casefold() for name in header}
     for name in added:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow, manifest_row, own_names
 from pipelines.core.errors import LedgerError
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, ledger_in
 from pipelines.ledger.views import JobRecord
@@ -104,7 +104,7 @@ def _frame_of_files(folder: Path) -> pd.DataFrame:
             rows.append(ManifestRow(**given, own=filled))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise LedgerError(
-            f"{path} cannot be read as a manifest: {excerpt(' '.join(str(error).split()), 160)}."
+            f"{path} cannot be read as a manifest: {quoted(' '.join(str(error).split()), 160)}."
         ) from None
     return catalogue_frame(rows, list(own))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from pipelines.core.image import shown
+from pipelines.core.image import shown_reference
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import amount_text
 from pipelines.core.text.times import iso_text
@@ -105,7 +105,7 @@ def manifest_row(record: JobRecord) -> ManifestRow:
     media: dict[str, Any] = output.get("media") or {}
     # Everything that was ordered besides provider, model and prompt, as far as it was said.
     said = order.model_dump(mode="json", exclude={"provider", "model", "prompt", "extra"}, exclude_none=True)
-    said["image_urls"] = [shown(reference) for reference in order.image_urls]
+    said["image_urls"] = [shown_reference(reference) for reference in order.image_urls]
     values = {name: getattr(part, name) for part in (order, job, record) for name in COLUMNS if hasattr(part, name)}
     values |= {name: media.get(name) for name in _OF_MEDIA} | {name: output.get(name) for name in _OF_FILE}
     values |= {

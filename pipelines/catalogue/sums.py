@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from pipelines.catalogue.frame import json_columns
 from pipelines.core.errors import SetupError
 from pipelines.core.status import JobStatus
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.ledger.balances import Balance, Bucket, from_micros
 from pipelines.ledger.storage.schema import attempt
@@ -81,7 +81,7 @@ def sums_by(frame: pd.DataFrame, column: str, paid: Sequence[Payment]) -> list[G
 
     name = {name.casefold(): name for name in frame.columns}.get(column.casefold())
     if name is None:
-        raise SetupError(f"There is no column {excerpt(column, 40)}. {did_you_mean(column, frame.columns)}")
+        raise SetupError(f"There is no column {quoted(column, 40)}. {did_you_mean(column, frame.columns)}")
     values = [json.dumps(value) if isinstance(value, dict) else value for value in json_columns(frame[[name]])[name]]
     jobs = pd.DataFrame(
         {

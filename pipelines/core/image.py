@@ -17,7 +17,7 @@ from typing import Self
 from pipelines.core.errors import ImageUnusable
 
 IMAGE_UNUSABLE = "image_unusable"  # the code of a row whose picture could not be sent; putting it back mends that
-MOST_BYTES = 20 * 1024 * 1024  # what the strictest of the vendors takes in one request
+MOST_IMAGE_BYTES = 20 * 1024 * 1024  # what the strictest of the vendors takes in one request
 _TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _PREFIX = "file:"
 _MARK = "#sha256="
@@ -42,8 +42,8 @@ class LocalImage:
             ImageUnusable: it cannot be read, is too large, or is no JPEG, PNG or WebP.
         """
         try:
-            if path.stat().st_size > MOST_BYTES:
-                raise ImageUnusable(f"is larger than {MOST_BYTES // 1024**2} MB")
+            if path.stat().st_size > MOST_IMAGE_BYTES:
+                raise ImageUnusable(f"is larger than {MOST_IMAGE_BYTES // 1024**2} MB")
             data = path.read_bytes()
         except OSError as error:
             raise ImageUnusable(f"cannot be read ({error.strerror})") from None
@@ -59,8 +59,8 @@ class LocalImage:
         head, _, text = address.partition(",")
         if not head.lower().endswith(";base64"):
             raise ImageUnusable("is no picture in base64")
-        if len(text) > MOST_BYTES * 4 // 3 + 4:
-            raise ImageUnusable(f"is larger than {MOST_BYTES // 1024**2} MB")
+        if len(text) > MOST_IMAGE_BYTES * 4 // 3 + 4:
+            raise ImageUnusable(f"is larger than {MOST_IMAGE_BYTES // 1024**2} MB")
         try:
             data = base64.b64decode(text, validate=True)
         except ValueError:
@@ -95,12 +95,12 @@ Image = str | LocalImage  # an address, or a file
 
 
 def reference_to(path: str, image: LocalImage) -> str:
-    """How an order names a local file: the path as the batch file writes it, and the hash of its bytes."""
+    """The name of a local file in an order: the path as the batch file writes it, and the hash of its bytes."""
     return f"{_PREFIX}{path}{_MARK}{image.sha256}"
 
 
 def is_local(reference: str) -> bool:
-    """Whether a picture is sent along, as a file or out of a data: address, and not opened by the provider."""
+    """Tell whether a picture is sent along, as a file or out of a data: address, and not opened by the provider."""
     return reference[:5].lower() == _DATA or (reference.startswith(_PREFIX) and _MARK in reference)
 
 
@@ -111,7 +111,7 @@ def local_path(reference: str) -> Path | None:
     return Path(reference.removeprefix(_PREFIX).rpartition(_MARK)[0]).expanduser()
 
 
-def shown(reference: str) -> str:
+def shown_reference(reference: str) -> str:
     """A reference as a table shows it: a picture that is written out is named by the hash of what was written."""
     if reference[:5].lower() != _DATA:
         return reference
@@ -119,7 +119,7 @@ def shown(reference: str) -> str:
 
 
 def load(reference: str, folder: Path) -> Image:
-    """What a reference in an order stands for.
+    """The picture that a reference in an order stands for.
 
     Args:
         reference: an entry of `Order.image_urls`; a data: address becomes the picture that it carries, so that it can

@@ -50,7 +50,7 @@ def ratio_of(width: int, height: int) -> str:
 
 
 def has_shape(width: int, height: int, shape: str, slack: float = _SLACK) -> bool:
-    """Whether a picture has a shape. Wider than high is landscape, whatever the ratio; adaptive is every shape.
+    """Tell whether a picture has a shape. Wider than high is landscape, whatever the ratio; adaptive is every shape.
 
     Args:
         width: in pixels.

@@ -1,1 +1,1 @@
-"""What jobs and batches cost, before and while they are paid for. Knows price lists and budgets, and no HTTP."""
+"""Prices of jobs and batches, before and while they are paid for. Knows price lists and budgets, and no HTTP."""

@@ -1,4 +1,4 @@
-"""What a batch costs: the prices of its jobs added up, exactly, by currency and by model."""
+"""The estimate of a batch: the prices of its jobs added up, exactly, by currency and by model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Group(_Sum):
 
 
 class Estimate(_Sum):
-    """What a batch would cost."""
+    """The estimated cost of a batch."""
 
     count: int  # jobs that would be made
     skipped: int  # jobs that are disabled, or remix one that is

@@ -1,4 +1,4 @@
-"""What one job costs, exactly, from the price list of its provider's profile."""
+"""The exact price of one job, from the price list of its provider's profile."""
 
 from __future__ import annotations
 
@@ -29,9 +29,3 @@ def quote(order: Order, profile: Profile) -> Quote | None:
     if order.seconds is None:
         return None
     return Quote(amount * order.seconds, price_row.currency, price_row.assumed)
-
-
-def price(order: Order, profile: Profile) -> Decimal | None:
-    """The price of one order in the currency of its price list, or None where it is unknown."""
-    quoted = quote(order, profile)
-    return quoted.amount if quoted else None

@@ -1,1 +1,1 @@
-"""What the columns of a batch file mean."""
+"""The columns of a batch file and their meanings."""

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from pipelines.batch.columns.names import Column, normalised, parameter_key, refused_meanings
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt, listed
+from pipelines.core.text.counts import first_of
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import edit_distance
 
 _PIXELS = "size, such as 1920x1080"
@@ -73,25 +74,23 @@ def warn_of_lookalikes(
     named = spoken() if found else frozenset()
     for column, suggested in found:
         if column.variable not in named:
-            what = f"the column {excerpt(column.written, 40)} is taken as your own; did you mean {suggested}?"
+            what = f"the column {quoted(column.written, 40)} is taken as your own; did you mean {suggested}?"
             report.warn(where, what)
 
 
 @lru_cache(maxsize=4096)
 def lookalike(key: str) -> str | None:
-    """What a normalised header may have been meant to be, or None."""
+    """The name that a normalised header may have been meant to be, or None."""
     key = normalised(unicodedata.normalize("NFC", key))
     if key in _BY_NAME:
         return _BY_NAME[key]
-    words = {**_BY_NAME, **refused_meanings()}
-    return next((meant for word, meant in words.items() if _is_slip(key, word)), None)
-
-
-def _is_slip(key: str, word: str) -> bool:
-    if len(word) < _SHORTEST or abs(len(key) - len(word)) > 1 or not word.isascii():
-        return False
-    swapped = len(key) == len(word) and sorted(key) == sorted(word)
-    return (swapped or len(word) >= _SHORT) and edit_distance(key, word) == 1
+    for word, meant in {**_BY_NAME, **refused_meanings()}.items():
+        if len(word) < _SHORTEST or abs(len(key) - len(word)) > 1 or not word.isascii():
+            continue
+        swapped = len(key) == len(word) and sorted(key) == sorted(word)
+        if (swapped or len(word) >= _SHORT) and edit_distance(key, word) == 1:
+            return meant
+    return None
 
 
 def own_columns_words(kept: tuple[str, ...]) -> str:
@@ -100,4 +99,4 @@ def own_columns_words(kept: tuple[str, ...]) -> str:
         return ""
     last = "They go" if len(kept) > 1 else "It goes"
     noun = "Columns" if len(kept) > 1 else "Column"
-    return f"{noun} of your own: {listed([excerpt(name, 40) for name in kept])}. {last} to the manifest."
+    return f"{noun} of your own: {first_of([quoted(name, 40) for name in kept], 20)}. {last} to the manifest."

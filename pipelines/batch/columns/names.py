@@ -1,4 +1,4 @@
-"""Which columns mean what: our own names, what people call them elsewhere, and the user's own columns.
+"""The names of columns: our own, what people call them elsewhere, and the user's own.
 
 A header that is nearly one of ours is refused: a misspelt column must not buy a default.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt, listed
+from pipelines.core.text.counts import first_of
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import edit_distance
 
 #: The columns that reelbatch understands, in the order in which it shows them.
@@ -179,12 +180,12 @@ def recognise(
             continue
         twin = taken.setdefault(meaning, name)
         if twin != name:
-            what = f"the columns {excerpt(twin, 40)} and {excerpt(name, 40)} mean the same."
+            what = f"the columns {quoted(twin, 40)} and {quoted(name, 40)} mean the same."
             report.problem(where, what, f'Keep one of them as "{meaning}".')
         elif meaning != key:
-            report.warn(where, f"the column {excerpt(name, 40)} is read as {meaning}.")
+            report.warn(where, f"the column {quoted(name, 40)} is read as {meaning}.")
     if "prompt" not in taken:
-        found = listed([excerpt(name, 40) for name in written]) or "none"
+        found = first_of([quoted(name, 40) for name in written], 20) or "none"
         report.problem(where, f"there is no prompt. Columns found: {found}.", 'Name the column with the text "prompt".')
     return columns
 
@@ -193,7 +194,7 @@ def _check_own(name: str, where: str, report: Report, known: frozenset[str]) -> 
     meant = near_miss(normalised(name)) if parameter_key(name) not in known else None
     if meant:
         fix = f'Write "{meant}", or give your own column another name.'
-        report.problem(where, f'the column {excerpt(name, 40)} looks like "{meant}" and would have no effect.', fix)
+        report.problem(where, f'the column {quoted(name, 40)} looks like "{meant}" and would have no effect.', fix)
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""What a provider's requests call the things that our columns say: one knows the length as durationSeconds. Pure.
+"""A provider's own words for the things that our columns say: one knows the length as durationSeconds. Pure.
 
 Such a name is no column of the user's own in a row of that provider: kept as one, it would buy another clip in silence.
 """
@@ -15,7 +15,7 @@ from pipelines.providers.profile.model import Mode, Profile
 _VEO_FRAMES = ("image", "lastFrame")
 
 #: The column of ours that says the same. A clip to remix and an address to call are given in other words, or elsewhere.
-Meaning = Literal["model", "seconds", "size", "orientation", "image_url", "remix_of", "callback"]
+ColumnMeaning = Literal["model", "seconds", "size", "orientation", "image_url", "remix_of", "callback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class Word:
     """One field of a provider's requests."""
 
     field: str  # as the request spells it
-    meaning: Meaning
+    meaning: ColumnMeaning
     place: int | None = None  # of an image that has a field for itself: how many stand before it
 
 
-def image_fields(mode: Mode, profile: Profile) -> tuple[str, ...]:
+def image_field_names(mode: Mode, profile: Profile) -> tuple[str, ...]:
     """The fields of a mode that take reference images, in the order of these where each takes one."""
     rule = mode.images
     if not rule.most or mode.prompt_style == "content":
@@ -40,7 +40,7 @@ def image_fields(mode: Mode, profile: Profile) -> tuple[str, ...]:
 
 
 def selecting_names(profile: Profile) -> Mapping[str, str]:
-    """What own columns may mean to this profile: fixed keys and parameters of its modes, by their plainest spelling."""
+    """Fixed keys and parameters of a profile's modes, which own columns may mean, by their plainest spelling."""
     names = {parameter_key(name): name for mode in profile.modes for name in (*mode.fixed, *mode.parameters)}
     rules = (item for mode in profile.modes for item in mode.parameters.items())
     return {parameter_key(rule.field): name for name, rule in rules if rule.field} | names
@@ -73,7 +73,7 @@ def _words_of(mode: Mode, profile: Profile) -> Iterator[Word]:
     if mode.orientation is not None:
         yield Word(mode.orientation.field, "orientation")
     in_places = mode.images.style == "each" or (mode.contract or profile.contract) == "veo"
-    for place, field in enumerate(image_fields(mode, profile)):
+    for place, field in enumerate(image_field_names(mode, profile)):
         yield Word(field, "image_url", place if in_places else None)
     if mode.remix is not None and mode.remix.field is not None:
         yield Word(mode.remix.field, "remix_of")

@@ -1,1 +1,1 @@
-"""A batch file as it was written: CSV, JSONL or YAML becomes a document."""
+"""A batch file as it was written: CSV, Excel, JSONL or YAML becomes a document."""

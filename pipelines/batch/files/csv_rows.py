@@ -6,13 +6,15 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
-from pipelines.batch.columns.names import canonical_name, normalised
-from pipelines.batch.files.document import MOST_COLUMNS, Dialect, Document, check_count
-from pipelines.batch.files.source import MOST_BYTES, Source
+from pipelines.batch.columns.names import canonical_name
+from pipelines.batch.files.document import CsvDialect, Document, check_count, check_header
+from pipelines.batch.files.source import MOST_BATCH_BYTES, BatchSource
 from pipelines.batch.findings import Report
 from pipelines.core.errors import BatchError, Problem
-from pipelines.core.text.excerpt import excerpt, listed
+from pipelines.core.text.counts import first_of
+from pipelines.core.text.excerpt import quoted
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
@@ -23,7 +25,7 @@ _DECLARED = re.compile(r'\s*"?sep=([,;\t|])"?[,;\t| ]*(?:[\r\n]|$)', re.IGNORECA
 _MOST_LINES_IN_A_CELL = 500
 
 
-def read_csv(source: Source, report: Report) -> Document:
+def read_csv(source: BatchSource, report: Report) -> Document:
     """Read a CSV or TSV file. Short and long rows go to the report.
 
     Raises:
@@ -31,7 +33,7 @@ def read_csv(source: Source, report: Report) -> Document:
     """
     file = source.path.name
     # The reader's own cap is lower than ours, and its message knows nothing of rows.
-    csv.field_size_limit(max(csv.field_size_limit(), MOST_BYTES))
+    csv.field_size_limit(max(csv.field_size_limit(), MOST_BATCH_BYTES))
     declared = _DECLARED.match(source.text)
     separator = declared[1] if declared else _separator(source, file)
     records = _records(source.text, separator, file)
@@ -39,7 +41,7 @@ def read_csv(source: Source, report: Report) -> Document:
         next(records)
     header_line, header = next(records, (1, []))
     names = tuple(name.strip() for name in header)
-    _check_header(names, f"{file}, line {header_line}", report)
+    check_header(names, f"{file}, line {header_line}", report)
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
     broken: set[int] = set()
@@ -56,11 +58,11 @@ def read_csv(source: Source, report: Report) -> Document:
         report.problem(file, "has a header and no rows.", "Add a row below the header.")
         report.stop_if_wrong()
     notes = source.notes if separator == "," else (*source.notes, f"read as {_SEPARATORS[separator]}-separated")
-    dialect = Dialect(separator, source.marked)
+    dialect = CsvDialect(separator, source.marked)
     return Document(file, "csv", names, tuple(rows), tuple(lines), frozenset(broken), notes=notes, dialect=dialect)
 
 
-def _separator(source: Source, file: str) -> str:
+def _separator(source: BatchSource, file: str) -> str:
     """The separator, told from the header line alone.
 
     Raises:
@@ -71,7 +73,11 @@ def _separator(source: Source, file: str) -> str:
         raise BatchError([Problem(file, "is empty.", "Its first line names the columns, at least: prompt")])
     if source.suffix == ".tsv":
         return "\t"
-    split = {mark: _names(header, mark) for mark in _SEPARATORS if mark in header}
+    split: dict[str, list[str]] = {}
+    for mark in _SEPARATORS:
+        if mark in header:
+            with suppress(csv.Error):  # an unclosed quote is reported where the whole file is read
+                split[mark] = next(csv.reader([header], delimiter=mark, strict=True))
     fitting = [mark for mark, names in split.items() if any(canonical_name(name) == "prompt" for name in names)]
     if len(fitting) > 1:
         found = " and ".join(_SEPARATORS[mark] for mark in fitting)
@@ -79,13 +85,6 @@ def _separator(source: Source, file: str) -> str:
     if fitting:
         return fitting[0]
     return max(split, key=lambda mark: len(split[mark]), default=",")
-
-
-def _names(header: str, separator: str) -> list[str]:
-    try:
-        return next(csv.reader([header], delimiter=separator, strict=True))
-    except csv.Error:
-        return []  # an unclosed quote is reported where the whole file is read
 
 
 def _records(text: str, separator: str, file: str) -> Iterator[tuple[int, list[str]]]:
@@ -113,24 +112,12 @@ def _check_lines(lines: int) -> None:
         raise csv.Error(f"a cell goes on for more than {_MOST_LINES_IN_A_CELL} lines")
 
 
-def _check_header(names: tuple[str, ...], where: str, report: Report) -> None:
-    if len(names) > MOST_COLUMNS:
-        report.problem(where, f"has more than {MOST_COLUMNS} columns.", "Remove those that you do not need.")
-        report.stop_if_wrong()
-    seen: dict[str, int] = {}
-    for position, name in enumerate(names, start=1):
-        twin = seen.setdefault(normalised(name), position)
-        if name and twin != position:
-            what = f"the columns {twin} and {position} have the same name, {excerpt(name, 40)}."
-            report.problem(where, what, "Rename or remove one of them.")
-
-
 def _report_length(cells: list[str], names: tuple[str, ...], where: str, report: Report) -> None:
     if len(cells) < len(names):
-        missing = listed(names[len(cells) :])
+        missing = first_of(names[len(cells) :], 20)
         report.problem(
             where, f"has {len(cells)} cells for {len(names)} columns; missing: {missing}.", "Complete the row."
         )
         return
-    what = f"has {len(cells)} cells for {len(names)} columns; too many: {excerpt(' '.join(cells[len(names) :]))}."
+    what = f"has {len(cells)} cells for {len(names)} columns; too many: {quoted(' '.join(cells[len(names) :]))}."
     report.problem(where, what, "Put quotes around a cell that contains the separator.")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
-from pipelines.batch.files.document import Document, Scalar, Value, align, check_count, json_text
-from pipelines.batch.files.source import Source
+from pipelines.batch.files.document import Document, Scalar, Value, align, check_count, json_text, refuse_constant
+from pipelines.batch.files.source import BatchSource
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 
 _EXAMPLE = 'Write one JSON object a line: {"prompt": "..."}'
 
 
-def read_jsonl(source: Source, report: Report) -> Document:
+def read_jsonl(source: BatchSource, report: Report) -> Document:
     """Read a JSONL file. Lines that are not an object or a text go to the report.
 
     Raises:
@@ -31,7 +31,10 @@ def read_jsonl(source: Source, report: Report) -> Document:
         try:
             records.append(_record(line))
         except (ValueError, RecursionError) as error:
-            report.problem(f"{file}, line {number}", f"{_wrong(error)}.", _EXAMPLE)
+            what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            if isinstance(error, json.JSONDecodeError):  # it counts lines within the one that it was given
+                what = f"is not JSON at character {error.pos + 1}: {error.msg[:1].lower()}{error.msg[1:]}"
+            report.problem(f"{file}, line {number}", f"{what}.", _EXAMPLE)
             broken.add(len(records))
             records.append({})
     if not records:
@@ -44,7 +47,7 @@ def read_jsonl(source: Source, report: Report) -> Document:
 def _record(line: str) -> dict[str, Value]:
     # Numbers stay as they are written: they become text, and text has no rounding.
     parsed = json.loads(
-        line, object_pairs_hook=_unique, parse_int=Scalar, parse_float=Scalar, parse_constant=_no_constant
+        line, object_pairs_hook=_unique, parse_int=Scalar, parse_float=Scalar, parse_constant=refuse_constant
     )
     if isinstance(parsed, str) and line.lstrip().startswith('"'):  # a number is text by now, but no prompt
         return {"prompt": parsed}
@@ -53,26 +56,13 @@ def _record(line: str) -> dict[str, Value]:
     return {key: as_value(value) for key, value in parsed.items()}
 
 
-def _wrong(error: Exception) -> str:
-    """What is wrong with a line. The reader counts lines within the one that it was given, so its place is said anew."""
-    if isinstance(error, RecursionError):
-        return "is nested too deeply"
-    if isinstance(error, json.JSONDecodeError):
-        return f"is not JSON at character {error.pos + 1}: {error.msg[:1].lower()}{error.msg[1:]}"
-    return str(error)
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
         twin = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"has the key {excerpt(twin, 40)} twice")
+        raise ValueError(f"has the key {quoted(twin, 40)} twice")
     return record
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
 
 
 def as_value(parsed: Any) -> Value:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt, listed
+from pipelines.core.text.counts import first_of
+from pipelines.core.text.excerpt import quoted
 
 #: A matrix may make this many jobs of a batch.
 MOST_COMBINATIONS = 100_000
@@ -33,7 +34,7 @@ def combinations(node: Any, where: str, report: Report) -> tuple[Mapping[str, st
         return ()
     before = len(report.problems)
     lists = {
-        str(name).strip(): _values(values, f"{where}, {excerpt(str(name), 40)}", report)
+        str(name).strip(): _values(values, f"{where}, {quoted(str(name), 40)}", report)
         for name, values in node.items()
         if name not in {"include", "exclude"}
     }
@@ -79,7 +80,9 @@ def _values(node: Any, where: str, report: Report) -> list[str]:
         return []
     twins = [value for value, count in Counter(value.strip() for value in values).items() if count > 1]
     if twins:
-        report.problem(where, f"names {listed([excerpt(twin, 40) for twin in twins])} twice.", "Name each value once.")
+        report.problem(
+            where, f"names {first_of([quoted(twin, 40) for twin in twins], 20)} twice.", "Name each value once."
+        )
     return [value.strip() for value in values]
 
 
@@ -103,5 +106,5 @@ def _check_excluded(exclude: list[_Combination], lists: dict[str, list[str]], wh
     for entry in exclude:
         for name, value in entry.items():
             if value not in lists.get(name, ()):
-                what = f"{excerpt(name, 40)} = {excerpt(value, 40)} is not in the matrix, so it excludes nothing."
-                report.problem(f'{where}, "exclude"', what, f"Variables: {listed(list(lists)) or 'none'}.")
+                what = f"{quoted(name, 40)} = {quoted(value, 40)} is not in the matrix, so it excludes nothing."
+                report.problem(f'{where}, "exclude"', what, f"Variables: {first_of(list(lists), 20) or 'none'}.")

@@ -1,4 +1,4 @@
-"""What a YAML batch says about the run as a whole: limits, budget, output, delivery."""
+"""Settings of a YAML batch for the run as a whole: limits, budget, output, delivery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 
 
@@ -18,31 +18,26 @@ class _Setting(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _without_unit(value: object) -> object:
-    return value.strip().removesuffix("s").strip() if isinstance(value, str) else value
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-class Limits(_Setting):
-    """How fast this batch may go. None: as the provider's profile says."""
+class LimitSettings(_Setting):
+    """The pace that this batch may go at. None: as the provider's profile says."""
 
     in_flight: int | None = Field(None, ge=1, le=100_000)
     per_minute: float | None = Field(None, gt=0, le=1_000_000)
-    poll_every: Annotated[float | None, BeforeValidator(_without_unit)] = Field(None, ge=0.05, le=86_400)  # seconds
+    poll_every: Annotated[
+        float | None,
+        BeforeValidator(lambda value: value.strip().removesuffix("s").strip() if isinstance(value, str) else value),
+    ] = Field(None, ge=0.05, le=86_400)  # seconds
 
 
-class Budget(_Setting):
-    """What this batch may cost at most. None: no cap of its own."""
+class BudgetSetting(_Setting):
+    """The most that this batch may cost. None: no cap of its own."""
 
     max: Decimal | None = Field(None, ge=0)
     currency: str | None = Field(None, pattern="^[A-Z]{3}$")  # None: that of the prices
 
 
 class Output(_Setting):
-    """Where the videos go. `dir` is relative to the batch file."""
+    """The place of the videos. `dir` is relative to the batch file."""
 
     dir: str | None = Field(None, pattern=r"^[^\x00-\x1f]+$")
     filename: str | None = Field(None, min_length=1)  # a template, for rows without a name of their own
@@ -53,9 +48,11 @@ class Settings(_Setting):
 
     name: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f/\\]+$")
     provider: str | None = None
-    fallback: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()  # of rows that name none, in order
-    limits: Limits = Limits()
-    budget: Budget = Budget()
+    fallback: Annotated[
+        tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+    ] = ()  # of rows that name none, in order
+    limits: LimitSettings = LimitSettings()
+    budget: BudgetSetting = BudgetSetting()
     output: Output = Output()
     delivery: Literal["poll", "callback"] = "poll"
 
@@ -73,26 +70,22 @@ def parse_settings(values: Mapping[str, Any], file: str, report: Report) -> Sett
     try:
         return Settings.model_validate(dict(values))
     except ValidationError as error:
+        nested: dict[str, type[_Setting]] = {"limits": LimitSettings, "budget": BudgetSetting, "output": Output}
         wrong = {detail["loc"][0] for detail in error.errors(include_url=False)}
         for detail in error.errors(include_url=False):
             path = [str(part) for part in detail["loc"]]
             where = f'{file}, "{".".join(path)}"'
             if detail["type"] == "extra_forbidden":
-                report.problem(where, "is not a known setting.", did_you_mean(path[-1], _known_beside(path)))
+                report.problem(
+                    where,
+                    "is not a known setting.",
+                    did_you_mean(path[-1], list(nested.get(path[0], Settings).model_fields)),
+                )
             elif detail["type"] == "model_type":
-                fix = f"Write {path[-1]}: {_example(path[-1], str(detail['input']))}."
-                report.problem(where, f"{excerpt(str(detail['input']), 40)} does not say of what.", fix)
+                given = str(detail["input"])
+                part, form, otherwise = _PARTS[path[-1]]  # with the value that was given, where that can be meant
+                fix = f"Write {path[-1]}: {{{part}: {given if re.fullmatch(form, given) else otherwise}}}."
+                report.problem(where, f"{quoted(given, 40)} does not say of what.", fix)
             else:
-                report.problem(where, f"{excerpt(str(detail['input']), 40)} does not fit: {detail['msg']}.")
+                report.problem(where, f"{quoted(str(detail['input']), 40)} does not fit: {detail['msg']}.")
         return Settings.model_validate({key: value for key, value in values.items() if key not in wrong})
-
-
-def _example(setting: str, given: str) -> str:
-    """How a setting that has parts is written, with the value that was given alone where that can be meant."""
-    part, form, otherwise = _PARTS[setting]
-    return f"{{{part}: {given if re.fullmatch(form, given) else otherwise}}}"
-
-
-def _known_beside(path: list[str]) -> list[str]:
-    nested: dict[str, type[_Setting]] = {"limits": Limits, "budget": Budget, "output": Output}
-    return list(nested.get(path[0], Settings).model_fields)

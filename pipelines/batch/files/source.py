@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import io
 import os
 import stat
 from dataclasses import dataclass
@@ -13,27 +12,31 @@ from pathlib import Path
 from pipelines.core.errors import BatchError, Problem
 
 #: What a batch file may be called.
-BATCH_SUFFIXES = (".csv", ".tsv", ".yaml", ".yml", ".jsonl")
+BATCH_SUFFIXES = (".csv", ".tsv", ".xlsx", ".yaml", ".yml", ".jsonl")
+
+#: What other spreadsheets are called.
+_SPREADSHEETS = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 
 #: A batch file may be this large, in bytes.
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BATCH_BYTES = 64 * 1024 * 1024
 
 _SAVE_AS = 'Save it as UTF-8 (in Excel: "CSV UTF-8").'
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class BatchSource:
     """One batch file as it was read. The hash is of the very bytes that were parsed."""
 
     path: Path
     suffix: str  # lower case, one of BATCH_SUFFIXES
-    text: str
+    text: str  # empty where the bytes are no text
     sha256: str
     notes: tuple[str, ...] = ()
     marked: bool = False  # it began with a byte order mark
+    raw: bytes = b""  # of an .xlsx file
 
 
-def read_source(path: Path, most_bytes: int = MOST_BYTES) -> Source:
+def read_source(path: Path, most_bytes: int = MOST_BATCH_BYTES) -> BatchSource:
     """Read one batch file.
 
     Raises:
@@ -45,17 +48,25 @@ def read_source(path: Path, most_bytes: int = MOST_BYTES) -> Source:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _refused(path, f"cannot be read: {reason}.", "Check the path.") from None
+    if suffix == ".xlsx":
+        return BatchSource(path, suffix, "", hashlib.sha256(raw).hexdigest(), raw=raw)
     text, notes = decode(raw, path)
     marked = raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return Source(path, suffix, text, hashlib.sha256(raw).hexdigest(), notes, marked)
+    return BatchSource(path, suffix, text, hashlib.sha256(raw).hexdigest(), notes, marked)
 
 
 def _read_bounded(path: Path, most_bytes: int) -> bytes:
     with open(path, "rb", buffering=0, opener=_open_regular) as file:
         if path.suffix.lower() not in BATCH_SUFFIXES:
             what = f"is a {path.suffix} file." if path.suffix else "has no ending that tells its kind."
-            raise _refused(path, what, f"Known kinds: {', '.join(BATCH_SUFFIXES)}.")
-        raw = _read_up_to(file, most_bytes + 1)
+            known = f"Known kinds: {', '.join(BATCH_SUFFIXES)}."
+            raise _refused(path, what, "Save it as .xlsx." if path.suffix.lower() in _SPREADSHEETS else known)
+        # The size that the file system tells may be stale, as the file may be growing: only what is read counts.
+        parts, left = [], most_bytes + 1
+        while left > 0 and (part := file.read(min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+    raw = b"".join(parts)
     if len(raw) > most_bytes:
         raise _refused(path, f"is larger than {most_bytes / 1024 / 1024:g} MiB.", "Split it into several batches.")
     return raw
@@ -70,15 +81,6 @@ def _open_regular(path: str, flags: int) -> int:
     os.close(descriptor)
     what, fix = ("folder", "Name the batch file in it.") if stat.S_ISDIR(kind) else ("device or a pipe", "Name a file.")
     raise _refused(Path(path), f"is a {what}.", fix)
-
-
-def _read_up_to(file: io.RawIOBase, most: int) -> bytes:
-    # The size that the file system tells may be stale, as the file may be growing: only what is read counts.
-    parts: list[bytes] = []
-    while most > 0 and (part := file.read(min(most, 1 << 20))):
-        parts.append(part)
-        most -= len(part)
-    return b"".join(parts)
 
 
 def decode(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
@@ -99,19 +101,14 @@ def decode(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     try:
         text = raw[skipped:].decode(encoding)
     except UnicodeDecodeError as error:
-        before = raw[skipped : skipped + error.start].decode(encoding)
+        before = raw[skipped : skipped + error.start].decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         byte = raw[error.start + skipped]
-        what = f"is not {encoding.upper()}: byte 0x{byte:02x} in line {_lines(before)} is no letter there."
+        what = f"is not {encoding.upper()}: byte 0x{byte:02x} in line {1 + before.count(chr(10))} is no letter there."
         raise _refused(path, what, _SAVE_AS) from None
     if "\0" in text:
         offset = raw.find(b"\0" if encoding == "utf-8" else b"\0\0")
         raise _refused(path, f"has a NUL at offset {offset}; perhaps it is UTF-16 without a byte order mark.", _SAVE_AS)
     return text, (f"read as {encoding.upper()}",) if encoding != "utf-8" else ()
-
-
-def _lines(text: str) -> int:
-    """The line in which a text ends, whatever ends its lines."""
-    return 1 + text.replace("\r\n", "\n").replace("\r", "\n").count("\n")
 
 
 def _refused(path: Path, what: str, fix: str) -> BatchError:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from pipelines.batch.files.document import Document, Value, align
+from pipelines.batch.files.document import Document, Scalar, Value, align
 from pipelines.batch.files.jsonl_rows import as_value
 from pipelines.batch.files.matrix import combinations
 from pipelines.batch.files.settings import parse_settings
-from pipelines.batch.files.source import Source
-from pipelines.batch.files.yaml_events import Mapping, YamlRefused, parse_yaml
+from pipelines.batch.files.source import BatchSource
 from pipelines.batch.findings import Report
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
+from pipelines.core.text.strict_yaml import YamlMapping, YamlRefused, parse_long_yaml
 from pipelines.core.text.suggestion import did_you_mean
 
 _SETTINGS = ("name", "provider", "fallback", "limits", "budget", "output", "delivery")
@@ -26,8 +27,11 @@ _ELSEWHERE = {
     "videos": "jobs",
 }
 
+#: What JSON has a literal for. `no` and 012 are not among it.
+_LITERAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|True|TRUE|false|False|FALSE")
 
-def read_yaml(source: Source, report: Report) -> Document:
+
+def read_yaml(source: BatchSource, report: Report) -> Document:
     """Read a YAML batch. What is wrong with its settings goes to the report.
 
     Raises:
@@ -51,34 +55,34 @@ def read_yaml(source: Source, report: Report) -> Document:
     return Document(file, "yaml", header, rows, tuple(lines), broken, defaults, presets, matrix, settings, notes)
 
 
-def _parsed(source: Source, file: str, report: Report) -> Mapping:
+def _parsed(source: BatchSource, file: str, report: Report) -> YamlMapping:
     try:
-        document = parse_yaml(source.text)
+        document = parse_long_yaml(source.text, _as_written, "; use defaults or presets")
     except YamlRefused as refused:
         report.problem(f"{file}, line {refused.line}" if refused.line else file, f"{refused}.")
         document = None
-    if not isinstance(document, Mapping) and not report.problems:
+    if not isinstance(document, YamlMapping) and not report.problems:
         report.problem(file, "is not a mapping.", "Begin with `version: 1` and a list `jobs:`.")
     report.stop_if_wrong()
-    assert isinstance(document, Mapping)
+    assert isinstance(document, YamlMapping)
     return document
 
 
-def _check_keys(document: Mapping, file: str, report: Report) -> None:
+def _check_keys(document: YamlMapping, file: str, report: Report) -> None:
     for key in document:
         if key not in _KEYS:
             hint = f'Use "{_ELSEWHERE[key]}".' if key in _ELSEWHERE else did_you_mean(key, _KEYS)
-            report.problem(f"{file}, {excerpt(key, 40)}", "is not a key of a batch.", hint)
+            report.problem(f"{file}, {quoted(key, 40)}", "is not a key of a batch.", hint)
     version = document.get("version", "1")
     if version != "1":
-        report.problem(f'{file}, "version"', f"{excerpt(str(version), 40)} is not known.", "Write `version: 1`.")
+        report.problem(f'{file}, "version"', f"{quoted(str(version), 40)} is not known.", "Write `version: 1`.")
 
 
 def _columns(node: Any, where: str, report: Report) -> dict[str, Value]:
     """A mapping of columns to values, such as `defaults`."""
     if node is None:
         return {}
-    if not isinstance(node, Mapping):
+    if not isinstance(node, YamlMapping):
         report.problem(where, "is not a mapping.", "Write `column: value` lines.")
         return {}
     return {key.strip(): as_value(value) for key, value in node.items()}
@@ -87,13 +91,13 @@ def _columns(node: Any, where: str, report: Report) -> dict[str, Value]:
 def _presets(node: Any, where: str, report: Report) -> dict[str, dict[str, Value]]:
     if node is None:
         return {}
-    if not isinstance(node, Mapping):
+    if not isinstance(node, YamlMapping):
         report.problem(where, "is not a mapping.", "Write a name, and below it the columns that it sets.")
         return {}
-    return {name: _columns(columns, f"{where}, {excerpt(name, 40)}", report) for name, columns in node.items()}
+    return {name: _columns(columns, f"{where}, {quoted(name, 40)}", report) for name, columns in node.items()}
 
 
-def _jobs(document: Mapping, file: str, report: Report) -> tuple[list[dict[str, Value]], list[int], frozenset[int]]:
+def _jobs(document: YamlMapping, file: str, report: Report) -> tuple[list[dict[str, Value]], list[int], frozenset[int]]:
     jobs = document.get("jobs")
     if not isinstance(jobs, list) or not jobs:
         report.problem(f'{file}, "jobs"', "there are no jobs.", "Write a list: `jobs:` and below it `- prompt: ...`")
@@ -103,7 +107,7 @@ def _jobs(document: Mapping, file: str, report: Report) -> tuple[list[dict[str, 
     broken: set[int] = set()
     line = document.line
     for number, job in enumerate(jobs, start=1):
-        if isinstance(job, Mapping):
+        if isinstance(job, YamlMapping):
             line = job.line
             records.append({key.strip(): as_value(value) for key, value in job.items()})
         elif isinstance(job, str):
@@ -114,3 +118,8 @@ def _jobs(document: Mapping, file: str, report: Report) -> tuple[list[dict[str, 
             broken.add(number - 1)
         lines.append(line)
     return records, lines, frozenset(broken)
+
+
+def _as_written(text: str) -> str:
+    """An unquoted text stays text, so that `no` is not False and `012` is not 10."""
+    return Scalar(text) if text[0] in "-0123456789tTfF" and _LITERAL.fullmatch(text) else text

@@ -1,1 +1,1 @@
-"""Which mode of a provider a row fits, and what the row buys in it."""
+"""Rows are matched with the modes of a provider: mode, size, images, parameters."""

@@ -1,26 +1,26 @@
-"""What a row asks for, what a mode makes of it, and what is found while one is fitted to the other."""
+"""The values of matching: the clip that a row asks for, and its fit in one mode."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.batch.findings import Finding
-from pipelines.core.text.excerpt import listed
+from pipelines.batch.findings import RowFinding
+from pipelines.core.text.counts import first_of
 from pipelines.providers.profile.model import Mode, Profile
 
 #: How far a row is from a mode: a model that is another mode's, a value that the mode does not have at all, or one
 #: that only another model has.
-OTHER_FAMILY, FOREIGN, OTHER_MODEL = 100, 2, 1
+OTHER_MODE, FOREIGN, OTHER_MODEL = 100, 2, 1
 
 
-#: Stands in a wish for a value that decides nothing, such as a seed; each row has its own. No cell can contain it.
+#: Stands in a requested for a value that decides nothing, such as a seed; each row has its own. No cell can contain it.
 ANY = "\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a row asks for, as far as it decides the mode. None: not given."""
+class RequestedClip:
+    """The clip that a row asks for, as far as that decides the mode. None: not given."""
 
     model: str | None = None
     seconds: int | None = None
@@ -46,66 +46,65 @@ class Fit:
     size: str | None
     orientation: str | None
     parameters: tuple[tuple[str, Any], ...]  # as the request takes them
-    problems: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
+    problems: tuple[RowFinding, ...]
+    warnings: tuple[RowFinding, ...]
     distance: int  # 0: it fits
 
 
 @dataclass(slots=True)
 class Fitting:
-    """One wish while it is fitted to one mode of a profile."""
+    """One requested while it is fitted to one mode of a profile."""
 
     profile: Profile
     mode: Mode
-    wish: Wish
+    requested: RequestedClip
     model: str
-    problems: list[Finding] = field(default_factory=list)
-    warnings: list[Finding] = field(default_factory=list)
+    problems: list[RowFinding] = field(default_factory=list)
+    warnings: list[RowFinding] = field(default_factory=list)
     distance: int = 0
 
     def refuse(self, column: str, what: str, fix: str, distance: int = FOREIGN) -> None:
         """Note something that the mode does not take."""
-        self.problems.append(Finding(column, what, fix))
+        self.problems.append(RowFinding(column, what, fix))
         self.distance += distance
 
     def warn(self, column: str, what: str, fix: str = "") -> None:
         """Note something that may not be meant."""
-        self.warnings.append(Finding(column, what, fix))
+        self.warnings.append(RowFinding(column, what, fix))
 
     @property
     def label(self) -> str:
-        """What messages call the mode."""
+        """The name of the mode in messages."""
         return f"{self.profile.name} {self.mode.name}" if len(self.profile.modes) > 1 else self.profile.name
 
     @property
     def unlisted(self) -> bool:
-        """Whether the model is one that an open profile does not know, so that nobody here knows its limits."""
+        """True for a model that an open profile does not know, so that nobody here knows its limits."""
         return self.profile.open_models and self.model not in self.mode.models
 
     @property
     def inherited(self) -> bool:
-        """Whether everything but the prompt is that of the clip that is remixed."""
-        return self.wish.remix and self.mode.remix is not None and self.mode.remix.only_prompt
+        """True where everything but the prompt is that of the clip that is remixed."""
+        return self.requested.remix and self.mode.remix is not None and self.mode.remix.only_prompt
 
-    def kin(self) -> list[Mode]:
+    def modes_with_model(self) -> list[Mode]:
         """The modes that have the model; all of them where none does."""
         modes = self.profile.modes
         return [mode for mode in modes if self.model in mode.models] or list(modes)
 
     def others(self, able: list[Mode]) -> str:
         """A sentence that names the modes that can, and what else they want of the row, if there are any."""
-        return f"{self.profile.name} {listed([self._with_terms(mode) for mode in able], 5)} can." if able else ""
+        named = []
+        for mode in able:
+            seconds, terms = self.requested.seconds, []
+            if self.model not in mode.models and not self.unlisted:
+                terms.append(f"model {first_of(mode.models, 3)}")
+            if seconds is not None and mode.seconds and not mode.seconds.takes(seconds):
+                terms.append(f"{', '.join(mode.seconds.wording())} s")
+            named.append(f"{mode.name} ({'; '.join(terms)})" if terms else mode.name)
+        return f"{self.profile.name} {first_of(named, 5)} can." if named else ""
 
-    def _with_terms(self, mode: Mode) -> str:
-        """A mode, and in brackets what of the row it would not take."""
-        wish, terms = self.wish, []
-        if self.model not in mode.models and not self.unlisted:
-            terms.append(f"model {listed(mode.models, 3)}")
-        if wish.seconds is not None and mode.seconds and not mode.seconds.takes(wish.seconds):
-            terms.append(f"{', '.join(mode.seconds.wording())} s")
-        return f"{mode.name} ({'; '.join(terms)})" if terms else mode.name
-
-    def alternatives(self, here: tuple[str, ...], kin: dict[str, tuple[str, ...]]) -> str:
+    def alternatives(self, here: tuple[str, ...], other: dict[str, tuple[str, ...]]) -> str:
         """A sentence that names what is allowed here, and in the modes beside."""
-        others = [f"{name} takes {', '.join(allowed)}" for name, allowed in kin.items() if name != self.mode.name]
+        others = [f"{name} takes {', '.join(allowed)}" for name, allowed in other.items() if name != self.mode.name]
         return f"Allowed: {', '.join(here)}" + (f" ({'; '.join(others)})." if others else ".")

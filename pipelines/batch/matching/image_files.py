@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.batch.findings import Finding
+from pipelines.batch.findings import RowFinding
 from pipelines.batch.rows.reference import is_address, is_data
 from pipelines.core.errors import ImageUnusable
 from pipelines.core.image import LocalImage, reference_to
 from pipelines.core.shape import pixels_of
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.model import Mode, Profile
 
 _COLUMN = "image_url"
@@ -28,7 +28,7 @@ class Picture:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is sent along, and not opened by the provider."""
+        """True where it is sent along, and not opened by the provider."""
         return self.pixels is not None
 
 
@@ -37,50 +37,45 @@ class Pictures:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._found: dict[str, Picture | Finding] = {}
+        self._found: dict[str, Picture | RowFinding] = {}
 
-    def of(self, references: Sequence[str]) -> tuple[tuple[Picture, ...], list[Finding]]:
+    def of(self, references: Sequence[str]) -> tuple[tuple[Picture, ...], list[RowFinding]]:
         """The pictures of one row, and what is wrong with any of them."""
         if not references:
             return (), []
-        found = [self._one(reference) for reference in references]
+        found: list[Picture | RowFinding] = []
+        for reference in references:
+            if is_address(reference):
+                found.append(Picture(reference, reference, None))
+                continue
+            if reference not in self._found:
+                self._found[reference] = self._read(reference)
+            found.append(self._found[reference])
         return (
             tuple(each for each in found if isinstance(each, Picture)),
-            [each for each in found if isinstance(each, Finding)],
+            [each for each in found if isinstance(each, RowFinding)],
         )
 
-    def _one(self, reference: str) -> Picture | Finding:
-        if is_address(reference):
-            return Picture(reference, reference, None)
-        if reference not in self._found:
-            self._found[reference] = _written_out(reference) if is_data(reference) else self._file(reference)
-        return self._found[reference]
-
-    def _file(self, path: str) -> Picture | Finding:
+    def _read(self, path: str) -> Picture | RowFinding:
+        shown = quoted(path, 30) if is_data(path) else quoted(path)
         fix = "" if Path(path).is_absolute() else "Paths begin at the folder of the batch file."
         try:
+            if is_data(path):
+                image = LocalImage.decode(path)
+                return Picture(path, shown, (image.width, image.height))
             whole = self._folder / Path(path).expanduser()
             if not whole.is_file():
                 what = "is no file." if whole.exists() else "is neither a file that is there nor an https:// address."
-                return Finding(_COLUMN, f"{excerpt(path)} {what}", fix)
+                return RowFinding(_COLUMN, f"{shown} {what}", fix)
             image = LocalImage.read(whole)
         except ImageUnusable as error:
-            return Finding(_COLUMN, f"{excerpt(path)} {error}.", _KINDS)
+            return RowFinding(_COLUMN, f"{shown} {error}.", _KINDS)
         except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, a user who has no home
-            return Finding(_COLUMN, f"{excerpt(path)} is no path.", fix)
-        return Picture(reference_to(path, image), excerpt(path), (image.width, image.height))
+            return RowFinding(_COLUMN, f"{shown} is no path.", fix)
+        return Picture(reference_to(path, image), shown, (image.width, image.height))
 
 
-def _written_out(address: str) -> Picture | Finding:
-    shown = excerpt(address, 30)
-    try:
-        image = LocalImage.decode(address)
-    except ImageUnusable as error:
-        return Finding(_COLUMN, f"{shown} {error}.", _KINDS)
-    return Picture(address, shown, (image.width, image.height))
-
-
-def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: Profile) -> list[Finding]:
+def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: Profile) -> list[RowFinding]:
     """The pictures whose pixels are not those of the clip, where the provider wants them to be.
 
     Args:
@@ -92,19 +87,22 @@ def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: 
     wanted = pixels_of(size)
     if not mode.images.must_match_size or wanted is None:
         return []
-    looked_at = pictures[: mode.images.ignored_beyond]
-    return [
-        Finding(
-            _COLUMN,
-            f"{picture.shown} has {_times(picture.pixels)} pixels and the size is {size}; {profile.name} wants them equal.",
-            _remedy(picture.pixels, wanted, mode),
-        )
-        for picture in looked_at
-        if picture.pixels is not None and picture.pixels != wanted
-    ]
+    assert mode.size is not None  # it has one to compare with
+    found = []
+    for picture in pictures[: mode.images.ignored_beyond]:
+        if picture.pixels is None or picture.pixels == wanted:
+            continue
+        has = _times(picture.pixels)
+        what = f"{picture.shown} has {has} pixels and the size is {size}; {profile.name} wants them equal."
+        fitting = next((each for each in mode.size.allowed if pixels_of(each) == picture.pixels), None)
+        if fitting is None and mode.size.makes(*picture.pixels):
+            fitting = has
+        fix = f"Give the size {fitting}." if fitting else f"Make the picture {_times(wanted)}."
+        found.append(RowFinding(_COLUMN, what, fix))
+    return found
 
 
-def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[RowFinding]:
     """The addresses without encryption, where the provider wants it: it may not open them.
 
     Args:
@@ -113,15 +111,7 @@ def plain_addresses(references: Mapping[str, Sequence[str]]) -> Iterator[Finding
     for column, names in references.items():
         if any(name[:7].lower() == "http://" for name in names):
             what = "is an http:// address, and the provider says that it opens https:// only."
-            yield Finding(column, what, "Give the https:// address.")
-
-
-def _remedy(pixels: tuple[int, int], wanted: tuple[int, int], mode: Mode) -> str:
-    assert mode.size is not None  # it has one to compare with
-    fitting = next((size for size in mode.size.allowed if pixels_of(size) == pixels), None)
-    if fitting is None and mode.size.makes(*pixels):
-        fitting = _times(pixels)
-    return f"Give the size {fitting}." if fitting else f"Make the picture {_times(wanted)}."
+            yield RowFinding(column, what, "Give the https:// address.")
 
 
 def _times(pixels: tuple[int, int]) -> str:

@@ -1,16 +1,15 @@
-"""Which mode of a provider's profile a row fits, and what the row buys in it. Pure: values in, a decision out."""
+"""Choose the mode of a provider's profile that a row fits, and fill it in. Pure: values in, a decision out."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from pipelines.batch.columns.names import parameter_key
-from pipelines.batch.matching.fitting import OTHER_FAMILY, OTHER_MODEL, Fit, Fitting, Wish
+from pipelines.batch.matching.fitting import OTHER_MODE, OTHER_MODEL, Fit, Fitting, RequestedClip
 from pipelines.batch.matching.images import check_images
 from pipelines.batch.matching.own_parameters import fit_parameters, is_fixed
 from pipelines.batch.matching.size import fit_picture
-from pipelines.core.text.excerpt import listed
+from pipelines.core.text.counts import first_of
 from pipelines.core.text.suggestion import near_name
 from pipelines.providers.profile.model import Mode, Profile
 
@@ -24,25 +23,30 @@ _MOST_MODELS = 8
 NO_PROMPT = "Write what the video shows, or remove the row."
 
 
-def best_fit(profile: Profile, wish: Wish) -> Fit:
+def best_fit(profile: Profile, requested: RequestedClip) -> Fit:
     """The first mode that takes everything the row gives; where none does, the nearest one with its problems."""
-    fits = (fit_in(profile, mode, wish) for mode in chosen_modes(profile, wish))
-    return min(fits, key=partial(_misfit, profile, wish))
+    fits = (fit_in(profile, mode, requested) for mode in chosen_modes(profile, requested))
+
+    def misfit(fit: Fit) -> tuple[int, bool, int]:
+        # A mode that would drop some of the images is taken only where no other fits as well.
+        drops_images = any(warning.column == "image_url" for warning in fit.warnings)
+        return fit.distance, drops_images, max(0, requested.images - profile.mode(fit.mode).images.most)
+
+    return min(fits, key=misfit)
 
 
-def _misfit(profile: Profile, wish: Wish, fit: Fit) -> tuple[int, bool, int]:
-    """How far a row is from a mode; one that would drop some of its images is taken only where no other fits as well."""
-    drops_images = any(warning.column == "image_url" for warning in fit.warnings)
-    return fit.distance, drops_images, max(0, wish.images - profile.mode(fit.mode).images.most)
-
-
-def chosen_modes(profile: Profile, wish: Wish) -> tuple[Mode, ...]:
+def chosen_modes(profile: Profile, requested: RequestedClip) -> tuple[Mode, ...]:
     """The modes that no fixed key which the row gives, such as acedata's `version`, speaks against; or else all."""
-    fixed = {name for mode in profile.modes for name in mode.fixed} if wish.given else set()
-    given = [(name, value) for name, value in wish.given if name in fixed]
+    fixed = {name for mode in profile.modes for name in mode.fixed} if requested.given else set()
+    given = [(name, value) for name, value in requested.given if name in fixed]
     if not given:
         return profile.modes
-    return tuple(mode for mode in profile.modes if _is_chosen(mode, given)) or profile.modes
+    chosen = (
+        mode
+        for mode in profile.modes
+        if all(is_fixed(mode, name, value) if name in mode.fixed else name in mode.parameters for name, value in given)
+    )
+    return tuple(chosen) or profile.modes
 
 
 def free_names(profile: Profile) -> frozenset[str]:
@@ -62,26 +66,26 @@ def priced_fields(profile: Profile) -> frozenset[str]:
     return frozenset(counts.union(*(price.parameters for price in profile.prices)))
 
 
-def _is_chosen(mode: Mode, given: list[tuple[str, str]]) -> bool:
-    return all(is_fixed(mode, name, value) if name in mode.fixed else name in mode.parameters for name, value in given)
-
-
-def fit_in(profile: Profile, mode: Mode, wish: Wish) -> Fit:
+def fit_in(profile: Profile, mode: Mode, requested: RequestedClip) -> Fit:
     """A row in this mode, with everything that does not fit."""
-    fitting = Fitting(profile, mode, wish, wish.model or mode.default_model or profile.default_model)
-    if wish.silent and not mode.prompt_optional:
+    fitting = Fitting(profile, mode, requested, requested.model or mode.default_model or profile.default_model)
+    if requested.silent and not mode.prompt_optional:
         fitting.refuse("prompt", "is empty.", NO_PROMPT)
     _check_model(fitting)
     if fitting.inherited:
-        seconds, size, orientation = wish.seconds, wish.size, wish.orientation
+        seconds, size, orientation = requested.seconds, requested.size, requested.orientation
         parameters: tuple[tuple[str, Any], ...] = ()
         _refuse_all_but_the_prompt(fitting)
     else:
         seconds = _seconds(fitting)
         size, orientation = fit_picture(fitting)
         check_images(fitting)
-        _check_character(fitting)
-        _check_remix(fitting)
+        if requested.character and not mode.character:
+            fix = fitting.others([other for other in profile.modes if other.character])
+            fitting.refuse("character_url", f"{fitting.label} takes no character.", fix or "Leave it empty.")
+        if requested.remix and mode.remix is None:
+            fix = fitting.others([other for other in profile.modes if other.remix])
+            fitting.refuse("remix_of", f"{fitting.label} cannot remix.", fix or "Leave it empty.")
         parameters = fit_parameters(fitting)
     return Fit(
         mode=mode.name,
@@ -102,30 +106,26 @@ def _check_model(fitting: Fitting) -> None:
         return
     if profile.open_models and all(model not in other.models for other in profile.modes):
         what = f'{fitting.label} does not list the model "{model}". It is sent as it is.'
-        fitting.warn("model", what, f"Listed: {listed(mode.models)}.")
+        fitting.warn("model", what, f"Listed: {first_of(mode.models, 20)}.")
         return
-    chosen = chosen_modes(profile, fitting.wish)
+    chosen = chosen_modes(profile, fitting.requested)
     who = profile.name
     if len(chosen) < len(profile.modes):
-        who = f"{profile.name} {listed([other.name for other in chosen], 5)}"
+        who = f"{profile.name} {first_of([other.name for other in chosen], 5)}"
     every = list(dict.fromkeys(name for other in chosen for name in other.models))
     if model in every:
         who, every = fitting.label, list(mode.models)
-    fitting.refuse("model", f'{who} has no model "{model}".', _other_models(model, every), OTHER_FAMILY)
-
-
-def _other_models(model: str, models: list[str]) -> str:
-    """The one that was surely meant, or else the first of all of them, and the nearest."""
-    same = [each for each in models if parameter_key(each) == parameter_key(model)]
-    near = near_name(model, same or models)
-    return near if same else f"Allowed: {listed(models, _MOST_MODELS)}. {near}".rstrip()
+    same = [each for each in every if parameter_key(each) == parameter_key(model)]
+    near = near_name(model, same or every)
+    fix = near if same else f"Allowed: {first_of(every, _MOST_MODELS)}. {near}".rstrip()
+    fitting.refuse("model", f'{who} has no model "{model}".', fix, OTHER_MODE)
 
 
 def _seconds(fitting: Fitting) -> int | None:
-    rule, asked, model = fitting.mode.seconds, fitting.wish.seconds, fitting.model
+    rule, asked, model = fitting.mode.seconds, fitting.requested.seconds, fitting.model
     if rule is None:
         if asked is not None:
-            able = [mode for mode in fitting.kin() if mode.seconds and mode.seconds.takes(asked)]
+            able = [mode for mode in fitting.modes_with_model() if mode.seconds and mode.seconds.takes(asked)]
             what = f"{fitting.label} decides itself how long a clip is."
             fitting.refuse("seconds", what, fitting.others(able) or "Leave it empty.")
         return None
@@ -135,32 +135,20 @@ def _seconds(fitting: Fitting) -> int | None:
         if fitting.profile.open_models and 1 <= seconds <= _MOST_SECONDS:
             fitting.warn("seconds", f"{fitting.label} does not list {seconds} s. It is sent as it is.")
         else:
-            kin = {mode.name: mode.seconds.wording() for mode in fitting.kin() if mode.seconds}
+            other = {mode.name: mode.seconds.wording() for mode in fitting.modes_with_model() if mode.seconds}
             what = f"{fitting.label} does not make clips of {seconds} s."
-            fitting.refuse("seconds", what, fitting.alternatives(rule.wording(), kin))
+            fitting.refuse("seconds", what, fitting.alternatives(rule.wording(), other))
     elif only and model not in only and not fitting.unlisted:
         fix = f"Allowed: {', '.join(rule.wording(model))}; or model {' or '.join(only)}."
         fitting.refuse("seconds", f"{seconds} s are not made by {model}.", fix, OTHER_MODEL)
     return seconds
 
 
-def _check_character(fitting: Fitting) -> None:
-    if fitting.wish.character and not fitting.mode.character:
-        fix = fitting.others([mode for mode in fitting.profile.modes if mode.character])
-        fitting.refuse("character_url", f"{fitting.label} takes no character.", fix or "Leave it empty.")
-
-
-def _check_remix(fitting: Fitting) -> None:
-    if fitting.wish.remix and fitting.mode.remix is None:
-        fix = fitting.others([mode for mode in fitting.profile.modes if mode.remix])
-        fitting.refuse("remix_of", f"{fitting.label} cannot remix.", fix or "Leave it empty.")
-
-
 def _refuse_all_but_the_prompt(fitting: Fitting) -> None:
-    """What a remix cannot take would be left out of the request in silence."""
-    wish, mode = fitting.wish, fitting.mode
-    given = {"image_url": wish.images > 0, "character_url": wish.character}
-    given |= {name: name not in wish.spoken and not is_fixed(mode, name, value) for name, value in wish.given}
+    """Refuse what a remix cannot take; it would be left out of the request in silence."""
+    requested, mode = fitting.requested, fitting.mode
+    given = {"image_url": requested.images > 0, "character_url": requested.character}
+    given |= {name: name not in requested.spoken and not is_fixed(mode, name, value) for name, value in requested.given}
     for column in (name for name, is_given in given.items() if is_given):
         what = f"is not taken by {fitting.label} for a remix, which is made of its prompt alone."
         fitting.refuse(column, what, "Leave it empty.")

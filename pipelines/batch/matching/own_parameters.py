@@ -7,15 +7,15 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pipelines.batch.matching.fitting import ANY, Fitting
-from pipelines.batch.matching.parameters import ParameterRefused, check_model, parameter_value
-from pipelines.core.text.excerpt import listed
-from pipelines.providers.profile.model import Mode, Parameter
+from pipelines.batch.matching.parameters import ParameterRefused, check_model, is_taken, parameter_value
+from pipelines.core.text.counts import first_of
+from pipelines.providers.profile.model import Mode
 
 _MOST_NAMED = 4  # models or sizes in a message that every row of a file may repeat
 
 
 def is_fixed(mode: Mode, name: str, value: str) -> bool:
-    """Whether a value is the one that the mode always sends."""
+    """Tell whether a value is the one that the mode always sends."""
     if name not in mode.fixed:
         return False
     if value in {str(mode.fixed[name]), mode.name}:
@@ -29,7 +29,7 @@ def is_fixed(mode: Mode, name: str, value: str) -> bool:
 
 def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
     """The provider's own parameters among the row's own columns; what this mode cannot take is refused."""
-    mode, given = fitting.mode, dict(fitting.wish.given)
+    mode, given = fitting.mode, dict(fitting.requested.given)
     found: dict[str, Any] = {}
     for name, rule in mode.parameters.items():
         if name in given:
@@ -38,7 +38,13 @@ def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
                 if given[name] != ANY:
                     found[rule.field or name] = parameter_value(rule, given[name], fitting.model)
             except ParameterRefused as refused:
-                others = fitting.others([other for other in fitting.profile.modes if _takes(other, name, given[name])])
+                modes = [other for other in fitting.profile.modes if name in other.parameters]
+                able = [
+                    other
+                    for other in modes
+                    if any(is_taken(other.parameters[name], given[name], model) for model in other.models)
+                ]
+                others = fitting.others(able)
                 fitting.refuse(name, refused.what, f"{refused.fix} {others}".rstrip())
         elif rule.required and rule.default is None:
             fitting.refuse(name, f"{fitting.label} needs it.", f"Give a column {name}.")
@@ -47,24 +53,9 @@ def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
         {name: found.get(mode.parameters[name].field or name, ANY) for name in given if name in mode.parameters},
     )
     for name, value in given.items():
-        if name not in mode.parameters and not is_fixed(mode, name, value) and name not in fitting.wish.spoken:
+        if name not in mode.parameters and not is_fixed(mode, name, value) and name not in fitting.requested.spoken:
             _refuse_parameter(fitting, name, value)
     return tuple(found.items())
-
-
-def _takes(mode: Mode, name: str, text: str) -> bool:
-    """Whether any model of a mode takes a value of a parameter."""
-    rule = mode.parameters.get(name)
-    return rule is not None and any(_is_taken(rule, text, model) for model in mode.models)
-
-
-def _is_taken(rule: Parameter, text: str, model: str) -> bool:
-    try:
-        check_model(rule, model)
-        parameter_value(rule, text, model)
-    except ParameterRefused:
-        return False
-    return True
 
 
 def _check_company(fitting: Fitting, values: Mapping[str, Any]) -> None:
@@ -88,21 +79,19 @@ def _check_company(fitting: Fitting, values: Mapping[str, Any]) -> None:
 
 
 def _refuse_parameter(fitting: Fitting, name: str, value: str) -> None:
-    modes = fitting.profile.modes
+    """Refuse a parameter, and say how a row comes to what it asks for: by a column of ours, or by another model."""
+    modes, size = fitting.profile.modes, fitting.mode.size
     allowed = [f"{mode.fixed[name]} ({mode.name})" for mode in modes if name in mode.fixed]
     if allowed:
-        fitting.refuse(name, f'{fitting.profile.name} has no {name} "{value}".', f"Allowed: {listed(allowed, 10)}.")
-    else:
-        fix = f"{_instead(fitting, name)} A column of your own needs another name."
-        fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)
-
-
-def _instead(fitting: Fitting, name: str) -> str:
-    """How a row comes to what it asks for: by our own column for it, or by another model."""
-    size = fitting.mode.size
-    if name == "resolution" and size is not None:
-        return f'Give a column "size" instead: {listed(size.allowed, _MOST_NAMED)}.'
-    able = [mode for mode in fitting.profile.modes if name in mode.parameters]
+        fitting.refuse(name, f'{fitting.profile.name} has no {name} "{value}".', f"Allowed: {first_of(allowed, 10)}.")
+        return
+    able = [mode for mode in modes if name in mode.parameters]
     models = list(dict.fromkeys(model for mode in able for model in mode.models))
-    # Nobody can write the name of a mode in a cell, but the name of a model.
-    return fitting.others(able) if fitting.model in models else f"Models that do: {listed(models, _MOST_NAMED)}."
+    if name == "resolution" and size is not None:
+        instead = f'Give a column "size" instead: {first_of(size.allowed, _MOST_NAMED)}.'
+    elif fitting.model in models:  # nobody can write the name of a mode in a cell, but the name of a model
+        instead = fitting.others(able)
+    else:
+        instead = f"Models that do: {first_of(models, _MOST_NAMED)}."
+    fix = f"{instead} A column of your own needs another name."
+    fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from pipelines.core.text.excerpt import excerpt
+from pipelines.batch.files.document import refuse_constant
+from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.checks.findings import in_full
 from pipelines.providers.profile.model import Parameter
 
@@ -52,6 +53,16 @@ def parameter_value(rule: Parameter, text: str, model: str) -> Any:
     return _checked(rule, value, text, model)
 
 
+def is_taken(rule: Parameter, text: str, model: str) -> bool:
+    """Tell whether a model takes a value of a parameter."""
+    try:
+        check_model(rule, model)
+        parameter_value(rule, text, model)
+    except ParameterRefused:
+        return False
+    return True
+
+
 def check_model(rule: Parameter, model: str) -> None:
     """Refuse a parameter that a model does not take at all.
 
@@ -65,13 +76,17 @@ def check_model(rule: Parameter, model: str) -> None:
 def _checked(rule: Parameter, value: Any, text: str, model: str) -> Any:
     """One value, spelt as the provider spells it."""
     if isinstance(value, str):
-        value = _spelt_as_allowed(rule, value)
+        value = next((str(one) for one in rule.allowed if str(one).casefold() == value.casefold()), value)
     if rule.allowed and value not in rule.allowed:
-        raise ParameterRefused(f"{excerpt(text, 40)} is not allowed.", f"Allowed: {', '.join(map(str, rule.allowed))}.")
-    _check_range(rule, value, text)
+        raise ParameterRefused(f"{quoted(text, 40)} is not allowed.", f"Allowed: {', '.join(map(str, rule.allowed))}.")
+    if rule.type == "string":
+        if rule.most is not None and len(value) > rule.most:
+            raise ParameterRefused(f"has {len(value)} characters.", f"It takes at most {in_full(rule.most)}.")
+    elif rule.type in ("integer", "number") and not _within(rule, value):
+        raise ParameterRefused(f"{quoted(text, 40)} is out of range.", f"It takes {_bounds(rule)}.")
     only = rule.only.get(str(value), ())
     if only and model not in only:
-        raise ParameterRefused(f"{excerpt(text, 40)} is not taken by {model}.", f"Only {' and '.join(only)} can.")
+        raise ParameterRefused(f"{quoted(text, 40)} is not taken by {model}.", f"Only {' and '.join(only)} can.")
     return value
 
 
@@ -84,11 +99,11 @@ def _check_shape(rule: Parameter, value: Any, text: str) -> None:
     if is_list is (rule.shape == "object") or not (of_objects or rule.shape == "list"):
         what, example = _SHAPES[rule.shape]
         keys = ", ".join(f'"{key}": ...' for key in rule.keys) or '"name": ...'
-        raise ParameterRefused(f"{excerpt(text, 40)} is not {what}.", f"Write for example {example % keys}.")
+        raise ParameterRefused(f"{quoted(text, 40)} is not {what}.", f"Write for example {example % keys}.")
     for item in items:
         missing = [key for key in rule.keys if key not in item]
         if missing:
-            raise ParameterRefused(f"{excerpt(text, 40)} has no {missing[0]}.", f"It takes {' and '.join(rule.keys)}.")
+            raise ParameterRefused(f"{quoted(text, 40)} has no {missing[0]}.", f"It takes {' and '.join(rule.keys)}.")
     if is_list:
         _check_count(rule, value)
 
@@ -96,19 +111,6 @@ def _check_shape(rule: Parameter, value: Any, text: str) -> None:
 def _check_count(rule: Parameter, items: list[Any]) -> None:
     if not _within(rule, len(items)):
         raise ParameterRefused(f"has {len(items)} items.", f"It takes {_bounds(rule)}.")
-
-
-def _spelt_as_allowed(rule: Parameter, text: str) -> str:
-    """The allowed value that differs in case only, if there is one."""
-    return next((str(one) for one in rule.allowed if str(one).casefold() == text.casefold()), text)
-
-
-def _check_range(rule: Parameter, value: Any, text: str) -> None:
-    if rule.type == "string":
-        if rule.most is not None and len(value) > rule.most:
-            raise ParameterRefused(f"has {len(value)} characters.", f"It takes at most {in_full(rule.most)}.")
-    elif rule.type in ("integer", "number") and not _within(rule, value):
-        raise ParameterRefused(f"{excerpt(text, 40)} is out of range.", f"It takes {_bounds(rule)}.")
 
 
 def _within(rule: Parameter, number: float) -> bool:
@@ -126,21 +128,21 @@ def _bounds(rule: Parameter) -> str:
 def _integer(text: str) -> int:
     number = _number(text, "5")
     if number != int(number):
-        raise ParameterRefused(f"{excerpt(text, 40)} is not a whole number.", "Write for example 5.")
+        raise ParameterRefused(f"{quoted(text, 40)} is not a whole number.", "Write for example 5.")
     return int(number)
 
 
 def _number(text: str, example: str = "0.5") -> float | int:
     number = Decimal(text) if _NUMBER.fullmatch(text) else Decimal("nan")
     if not number.is_finite() or abs(number) > _MOST:
-        raise ParameterRefused(f"{excerpt(text, 40)} is not a number.", f"Write for example {example}.")
+        raise ParameterRefused(f"{quoted(text, 40)} is not a number.", f"Write for example {example}.")
     return int(number) if number == number.to_integral_value() else float(number)
 
 
 def _boolean(text: str) -> bool:
     word = text.casefold()
     if word not in _YES and word not in _NO:
-        raise ParameterRefused(f"{excerpt(text, 40)} is neither yes nor no.", "Write yes or no.")
+        raise ParameterRefused(f"{quoted(text, 40)} is neither yes nor no.", "Write yes or no.")
     return word in _YES
 
 
@@ -150,19 +152,15 @@ def _list(text: str) -> list[str]:
         return [item for part in re.split(r"[,;|\n]", text) if (item := part.strip())]
     items = _json(text)
     if not all(isinstance(item, str) for item in items):
-        raise ParameterRefused(f"{excerpt(text, 40)} is not a list of texts.", 'Write for example ["one", "two"].')
+        raise ParameterRefused(f"{quoted(text, 40)} is not a list of texts.", 'Write for example ["one", "two"].')
     return list(items)
 
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
-        raise ParameterRefused(f"{excerpt(text, 40)} is not JSON.", 'Write for example {"type": "simple"}.') from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
+        raise ParameterRefused(f"{quoted(text, 40)} is not JSON.", 'Write for example {"type": "simple"}.') from None
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {

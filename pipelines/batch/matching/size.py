@@ -10,56 +10,56 @@ from pipelines.providers.profile.model import Size
 
 def fit_picture(fitting: Fitting) -> tuple[str | None, str | None]:
     """Size and orientation as the mode takes them. Where it takes no orientation, that only picks a size."""
-    wish, rule = fitting.wish, fitting.mode.orientation
+    requested, rule = fitting.requested, fitting.mode.orientation
     size = _size(fitting)
     pixels = pixels_of(size)
-    if wish.orientation and wish.size and size is not None:
-        if pixels and not has_shape(*pixels, wish.orientation):
-            fitting.refuse("orientation", f"{wish.orientation} contradicts the size {size}.", "Give one of the two.")
+    if requested.orientation and requested.size and size is not None:
+        if pixels and not has_shape(*pixels, requested.orientation):
+            fitting.refuse(
+                "orientation", f"{requested.orientation} contradicts the size {size}.", "Give one of the two."
+            )
         elif not pixels and rule is None:
             fitting.refuse("orientation", f"{fitting.label} takes no orientation with {size}.", "Leave it empty.")
     if rule is None:
         return size, None
-    asked = (wish.orientation,) if wish.orientation else _shapes(pixels) if wish.size else ()
+    asked: tuple[str, ...] = (requested.orientation,) if requested.orientation else ()
+    if pixels and requested.size and not asked:  # what the shape of the picture may be called, the exact word first
+        asked = (ratio_of(*pixels), shape_of(*pixels))
     found = [value for shape in asked for value in rule.values if shape_named(value) == shape_named(shape)]
-    orientation = next(iter(found), wish.orientation or rule.default)
+    orientation = next(iter(found), requested.orientation or rule.default)
     if orientation not in rule.values:
         fix = f"Allowed: {', '.join(rule.values)}."
         fitting.refuse("orientation", f"{fitting.label} does not take {orientation}.", fix)
     return size, orientation
 
 
-def _shapes(pixels: tuple[int, int] | None) -> tuple[str, ...]:
-    """What the shape of a picture may be called, the exact word first."""
-    return (ratio_of(*pixels), shape_of(*pixels)) if pixels else ()
-
-
 def _size(fitting: Fitting) -> str | None:
-    mode, wish = fitting.mode, fitting.wish
+    mode, requested = fitting.mode, fitting.requested
     if mode.size is None:
-        column = "size" if wish.size is not None else "orientation"
-        if wish.size is not None or (wish.orientation is not None and mode.orientation is None):
-            able = [kin for kin in fitting.kin() if kin.size or (column == "orientation" and kin.orientation)]
+        column = "size" if requested.size is not None else "orientation"
+        if requested.size is not None or (requested.orientation is not None and mode.orientation is None):
+            modes = fitting.modes_with_model()
+            able = [other for other in modes if other.size or (column == "orientation" and other.orientation)]
             fitting.refuse(column, f"{fitting.label} takes no {column}.", fitting.others(able) or "Leave it empty.")
         return None
-    size = _as_listed(wish.size, mode.size) if wish.size else _default_size(fitting, mode.size)
+    size = _default_size(fitting, mode.size)
+    if requested.size:  # as the profile spells it: some write 1080P, or 1280*720
+        asked = requested.size.casefold()
+        alike = (one for one in mode.size.allowed if one.casefold().replace("*", "x") == asked)
+        size = next(alike, requested.size)
     if size is None:
-        takes = [kin for kin in fitting.kin() if kin.orientation and wish.orientation in kin.orientation.values]
+        shapes = [(other, other.orientation) for other in fitting.modes_with_model()]
+        takes = [other for other, its in shapes if its and requested.orientation in its.values]
         fix = fitting.others(takes) or f"Its sizes: {', '.join(mode.size.allowed)}."
-        fitting.refuse("orientation", f"{fitting.label} has no {wish.orientation} size.", fix)
+        fitting.refuse("orientation", f"{fitting.label} has no {requested.orientation} size.", fix)
         size = mode.size.default
     _check_size(fitting, mode.size, size)
     return size
 
 
-def _as_listed(size: str, rule: Size) -> str:
-    """A size as the profile spells it: some write 1080P, or 1280*720."""
-    return next((one for one in rule.allowed if one.casefold().replace("*", "x") == size.casefold()), size)
-
-
 def _default_size(fitting: Fitting, rule: Size) -> str | None:
     """The first size of the shape that is asked for; a size without pixels has every shape that is given beside it."""
-    shape, model = fitting.wish.orientation, fitting.model
+    shape, model = fitting.requested.orientation, fitting.model
     if shape is None:
         return rule.default
     beside = fitting.mode.orientation is not None
@@ -81,9 +81,9 @@ def _check_size(fitting: Fitting, rule: Size, size: str) -> None:
         if fitting.profile.open_models and pixels:
             fitting.warn("size", f"{fitting.label} does not list {size}. It is sent as it is.")
         else:
-            kin = {mode.name: _wording(mode.size) for mode in fitting.kin() if mode.size}
+            other = {mode.name: _wording(mode.size) for mode in fitting.modes_with_model() if mode.size}
             what = f'{fitting.label} does not take the size "{size}".'
-            fitting.refuse("size", what, fitting.alternatives(_wording(rule), kin))
+            fitting.refuse("size", what, fitting.alternatives(_wording(rule), other))
     elif only and model not in only and not fitting.unlisted:
         rest = [one for one in rule.allowed if model in rule.only.get(one, (model,))]
         fix = f"Allowed: {', '.join(rest)}; or model {' or '.join(only)}."

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pipelines.batch.findings import Finding
+from pipelines.batch.findings import RowFinding
 from pipelines.batch.matching.image_files import Picture
 from pipelines.batch.rows.defaults import Values
-from pipelines.batch.rows.row import Row
+from pipelines.batch.rows.row import BatchRow
 from pipelines.providers.profile.model import Profile
 
 
 @dataclass(slots=True)
-class Draft:
+class RowDraft:
     """One row in one combination of the matrix, as it was read, and what was found in it so far."""
 
     index: int
     values: Values
     suffix: str  # of its ids, from the matrix
-    row: Row
+    row: BatchRow
     pictures: tuple[Picture, ...]
     profile: Profile | None  # None: no provider, or none that is known
-    problems: list[Finding]
-    warnings: list[Finding]
+    problems: list[RowFinding]
+    warnings: list[RowFinding]
     called: dict[str, str] = field(default_factory=dict)  # columns of ours, and those that were read as them
     image_fields: tuple[
         str, ...
@@ -42,8 +42,8 @@ class Draft:
 
     def refuse(self, column: str, what: str, fix: str = "") -> None:
         """Note something that must be mended."""
-        self.problems.append(Finding(column, what, fix))
+        self.problems.append(RowFinding(column, what, fix))
 
     def warn(self, column: str, what: str, fix: str = "") -> None:
         """Note something worth knowing."""
-        self.warnings.append(Finding(column, what, fix))
+        self.warnings.append(RowFinding(column, what, fix))

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.batch.columns.names import normalised, parameter_key
-from pipelines.batch.findings import Finding, Report
-from pipelines.batch.matching.fitting import Fit, Wish
+from pipelines.batch.findings import Report, RowFinding
+from pipelines.batch.matching.fitting import Fit, RequestedClip
 from pipelines.batch.matching.mode import chosen_modes
-from pipelines.batch.planning.draft import Draft
+from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.planning.orders import Orders
 from pipelines.core.job import Choice, Order
 from pipelines.core.shape import pixels_of, ratio_of, shape_of
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.pricing.price import Quote
-from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.model import Profile
 
 COLUMN = "fallback"
 _CHOICE_FIELDS = set(Choice.model_fields)
@@ -32,32 +32,32 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return f"{self.profile.name}:{self.model}" if self.model else self.profile.name
 
 
-def entry_of(text: str, profiles: Mapping[str, Profile]) -> Entry | Finding:
+def entry_of(text: str, profiles: Mapping[str, Profile]) -> Entry | RowFinding:
     """One entry of a list of fallbacks, or why it is none."""
     name, _, model = (part.strip() for part in text.partition(":"))
     profile = profiles.get(name) or profiles.get(normalised(name).replace("_", "-"))
     if profile is None:
-        what = f"there is no provider {excerpt(name, 40)}."
-        return Finding(COLUMN, what, did_you_mean(name, sorted(profiles)))
+        what = f"there is no provider {quoted(name, 40)}."
+        return RowFinding(COLUMN, what, did_you_mean(name, sorted(profiles)))
     return Entry(profile, model or None, frozenset(one for mode in profile.modes for one in mode.models))
 
 
 def check_entries(texts: Sequence[str], profiles: Mapping[str, Profile], where: str, report: Report) -> bool:
-    """Whether a list that holds for the whole batch can be read; what is wrong with it goes to the report, once."""
+    """Tell whether a list for the whole batch can be read; what is wrong with it goes to the report, once."""
     entries = [entry_of(text, profiles) for text in texts]
-    wrong = [entry for entry in entries if isinstance(entry, Finding)]
+    wrong = [entry for entry in entries if isinstance(entry, RowFinding)]
     wrong += [_twice(text) for place, text in enumerate(texts) if entries[place] in entries[:place]]
     for finding in wrong:
         report.problem(where, finding.what, finding.fix)
     return not wrong
 
 
-def _twice(text: str) -> Finding:
-    return Finding(COLUMN, f"names {excerpt(text, 40)} twice.", "Name each once, in the order to try them.")
+def _twice(text: str) -> RowFinding:
+    return RowFinding(COLUMN, f"names {quoted(text, 40)} twice.", "Name each once, in the order to try them.")
 
 
 class Fallbacks:
@@ -72,49 +72,46 @@ class Fallbacks:
             general: the fallbacks of rows that name none.
         """
         self._orders, self._profiles, self._general = orders, profiles, general
-        self._entries: dict[str, Entry | Finding] = {}
-        self._fits: dict[tuple[str, Wish, tuple[str | None, str | None, int | None]], Fit] = {}
+        self._entries: dict[str, Entry | RowFinding] = {}
+        self._fits: dict[tuple[str, RequestedClip, tuple[str | None, str | None, int | None]], Fit] = {}
 
-    def names_of(self, draft: Draft) -> tuple[str, ...]:
+    def names_of(self, draft: RowDraft) -> tuple[str, ...]:
         """The fallbacks that a row has, as they are written."""
         return self._general if draft.row.fallback is None else draft.row.fallback
 
-    def choices(self, draft: Draft, order: Order, quoted: Quote | None) -> tuple[Choice, ...]:
+    def choices(self, draft: RowDraft, order: Order, first_price: Quote | None) -> tuple[Choice, ...]:
         """A row's fallbacks, in order. What is wrong with any of them is noted in the draft.
 
         Args:
             draft: the row.
             order: what it buys first.
-            quoted: the price of that.
+            first_price: the price of that.
         """
         made: list[Choice] = []
         taken = {(order.provider, order.model)}
         names = self.names_of(draft)
         for name in names:
-            entry = self._entry(name)
-            if isinstance(entry, Finding):
+            if name not in self._entries:
+                self._entries[name] = entry_of(name, self._profiles)
+            entry = self._entries[name]
+            if isinstance(entry, RowFinding):
                 draft.problems.append(entry)
                 continue
             way = (entry.profile.name, entry.model or order.model)
             if way not in taken:
                 taken.add(way)
-                made += self._choice(draft, order, quoted, entry)
+                made += self._choice(draft, order, first_price, entry)
             elif way != (order.provider, order.model):
                 draft.problems.append(_twice(name))
             elif draft.row.fallback is not None or len(names) == 1:  # a longer list may serve rows of several providers
-                what = f"{excerpt(name, 40)} is where the row is made at first."
+                what = f"{quoted(name, 40)} is where the row is made at first."
                 draft.refuse(COLUMN, what, "Name another provider, another model of it, or none.")
         return tuple(made)
 
-    def _entry(self, text: str) -> Entry | Finding:
-        if text not in self._entries:
-            self._entries[text] = entry_of(text, self._profiles)
-        return self._entries[text]
-
-    def _choice(self, draft: Draft, order: Order, quoted: Quote | None, entry: Entry) -> list[Choice]:
+    def _choice(self, draft: RowDraft, order: Order, first_price: Quote | None, entry: Entry) -> list[Choice]:
         profile, name = entry.profile, entry.label
         if entry.model is None and order.model not in entry.models:
-            what = f"fallback {name}: it has no model {excerpt(order.model, 40)}."
+            what = f"fallback {name}: it has no model {quoted(order.model, 40)}."
             draft.refuse(COLUMN, what, f"Name one of its own, such as {profile.name}:{profile.default_model}.")
             return []
         # What is found here is found of the column of fallbacks, so it is noted apart at first.
@@ -128,9 +125,8 @@ class Fallbacks:
             draft.refuse(COLUMN, f"fallback {name}: {finding.column}: {finding.what}", finding.fix)
         for finding in apart.warnings:
             draft.warn(COLUMN, f"fallback {name}: {finding.column}: {finding.what}", finding.fix)
-        for words in (*self._left_out(draft, order, turned, profile), *_differences(order, turned)):
-            draft.warn(COLUMN, f"fallback {name} {words}")
-        for words in _price_warnings(order.provider, quoted, price):
+        differences = _differences(order, turned, first_price, price)
+        for words in (*self._left_out(draft, order, turned, profile), *differences):
             draft.warn(COLUMN, f"fallback {name} {words}")
         return [
             Choice.model_construct(
@@ -141,11 +137,11 @@ class Fallbacks:
             )
         ]
 
-    def _fit(self, draft: Draft, order: Order, entry: Entry) -> Fit:
+    def _fit(self, draft: RowDraft, order: Order, entry: Entry) -> Fit:
         """The row in the mode of the fallback that takes it best: size before shape, then with most of its parameters."""
         profile = entry.profile
         asked = replace(
-            self._orders.wish(draft, profile),
+            self._orders.requested(draft, profile),
             model=entry.model or order.model,
             seconds=order.seconds,
             size=None,
@@ -153,19 +149,30 @@ class Fallbacks:
         )
         key = (profile.name, asked, (order.size, order.orientation, draft.row.seconds))
         if key not in self._fits:
-            ways = [
-                (number, replace(asked, size=size, orientation=shape))
-                for number, (size, shape) in enumerate(_pictures_like(order))
-            ]
-            fits = [
-                (number, self._orders.fit_in(profile, mode, _in(mode, wish, draft.row.seconds)))
-                for number, wish in ways
-                for mode in _fitting_modes(profile, wish)
-            ]
-            self._fits[key] = min(fits, key=_misfit)[1]
+            self._fits[key] = min(self._ways(profile, asked, order, draft.row.seconds), key=_misfit)[1]
         return self._fits[key]
 
-    def _left_out(self, draft: Draft, order: Order, turned: Order, profile: Profile) -> Iterator[str]:
+    def _ways(
+        self, profile: Profile, asked: RequestedClip, order: Order, seconds: int | None
+    ) -> Iterator[tuple[int, Fit]]:
+        """Every way to ask for what was first ordered, numbered from the best, in every mode that may take it."""
+        fixed = {name for mode in profile.modes for name in mode.fixed}
+        pixels = pixels_of(order.size)
+        pictures = [(None if pixels is None else order.size, None if pixels else order.orientation)]
+        if pixels is not None:
+            shapes = [order.orientation] if order.orientation else dict.fromkeys((ratio_of(*pixels), shape_of(*pixels)))
+            pictures += [(None, shape) for shape in shapes]
+        for number, (size, shape) in enumerate(pictures):
+            requested = replace(asked, size=size, orientation=shape)
+            # The row's parameters speak against no mode, but its fixed keys do.
+            keys = tuple(each for each in requested.given if each[0] in fixed)
+            for mode in chosen_modes(profile, replace(requested, given=keys)):
+                # A parameter that the mode does not have is left out, and a length that the row does not insist on.
+                given = tuple(each for each in requested.given if each[0] in mode.parameters or each[0] in mode.fixed)
+                length = requested.seconds if mode.seconds is not None else seconds
+                yield number, self._orders.fit_in(profile, mode, replace(requested, given=given, seconds=length))
+
+    def _left_out(self, draft: RowDraft, order: Order, turned: Order, profile: Profile) -> Iterator[str]:
         """The parameters that the row gives its first provider, and that the fallback does not take."""
         if not order.extra:
             return
@@ -178,43 +185,20 @@ class Fallbacks:
 
 
 def _misfit(way: tuple[int, Fit]) -> tuple[int, bool, int, int]:
-    """How far a way to ask for the picture is from being taken; a shape says more where no size is."""
+    """The distance of a way to ask from what the row wants; a shape says more where no size is."""
     number, fit = way
     return fit.distance, any(problem.column == "size" for problem in fit.problems), number, -len(fit.parameters)
 
 
-def _fitting_modes(profile: Profile, wish: Wish) -> tuple[Mode, ...]:
-    """The modes that no fixed key of the row speaks against; its parameters do not count."""
-    fixed = {name for mode in profile.modes for name in mode.fixed}
-    return chosen_modes(profile, replace(wish, given=tuple(each for each in wish.given if each[0] in fixed)))
-
-
-def _in(mode: Mode, wish: Wish, seconds: int | None) -> Wish:
-    """The wish without the parameters that a mode does not have, and without a length that the row does not insist on."""
-    given = tuple(each for each in wish.given if each[0] in mode.parameters or each[0] in mode.fixed)
-    return replace(wish, given=given, seconds=wish.seconds if mode.seconds is not None else seconds)
-
-
-def _pictures_like(order: Order) -> list[tuple[str | None, str | None]]:
-    """Size and orientation to ask for, best first, so that the picture is as it was first ordered."""
-    pixels = pixels_of(order.size)
-    if pixels is None:
-        return [(None, order.orientation)]
-    shapes = [order.orientation] if order.orientation else dict.fromkeys((ratio_of(*pixels), shape_of(*pixels)))
-    return [(order.size, None), *((None, shape) for shape in shapes)]
-
-
-def _differences(order: Order, turned: Order) -> Iterator[str]:
+def _differences(order: Order, turned: Order, first_price: Quote | None, price: Quote | None) -> Iterator[str]:
     if order.seconds is not None and turned.seconds is None:
         yield f"decides itself how long a clip is, and {order.provider} makes {order.seconds} s."
     if order.size is not None and turned.size is not None and order.size != turned.size:
         yield f"makes {turned.size} instead of {order.size}."
-
-
-def _price_warnings(provider: str, first: Quote | None, price: Quote | None) -> Iterator[str]:
     if price is None:
         yield "has no known price."
-    elif first is not None and first.currency != price.currency:
-        yield f"costs {price.amount} {price.currency}, and {provider} {first.amount} {first.currency}."
-    elif first is not None and price.amount > first.amount:
-        yield f"is dearer: {price.amount} {price.currency} instead of {first.amount} at {provider}."
+    elif first_price is not None and first_price.currency != price.currency:
+        known = f"{first_price.amount} {first_price.currency}"
+        yield f"costs {price.amount} {price.currency}, and {order.provider} {known}."
+    elif first_price is not None and price.amount > first_price.amount:
+        yield f"is dearer: {price.amount} {price.currency} instead of {first_price.amount} at {order.provider}."

@@ -1,4 +1,4 @@
-"""What one row buys at one provider: fitted to a mode, filled in, checked and priced."""
+"""Orders: one row at one provider, fitted to a mode, filled in, checked and priced."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from pipelines.batch.columns.names import WELL_KNOWN, Column, near_miss, normalised, parameter_key, variable_name
 from pipelines.batch.columns.vendor_words import selecting_names, vendor_keys
-from pipelines.batch.matching.fitting import ANY, Fit, Wish
+from pipelines.batch.matching.fitting import ANY, Fit, RequestedClip
 from pipelines.batch.matching.image_files import misfits, plain_addresses
 from pipelines.batch.matching.mode import best_fit, fit_in, free_names, priced_fields
 from pipelines.batch.matching.parameters import ParameterRefused, parameter_value
 from pipelines.batch.matching.prompt import too_long
-from pipelines.batch.planning.draft import Draft
+from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.rows.template import TemplateRefused, fill, is_template, names_in
 from pipelines.core.job import Order
 from pipelines.pricing.price import Quote, quote
@@ -24,10 +24,10 @@ _ORDER_FIELDS = set(Order.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """What the columns of a batch mean to one provider."""
+    """The meanings of a batch's columns to one provider."""
 
     given: tuple[tuple[str, str], ...]  # own column as written, and the fixed key or parameter that it is
-    instead: frozenset[str]  # columns of ours that the provider takes as a parameter of that name only
+    instead: frozenset[str]  # columns of ours that no mode has a rule for, and that are parameters of that name
     idle: tuple[str, ...]  # own columns that elsewhere are a parameter
     free: frozenset[str]  # the parameters whose value never decides a mode
     priced: frozenset[str]  # those that a price depends on, as the request calls them
@@ -43,11 +43,11 @@ class Orders:
         modes = [mode for profile in profiles.values() for mode in profile.modes]
         self._parameters = WELL_KNOWN.union(parameter_key(name) for mode in modes for name in mode.parameters)
         self._meanings: dict[str, _Meaning] = {}
-        self._fits: dict[tuple[str, str, Wish], Fit] = {}
+        self._fits: dict[tuple[str, str, RequestedClip], Fit] = {}
         self._quotes: dict[tuple[object, ...], Quote | None] = {}
 
-    def wish(self, draft: Draft, profile: Profile, without: frozenset[str] = frozenset()) -> Wish:
-        """What a row asks of a provider.
+    def requested(self, draft: RowDraft, profile: Profile, without: frozenset[str] = frozenset()) -> RequestedClip:
+        """The clip that a row asks of a provider.
 
         Args:
             draft: the row.
@@ -57,7 +57,8 @@ class Orders:
         row, pictures, meaning = draft.row, draft.pictures, self._meaning(profile)
         dropped = without | meaning.instead
         given = self.given(draft, profile, without)
-        return Wish(
+        words = _words(draft) if meaning.given else frozenset()
+        return RequestedClip(
             model=row.model if "model" not in dropped else None,
             seconds=row.seconds if "seconds" not in dropped else None,
             size=row.size if "size" not in dropped else None,
@@ -69,11 +70,11 @@ class Orders:
             remix=row.remix_of is not None,
             silent=not row.prompt and not any(problem.column == "prompt" for problem in draft.problems),
             given=tuple((name, ANY if name in meaning.free else text) for name, text in given),
-            spoken=self._spoken(draft, profile),
+            spoken=frozenset(name for written, name in meaning.given if self._variables[written] in words),
         )
 
     def given(
-        self, draft: Draft, profile: Profile, without: frozenset[str] = frozenset()
+        self, draft: RowDraft, profile: Profile, without: frozenset[str] = frozenset()
     ) -> tuple[tuple[str, str], ...]:
         """The fixed keys and parameters of a provider that a row gives, with their texts."""
         meaning, own, canonical = self._meaning(profile), draft.values.own, draft.values.canonical
@@ -84,32 +85,27 @@ class Orders:
                 found.append((name, value))
         return tuple(found)
 
-    def idle(self, draft: Draft, profile: Profile) -> Iterator[str]:
+    def idle(self, draft: RowDraft, profile: Profile) -> Iterator[str]:
         """The columns of a row that look like parameters, and that its provider does not take."""
         idle = [written for written in self._meaning(profile).idle if draft.values.own.get(written)]
         words = _words(draft) if idle else frozenset()
         return (written for written in idle if self._variables[written] not in words)
 
-    def _spoken(self, draft: Draft, profile: Profile) -> frozenset[str]:
-        given = self._meaning(profile).given
-        words = _words(draft) if given else frozenset()
-        return frozenset(name for written, name in given if self._variables[written] in words)
-
-    def fit(self, profile: Profile, wish: Wish) -> Fit:
+    def fit(self, profile: Profile, requested: RequestedClip) -> Fit:
         """The mode that takes the row, or the nearest one."""
-        key = (profile.name, "", wish)
+        key = (profile.name, "", requested)
         if key not in self._fits:
-            self._fits[key] = best_fit(profile, wish)
+            self._fits[key] = best_fit(profile, requested)
         return self._fits[key]
 
-    def fit_in(self, profile: Profile, mode: Mode, wish: Wish) -> Fit:
+    def fit_in(self, profile: Profile, mode: Mode, requested: RequestedClip) -> Fit:
         """The row in this mode."""
-        key = (profile.name, mode.name, wish)
+        key = (profile.name, mode.name, requested)
         if key not in self._fits:
-            self._fits[key] = fit_in(profile, mode, wish)
+            self._fits[key] = fit_in(profile, mode, requested)
         return self._fits[key]
 
-    def order(self, draft: Draft, profile: Profile, fit: Fit, remix_of: str | None = None) -> Order:
+    def order(self, draft: RowDraft, profile: Profile, fit: Fit, remix_of: str | None = None) -> Order:
         """The order of a row in a mode. What is wrong with its words and pictures is noted in the draft."""
         row, mode = draft.row, profile.mode(fit.mode)
         inherits = remix_of is not None and mode.remix is not None and mode.remix.only_prompt
@@ -138,7 +134,7 @@ class Orders:
             extra=dict(fit.parameters) if inherits else self._extra(draft, profile, fit),
         )
 
-    def _extra(self, draft: Draft, profile: Profile, fit: Fit) -> dict[str, Any]:
+    def _extra(self, draft: RowDraft, profile: Profile, fit: Fit) -> dict[str, Any]:
         """The provider's own parameters: those that decided the mode, and those that every row has its own of."""
         extra = dict(fit.parameters)
         rules, free = profile.mode(fit.mode).parameters, self._meaning(profile).free
@@ -161,8 +157,8 @@ class Orders:
             self._quotes[key] = quote(order, profile)
         return self._quotes[key]
 
-    def variables(self, draft: Draft, order: Order | Fit, provider: str) -> dict[str, str]:
-        """What a template may name: the user's own columns, the canonical ones, and what the defaults decided."""
+    def variables(self, draft: RowDraft, order: Order | Fit, provider: str) -> dict[str, str]:
+        """The variables of a template: the user's own columns, the canonical ones, and what the defaults decided."""
         row, values = draft.row, draft.values
         variables = {"provider": provider, "model": order.model}
         variables |= {"seconds": "" if order.seconds is None else str(order.seconds), "size": order.size or ""}
@@ -174,7 +170,7 @@ class Orders:
         variables.update({self._variables.get(name) or variable_name(name): text for name, text in values.own.items()})
         return variables
 
-    def _prompt(self, draft: Draft, profile: Profile, fit: Fit) -> str:
+    def _prompt(self, draft: RowDraft, profile: Profile, fit: Fit) -> str:
         prompt = draft.row.prompt
         if is_template(prompt):
             variables = self.variables(draft, fit, profile.name)
@@ -193,12 +189,17 @@ class Orders:
 
     def _meaning(self, profile: Profile) -> _Meaning:
         if profile.name not in self._meanings:
-            names = selecting_names(profile)
+            names, modes = selecting_names(profile), profile.modes
+            ruled = {
+                "seconds": any(mode.seconds for mode in modes),
+                "size": any(mode.size for mode in modes),
+                "orientation": any(mode.orientation or mode.size for mode in modes),
+            }
             known = {*names, *vendor_keys([profile])}
             keys = [(written, parameter_key(written)) for written in self._own]
             self._meanings[profile.name] = _Meaning(
                 given=tuple((written, names[key]) for written, key in keys if key in names),
-                instead=frozenset(name for name in _without_a_rule(profile) if name in names),
+                instead=frozenset(name for name, is_ruled in ruled.items() if not is_ruled and name in names),
                 idle=tuple(
                     written
                     for written, key in keys
@@ -210,17 +211,6 @@ class Orders:
         return self._meanings[profile.name]
 
 
-def _words(draft: Draft) -> frozenset[str]:
+def _words(draft: RowDraft) -> frozenset[str]:
     """The variables that the templates of a row name."""
     return names_in(draft.row.prompt) | names_in(draft.row.filename or "")
-
-
-def _without_a_rule(profile: Profile) -> list[str]:
-    """Those of our columns that no mode of the profile has a rule for."""
-    modes = profile.modes
-    ruled = {
-        "seconds": any(mode.seconds for mode in modes),
-        "size": any(mode.size for mode in modes),
-        "orientation": any(mode.orientation or mode.size for mode in modes),
-    }
-    return [name for name, is_ruled in ruled.items() if not is_ruled]

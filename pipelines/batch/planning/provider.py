@@ -1,4 +1,4 @@
-"""Which provider a name means, and which of them a batch is about."""
+"""The providers that a batch names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pipelines.batch.columns.names import canonical_name, normalised, parameter_key
 from pipelines.batch.columns.vendor_words import selecting_names
 from pipelines.batch.files.document import Document
-from pipelines.batch.rows.row import fallback_names
+from pipelines.batch.rows.cells import fallback_names
 from pipelines.providers.profile.model import Profile
 
 
@@ -35,7 +35,7 @@ def fallbacks_of(document: Document, profiles: Mapping[str, Profile], fallback: 
 
 
 def parameter_keys(profiles: Iterable[Profile]) -> frozenset[str]:
-    """What these providers take beside our own columns, as `parameter_key` spells it."""
+    """The names that these providers take beside our own columns, as `parameter_key` spells them."""
     return frozenset(key for profile in profiles for key in selecting_names(profile))
 
 
@@ -52,7 +52,7 @@ def _named(names: Iterable[str], profiles: Mapping[str, Profile]) -> tuple[Profi
 
 
 def cells_of(document: Document, column: str) -> Iterator[str]:
-    """What stands in one of our columns, in any layer; a text that many rows have comes once."""
+    """The cells of one of our columns, in any layer; a text that many rows have comes once."""
     places = [place for place, name in enumerate(document.header) if canonical_name(name) == column]
     layers = (document.defaults, *document.presets.values(), *document.combinations)
     values = [value for layer in layers for name, value in layer.items() if canonical_name(name) == column]

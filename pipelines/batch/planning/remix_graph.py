@@ -1,4 +1,4 @@
-"""Who remixes whom in one batch: parents come first, however deep it goes, and nobody is their own ancestor."""
+"""The graph of remixes in one batch: parents come first, however deep it goes, and nobody is their own ancestor."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.batch.planning.draft import Draft
+from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.rows.claims import Claims
 from pipelines.batch.rows.near_ids import near_ids
 from pipelines.core.job import Job
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 
 #: What the ids of clips look like: a word for it and something with a digit, a UUID, or anything with one long token.
 _VIDEO_ID = re.compile(
@@ -29,10 +29,10 @@ _MOST_LINKS = 40  # of a circle, that a message names
 
 
 @dataclass(slots=True, eq=False)
-class Child:
+class RemixRow:
     """A row that remixes another clip."""
 
-    draft: Draft
+    draft: RowDraft
     place: int  # how many jobs stand before its own
     keys: tuple[str, ...]  # the ids of jobs that it may mean, the nearest first
     parent: str | None = None  # the id that it turned out to mean, where the batch has one
@@ -40,8 +40,8 @@ class Child:
     is_planned: bool = False
 
     @classmethod
-    def of(cls, draft: Draft, place: int) -> Child:
-        """The child of a row that names a parent."""
+    def of(cls, draft: RowDraft, place: int) -> RemixRow:
+        """The remix of a row that names a parent."""
         name, suffix = (draft.row.remix_of or "").casefold(), draft.suffix.casefold()
         if not suffix:
             return cls(draft, place, (name,))
@@ -49,111 +49,107 @@ class Child:
         return cls(draft, place, (f"{name}-{suffix}", *([f"{take[1]}-{suffix}{take[2]}"] if take else []), name))
 
 
-class Family:
-    """The children of one batch, and the jobs that they can come from."""
+class RemixGraph:
+    """The remixes of one batch, and the jobs that they can come from."""
 
-    def __init__(self, children: Sequence[Child], jobs: Iterable[Job], claims: Claims) -> None:
-        self._children, self._claims = children, claims
+    def __init__(self, remixes: Sequence[RemixRow], jobs: Iterable[Job], claims: Claims) -> None:
+        self._remixes, self._claims = remixes, claims
         self._known = {job.id.casefold(): job for job in jobs}
-        self._by_id = {key: child for child in children for key in _explicit_ids(child)}
-        self._waiting: dict[str, list[Child]] = {}
-        self._ready: deque[tuple[Child, Job | None]] = deque()
+        self._by_id = {
+            job_id.casefold(): remix
+            for remix in remixes
+            if (base := remix.draft.base)
+            for job_id in remix.draft.ids(base)
+        }
+        self._waiting: dict[str, list[RemixRow]] = {}
+        self._ready: deque[tuple[RemixRow, Job | None]] = deque()
 
-    def in_order(self) -> Iterator[tuple[Child, Job | None]]:
-        """Every child once, after its parent, with its parent's job.
+    def in_order(self) -> Iterator[tuple[RemixRow, Job | None]]:
+        """Every remix once, after its parent, with its parent's job.
 
-        Whoever iterates plans the child and puts its jobs into it before asking for the next. Without a parent come those
+        Whoever iterates plans the remix and puts its jobs into it before asking for the next. Without a parent come those
         that name a clip of the provider, and those whose draft has a problem now, as their parent is not to be had.
         """
-        strangers = [child for child in self._children if not self._joins(child)]
+        external = [remix for remix in self._remixes if not self._joins(remix)]
         # Ids that reelbatch itself makes are known only when their row is planned, so what looks like one waits longest.
-        strangers.sort(key=_may_name_a_derived_id)
-        for child in filter(_may_name_a_derived_id, strangers):
-            self._wait_for(child, child.keys)
+        external.sort(key=_may_name_a_derived_id)
+        for remix in filter(_may_name_a_derived_id, external):
+            self._wait_for(remix, remix.keys)
         yield from self._planned()
-        near = near_ids(dict.fromkeys(map(_written, strangers)), self._claims.ids()) if strangers else {}
-        for child in strangers:
-            if not child.is_planned:
-                _judge(child, near)
-                self._ready.append((child, None))
+        near = near_ids(dict.fromkeys(map(_written, external)), self._claims.ids()) if external else {}
+        for remix in external:
+            if not remix.is_planned:
+                _judge(remix, near)
+                self._ready.append((remix, None))
                 yield from self._planned()
-        left = [child for child in self._children if not child.is_planned]
+        left = [remix for remix in self._remixes if not remix.is_planned]
         self._report_circles(left)
-        for child in left:
-            yield child, None
+        for remix in left:
+            yield remix, None
 
-    def _joins(self, child: Child) -> bool:
-        """Whether a child names a row of the batch; it is ready, or waits for that row."""
-        child.parent = next((key for key in child.keys if key in self._known or self._claims.has_id(key)), None)
-        if child.parent is None:
+    def _joins(self, remix: RemixRow) -> bool:
+        """Tell whether a remix names a row of the batch; it is ready then, or waits for that row."""
+        remix.parent = next((key for key in remix.keys if key in self._known or self._claims.has_id(key)), None)
+        if remix.parent is None:
             return False
-        if child.parent in self._known:
-            self._ready.append((child, self._known[child.parent]))
+        if remix.parent in self._known:
+            self._ready.append((remix, self._known[remix.parent]))
         else:
-            self._wait_for(child, (child.parent,))
+            self._wait_for(remix, (remix.parent,))
         return True
 
-    def _wait_for(self, child: Child, keys: Sequence[str]) -> None:
+    def _wait_for(self, remix: RemixRow, keys: Sequence[str]) -> None:
         for key in keys:
-            self._waiting.setdefault(key, []).append(child)
+            self._waiting.setdefault(key, []).append(remix)
 
-    def _planned(self) -> Iterator[tuple[Child, Job | None]]:
-        """The children that are ready, and those that become ready when they are planned."""
+    def _planned(self) -> Iterator[tuple[RemixRow, Job | None]]:
+        """The remixes that are ready, and those that become ready when they are planned."""
         while self._ready:
-            child, parent = self._ready.popleft()
-            if child.is_planned:
+            remix, parent = self._ready.popleft()
+            if remix.is_planned:
                 continue
-            child.is_planned = True
-            yield child, parent
-            for job in child.jobs:
+            remix.is_planned = True
+            yield remix, parent
+            for job in remix.jobs:
                 key = job.id.casefold()
                 self._known[key] = job
                 self._ready.extend((waiting, job) for waiting in self._waiting.pop(key, ()))
 
-    def _report_circles(self, children: Sequence[Child]) -> None:
+    def _report_circles(self, remixes: Sequence[RemixRow]) -> None:
         """Name each circle once. Who merely descends from one, or from a row that cannot be planned, is not at fault."""
-        met: dict[Child, int] = {}  # with the number of the walk in which it was met
-        for number, first in enumerate(children):
-            path: list[Child] = []
-            child: Child | None = first
-            while child is not None and child not in met:
-                met[child] = number
-                path.append(child)
-                child = self._by_id.get(child.parent or "")
-            if child is not None and met[child] == number:
-                _report_circle(path[path.index(child) :])
+        met: dict[RemixRow, int] = {}  # with the number of the walk in which it was met
+        for number, first in enumerate(remixes):
+            path: list[RemixRow] = []
+            remix: RemixRow | None = first
+            while remix is not None and remix not in met:
+                met[remix] = number
+                path.append(remix)
+                remix = self._by_id.get(remix.parent or "")
+            if remix is not None and met[remix] == number:
+                circle = path[path.index(remix) :]
+                start = min(range(len(circle)), key=lambda place: circle[place].draft.index)
+                links = [each.draft.base or "" for each in (*circle[start:], *circle[: start + 1])]
+                if len(links) > _MOST_LINKS:
+                    links[_MOST_LINKS // 2 : -_MOST_LINKS // 2] = ["..."]
+                what = f"makes it a remix of itself: {' -> '.join(links)}."
+                fix = "One of them must be made first: empty its remix_of."
+                circle[start].draft.refuse(_COLUMN, what, fix)
 
 
-def _judge(child: Child, near: Mapping[str, str]) -> None:
+def _judge(remix: RemixRow, near: Mapping[str, str]) -> None:
     """Refuse what names neither a row nor, by its looks, a clip of the provider."""
-    text = _written(child)
+    text = _written(remix)
     if text in near:
-        what, fix = f"{excerpt(text)} is the id of no row here.", f'Did you mean "{near[text]}"? {_ALLOWED}'
-        child.draft.refuse(_COLUMN, what, fix)
+        what, fix = f"{quoted(text)} is the id of no row here.", f'Did you mean "{near[text]}"? {_ALLOWED}'
+        remix.draft.refuse(_COLUMN, what, fix)
     elif len(text) > _LONGEST or not _VIDEO_ID.fullmatch(text):
-        what = f"{excerpt(text)} is the id of no row here, and does not look like that of a provider's video."
-        child.draft.refuse(_COLUMN, what, _ALLOWED)
+        what = f"{quoted(text)} is the id of no row here, and does not look like that of a provider's video."
+        remix.draft.refuse(_COLUMN, what, _ALLOWED)
 
 
-def _report_circle(circle: list[Child]) -> None:
-    start = min(range(len(circle)), key=lambda place: circle[place].draft.index)
-    circle = [*circle[start:], *circle[: start + 1]]
-    links = [child.draft.base or "" for child in circle]
-    if len(links) > _MOST_LINKS:
-        links[_MOST_LINKS // 2 : -_MOST_LINKS // 2] = ["..."]
-    names = " -> ".join(links)
-    fix = "One of them must be made first: empty its remix_of."
-    circle[0].draft.refuse(_COLUMN, f"makes it a remix of itself: {names}.", fix)
+def _may_name_a_derived_id(remix: RemixRow) -> bool:
+    return any(map(_DERIVED.fullmatch, remix.keys))
 
 
-def _may_name_a_derived_id(child: Child) -> bool:
-    return any(map(_DERIVED.fullmatch, child.keys))
-
-
-def _written(child: Child) -> str:
-    return child.draft.row.remix_of or ""
-
-
-def _explicit_ids(child: Child) -> list[str]:
-    base = child.draft.base
-    return [job_id.casefold() for job_id in child.draft.ids(base)] if base else []
+def _written(remix: RemixRow) -> str:
+    return remix.draft.row.remix_of or ""

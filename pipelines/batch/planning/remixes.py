@@ -1,20 +1,20 @@
-"""What a remix takes over from the clip that it is made of."""
+"""Fit a remix: it takes over from the clip that it is made of."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from pipelines.batch.matching.fitting import Fit, Wish
+from pipelines.batch.matching.fitting import Fit, RequestedClip
 from pipelines.batch.matching.mode import chosen_modes
-from pipelines.batch.planning.draft import Draft
+from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.planning.orders import Orders
-from pipelines.core.job import Job, Order
+from pipelines.core.job import Job
 from pipelines.core.shape import has_shape, pixels_of, shape_named
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.model import Profile
 
 
-def remix_fit(draft: Draft, profile: Profile, parent: Job | None, orders: Orders) -> Fit:
+def remix_fit(draft: RowDraft, profile: Profile, parent: Job | None, orders: Orders) -> Fit:
     """The mode of a row that remixes another clip. What contradicts that clip is noted in the draft.
 
     Args:
@@ -23,49 +23,42 @@ def remix_fit(draft: Draft, profile: Profile, parent: Job | None, orders: Orders
         parent: the job that it remixes; None: a clip of the provider, of which nothing is known here.
         orders: those of the batch.
     """
-    wish = orders.wish(draft, profile)
+    requested = orders.requested(draft, profile)
     if parent is None:
-        fit = orders.fit(profile, wish)
+        fit = orders.fit(profile, requested)
         mode = profile.mode(fit.mode)
         # What `defaults` say is meant for rows that are free to choose.
         if mode.remix is None or not mode.remix.only_prompt:
             return fit
-        return orders.fit_in(profile, mode, orders.wish(draft, profile, draft.values.by_default - {"model"}))
+        return orders.fit_in(profile, mode, orders.requested(draft, profile, draft.values.by_default - {"model"}))
     if parent.order.provider != profile.name:
         what = f"{parent.id} is made by {parent.order.provider}, and this row by {profile.name}."
         draft.refuse("remix_of", what, "A clip is remixed where it was made: give both rows the same provider.")
-        return orders.fit(profile, wish)
+        return orders.fit(profile, requested)
     mode = profile.mode(parent.order.mode)
-    if mode.remix is not None and mode.remix.only_prompt and mode in chosen_modes(profile, wish):
-        wish = orders.wish(draft, profile, draft.values.by_default)
-        _check_inherited(draft, wish, parent)
-        fit = orders.fit_in(profile, mode, _taking_over(wish, parent.order))
-        return replace(fit, parameters=tuple(parent.order.extra.items()))  # nothing of it is sent, but it has a price
-    fit = orders.fit(profile, wish)
-    _check_kinship(draft, profile, fit, parent)
+    if mode.remix is not None and mode.remix.only_prompt and mode in chosen_modes(profile, requested):
+        requested = orders.requested(draft, profile, draft.values.by_default)
+        _check_inherited(draft, requested, parent)
+        its, seconds = parent.order, parent.order.seconds
+        seconds = seconds if seconds is not None else requested.seconds
+        inherited = replace(requested, model=its.model, seconds=seconds, size=its.size, orientation=its.orientation)
+        fit = orders.fit_in(profile, mode, inherited)
+        return replace(fit, parameters=tuple(its.extra.items()))  # nothing of it is sent, but it has a price
+    fit = orders.fit(profile, requested)
+    _check_same_protocol(draft, profile, fit, parent)
     return fit
 
 
-def _taking_over(wish: Wish, order: Order) -> Wish:
-    return replace(
-        wish,
-        model=order.model,
-        seconds=order.seconds if order.seconds is not None else wish.seconds,
-        size=order.size,
-        orientation=order.orientation,
-    )
-
-
-def _check_inherited(draft: Draft, wish: Wish, parent: Job) -> None:
+def _check_inherited(draft: RowDraft, requested: RequestedClip, parent: Job) -> None:
     """A row may repeat what its parent has, and not change it."""
     for column in ("model", "seconds", "size", "orientation"):
-        asked, has = getattr(wish, column), getattr(parent.order, column)
+        asked, has = getattr(requested, column), getattr(parent.order, column)
         if column == "orientation":
             has = has or parent.order.size
         if asked is None or (has is None and column == "seconds") or _is_same(column, str(asked), str(has)):
             continue
-        shown = "not known" if has is None else excerpt(str(has), 40)
-        what = f"is {excerpt(str(asked), 40)}, and that of {parent.id} is {shown}."
+        shown = "not known" if has is None else quoted(str(has), 40)
+        what = f"is {quoted(str(asked), 40)}, and that of {parent.id} is {shown}."
         draft.refuse(column, what, "A remix has it from the clip that it is made of: leave it empty.")
 
 
@@ -76,7 +69,7 @@ def _is_same(column: str, asked: str, has: str) -> bool:
     return asked == has if column == "model" else asked.casefold() == has.casefold()
 
 
-def _check_kinship(draft: Draft, profile: Profile, fit: Fit, parent: Job) -> None:
+def _check_same_protocol(draft: RowDraft, profile: Profile, fit: Fit, parent: Job) -> None:
     """One provider may speak several protocols, and a clip of one is unknown to another."""
     remix = profile.mode(fit.mode).remix
     if remix is None:

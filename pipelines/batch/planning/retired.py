@@ -32,10 +32,7 @@ def warn_of_retired(
     for name, model in used:
         date = profiles[name].retired_models.get(model)
         if date and name not in closed | elsewhere:
-            others = [other for other in _models(profiles[name]) if other not in profiles[name].retired_models]
+            models = dict.fromkeys(each for mode in profiles[name].modes for each in mode.models)
+            others = [other for other in models if other not in profiles[name].retired_models]
             fix = f"Others: {', '.join(others)}." if others else ""
             report.warn(file, f"{name} retires the model {model} on {date}.", fix)
-
-
-def _models(profile: Profile) -> list[str]:
-    return list(dict.fromkeys(model for mode in profile.modes for model in mode.models))

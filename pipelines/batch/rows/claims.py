@@ -1,4 +1,4 @@
-"""Who uses which id and which file: no two jobs may share one, on any file system."""
+"""The register of ids and files: no two jobs may share one, on any file system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pipelines.batch.files.document import Document, rows_named
 from pipelines.batch.findings import Report
 from pipelines.batch.rows.filename import collision_key
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 
 
 class _Register:
@@ -43,7 +43,7 @@ class Claims:
         self._ids.take(job_id.casefold(), index)
 
     def has_id(self, key: str) -> bool:
-        """Whether a row uses an id, given in small letters."""
+        """Tell whether a row uses an id, given in small letters."""
         return key in self._ids.first
 
     def ids(self) -> Iterable[str]:
@@ -57,12 +57,12 @@ class Claims:
     def report(self, document: Document, report: Report) -> None:
         """Report every id and file that is used twice, naming all rows."""
         for key, rows in self._ids.again.items():
-            what = f"the id {excerpt(key)} is used {len(rows)} times: {rows_named(document, rows)}."
+            what = f"the id {quoted(key)} is used {len(rows)} times: {rows_named(document, rows)}."
             report.problem(document.file, what, "Give each its own id (upper and lower case are the same).")
         for key, rows in self._files.again.items():
             if key.removesuffix(".mp4") in self._ids.again:
                 continue  # said already
-            what = f"{len(rows)} videos would be written to {excerpt(key)}: {rows_named(document, rows)}."
+            what = f"{len(rows)} videos would be written to {quoted(key)}: {rows_named(document, rows)}."
             report.problem(document.file, what, "Put {{ id }} or a column that differs into the filename.")
         files = self._files.first
         for key, index in files.items():
@@ -71,5 +71,5 @@ class Claims:
             parents = [key[:place] for place, sign in enumerate(key) if sign == "/"]
             clash = next((parent for parent in parents if parent in files), None)
             if clash:
-                what = f"{excerpt(clash)} would be a file and a folder."
+                what = f"{quoted(clash)} would be a file and a folder."
                 report.problem(document.where(index, "filename"), what, "Rename one of them.")

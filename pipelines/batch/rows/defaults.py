@@ -1,4 +1,4 @@
-"""How the values of one job come together: defaults, then its preset, then the row itself, then the matrix."""
+"""The values of one job: defaults, over them its preset, then the row itself, then the matrix."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from pipelines.batch.columns.names import Column, parameter_key
 from pipelines.batch.files.document import Document, Value, json_text
-from pipelines.batch.findings import Finding
-from pipelines.core.text.excerpt import excerpt
+from pipelines.batch.findings import RowFinding
+from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 
 #: What no cell may contain: control characters but tab and line ends, and halves of a character.
@@ -28,7 +28,7 @@ class Values:
     by_default: frozenset[str] = frozenset()  # of a remix: the names whose value nothing nearer than `defaults` gives
 
 
-class Layers:
+class ValueLayers:
     """Puts the layers of a document on top of each other, row by row."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Layers:
         own = (column.name for name, column in self._columns.items() if column.own and self._is_column(name))
         return tuple(self._spelling[name] for name in dict.fromkeys(own))
 
-    def of(self, index: int, combination: int | None) -> tuple[Values, list[Finding]]:
+    def of(self, index: int, combination: int | None) -> tuple[Values, list[RowFinding]]:
         """The values of one row, in one combination of the matrix, and what is wrong with how they come together."""
         cells = self._document.rows[index]
         problems = _forbidden(self._document.header, cells)
@@ -94,7 +94,7 @@ class Layers:
         layer = self._combinations[combination] if combination is not None else None
         if layer:
             for name in written.intersection(layer.canonical):
-                problems.append(Finding(name, "is given here and by the matrix.", "Give it in one of the two."))
+                problems.append(RowFinding(name, "is given here and by the matrix.", "Give it in one of the two."))
             canonical.update(layer.canonical)
             own.update(layer.own)
         by_default: frozenset[str] = frozenset()
@@ -106,7 +106,7 @@ class Layers:
     def _is_column(self, name: str) -> bool:
         return name in self._columns and not (self._presets_known and name == PRESET)
 
-    def _preset(self, cells: tuple[Value, ...], problems: list[Finding]) -> Values | None:
+    def _preset(self, cells: tuple[Value, ...], problems: list[RowFinding]) -> Values | None:
         if not self._presets_known:
             return None
         name = cells[self._preset_place] if self._preset_place is not None else None
@@ -116,7 +116,7 @@ class Layers:
         if not isinstance(name, str) or name.strip() not in self._presets:
             shown = name if isinstance(name, str) else " ".join(name)
             hint = did_you_mean(shown, self._presets) if self._presets else "The batch has no presets."
-            problems.append(Finding(PRESET, f"there is no preset {excerpt(shown, 40)}.", hint))
+            problems.append(RowFinding(PRESET, f"there is no preset {quoted(shown, 40)}.", hint))
             return None
         return self._presets[name.strip()]
 
@@ -135,14 +135,14 @@ class Layers:
         return Values(canonical, own)
 
 
-def _forbidden(header: tuple[str, ...], cells: tuple[Value, ...]) -> list[Finding]:
+def _forbidden(header: tuple[str, ...], cells: tuple[Value, ...]) -> list[RowFinding]:
     texts = [cell if isinstance(cell, str) else " ".join(cell or ()) for cell in cells]
     if not FORBIDDEN.search("".join(texts)):
         return []
     found = ((name, FORBIDDEN.search(text)) for name, text in zip(header, texts, strict=True))
     fix = "Remove it; line ends and tabs are fine."
     return [
-        Finding(name, f"has a character that is not text: {match.group()!a} at {match.start() + 1}.", fix)
+        RowFinding(name, f"has a character that is not text: {match.group()!a} at {match.start() + 1}.", fix)
         for name, match in found
         if match
     ]

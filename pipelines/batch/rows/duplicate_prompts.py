@@ -7,10 +7,10 @@ from decimal import Decimal
 from pipelines.batch.files.document import Document, rows_named
 from pipelines.batch.findings import Report
 from pipelines.core.job import Job
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 
 
-def warn_of_twins(jobs: tuple[Job, ...], document: Document, report: Report, most: int = 20) -> None:
+def warn_of_duplicate_prompts(jobs: tuple[Job, ...], document: Document, report: Report, most: int = 20) -> None:
     """Warn of rows that buy the same prompt more than once, with what they cost together."""
     first: dict[tuple[str, str | None], int] = {}  # remixes of different clips are different, whatever their prompt
     again: dict[tuple[str, str | None], list[int]] = {}
@@ -28,7 +28,7 @@ def warn_of_twins(jobs: tuple[Job, ...], document: Document, report: Report, mos
             if cost is not None and currency is not None:
                 costs[currency] = costs.get(currency, Decimal(0)) + cost
         together = " and ".join(f"{amount} {currency}" for currency, amount in costs.items()) or "an unknown sum"
-        what = f"has the same prompt as others, {excerpt(prompt, 40)}: {rows} cost {together} together."
+        what = f"has the same prompt as others, {quoted(prompt, 40)}: {rows} cost {together} together."
         report.warn(document.where(jobs[places[1]].row - 1, "prompt"), what, "Use takes to ask for several on purpose.")
     if len(again) > most:
         report.warn(document.file, f"{len(again) - most} more prompts are used by several rows.")

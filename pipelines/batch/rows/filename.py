@@ -1,4 +1,4 @@
-"""Where in the folder of videos a clip goes: relative, inside it, and the same on every file system."""
+"""File names of clips: relative to the folder of videos, inside it, and the same on every file system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_BYTES = 800
 
 
 def filename_problem(name: str) -> str | None:
-    """What is wrong with a file name that already ends in .mp4, or None."""
+    """The fault of a file name that already ends in .mp4 as the end of a sentence, or None."""
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         return "is not relative to the folder of videos."
     found = _RESERVED.search(name)
@@ -22,18 +22,15 @@ def filename_problem(name: str) -> str | None:
         return f"has a character that cannot be in a file name: {found.group()!a}."
     if len(name.encode()) > _MOST_BYTES:
         return f"is longer than {_MOST_BYTES} bytes."
-    return next((problem for part in name.split("/") if (problem := _part_problem(part))), None)
-
-
-def _part_problem(part: str) -> str | None:
-    if part in {"", ".", ".."}:
-        return "has an empty part, or one that leads out of the folder."
-    if part[0] in ".-~ " or part[-1] in ". ":
-        return "has a part that begins with a dot, dash, tilde or blank, or ends with a dot or blank."
-    if part.split(".", maxsplit=1)[0].strip().casefold() in DEVICE_NAMES:
-        return "has a part that is the name of a device on Windows."
-    if len(part.encode()) > _MOST_BYTES_OF_A_PART:
-        return f"has a part longer than {_MOST_BYTES_OF_A_PART} bytes."
+    for part in name.split("/"):
+        if part in {"", ".", ".."}:
+            return "has an empty part, or one that leads out of the folder."
+        if part[0] in ".-~ " or part[-1] in ". ":
+            return "has a part that begins with a dot, dash, tilde or blank, or ends with a dot or blank."
+        if part.split(".", maxsplit=1)[0].strip().casefold() in DEVICE_NAMES:
+            return "has a part that is the name of a device on Windows."
+        if len(part.encode()) > _MOST_BYTES_OF_A_PART:
+            return f"has a part longer than {_MOST_BYTES_OF_A_PART} bytes."
     return None
 
 

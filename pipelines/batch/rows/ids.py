@@ -21,7 +21,7 @@ _WORDS, _SLUG_LENGTH, _HASH_LENGTH = 5, 40, 10
 
 
 def id_problem(text: str) -> str | None:
-    """What is wrong with an id, or None."""
+    """The fault of an id as the end of a sentence, or None."""
     if not _ALLOWED.fullmatch(text):
         return "may have letters a-z, digits, dots, dashes and underscores, and begins with a letter or digit."
     if len(text) > _MOST_BYTES:
@@ -60,14 +60,13 @@ def derived_id(prompt: str, fingerprint: str, suffix: str = "") -> str:
 
 def matrix_suffix(values: Iterable[str]) -> str:
     """The part of an id that tells the combinations of a matrix apart, the same in every run."""
-    made = "-".join(_told_apart(value) for value in values)
+    parts = []
+    for value in values:
+        plain = slug(value, most=20)
+        # Values that lose something on the way to a slug could meet another value there.
+        parts.append(plain if plain == value else f"{plain}-{_short_hash(value)}".lstrip("-"))
+    made = "-".join(parts)
     return made if len(made) <= _SLUG_LENGTH else f"{made[:_SLUG_LENGTH].rstrip('-')}-{_short_hash(made)}"
-
-
-def _told_apart(value: str) -> str:
-    # Values that lose something on the way to a slug could meet another value there.
-    plain = slug(value, most=20)
-    return plain if plain == value else f"{plain}-{_short_hash(value)}".lstrip("-")
 
 
 def _short_hash(text: str) -> str:

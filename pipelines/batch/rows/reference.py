@@ -41,18 +41,18 @@ _split_kept = lru_cache(maxsize=8192)(_split)
 
 
 def is_address(reference: str) -> bool:
-    """Whether the provider is to open it; else it is a path, or a data: address that carries the picture itself."""
+    """Tell whether the provider is to open it; else it is a path, or a data: address that carries the picture itself."""
     return bool(_SCHEME.match(reference))
 
 
 def is_data(reference: str) -> bool:
-    """Whether it carries a picture in itself."""
+    """Tell whether it carries a picture in itself."""
     return reference[:5].lower() == "data:"
 
 
 @lru_cache(maxsize=8192)
 def address_problem(address: str) -> str | None:
-    """What is wrong with an address, or None."""
+    """The fault of an address as the end of a sentence, or None."""
     if _BLANK.search(address):
         return "has a blank or a control character in it."
     try:
@@ -71,7 +71,7 @@ def address_problem(address: str) -> str | None:
 
 @lru_cache(maxsize=8192)
 def is_internal(address: str) -> bool:
-    """Whether the address is one that a provider on the internet surely cannot open."""
+    """Tell whether the address is one that a provider on the internet surely cannot open."""
     host = (urlsplit(address).hostname or "").rstrip(".").lower()
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".lan")):
         return True

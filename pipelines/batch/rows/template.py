@@ -15,7 +15,8 @@ from typing import Any
 
 from pipelines.batch.columns.names import variable_name
 from pipelines.batch.rows.ids import slug
-from pipelines.core.text.excerpt import excerpt, listed
+from pipelines.core.text.counts import first_of
+from pipelines.core.text.excerpt import quoted
 
 _PLAIN = re.compile(r"\{\{\s*([^\W\d]\w*)\s*\}\}")
 
@@ -48,7 +49,7 @@ class Template:
 
 
 def is_template(text: str) -> bool:
-    """Whether there is anything to fill in."""
+    """Tell whether there is anything to fill in."""
     return "{{" in text or "{%" in text
 
 
@@ -90,17 +91,15 @@ def _read(text: str) -> Template:
 
     def render(variables: Mapping[str, str]) -> str:
         filled = list(parts)
-        filled[1::2] = [_value_of(name, variables) for name in names]
+        for place, name in enumerate(names):
+            value = variables.get(variable_name(name))
+            if value is None:
+                known = first_of(sorted(variables), 20)
+                raise TemplateRefused(f"there is no {quoted(name, 40)} here. Names: {known}")
+            filled[2 * place + 1] = value
         return "".join(filled)
 
     return Template(frozenset(names), render)
-
-
-def _value_of(name: str, variables: Mapping[str, str]) -> str:
-    value = variables.get(variable_name(name))
-    if value is None:
-        raise TemplateRefused(f"there is no {excerpt(name, 40)} here. Names: {listed(sorted(variables))}")
-    return value
 
 
 def _read_with_jinja(text: str) -> Template:
@@ -115,7 +114,7 @@ def _read_with_jinja(text: str) -> Template:
     except TemplateRefused:
         raise
     except (TemplateError, ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        what = f"the template cannot be read: {excerpt(str(error), 120)}"
+        what = f"the template cannot be read: {quoted(str(error), 120)}"
         raise TemplateRefused(what, "Close every {{ with }}, and every {% with %}.") from None
 
     def render(variables: Mapping[str, str]) -> str:
@@ -123,10 +122,10 @@ def _read_with_jinja(text: str) -> Template:
         try:
             return str(compiled.render(known))
         except TemplateError as error:
-            message = excerpt(str(error), 120)
-            raise TemplateRefused(f"{message}. Names: {listed(sorted(variables))}") from None
+            message = quoted(str(error), 120)
+            raise TemplateRefused(f"{message}. Names: {first_of(sorted(variables), 20)}") from None
         except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:
-            raise TemplateRefused(f"the template cannot be filled: {excerpt(str(error), 120)}") from None
+            raise TemplateRefused(f"the template cannot be filled: {quoted(str(error), 120)}") from None
 
     return Template(names, render)
 
@@ -163,6 +162,6 @@ def _check(tree: Any) -> None:
         if isinstance(node, nodes.Filter) and node.name not in (*_FILTERS, "slug"):
             known = ", ".join((*_FILTERS, "slug"))
             raise TemplateRefused(
-                f"there is no filter {excerpt(str(node.name), 40)}. Filters: {known}", "Use one of these."
+                f"there is no filter {quoted(str(node.name), 40)}. Filters: {known}", "Use one of these."
             )
         pending.extend(node.iter_child_nodes())

@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from pipelines.core.status import JobStatus
 
-_MOST_NAMED = 3
-
 
 def counted(number: int, noun: str) -> str:
     """`1 video`, and `2,000 videos`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def first_of(ids: Sequence[str]) -> str:
-    """A list of jobs as a sentence names it: `a, b, c and 4 more`."""
-    more = len(ids) - _MOST_NAMED
-    return ", ".join(ids[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def first_of(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are: `a, b, c and 4 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def statuses_text(counts: Mapping[JobStatus, int], total: int) -> str:

@@ -1,4 +1,4 @@
-"""What a message may show of a user's text: short, on one line, and unable to play tricks on a terminal."""
+"""A user's text in a message: short, on one line, and unable to play tricks on a terminal."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ import re
 _TRICKS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def excerpt(text: str, most: int = 80) -> str:
+def quoted(text: str, most: int = 80) -> str:
     """The first `most` characters of a text, quoted, with everything unprintable escaped."""
     shown = _TRICKS.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text[:most])
     return f'"{shown}…"' if len(text) > most else f'"{shown}"'
-
-
-def listed(names: list[str] | tuple[str, ...], most: int = 20) -> str:
-    """Names with commas between them, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

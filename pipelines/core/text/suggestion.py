@@ -1,4 +1,4 @@
-"""What somebody who misspelt a name may have meant."""
+"""Suggestions for somebody who misspelt a name."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def near_name(name: str, known: Iterable[str]) -> str:
     """A question for the nearest known name, or for those that contain it, whatever the case; empty where none is near."""
     names, word = {each.casefold(): each for each in known}, name[:100].casefold()
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.7) or [each for each in names if _has_word(each, word)]
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.7) or [
+        each for each in names if word in re.split(r"[-_.]", each)
+    ]
     quoted = [f'"{names[each]}"' for each in near[:_MOST_NEAR]]
     return f"Did you mean {' or '.join(quoted)}?" if quoted else ""
-
-
-def _has_word(name: str, word: str) -> bool:
-    return word in re.split(r"[-_.]", name)
 
 
 def edit_distance(left: str, right: str) -> int:

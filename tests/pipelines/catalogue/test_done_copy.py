@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.batch.files.document import Dialect
+from pipelines.batch.files.document import CsvDialect
 from pipelines.catalogue.done_copy import by_row, write_done_copy, write_failed_rows
 from pipelines.catalogue.failed_rows import FailedRow
 
@@ -74,7 +74,7 @@ def test_an_uncertain_payment_has_its_cost(tmp_path, make_row):
 
 def test_the_files_are_in_the_dialect_of_the_users(tmp_path):
     """With their separator, and with the byte order mark without which Excel breaks every umlaut."""
-    dialect = Dialect(";", marked=True)
+    dialect = CsvDialect(";", marked=True)
 
     paths = (
         write_done_copy(tmp_path, "b.csv", ("prompt", "Größe"), [("a; b", "ü")], {}, dialect),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pipelines.core.errors import ImageUnusable
-from pipelines.core.image import LocalImage, is_local, load, reference_to, shown
+from pipelines.core.image import LocalImage, is_local, load, reference_to, shown_reference
 
 
 @pytest.fixture
@@ -50,12 +50,12 @@ def test_a_picture_written_out_is_sent_in_whatever_form_the_provider_takes(tmp_p
 
 def test_a_picture_written_out_does_not_fill_a_table():
     """The manifest names it by a hash; two pictures differ there, and addresses and files stay as they are."""
-    first, second = (shown(f"data:image/png;base64,{letter * 5000}") for letter in "AB")
+    first, second = (shown_reference(f"data:image/png;base64,{letter * 5000}") for letter in "AB")
 
     assert first.startswith("data:image/png;base64,(sha256 ")
     assert len(first) < 80
     assert first != second
-    assert shown("https://a.example/1.png") == "https://a.example/1.png"
+    assert shown_reference("https://a.example/1.png") == "https://a.example/1.png"
 
 
 def test_an_address_stays_an_address(tmp_path):

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from pipelines.core.job import Order
-from pipelines.pricing.price import price, quote
+from pipelines.pricing.price import quote
 from pipelines.providers.profile.load import shipped_profiles
 
 PROFILES = shipped_profiles()
@@ -27,13 +27,13 @@ def order(provider, model="sora-2", seconds=12, size="720x1280", mode="video"):
 )
 def test_prices_are_exact(bought, cost):
     """By the second or by the clip, never through a float."""
-    assert price(bought, PROFILES[bought.provider]) == Decimal(cost)
+    assert quote(bought, PROFILES[bought.provider]).amount == Decimal(cost)
 
 
 def test_an_unknown_price_is_none():
     """It is not nothing: the budget must know the difference."""
-    assert price(order("openai", "wan-2.6"), PROFILES["openai"]) is None
-    assert price(order("openai", seconds=None), PROFILES["openai"]) is None
+    assert quote(order("openai", "wan-2.6"), PROFILES["openai"]) is None
+    assert quote(order("openai", seconds=None), PROFILES["openai"]) is None
 
 
 def test_a_quote_says_when_the_price_is_a_stand_in():

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.batch.files.document import Dialect
+from pipelines.batch.files import document
+from pipelines.batch.files.document import CsvDialect
 
 
 @pytest.mark.parametrize(("separator", "word"), [(",", None), (";", "semicolon"), ("\t", "tab"), ("|", "bar")])
@@ -67,9 +68,11 @@ def test_v08_a_cell_may_be_longer_than_the_readers_own_limit(problems):
     assert len(problem) < 300
 
 
-def test_millions_of_rows_and_columns_are_refused_before_they_are_kept(problems):
+def test_millions_of_rows_and_columns_are_refused_before_they_are_kept(problems, monkeypatch):
     """The size of the file does not bound the memory that its rows take; these do."""
-    assert "has more than 250,000 rows" in problems("prompt\n" + "a\n" * 250_001)[0]
+    assert document.MOST_ROWS == 250_000
+    monkeypatch.setattr(document, "MOST_ROWS", 2_500)
+    assert "has more than 2,500 rows" in problems("prompt\n" + "a\n" * 2_501)[0]
     assert "has more than 500 columns" in problems("prompt" + ",a" * 600 + "\n" + "a\n")[0]
 
 
@@ -124,10 +127,10 @@ def test_the_users_own_rows_are_kept_as_they_were(read):
 @pytest.mark.parametrize(
     ("raw", "kind", "dialect"),
     [
-        (b"prompt,n\nA fox,1\n", "csv", Dialect()),
-        (b"\xef\xbb\xbfprompt;n\nA fox;1\n", "csv", Dialect(";", marked=True)),
-        ("\ufeffprompt\tn\nA fox\t1\n".encode("utf-16-le"), "csv", Dialect("\t", marked=True)),
-        (b"prompt\tn\nA fox\t1\n", "tsv", Dialect("\t")),
+        (b"prompt,n\nA fox,1\n", "csv", CsvDialect()),
+        (b"\xef\xbb\xbfprompt;n\nA fox;1\n", "csv", CsvDialect(";", marked=True)),
+        ("\ufeffprompt\tn\nA fox\t1\n".encode("utf-16-le"), "csv", CsvDialect("\t", marked=True)),
+        (b"prompt\tn\nA fox\t1\n", "tsv", CsvDialect("\t")),
     ],
 )
 def test_how_the_file_is_written_is_remembered(read, raw, kind, dialect):

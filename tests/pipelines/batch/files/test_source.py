@@ -80,9 +80,9 @@ def test_v04_other_encodings_are_refused_with_the_place_of_the_first_bad_byte(tm
 
 def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path):
     """The ending tells the kind, in upper or lower case."""
-    for name in ("a.xlsx", "a"):
+    for name in ("a.doc", "a"):
         (tmp_path / name).write_text("prompt\na\n")
-        assert ".csv, .tsv, .yaml, .yml, .jsonl" in refused(tmp_path / name)
+        assert ".csv, .tsv, .xlsx, .yaml, .yml, .jsonl" in refused(tmp_path / name)
     (tmp_path / "A.CSV").write_text("prompt\na\n")
 
     assert read_source(tmp_path / "A.CSV").suffix == ".csv"

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.batch import Budget, Limits
+from pipelines.batch import BudgetSetting, LimitSettings
 
 ONE = "version: 1\njobs:\n  - prompt: a cat\n"
 
@@ -71,8 +71,8 @@ def test_settings_are_read(read, tmp_path):
 
     assert (batch.name, batch.delivery) == ("Spring", "callback")
     assert any("no receiver of callbacks yet" in str(warning) for warning in batch.warnings)
-    assert batch.limits == Limits(in_flight=5, per_minute=2.5, poll_every=3)
-    assert batch.budget == Budget(max=Decimal("25.50"), currency="EUR")
+    assert batch.limits == LimitSettings(in_flight=5, per_minute=2.5, poll_every=3)
+    assert batch.budget == BudgetSetting(max=Decimal("25.50"), currency="EUR")
     assert batch.output.dir == tmp_path / "out"
     assert batch.jobs[0].filename == "Spring/1.mp4"
 

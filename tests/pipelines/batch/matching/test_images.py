@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.batch.matching.fitting import Wish
+from pipelines.batch.matching.fitting import RequestedClip
 from pipelines.batch.matching.mode import best_fit
 from pipelines.providers.profile.load import shipped_profiles
 
@@ -10,11 +10,11 @@ PROFILES = shipped_profiles()
 
 
 @pytest.mark.parametrize(
-    ("provider", "wish", "words"),
+    ("provider", "requested", "words"),
     [
         (
             "acedata-kling",
-            Wish(images=3),
+            RequestedClip(images=3),
             (
                 "acedata-kling image takes at most 2 images. Remove 1 of the 3. "
                 "acedata-kling v3-reference (model kling-v3-omni), o1-reference (model kling-o1) can."
@@ -22,19 +22,23 @@ PROFILES = shipped_profiles()
         ),
         (
             "acedata-wan",
-            Wish(images=1, model="wan2.6-t2v"),
+            RequestedClip(images=1, model="wan2.6-t2v"),
             (
                 "acedata-wan text takes no image. Leave it empty. "
                 "acedata-wan image (model wan2.6-i2v, wan2.6-i2v-flash) can."
             ),
         ),
-        ("acedata-wan", Wish(images=3), "acedata-wan image takes at most 1 image. Remove 2 of the 3."),
-        ("acedata", Wish(images=12), "acedata v2 takes at most 9 images (a limit of ours: the vendor names none)."),
+        ("acedata-wan", RequestedClip(images=3), "acedata-wan image takes at most 1 image. Remove 2 of the 3."),
+        (
+            "acedata",
+            RequestedClip(images=12),
+            "acedata v2 takes at most 9 images (a limit of ours: the vendor names none).",
+        ),
     ],
 )
-def test_who_gives_too_many_images_hears_who_takes_them(provider, wish, words):
+def test_who_gives_too_many_images_hears_who_takes_them(provider, requested, words):
     """Against the mode that takes the most of them, and with the model that it wants."""
-    (problem,) = best_fit(PROFILES[provider], wish).problems
+    (problem,) = best_fit(PROFILES[provider], requested).problems
     assert f"{problem.what} {problem.fix}".startswith(words)
 
 
@@ -43,7 +47,7 @@ def test_who_gives_too_many_images_hears_who_takes_them(provider, wish, words):
 )
 def test_the_name_of_a_field_decides_what_an_image_is(model, mode):
     """One image under `image_list` is a reference, and no first frame."""
-    fit = best_fit(PROFILES["acedata-kling"], Wish(model=model, images=1, image_fields=("image_list",)))
+    fit = best_fit(PROFILES["acedata-kling"], RequestedClip(model=model, images=1, image_fields=("image_list",)))
 
     if mode:
         assert (fit.mode, fit.problems) == (mode, ())
@@ -57,12 +61,12 @@ def test_the_name_of_a_field_decides_what_an_image_is(model, mode):
 def test_where_the_documents_disagree_about_a_form_the_row_is_warned(mode):
     """An older README and the vendor's tool let pictures be sent along, and the pages of today do not say so."""
     version = {"v1": "1.0", "v2": "2.0"}[mode]
-    fit = best_fit(PROFILES["acedata"], Wish(images=1, local_images=1, given=(("version", version),)))
+    fit = best_fit(PROFILES["acedata"], RequestedClip(images=1, local_images=1, given=(("version", version),)))
 
     assert (fit.mode, fit.problems) == (mode, ())
     (warning,) = fit.warnings
     assert "documents disagree whether" in warning.what
-    assert best_fit(PROFILES["acedata"], Wish(images=1)).warnings == ()
+    assert best_fit(PROFILES["acedata"], RequestedClip(images=1)).warnings == ()
 
 
 def test_an_address_without_encryption_is_warned_of_where_the_provider_wants_it(read):

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from pipelines.batch.planning import jobs
 from pipelines.core.job import Job, Order
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Parameter
@@ -219,6 +220,8 @@ def test_a_providers_own_parameters_reach_the_order(read):
     assert batch.columns == ("Negative Prompt",)
 
 
-def test_too_many_takes_of_too_many_rows_are_refused(problems):
+def test_too_many_takes_of_too_many_rows_are_refused(problems, monkeypatch):
     """A batch is kept in memory, and a person should know about a quarter of a million videos."""
-    assert "makes more than 250,000 jobs" in problems("prompt,takes\n" + "a,100\n" * 2600)[-1]
+    assert jobs.MOST_ROWS == 250_000
+    monkeypatch.setattr(jobs, "MOST_ROWS", 250)
+    assert "makes more than 250 jobs" in problems("prompt,takes\n" + "a,10\n" * 26)[-1]

@@ -13,13 +13,13 @@ def lineage(batch):
 
 
 def test_a_remix_names_its_parent_and_takes_over_what_that_one_buys(plan):
-    """So its price is right, and its clip can be checked; parents may stand below their children."""
+    """So its price is right, and its clip can be checked; parents may stand below their remixes."""
     batch = plan("id,prompt,remix_of,model,seconds,size\nb,at night,A,,,\na,a cat,,clip-2,8,720x1280\n")
-    child, parent = batch.jobs
+    remix, parent = batch.jobs
 
-    assert (child.id, child.parent, child.order.remix_of) == ("b", "a", "a")
-    assert child.order == parent.order.model_copy(update={"prompt": "at night", "remix_of": "a"})
-    assert child.cost_estimated == Decimal("2.40")
+    assert (remix.id, remix.parent, remix.order.remix_of) == ("b", "a", "a")
+    assert remix.order == parent.order.model_copy(update={"prompt": "at night", "remix_of": "a"})
+    assert remix.cost_estimated == Decimal("2.40")
     assert [job.row for job in batch.jobs] == [1, 2]
 
 
@@ -89,8 +89,8 @@ def test_a_clip_of_one_protocol_is_unknown_to_another(plan, refused):
     (problem,) = refused("id,prompt,model,remix_of\na,x,film-1,\nb,y,clip-1,a\n")
     assert "a is made by lab film, whose clips clip cannot remix." in problem
 
-    child = plan("id,prompt,model,remix_of,seconds\na,x,film-1,,5\nb,y,film-1,a,9\n").jobs[1]
-    assert (child.order.mode, child.order.seconds, child.parent) == ("film", 9, "a")
+    remix = plan("id,prompt,model,remix_of,seconds\na,x,film-1,,5\nb,y,film-1,a,9\n").jobs[1]
+    assert (remix.order.mode, remix.order.seconds, remix.parent) == ("film", 9, "a")
 
 
 def test_any_depth_in_any_order(plan):
@@ -127,7 +127,7 @@ def test_two_circles_are_two_problems(refused):
 
 
 def test_takes_can_be_remixed_too(plan):
-    """By the id of the take; each take of the child remixes the same clip."""
+    """By the id of the take; each take of the remix remixes the same clip."""
     batch = plan("id,prompt,takes,remix_of\nhero,x,2,\nb,y,2,HERO-t2\n")
     assert lineage(batch) == {"hero": None, "hero-t2": None, "b": "hero-t2", "b-t2": "hero-t2"}
 
@@ -199,7 +199,7 @@ def test_what_is_neither_is_refused_with_both_possibilities(refused, text):
 
 
 def test_a_parent_with_problems_brings_no_problems_to_its_children(refused):
-    """The message is about the parent; what is wrong with the child itself is still told."""
+    """The message is about the parent; what is wrong with the remix itself is still told."""
     found = refused("id,prompt,seconds,remix_of\na,x,9,\nb,y,,a\nc,,,b\n")
 
     assert [problem.split(": ")[0] for problem in found] == [

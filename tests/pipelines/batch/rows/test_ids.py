@@ -6,7 +6,7 @@ from pipelines.batch import read_batch
 from pipelines.batch.rows.ids import derived_id, id_problem, matrix_suffix, slug
 
 
-@pytest.mark.parametrize("text", ["a", "Row-1", "v1.2_x", "0", "a" * 100, "console"])
+@pytest.mark.parametrize("text", ["a", "BatchRow-1", "v1.2_x", "0", "a" * 100, "console"])
 def test_v14_plain_ids_are_allowed(text):
     """Letters, digits, dots, dashes and underscores."""
     assert id_problem(text) is None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
+from pipelines.core.text.strict_yaml import YamlRefused, parse_long_yaml, parse_yaml
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_every_value_knows_its_line():
         ("a: &x 1\n", "anchor", 1, 4),
         ("a: *x\n", "alias", 1, 4),
         ("a: !!python/name:os.system x\n", "tag", 1, 4),
-        ("<<: {a: 1}\n", "not a name", 1, 1),
+        ("<<: {a: 1}\n", "merge key", 1, 1),
         ("? [a]\n: 1\n", "not a name", 1, 3),
-        ("--- 1\n--- 2\n", "another document", 2, 1),
+        ("--- 1\n--- 2\n", "second document", 2, 1),
         ("a: " + "[" * 40 + "]" * 40, "more than 32 deep", 1, 35),
         ("a: \x07\n", "is not YAML", None, None),
     ],
@@ -103,3 +103,17 @@ def test_what_only_shapes_a_text_is_text():
     """Lines of a note, and what joins letters and pictures, are no orders."""
     text = 'notes: |\n  one\n  two\ntitle: "\u0646\u0645\u06cc\u200c\u0634\u0648\u062f \U0001f469\u200d\U0001f680 a\u00a0b"\n'
     assert parse_yaml(text).value["notes"] == "one\ntwo\n"
+
+
+def test_a_long_document_is_text_and_its_mappings_know_their_lines():
+    """Unquoted texts are what the reader makes of them; quoted ones and empty ones are not asked about."""
+    found = parse_long_yaml("a: 1\njobs:\n  - b: '2'\n    c: ~\n  - on\n", plain=lambda text: f"<{text}>")
+    assert found == {"a": "<1>", "jobs": [{"b": "2", "c": None}, "<on>"]}
+    assert (found.line, found["jobs"][0].line) == (1, 3)
+
+
+@pytest.mark.parametrize("text", ["a: &x 1", "a: *x", "<<: {a: 1}"])
+def test_a_reader_may_say_what_to_use_instead(text):
+    """Whoever wanted to write something once learns how."""
+    with pytest.raises(YamlRefused, match="not read; use presets"):
+        parse_long_yaml(text, instead="; use presets")

@@ -1,4 +1,4 @@
-"""What a budget will not cover, told before anything is paid. Pure: jobs and an amount in, words out."""
+"""Tell what a budget does not cover, before anything is paid. Pure: jobs and an amount in, words out."""
 
 from __future__ import annotations
 
@@ -27,21 +27,18 @@ def shortfall(jobs: Sequence[Job], most: Decimal, currency: str) -> tuple[str, .
     """
     made = jobs_to_make(jobs)
     covered = [job for job in made if job.currency == currency and job.cost_estimated is not None]
-    return tuple(filter(None, (_too_little(covered, most, currency), *_not_covered(made, most, currency))))
-
-
-def _too_little(jobs: Sequence[Job], most: Decimal, currency: str) -> str:
-    costs = [job.cost_estimated or Decimal(0) for job in jobs]
-    total = sum(costs, Decimal(0))
+    costs = [job.cost_estimated or Decimal(0) for job in covered]
+    total, spent, count = sum(costs, Decimal(0)), Decimal(0), 0
     if total <= most:
-        return ""
-    spent, count = Decimal(0), 0
+        return tuple(_not_covered(made, most, currency))
     while spent + costs[count] <= most:
         spent, count = spent + costs[count], count + 1
-    return (
-        f"The budget of {amount_text(most)} {currency} covers about {count} of {counted(len(jobs), 'video')}, which cost "
-        f"{amount_text(total)} {currency} together. The run would stop there: raise the budget, or make the batch smaller."
+    too_little = (
+        f"The budget of {amount_text(most)} {currency} covers about {count} of {counted(len(covered), 'video')}, which "
+        f"cost {amount_text(total)} {currency} together. The run would stop there: raise the budget, or make the batch "
+        "smaller."
     )
+    return (too_little, *_not_covered(made, most, currency))
 
 
 def _not_covered(jobs: Sequence[Job], most: Decimal, currency: str) -> Iterable[str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pipelines.batch.columns.names import Column, parameter_key
 from pipelines.batch.columns.vendor_words import Word, selecting_names, vendor_words
 from pipelines.batch.files.document import Value
-from pipelines.batch.planning.draft import Draft
+from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.rows.reference import split_references
 from pipelines.batch.rows.row import read_row
 from pipelines.batch.rows.template import names_in
-from pipelines.core.text.excerpt import excerpt
+from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.model import Profile
 
 _IMAGES = "image_url"
@@ -21,7 +23,7 @@ _IMAGES = "image_url"
 
 @dataclass(frozen=True, slots=True)
 class _Vocabulary:
-    """What the user's own columns mean to one provider."""
+    """The meanings of the user's own columns to one provider."""
 
     words: tuple[tuple[str, Word | None], ...]  # column as written, and the field that it is; None: not clear which
     idle: tuple[tuple[str, str], ...]  # column as written, and why it has no effect
@@ -41,7 +43,7 @@ class Translator:
         self._variables = {column.written: column.variable for column in self._own}
         self._vocabularies: dict[str, _Vocabulary] = {}
 
-    def translate(self, draft: Draft, profile: Profile) -> None:
+    def translate(self, draft: RowDraft, profile: Profile) -> None:
         """Read a row's columns as its provider means them. What is not clear, or has no effect, is noted in the draft."""
         vocabulary = self._vocabulary(profile)
         own = draft.values.own
@@ -53,7 +55,11 @@ class Translator:
             if own.get(written) and written not in spoken:
                 draft.warn(written, f"has no effect: {why}")
         said = [(written, word) for written, word in vocabulary.words if own.get(written)]
-        _warn_of_spoken(draft, [word for word in said if word[0] in spoken])
+        for written, word in said:
+            # A column that a template names may be meant as a word only; the clip is another then, so it is said.
+            if written in spoken and word is not None and word.meaning != "callback":
+                fix = f'Give a column "{word.meaning}" if it is meant so.'
+                draft.warn(written, f"is not read as {word.meaning}, since a template names it.", fix)
         heard = [(written, word) for written, word in said if written not in spoken]
         for written, word in heard:
             if word is None or word.meaning in ("callback", "remix_of"):
@@ -61,15 +67,14 @@ class Translator:
             elif word.meaning != _IMAGES:
                 shapes = vocabulary.shapes if word.meaning == "orientation" else {}
                 _read(draft, written, word, shapes.get(own[written].casefold(), own[written]))
-        pictures = [(written, word) for written, word in heard if word is not None and word.meaning == _IMAGES]
-        if pictures and not any(problem.column == _IMAGES for problem in draft.problems):
-            _read_images(draft, sorted(pictures, key=lambda each: each[1].place or 0))
+        _read_images(draft, [(written, word) for written, word in heard if word and word.meaning == _IMAGES])
 
     def _vocabulary(self, profile: Profile) -> _Vocabulary:
         if profile.name not in self._vocabularies:
             words, offered = vendor_words(profile), profile.not_offered.items()
+            fixed = ((name, f"{name}: {json.dumps(value)}") for name, value in profile.fixed.items())
             idle = {parameter_key(name): f"reelbatch does not offer it. {fix}" for name, fix in offered}
-            idle |= {parameter_key(name): f"every order says {value}." for name, value in _always(profile)}
+            idle |= {parameter_key(name): f"every order says {value}." for name, value in fixed}
             taken = {*words, *selecting_names(profile)}
             keys = [(column.written, parameter_key(column.written)) for column in self._own]
             shapes = [rule.values for mode in profile.modes if (rule := mode.orientation)]
@@ -82,20 +87,7 @@ class Translator:
         return self._vocabularies[profile.name]
 
 
-def _always(profile: Profile) -> Iterable[tuple[str, str]]:
-    """What every order holds, whatever a row says."""
-    return ((name, f"{name}: {json.dumps(value)}") for name, value in profile.fixed.items())
-
-
-def _warn_of_spoken(draft: Draft, words: Iterable[tuple[str, Word | None]]) -> None:
-    """A column that a template names may be meant as a word only; the clip is another then, so it is said."""
-    for written, word in words:
-        if word is not None and word.meaning != "callback":
-            fix = f'Give a column "{word.meaning}" if it is meant so.'
-            draft.warn(written, f"is not read as {word.meaning}, since a template names it.", fix)
-
-
-def _refuse(draft: Draft, written: str, word: Word | None, profile: Profile) -> None:
+def _refuse(draft: RowDraft, written: str, word: Word | None, profile: Profile) -> None:
     if word is None:
         what = f"has several meanings at {profile.name}."
         fix = "Give the column that is meant: seconds, size, orientation or image_url."
@@ -107,7 +99,7 @@ def _refuse(draft: Draft, written: str, word: Word | None, profile: Profile) -> 
     draft.refuse(written, what, fix)
 
 
-def _read(draft: Draft, written: str, word: Word, text: str) -> None:
+def _read(draft: RowDraft, written: str, word: Word, text: str) -> None:
     """Take a value for a column of ours, unless that says something else."""
     column = word.meaning
     row, problems, warnings = read_row({column: text})
@@ -118,14 +110,17 @@ def _read(draft: Draft, written: str, word: Word, text: str) -> None:
         _adopt(draft, written, column, text)
         draft.row = replace(draft.row, **{column: getattr(row, column)})
     elif problems or getattr(row, column) != getattr(draft.row, column):
-        shown = excerpt(value if isinstance(value, str) else " ".join(value), 40)
-        what = f"says {excerpt(text, 40)}, and {draft.called.get(column, column)} {shown}."
+        shown = quoted(value if isinstance(value, str) else " ".join(value), 40)
+        what = f"says {quoted(text, 40)}, and {draft.called.get(column, column)} {shown}."
         draft.refuse(written, what, f'Keep one of the two, as "{column}".')
 
 
-def _read_images(draft: Draft, pictures: Sequence[tuple[str, Word]]) -> None:
+def _read_images(draft: RowDraft, pictures: Sequence[tuple[str, Word]]) -> None:
     """Put the pictures of the provider's own fields in their places, with those of our column."""
+    if not pictures or any(problem.column == _IMAGES for problem in draft.problems):
+        return
     found = list(draft.row.image_url)
+    pictures = sorted(pictures, key=lambda each: each[1].place or 0)
     for written, word in pictures:
         try:
             found = _placed(found, word, draft.values.own[written])
@@ -147,8 +142,11 @@ def _placed(pictures: list[str], word: Word, text: str) -> list[str]:
     Raises:
         _Unclear: the field says another thing than what there is, or its place is not the next one.
     """
-    given = _references(text)
-    if given is None:
+    given: Any = list(split_references(text))
+    if text[:1] in "[{":
+        with suppress(ValueError, RecursionError):
+            given = json.loads(text)
+    if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
         raise _Unclear("holds more than addresses.")
     if word.place is None:
         if pictures and pictures != given:
@@ -163,21 +161,10 @@ def _placed(pictures: list[str], word: Word, text: str) -> list[str]:
     return [*pictures[: word.place], *given, *pictures[word.place + 1 :]]
 
 
-def _adopt(draft: Draft, written: str, column: str, value: Value) -> None:
+def _adopt(draft: RowDraft, written: str, column: str, value: Value) -> None:
     values = draft.values
     by_default = values.by_default | ({column} if written in values.by_default else set())
     if column not in values.canonical:
         draft.called[column] = written
     draft.values = replace(values, canonical={**values.canonical, column: value}, by_default=frozenset(by_default))
     draft.warn(written, f"is read as {column}.")
-
-
-def _references(text: str) -> list[str] | None:
-    """The pictures that a cell names, also as a JSON list; None where it is JSON of another kind."""
-    if text[:1] not in "[{":
-        return list(split_references(text))
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError):
-        return list(split_references(text))
-    return items if isinstance(items, list) and all(isinstance(item, str) for item in items) else None

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from pipelines.core.job import Job, Order
-from pipelines.pricing.coverage import budget_currency, shortfall
+from pipelines.pricing.budget import budget_currency, shortfall
 
 
 def job(name, cost="0.40", currency="USD", **more):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from pipelines.core.events import Event, Observer
 from pipelines.core.text.sentences import sentence
+from pipelines.core.text.times import clock_text
 from pipelines.run.progress import RunProgress
 
 _PLAIN_EVERY_S = 2.0
@@ -37,14 +38,8 @@ def _line(progress: RunProgress) -> str:
     parts += [money] if (money := progress.money()) else []
     left = progress.seconds_left()
     if left is not None and progress.open:
-        parts.append(f"about {_clock(left)} left")
+        parts.append(f"about {clock_text(left)} left")
     return " · ".join(parts)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _plain(progress: RunProgress) -> Iterator[tuple[Show, Observer]]:

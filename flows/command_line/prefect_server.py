@@ -52,7 +52,7 @@ async def temporary_server() -> AsyncIterator[str]:
     Raises:
         SetupError: no port is free, or the server does not come up.
     """
-    listener = _listener()
+    listener = free_listener()
     if listener is None:
         raise SetupError("No port from 8000 to 8999 is free for Prefect's server. Set PREFECT_API_URL to one of yours.")
     idle = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
@@ -80,7 +80,7 @@ async def temporary_server() -> AsyncIterator[str]:
             await _end(process)
 
 
-def _listener() -> socket.socket | None:
+def free_listener() -> socket.socket | None:
     """The first port of the range, held from here on: two runs that start at once must not both believe it theirs."""
     for port in SERVER_PORTS:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -122,16 +122,15 @@ async def _answers(process: asyncio.subprocess.Process, url: str) -> bool:
     return False
 
 
-def _leave_with_parent() -> None:
-    while os.read(0, 4096):  # not sys.stdin: its lock would hold up the interpreter's end
-        pass
-    os._exit(0)
-
-
 def _serve(descriptor: int) -> None:
     import uvicorn  # only in the server's own process
 
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    def leave_with_parent() -> None:
+        while os.read(0, 4096):  # not sys.stdin: its lock would hold up the interpreter's end
+            pass
+        os._exit(0)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()
     os.nice(_NICE)
     app = "prefect.server.api.server:create_app"
     config = uvicorn.Config(app, factory=True, log_level="error", lifespan="on", backlog=_BACKLOG)

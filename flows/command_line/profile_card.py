@@ -23,7 +23,7 @@ Line = tuple[str, str]  # a label, and what is to be said
 def provider_table(profiles: Sequence[Profile], environment: Mapping[str, str]) -> None:
     """One row a provider, in as many columns as the terminal has room for."""
     terminal = console()
-    rows = [_row(profile, environment) for profile in profiles]
+    rows = [columns_of(profile, environment) for profile in profiles]
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) + _GAP for name in rows[0]}
     for name in _DISPENSABLE:
         if sum(widths.values()) - _GAP > terminal.width:
@@ -38,7 +38,8 @@ def provider_table(profiles: Sequence[Profile], environment: Mapping[str, str]) 
     terminal.print("One in full: reelbatch providers NAME")
 
 
-def _row(profile: Profile, environment: Mapping[str, str]) -> dict[str, str]:
+def columns_of(profile: Profile, environment: Mapping[str, str]) -> dict[str, str]:
+    """Say what the table has of one provider, by column."""
     return {
         "name": profile.name,
         "speaks": words.first_and_count(words.contracts(profile)),
@@ -61,19 +62,19 @@ def profile_card(profile: Profile, file: Path | None, environment: Mapping[str, 
     """
     terminal = console()
     terminal.print(f"{profile.name}: {profile.title}", style="bold")
-    terminal.print(_grid(_whole(profile, file, environment)))
+    terminal.print(_grid(lines_of_provider(profile, file, environment)))
     for mode in profile.modes:
         terminal.print()
         terminal.print(f"mode {mode.name}", style="bold")
-        terminal.print(_grid(_mode(profile, mode)))
+        terminal.print(_grid(lines_of_mode(profile, mode)))
     if profile.prices:
         terminal.print()
         terminal.print("prices", style="bold")
-        terminal.print(_price_table(profile.prices))
+        terminal.print(price_table(profile.prices))
 
 
-def _whole(profile: Profile, file: Path | None, environment: Mapping[str, str]) -> Iterator[Line]:
-    """What holds for every mode."""
+def lines_of_provider(profile: Profile, file: Path | None, environment: Mapping[str, str]) -> Iterator[Line]:
+    """Say what holds for every mode of a provider."""
     address, _ = profile.base_url_from(environment)
     own, unfit = profile.base_url_set_by(environment), base_refusal(address)
     yield "profile", str(file) if file else "shipped"
@@ -95,8 +96,8 @@ def _whole(profile: Profile, file: Path | None, environment: Mapping[str, str]) 
         yield "note", note
 
 
-def _mode(profile: Profile, mode: Mode) -> Iterator[Line]:
-    """What one mode takes."""
+def lines_of_mode(profile: Profile, mode: Mode) -> Iterator[Line]:
+    """Say what one mode takes."""
     if mode.contract not in (None, profile.contract):
         yield "speaks", str(mode.contract)
     default = mode.default_model or profile.default_model
@@ -115,7 +116,8 @@ def _mode(profile: Profile, mode: Mode) -> Iterator[Line]:
         yield "" if number else "columns", f"{name}: {words.parameter(rule)}"
 
 
-def _price_table(prices: Iterable[Price]) -> Table:
+def price_table(prices: Iterable[Price]) -> Table:
+    """List the prices of one provider, each with its source."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for row in prices:
         assumed = " (assumed)" if row.assumed else ""

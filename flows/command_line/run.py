@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flows.command_line.arguments import AsJson, BatchFile, Fallback, ProfileFiles, ProviderName
 from flows.command_line.talk import say, show_warnings
-
-if TYPE_CHECKING:
-    from pipelines.run.options import RunOptions
 
 NAME = "run"
 
@@ -54,6 +51,7 @@ def command(
     from pipelines.batch import own_columns_words, read_batch
     from pipelines.pricing.plan_hash import check_plan
     from pipelines.providers.profile.load import find_profiles
+    from pipelines.run.options import chosen_options
 
     given = {
         "out": out,
@@ -71,7 +69,7 @@ def command(
         "wait_for_provider": wait_for_provider,
         "rehearse": rehearse,
     }
-    options = _options(given, {"faults": faults, "speed": speed, "latency": latency})
+    options = chosen_options(given, {"faults": faults, "speed": speed, "latency": latency})
     known = find_profiles(options.profiles, beside=batch)
     elsewhere = known.elsewhere(os.environ)
     planned = read_batch(
@@ -82,28 +80,3 @@ def command(
         say(own_columns_words(planned.kept))
     check_plan(planned.jobs, plan)
     raise typer.Exit(drive(planned, options, as_json=as_json))
-
-
-def _options(given: dict[str, Any], of_a_rehearsal: dict[str, Any]) -> RunOptions:
-    """The choices of this run.
-
-    Raises:
-        SetupError: one makes no sense, or is a rehearsal's while this is to be a run that costs money.
-    """
-    from pydantic import ValidationError
-
-    from pipelines.core.errors import SetupError
-    from pipelines.run.options import RunOptions
-
-    chosen = {name: value for name, value in of_a_rehearsal.items() if value is not None}
-    if chosen and not given["rehearse"]:
-        names = ", ".join(f"--{name}" for name in chosen)
-        raise SetupError(
-            f"Only a rehearsal has {names}, and this run would be paid for. Add --rehearse, or leave out {names}."
-        )
-    try:
-        return RunOptions.model_validate(given | chosen)
-    except ValidationError as error:
-        first = error.errors()[0]
-        said = "Write a number such as 2.50" if first["type"] == "decimal_parsing" else first["msg"]
-        raise SetupError(f"--{str(first['loc'][0]).replace('_', '-')} {first['input']}: {said}.") from None

@@ -7,7 +7,7 @@ carries one number, which must also refuse a ledger that a newer version wrote.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, update
@@ -16,8 +16,6 @@ from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
-
-_CHUNK = 5_000
 
 
 def migrate(connection: Connection, found: int) -> None:
@@ -39,9 +37,11 @@ def _to_2(connection: Connection, operations: Operations) -> None:
     operations.alter_column("attempt", "pot", new_column_name="bucket")
     operations.alter_column("job", "turned", new_column_name="fallback_index")
     operations.alter_column("job", "sent_as", new_column_name="made_as")
-    for row in _in_chunks(connection, "SELECT id, plan, made_as FROM job"):
-        plan, changed = _renamed(row.plan), _renamed(row.made_as)
-        connection.exec_driver_sql("UPDATE job SET plan = ?, made_as = ? WHERE id = ?", (plan, changed, row.id))
+    chunk, last = "SELECT id, plan, made_as FROM job WHERE id > ? ORDER BY id LIMIT 5000", ""
+    while rows := connection.exec_driver_sql(chunk, (last,)).all():
+        renamed = [(_renamed(row.plan), _renamed(row.made_as), row.id) for row in rows]
+        connection.exec_driver_sql("UPDATE job SET plan = ?, made_as = ? WHERE id = ?", renamed)
+        last = rows[-1].id
 
 
 def _renamed(text: str | None) -> str | None:
@@ -51,14 +51,6 @@ def _renamed(text: str | None) -> str | None:
     if "turned" in values:
         values["fallback_index"] = values.pop("turned")
     return json.dumps(values)
-
-
-def _in_chunks(connection: Connection, statement: str) -> Iterator[Any]:
-    """Read rows that are written to while they are read, by their ids, so that nothing is read twice."""
-    last = ""
-    while rows := connection.exec_driver_sql(f"{statement} WHERE id > ? ORDER BY id LIMIT {_CHUNK}", (last,)).all():
-        yield from rows
-        last = rows[-1].id
 
 
 #: By the version that they leave.

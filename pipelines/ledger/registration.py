@@ -28,7 +28,8 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
     """
     wanted = select(job.c.id, job.c.fingerprint, job.c.status, job.c.error_code)
     known = {row.id: row for row in connection.execute(wanted).all()}
-    refused = _fallbacks_of_refused(connection)
+    rejected = connection.execute(select(job.c.id, job.c.plan).where(job.c.status == JobStatus.REJECTED)).all()
+    refused = {row.id: _fallbacks(Job.model_validate_json(row.plan)) for row in rejected}
     fresh: list[_Columns] = []
     kept: list[_Columns] = []
     anew: list[_Columns] = []
@@ -73,12 +74,6 @@ def _columns(planned: Job, position: int) -> _Columns:
         "fallback_index": 0,
         "billed": Billed.NO,
     }
-
-
-def _fallbacks_of_refused(connection: Connection) -> dict[str, list[str]]:
-    """The fallbacks that each refused job had when it was refused, by its id."""
-    rows = connection.execute(select(job.c.id, job.c.plan).where(job.c.status == JobStatus.REJECTED)).all()
-    return {row.id: _fallbacks(Job.model_validate_json(row.plan)) for row in rows}
 
 
 def _fallbacks(planned: Job) -> list[str]:

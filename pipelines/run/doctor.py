@@ -205,14 +205,14 @@ async def check_live(profile: Profile, environment: Mapping[str, str]) -> Doctor
             answer = await http.ask("GET", base_url, headers={}, deadline_s=10)
     except (ValueError, TransportError) as error:
         return DoctorFinding(name, Health.BAD, f"{base_url} does not answer: {error}")
-    skew = _skew_s(answer.headers.get("date"))
+    skew = clock_skew_s(answer.headers.get("date"))
     if skew > _MOST_SKEW_S:
         return DoctorFinding(name, Health.BAD, f"answers, but its clock and this one differ by {skew:.0f} s")
     return DoctorFinding(name, Health.OK, f"{base_url} answers")
 
 
-def _skew_s(date: str | None) -> float:
-    """Seconds between this clock and an HTTP `Date` header; 0 where there is none to compare with."""
+def clock_skew_s(date: str | None) -> float:
+    """Count the seconds between this clock and an HTTP `Date` header; 0 where there is none to compare with."""
     try:
         there = parsedate_to_datetime(date or "")
     except (ValueError, TypeError):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from pipelines.core.errors import SetupError
 from pipelines.providers.responses.json_values import is_link
 
 
@@ -44,3 +45,23 @@ class RunOptions(BaseModel):
     faults: str = Field("none", description="Rehearsal only: a fault script of the sandbox.")
     speed: float = Field(60.0, gt=0, description="Rehearsal only: how much faster than life the sandbox works.")
     latency: str | None = Field(None, description="Rehearsal only: how long a job takes, such as 1 or uniform:2-5.")
+
+
+def chosen_options(given: dict[str, Any], of_a_rehearsal: dict[str, Any]) -> RunOptions:
+    """Read the choices of a run, as the command line names them.
+
+    Raises:
+        SetupError: one makes no sense, or is a rehearsal's while this is to be a run that costs money.
+    """
+    chosen = {name: value for name, value in of_a_rehearsal.items() if value is not None}
+    if chosen and not given["rehearse"]:
+        names = ", ".join(f"--{name}" for name in chosen)
+        raise SetupError(
+            f"Only a rehearsal has {names}, and this run would be paid for. Add --rehearse, or leave out {names}."
+        )
+    try:
+        return RunOptions.model_validate(given | chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        said = "Write a number such as 2.50" if first["type"] == "decimal_parsing" else first["msg"]
+        raise SetupError(f"--{str(first['loc'][0]).replace('_', '-')} {first['input']}: {said}.") from None

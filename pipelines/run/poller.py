@@ -49,6 +49,7 @@ class Waiting:
     last_not_ready_s: float = 0.0
     faults: int = 0
     due_s: float = 0.0  # the age at which it was to be asked about last
+    answered_s: float = 0.0  # the age at which the last answer came
     empty_since_s: float = 0.0  # the age since which it is said to be completed without a video; 0: it is not
     not_before_s: float = 0.0  # the age before which the provider asked not to be asked
     alone: bool = False  # an answer about many did not know it, so it is asked about by itself
@@ -63,6 +64,34 @@ class _Kind:
     durations: Durations = field(default_factory=Durations)
     scout: Waiting | None = None
     sleepers: set[asyncio.Future[None]] = field(default_factory=set)
+
+    def ring(self) -> None:
+        """Wake all who sleep until their time: it may have moved."""
+        for bell in self.sleepers:
+            _ring_one(bell)
+
+    def learn(self, waiting: Waiting, age_s: float) -> None:
+        """Remember how long a job took, unless it was asked about too late to tell: after a restart, a hold, a fault."""
+        if age_s <= _TOO_LATE * waiting.due_s:
+            was_cold = not len(self.durations)
+            self.durations.add(waiting.last_not_ready_s, age_s)
+            if was_cold:
+                self.ring()
+
+    def relieve(self, waiting: Waiting) -> None:
+        """Make room for the next scout when one ends, however it does."""
+        if self.scout is waiting:
+            self.scout = None
+            self.ring()
+
+    def due_s(self, waiting: Waiting, every_s: float | None) -> float:
+        """The age at which a job is to be asked about next."""
+        last = waiting.last_not_ready_s
+        if waiting.faults:
+            return last
+        scout = self.scout is waiting
+        due = next_poll(last, self.durations, expected_s=waiting.expected_s, scout=scout, every_s=every_s)
+        return max(due, min(waiting.not_before_s, waiting.deadline_s) if every_s is None else 0.0)
 
 
 class Poller:
@@ -97,7 +126,7 @@ class Poller:
     def wake_all(self) -> None:
         """Wake everybody, so that they see that the run is stopping."""
         for kind in self._kinds.values():
-            self._ring(kind)
+            kind.ring()
 
     @property
     def over(self) -> bool:
@@ -126,39 +155,41 @@ class Poller:
         """
         kind = self._kinds[waiting.kind]
         try:
-            return await self._asked_until_ended(waiting, kind, seen)
+            while True:
+                await self._sleep(waiting, kind)
+                progress = await self._ask(waiting)
+                if progress is None:
+                    continue
+                if seen is not None:
+                    seen(progress)
+                ended = self._judge(progress, waiting)
+                if ended is not None:
+                    if progress.phase is Phase.SUCCEEDED and ended is progress:
+                        kind.learn(waiting, waiting.answered_s)
+                    return ended
         finally:
-            self._relieve(waiting, kind)
+            kind.relieve(waiting)
 
-    async def _asked_until_ended(
-        self, waiting: Waiting, kind: _Kind, seen: Callable[[Progress], None] | None
-    ) -> Progress:
-        while True:
-            await self._sleep(waiting, kind)
-            progress = await self._ask(waiting)
-            if progress is None:
-                continue
-            if seen is not None:
-                seen(progress)
-            age = waiting.age()
-            empty = progress.phase is Phase.SUCCEEDED and not progress.links
-            if progress.phase is not Phase.RUNNING and not empty:
-                if progress.phase is Phase.SUCCEEDED:
-                    self._learn(waiting, kind, age)
-                return progress
-            waiting.last_not_ready_s = age
-            waiting.not_before_s = age + (progress.poll_after_s or 0.0)  # a hint holds for one pause
-            if empty:  # has a deadline of its own
-                waiting.empty_since_s = waiting.empty_since_s or age
-                if age > waiting.empty_since_s + _SETTLE_S / self._scale:
-                    if progress.unread:  # paid for, and to be had as soon as the profile is mended
-                        raise DeadlinePassed(_UNREAD)
-                    return replace(progress, phase=Phase.FAILED, code=EMPTY_RESULT, message=_EMPTY)
-                continue
-            waiting.empty_since_s = 0.0
-            self._notice_word(progress)
-            if age > waiting.deadline_s:
-                raise DeadlinePassed(f"still {progress.word or 'without a status'} after {age / 3600:.1f} h")
+    def _judge(self, progress: Progress, waiting: Waiting) -> Progress | None:
+        """Decide whether an answer is the end of a job, and remember what it says where it is not."""
+        age = waiting.answered_s = waiting.age()
+        empty = progress.phase is Phase.SUCCEEDED and not progress.links
+        if progress.phase is not Phase.RUNNING and not empty:
+            return progress
+        waiting.last_not_ready_s = age
+        waiting.not_before_s = age + (progress.poll_after_s or 0.0)  # a hint holds for one pause
+        if empty:  # has a deadline of its own
+            waiting.empty_since_s = waiting.empty_since_s or age
+            if age <= waiting.empty_since_s + _SETTLE_S / self._scale:
+                return None
+            if progress.unread:  # paid for, and to be had as soon as the profile is mended
+                raise DeadlinePassed(_UNREAD)
+            return replace(progress, phase=Phase.FAILED, code=EMPTY_RESULT, message=_EMPTY)
+        waiting.empty_since_s = 0.0
+        self._notice_word(progress)
+        if age > waiting.deadline_s:
+            raise DeadlinePassed(f"still {progress.word or 'without a status'} after {age / 3600:.1f} h")
+        return None
 
     async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
         """Sleep until the job is due. News about its kind moves the time."""
@@ -166,21 +197,11 @@ class Poller:
             if kind.scout is None and kind.durations.want_a_scout:
                 kind.scout = waiting
             age = waiting.age()
-            waiting.due_s = self._due(waiting, kind)
+            waiting.due_s = kind.due_s(waiting, self._every_s)
             if age >= waiting.due_s:
                 return
             await self._nap(kind, waiting.due_s - age)
         raise Stopped
-
-    def _due(self, waiting: Waiting, kind: _Kind) -> float:
-        last = waiting.last_not_ready_s
-        if waiting.faults:
-            return last
-        due = next_poll(
-            last, kind.durations, expected_s=waiting.expected_s, scout=kind.scout is waiting, every_s=self._every_s
-        )
-        hinted = min(waiting.not_before_s, waiting.deadline_s) if self._every_s is None else 0.0
-        return max(due, hinted)
 
     async def _nap(self, kind: _Kind, seconds: float) -> None:
         if self.over:
@@ -194,24 +215,6 @@ class Poller:
         finally:
             timer.cancel()
             kind.sleepers.discard(bell)
-
-    def _ring(self, kind: _Kind) -> None:
-        for bell in kind.sleepers:
-            _ring_one(bell)
-
-    def _learn(self, waiting: Waiting, kind: _Kind, age: float) -> None:
-        """Remember how long a job took, unless it was asked about too late to tell: after a restart, a hold, a fault."""
-        if age <= _TOO_LATE * waiting.due_s:
-            was_cold = not len(kind.durations)
-            kind.durations.add(waiting.last_not_ready_s, age)
-            if was_cold:
-                self._ring(kind)
-
-    def _relieve(self, waiting: Waiting, kind: _Kind) -> None:
-        """A scout that ends, however it does, makes room for the next."""
-        if kind.scout is waiting:
-            kind.scout = None
-            self._ring(kind)
 
     async def _ask(self, waiting: Waiting) -> Progress | None:
         """One answer, or None after a fault that passes; the pause that it needs has been slept."""

@@ -53,7 +53,12 @@ def dialect_of(profile: Profile) -> str | None:
     """The sandbox's dialect that plays a provider; None where it must learn the provider from its profile."""
     if profile.sandbox is not None:
         return profile.sandbox
-    alike = (shipped for shipped in shipped_profiles().values() if _speaks_like(profile, shipped))
+    spoken = [name for name in Profile.model_fields if name not in _NOT_SPOKEN]
+    alike = (
+        shipped
+        for shipped in shipped_profiles().values()
+        if all(getattr(profile, name) == getattr(shipped, name) for name in spoken)
+    )
     return next((one.sandbox or one.name for one in alike), None)
 
 
@@ -74,12 +79,6 @@ def write_own_profiles(profiles: Iterable[Profile], folder: Path) -> tuple[Path,
                 raise SetupError(f"{path} cannot be written ({error.strerror}).") from None
             written.append(path)
     return tuple(written)
-
-
-def _speaks_like(profile: Profile, other: Profile) -> bool:
-    return all(
-        getattr(profile, name) == getattr(other, name) for name in Profile.model_fields if name not in _NOT_SPOKEN
-    )
 
 
 async def rehearsed(

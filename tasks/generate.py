@@ -18,7 +18,7 @@ from pipelines.core.status import JobStatus
 from pipelines.pacing.rate_limit import RateLimit
 from pipelines.run.dispatch import dispatch
 from pipelines.run.job.explain import explanation
-from pipelines.run.job.lifecycle import generate as generate_job
+from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.run import Run, current_run
 
 #: Every task run is about three events, and the default broker of a Prefect server drops what exceeds 10,000 waiting

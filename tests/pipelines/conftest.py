@@ -30,7 +30,7 @@ from pipelines.ledger.views import JobRecord, Overview
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.dispatch import dispatch
-from pipelines.run.job.lifecycle import generate
+from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 from pipelines.run.options import RunOptions
 from pipelines.run.run import Run, RunContext, RunResult, run_context
@@ -42,13 +42,13 @@ _PROGRAMME = """
 import asyncio, pickle, sys
 from pathlib import Path
 from pipelines.run.dispatch import dispatch
-from pipelines.run.job.lifecycle import generate
+from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 
 async def main():
     batch, options = pickle.loads(Path(sys.argv[1]).read_bytes())
     async with open_run(batch, options) as run:
-        await dispatch(run, lambda job: generate(job.id, run))
+        await dispatch(run, lambda job: generate_job(job.id, run))
 
 asyncio.run(main())
 """
@@ -190,7 +190,7 @@ class Studio:
 
 
 async def _generate(run: Run, job: Job) -> None:
-    await generate(job.id, run)
+    await generate_job(job.id, run)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ async def collect(job: Job, progress: Progress, session: ProviderSession, run: R
         OutputError: the clip is paid for and cannot be had now; it stays `ready`, and calling again goes on.
         DiskFull: no space; calling again goes on.
     """
-    expires_at = expiry_of(progress, job, session)
+    expires_at = first_expiry(progress, job, session)
     trace_id = progress.trace_id if run.states[job.id].trace_id is None else None
     ready = Ready(progress.completed_at, expires_at, trace_id)
     noted = asyncio.get_running_loop().call_later(_NOTE_AFTER_S, lambda: run.begin(run.record(job, ready)))
@@ -126,7 +126,7 @@ def outcome_of_refused_link(error: LinkExpired, expires_at: datetime | None) -> 
     return Failed("download", "expired", message, Billed.YES, JobStatus.EXPIRED)
 
 
-def expiry_of(progress: Progress, job: Job, session: ProviderSession) -> datetime | None:
+def first_expiry(progress: Progress, job: Job, session: ProviderSession) -> datetime | None:
     """When the first link ends: as the link says, or as the vendor's documents say of its own service."""
     known = [link.expires_at for link in progress.links if link.expires_at is not None]
     hours = session.provider.profile.timing_of(job.order).link_lifetime_hours if session.vendor_links else None

@@ -3,7 +3,7 @@
     planned  -> submit: accepted, rejected, not sent, in doubt, fallen back
     accepted -> wait, then collect: done, failed, parked
 
-Every step asks the ledger first and tells it after, so `generate` may be called again at any time, in any process: it
+Every step asks the ledger first and tells it after, so `generate_job` may be called again at any time, in any process: it
 goes on where the job stands, and never sends twice.
 """
 
@@ -23,7 +23,7 @@ from pipelines.run.provider_session import HeldSlot
 from pipelines.run.run import Run
 
 
-async def generate(job_id: str, run: Run) -> JobState:
+async def generate_job(job_id: str, run: Run) -> JobState:
     """Take one job as far as it can go in this run, and say where it stands.
 
     Returns:

@@ -42,7 +42,7 @@ from pipelines.run.run import Run
 
 async def submit(job: Job, session: ProviderSession, slot: HeldSlot, run: Run) -> Change | None:
     """Order a planned job once, or turn it to its fallback. None: nothing may be sent for it in this run."""
-    claim = await reserve(job, session, run)  # before a slot is free, so that a free slot is used at once
+    claim = await try_reserve(job, session, run)  # before a slot is free, so that a free slot is used at once
     if claim is None:
         return await fall_back_from_closed(job, session, run)
     await slot.take(session)
@@ -50,7 +50,7 @@ async def submit(job: Job, session: ProviderSession, slot: HeldSlot, run: Run) -
     return await run.to_the_end(send(job, claim, session, run))
 
 
-async def reserve(job: Job, session: ProviderSession, run: Run) -> Claim | None:
+async def try_reserve(job: Job, session: ProviderSession, run: Run) -> Claim | None:
     """Reserve the job and its price. None: nothing may be sent now, or the job stands elsewhere already."""
     if (moved := _parent_moved(job, session, run)) is not None:
         run.leave_out(job, moved)

@@ -11,7 +11,7 @@ from pipelines.core.status import Billed, JobStatus
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Link, Phase, Progress
 from pipelines.run.exit_code import SOME_FAILED, UNFINISHED
-from pipelines.run.job.collect import expiry_of, is_over
+from pipelines.run.job.collect import first_expiry, is_over
 
 REFUSED = {"match": {"route": "download"}, "do": {"file": "expired"}}
 
@@ -97,4 +97,4 @@ def test_a_job_is_as_urgent_as_its_first_link(studio, ends, vendor_links, expect
     session = SimpleNamespace(provider=SimpleNamespace(profile=profile_named("acedata")), vendor_links=vendor_links)
     links = tuple(Link(f"https://cdn/{n}", expires_at=end) for n, end in enumerate(ends))
     progress = Progress(Phase.SUCCEEDED, "succeeded", links, completed_at=NOW)
-    assert expiry_of(progress, studio.job("a", provider="acedata"), session) == expected
+    assert first_expiry(progress, studio.job("a", provider="acedata"), session) == expected

@@ -27,7 +27,7 @@ from pipelines.ledger import outcomes
 from pipelines.ledger.attempts import Claim
 from pipelines.providers.client import Client
 from pipelines.run.exit_code import BAD_INPUT, BUDGET, SOME_FAILED, UNFINISHED
-from pipelines.run.job.submit import fall_back_from_closed, reserve, send
+from pipelines.run.job.submit import fall_back_from_closed, send, try_reserve
 
 DONE, IN_DOUBT, PLANNED, REJECTED = JobStatus.DONE, JobStatus.IN_DOUBT, JobStatus.PLANNED, JobStatus.REJECTED
 
@@ -317,13 +317,13 @@ async def test_a_stop_before_the_first_byte_sends_nothing(studio):
     job = studio.job("a")
     async with studio.opened(job) as run:
         session = run.sessions["qiniu"]
-        claimed = await reserve(job, session, run)
+        claimed = await try_reserve(job, session, run)
         assert isinstance(claimed, Claim)
         assert run.progress.committed == {"USD": Decimal("0.40")}
         run.interrupt()
         await send(job, claimed, session, run)
         assert run.status_of("a") is PLANNED
-        assert await reserve(job, session, run) is None
+        assert await try_reserve(job, session, run) is None
     assert studio.attempts() == ["not_sent"]
     assert studio.sandbox.orders() == before
     assert run.progress.committed == {"USD": 0}
@@ -353,10 +353,10 @@ async def test_what_has_turned_is_not_claimed_as_it_was(studio):
     job = studio.job("a", "acedata")
     async with studio.opened(job) as run:
         session = run.sessions["qiniu"]
-        await send(job, await reserve(job, session, run), session, run)
+        await send(job, await try_reserve(job, session, run), session, run)
         assert run.job("a").order.provider == "acedata"
-        assert await reserve(job, session, run) is None
-        assert isinstance(await reserve(run.job("a"), run.sessions["acedata"], run), Claim)
+        assert await try_reserve(job, session, run) is None
+        assert isinstance(await try_reserve(run.job("a"), run.sessions["acedata"], run), Claim)
     assert studio.attempts() == ["rejected", "claimed"]
 
 
@@ -367,7 +367,7 @@ async def test_a_job_that_stands_elsewhere_is_not_claimed(studio):
         session = run.sessions["qiniu"]
         held = await run.ledger.write(outcomes.reserve, job, "somebody", None)
         assert held.claim is not None
-        assert await reserve(job, session, run) is None
+        assert await try_reserve(job, session, run) is None
         assert run.status_of("a") is JobStatus.SUBMITTING
 
 
@@ -376,6 +376,6 @@ async def test_d16_a_disk_that_was_full_once_buys_nothing_more(studio):
     job = studio.job("a")
     async with studio.opened(job) as run:
         run.ledger.full = True
-        assert await reserve(job, run.sessions["qiniu"], run) is None
+        assert await try_reserve(job, run.sessions["qiniu"], run) is None
         assert isinstance(run.closed, DiskFull)
     assert studio.ending(run).code == UNFINISHED

@@ -79,7 +79,7 @@ class Effect(_Data):
         return headers
 
 
-class Rule(_Data):
+class FaultRule(_Data):
     """One cause and its effect."""
 
     match: Match
@@ -89,7 +89,7 @@ class Rule(_Data):
 class Rules(_Data):
     """A script: the first rule that matches a request decides."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[FaultRule, ...] = ()
 
 
 NOTHING = Effect()

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.sandbox.faults.scripts import Faults, rules_in
-from pipelines.sandbox.http.wire import Answer, Visit
+from pipelines.sandbox.http.wire import VendorAnswer, Visit
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import stage_of
-from pipelines.sandbox.orders.state import Desk
+from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.vendors.refusals import RefusalError
 
 
@@ -19,32 +19,32 @@ from pipelines.sandbox.vendors.refusals import RefusalError
 class Admin:
     """The handlers below `/_sandbox`."""
 
-    desk: Desk
+    state: SandboxState
 
-    async def bill(self, visit: Visit) -> Answer:
+    async def bill(self, visit: Visit) -> VendorAnswer:
         """`GET /_sandbox/bill`: every line, with its state now and whether it is charged."""
-        return Answer.of([billed(purchase, visit.now) for purchase in self.desk.bill.purchases.values()])
+        return VendorAnswer.of([billed(purchase, visit.now) for purchase in self.state.bill.purchases.values()])
 
-    async def requests(self, visit: Visit) -> Answer:  # noqa: ARG002  # handlers look alike
+    async def requests(self, visit: Visit) -> VendorAnswer:  # noqa: ARG002  # handlers look alike
         """`GET /_sandbox/requests`: what came by since the start."""
-        return Answer.of(self.desk.tally.document())
+        return VendorAnswer.of(self.state.counts.document())
 
-    async def faults(self, visit: Visit) -> Answer:
+    async def faults(self, visit: Visit) -> VendorAnswer:
         """`GET` shows the rules and how often each struck; `POST` replaces them by a list or `{"script": name}`."""
         if visit.method == "POST":
             try:
                 rules = rules_in(visit.body)
-                self.desk.faults = Faults(rules, self.desk.options.seed, self.desk.contracts)
+                self.state.faults = Faults(rules, self.state.options.seed, self.state.contracts)
             except ValueError as error:
                 raise RefusalError(400, str(error)) from None
-        faults = self.desk.faults
+        faults = self.state.faults
         rows = [
             {**rule.model_dump(mode="json", exclude_defaults=True), "applied": faults.applied[place]}
             for place, rule in enumerate(faults.rules.rules)
         ]
-        return Answer.of({"rules": rows})
+        return VendorAnswer.of({"rules": rows})
 
-    async def nothing_here(self, visit: Visit) -> Answer:
+    async def nothing_here(self, visit: Visit) -> VendorAnswer:
         """Any address that no contract has."""
         raise RefusalError(404, f"There is no API at {visit.method} {visit.path}.")
 

@@ -9,7 +9,7 @@ from typing import Any
 MOST_REFUSALS = 1_000
 
 
-class Tally:
+class RequestCounts:
     """Counts, for tests and for the curious."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""One request as a handler sees it, and one answer as the door sends it."""
+"""One request as a handler sees it, and one answer as the endpoint sends it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from pipelines.sandbox.faults.scripts import NOTHING, Effect
 
+MOST_BODY = 64 * 2**20
 JSON_TYPE = (b"content-type", b"application/json")
 Header = tuple[bytes, bytes]
 
@@ -44,7 +45,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VendorAnswer:
     """Status, headers and body. `Content-Length` is added when it is sent."""
 
     status: int
@@ -57,6 +58,6 @@ class Answer:
         return cls(status, (JSON_TYPE, *headers), json.dumps(document).encode())
 
 
-Handler = Callable[[Visit], Awaitable[Answer]]
+Handler = Callable[[Visit], Awaitable[VendorAnswer]]
 #: (method, path below the prefix, kind of route for the faults, handler)
-Row = tuple[str, str, str, Handler]
+ApiRoute = tuple[str, str, str, Handler]

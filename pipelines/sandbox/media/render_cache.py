@@ -12,14 +12,14 @@ from pipelines.sandbox.orders.bill import Purchase
 MOST_BYTES = 48 * 2**20  # kept for Range requests and second downloads
 
 
-class Kiln:
+class RenderCache:
     """Renders files from bill lines and keeps the last ones."""
 
     def __init__(self, *, light: bool) -> None:
         self._light = light
         self._files: OrderedDict[tuple[str, str], asyncio.Future[bytes]] = OrderedDict()
         self._bytes = 0
-        self._thread = ThreadPoolExecutor(1, "kiln")  # one, so that answers keep a core
+        self._thread = ThreadPoolExecutor(1, "render_cache")  # one, so that answers keep a core
 
     async def clip(self, purchase: Purchase) -> bytes:
         """The MP4 file of a purchase."""

@@ -11,7 +11,7 @@ from pipelines.sandbox.vendors.refusals import RefusalError
 Customer = tuple[str, str]
 
 
-class Limits:
+class AccountLimits:
     """Unfinished jobs, orders a second and status queries a second, by account and vendor."""
 
     def __init__(self, in_flight_cap: int | None, submit_rate: float | None, status_rate: float | None = None) -> None:

@@ -7,10 +7,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict
 
 from pipelines.sandbox.requests.references import Kind, check_kind
 from pipelines.sandbox.vendors.refusals import RefusalError, unknown_field, wrong_field
+from pipelines.sandbox.vendors.tables import STRICT
 
 Type = Literal["string", "integer", "number", "boolean", "object", "list", "image", "any"]
 JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -27,6 +30,8 @@ TRUTHS = {"true": True, "1": True, "false": False, "0": False}  # how forms spel
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field: its JSON type, what it may say, and what must stand beside it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     type: Type = "string"
     allowed: tuple[Any, ...] = ()  # empty: anything of the type

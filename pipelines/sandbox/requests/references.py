@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pipelines.sandbox.callbacks.delivery import check_address
-from pipelines.sandbox.requests.forms import IMAGE_TYPES, Upload
+from pipelines.sandbox.requests.forms import IMAGE_TYPES, UploadedFile
 from pipelines.sandbox.vendors.refusals import wrong_field
 
 #: file: a part of a form; object: `{"image_url"}` or `{"file_id"}`; url_object: only the first of these;
@@ -40,10 +40,10 @@ def check_kind(reference: Any, kinds: Sequence[Kind], name: str) -> None:
         check_address(name, reference)
     if isinstance(reference, dict):
         _check_object(reference, name)
-    pixels_of(reference, name)
+    image_size(reference, name)
 
 
-def pixels_of(reference: Any, name: str) -> tuple[int, int] | None:
+def image_size(reference: Any, name: str) -> tuple[int, int] | None:
     """Width and height of an image that came with the order, or None for one that is elsewhere.
 
     Raises:
@@ -51,8 +51,8 @@ def pixels_of(reference: Any, name: str) -> tuple[int, int] | None:
     """
     if isinstance(reference, dict):
         url = reference.get("image_url")
-        return None if url is None else pixels_of(url, f"{name}.image_url")
-    if isinstance(reference, Upload):
+        return None if url is None else image_size(url, f"{name}.image_url")
+    if isinstance(reference, UploadedFile):
         if reference.type not in IMAGE_TYPES:
             raise wrong_field(name, f"the file must be one of {', '.join(IMAGE_TYPES)}")
         return _measured(reference.data, name)
@@ -67,13 +67,13 @@ def check_pixels(reference: Any, size: tuple[int, int], name: str) -> None:
     Raises:
         RefusalError: it is not.
     """
-    pixels = pixels_of(reference, name)
+    pixels = image_size(reference, name)
     if pixels not in (None, size):
         raise wrong_field(name, f"the image is {pixels[0]}x{pixels[1]}, but must be {size[0]}x{size[1]} as the clip")
 
 
 def _kind(reference: Any) -> Kind | None:
-    if isinstance(reference, Upload):
+    if isinstance(reference, UploadedFile):
         return "file"
     if isinstance(reference, dict):
         return "url_object" if set(reference) == {"image_url"} else "object"

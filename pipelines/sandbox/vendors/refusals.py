@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from pipelines.sandbox.http.wire import Answer, Header
+from pipelines.sandbox.http.wire import Header, VendorAnswer
 
 #: The code that goes with a status when nothing more special is known.
 ACE_CODES = {  # [A2 A9]
@@ -63,7 +63,7 @@ class RefusalError(Exception):
         self.retry_after = retry_after
         self.form = form
 
-    def answer(self, contract: str) -> Answer:
+    def answer(self, contract: str) -> VendorAnswer:
         """This refusal in the envelope of the contract."""
         if self.form == "detail":
             envelope = self._fal()
@@ -74,7 +74,7 @@ class RefusalError(Exception):
         headers: list[Header] = []
         if self.retry_after is not None:
             headers.append((b"retry-after", f"{self.retry_after:g}".encode()))
-        return Answer.of(envelope, self.status, *headers, *request_id(contract))
+        return VendorAnswer.of(envelope, self.status, *headers, *request_id(contract))
 
     def _openai(self, contract: str) -> dict[str, Any]:
         """[O1]; Qiniu publishes no error body, its clients read `error.message` and `error.code` first [Q7 Q8].

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pipelines.sandbox.callbacks.delivery import ACE_LADDER, Callback
+from pipelines.sandbox.callbacks.delivery import ACE_LADDER, signed_with
 from pipelines.sandbox.faults.scripts import Effect
-from pipelines.sandbox.http.wire import Answer, Row, Visit
+from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.media.links import expiry
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import share_done
-from pipelines.sandbox.orders.state import Desk, Wish, derived_uuid
+from pipelines.sandbox.orders.state import ParsedOrder, SandboxState, derived_uuid
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.acedata.orders import Service
-from pipelines.sandbox.vendors.acedata.shapes import Shape, Shown, clip_id
+from pipelines.sandbox.vendors.acedata.shapes import AceShape, Shown, clip_id
 from pipelines.sandbox.vendors.refusals import RefusalError, ace_error, unknown_field, wrong_field
 
 #: The share of its time until which a task shows no response at all; later it says only that it was accepted.
@@ -32,41 +32,40 @@ OTHERWISE = ("api_error", "fetch failed", 500)
 
 
 @dataclass(frozen=True, slots=True)
-class AceData:
+class AceEndpoints:
     """The handlers of one service."""
 
-    desk: Desk
+    state: SandboxState
     service: Service
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ApiRoute]:
         """What this service serves."""
         return [
             ("POST", f"/{self.service.name}/tasks", "status", self.tasks),
             ("POST", f"/{self.service.name}/videos", "submit", self.videos),
         ]
 
-    async def videos(self, visit: Visit) -> Answer:
+    async def videos(self, visit: Visit) -> VendorAnswer:
         """`POST /<service>/videos`: answers at once if told to, and otherwise holds the line until the clip is made."""
         fields = json_fields(visit)
-        purchase = self.desk.sell(visit, self._wish(visit, fields))
+        purchase = self.state.sell(visit, self._parsed(visit, fields))
         wait = purchase.finished - visit.now
         finished = partial(self._response, visit, purchase, purchase.finished)
-        if purchase.callback_url is not None:
-            secret = fields.get("callback_secret")
-            await self.desk.call_back(purchase, Callback(purchase.callback_url, wait, finished, ACE_LADDER, secret))
+        sign = partial(signed_with, fields.get("callback_secret"))
+        await self.state.call_back(visit, purchase, ACE_LADDER, finished, sign=sign)
         patience = self._patience(purchase, fields)
         if visit.effect.instant:
             patience = 0.0  # the answer is the result, whether the line was to be held or not [A4]
         if patience is not None:
             await asyncio.sleep(min(wait, patience))
         if patience is None or patience < wait:
-            return Answer.of(self._accepted(purchase))
+            return VendorAnswer.of(self._accepted(purchase))
         if not purchase.succeeds:
             code, message, status = ERRORS.get(purchase.outcome, OTHERWISE)
             raise RefusalError(status, message, code=code, form=visit.effect.form)
         return self._held(visit, finished())
 
-    async def tasks(self, visit: Visit) -> Answer:
+    async def tasks(self, visit: Visit) -> VendorAnswer:
         """`POST /<service>/tasks`: one task, or many in one request."""
         fields = json_fields(visit)
         action = fields.get("action", "retrieve")
@@ -77,16 +76,16 @@ class AceData:
             if name not in ("action", keys[action]):
                 raise unknown_field(name)
         if action == "retrieve":
-            return Answer.of(self._task(visit, self._own(visit, fields.get("id"))))
+            return VendorAnswer.of(self._task(visit, self._own(visit, fields.get("id"))))
         ids = fields.get("ids")
         if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
             raise wrong_field("ids", "expected a list of strings")
         found = (self._found(visit, identifier) for identifier in ids)
         items = [self._task(visit, purchase) for purchase in found if purchase is not None]
-        return Answer.of({"items": items, "count": len(items)})
+        return VendorAnswer.of({"items": items, "count": len(items)})
 
-    def _wish(self, visit: Visit, fields: dict[str, Any]) -> Wish:
-        return self.service.order(self.service, fields, partial(self._earlier_clip, visit))
+    def _parsed(self, visit: Visit, fields: dict[str, Any]) -> ParsedOrder:
+        return self.service.parse(self.service, fields, partial(self._earlier_clip, visit))
 
     def _patience(self, purchase: Purchase, fields: dict[str, Any]) -> float | None:
         """How many seconds an order may be held, or None for one that is answered at once."""
@@ -95,7 +94,7 @@ class AceData:
         return fields.get("timeout", HELD_SECONDS) if "timeout" in self.service.fields else math.inf
 
     def _found(self, visit: Visit, identifier: str) -> Purchase | None:
-        return self.desk.bill.find(identifier, "acedata", visit.account, self.service.name)
+        return self.state.bill.find(identifier, "acedata", visit.account, self.service.name)
 
     def _own(self, visit: Visit, identifier: Any) -> Purchase:
         if not isinstance(identifier, str):
@@ -107,7 +106,7 @@ class AceData:
 
     def _earlier_clip(self, visit: Visit, field: str, identifier: str) -> Purchase:
         """The finished clip that an order names: by its task, or by the id in its result."""
-        for purchase in self.desk.bill.by_account[visit.account]:
+        for purchase in self.state.bill.by_account[visit.account]:
             names = {"task": (purchase.id,), "clip": (clip_id(purchase),), "either": (purchase.id, clip_id(purchase))}
             is_there = purchase.has_file and visit.now >= purchase.finished
             if identifier in names[self.service.source_by] and is_there and self._found(visit, purchase.id) is not None:
@@ -123,14 +122,14 @@ class AceData:
             "success": {"success": True, **accepted},
             "nested": {"success": True, "data": accepted},
         }
-        return forms[self.desk.options.ace_accepts]
+        return forms[self.state.options.ace_accepts]
 
-    def _held(self, visit: Visit, document: Any) -> Answer:
+    def _held(self, visit: Visit, document: Any) -> VendorAnswer:
         """The answer to a held order; of its lines, if lines are wanted, only the last one is documented [A2]."""
         if not self.service.ndjson or b"application/x-ndjson" not in visit.headers.get(b"accept", b""):
-            return Answer.of(document)
+            return VendorAnswer.of(document)
         lines = ({"task_id": document["task_id"]}, document)
-        return Answer(200, (NDJSON_TYPE,), b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+        return VendorAnswer(200, (NDJSON_TYPE,), b"".join(json.dumps(line).encode() + b"\n" for line in lines))
 
     def _task(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
         """The task object: answers about unfinished ones are not documented, these are what its SDK's tests expect."""
@@ -163,8 +162,9 @@ class AceData:
             return shape.done if purchase.succeeds else shape.failed
         return visit.effect.word or self.service.stages[int(share * len(self.service.stages))]
 
-    def _shape(self, purchase: Purchase) -> Shape:  # noqa: ARG002  # all orders of a vendor's service look alike
-        return self.service.shape(self.desk.options.ace_shapes)
+    def _shape(self, purchase: Purchase) -> AceShape:  # noqa: ARG002  # all orders of a vendor's service look alike
+        own = self.service.fixture if self.state.options.ace_shapes == "fixture" else None
+        return own or self.service.spec
 
     def _response(self, visit: Visit, purchase: Purchase, now: float) -> dict[str, Any] | None:
         """What the service answered, as the task, the callback and the blocking call show it."""
@@ -172,12 +172,13 @@ class AceData:
         if now < purchase.finished:
             return self._unfinished(Shown(purchase, request, visit.base, None), visit.effect, now)
         common = {"task_id": purchase.id, "trace_id": _trace_id(purchase)}
-        lifetime, shape = self.desk.lifetime(purchase.contract), self._shape(purchase)
+        lifetime, shape = self.state.lifetime(purchase.contract), self._shape(purchase)
         expires = expiry(purchase, max(visit.now, now), lifetime) if purchase.has_file else None
         shown = Shown(purchase, request, visit.base, expires)
         if not purchase.succeeds:
             code, message, _ = ERRORS.get(purchase.outcome, OTHERWISE)
-            return ace_error(code, message, visit.effect.form) | common | shape.failure(shown)
+            shape_of_failure = shape.document(shown, shape.failed) if shape.fails_in_words else {}
+            return ace_error(code, message, visit.effect.form) | common | shape_of_failure
         return {"success": True, **common} | shape.document(shown, shape.done)
 
     def _unfinished(self, shown: Shown, effect: Effect, now: float) -> dict[str, Any] | None:

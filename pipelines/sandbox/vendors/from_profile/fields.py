@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds, Size
 from pipelines.sandbox.requests.fields import Field, Type
-from pipelines.sandbox.requests.forms import Upload
+from pipelines.sandbox.requests.forms import UploadedFile
 from pipelines.sandbox.requests.references import Kind
 
 JSON_NAMES: dict[type, Type] = {
@@ -67,7 +67,7 @@ def _images(rule: Images, given: Mapping[str, Any]) -> dict[str, Field]:
     if not rule.most:
         return {}
     required, file = rule.least > 0, rule.file_field or rule.field
-    if rule.forms == ("file",) or ("file" in rule.forms and isinstance(given.get(file), Upload)):
+    if rule.forms == ("file",) or ("file" in rule.forms and isinstance(given.get(file), UploadedFile)):
         return {file: Field("image", kinds=("file",), required=required)}
     image = Field("image", kinds=kinds_of(rule), required=True)
     if rule.style == "each":

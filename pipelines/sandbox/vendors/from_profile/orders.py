@@ -12,7 +12,7 @@ from pipelines.core.job import Order
 from pipelines.providers.profile.model import Images, Mode, Parameter, Profile
 from pipelines.sandbox.media.pixels import pixels
 from pipelines.sandbox.orders.bill import Purchase
-from pipelines.sandbox.orders.state import Wish
+from pipelines.sandbox.orders.state import ParsedOrder
 from pipelines.sandbox.requests.fields import Field, read_fields
 from pipelines.sandbox.requests.references import check_pixels
 from pipelines.sandbox.vendors.from_profile.fields import exactly, fields_of
@@ -23,7 +23,9 @@ SHAPES = {"landscape": "16:9", "portrait": "9:16", "square": "1:1"}
 USUAL_SECONDS = 5  # of a clip whose length the server decides
 
 
-def order(profile: Profile, modes: Iterable[Mode], given: Mapping[str, Any], *, form: bool) -> Wish:
+def parse_profile_order(
+    profile: Profile, modes: Iterable[Mode], given: Mapping[str, Any], *, form: bool
+) -> ParsedOrder:
     """A valid order in the first of these modes that it fits.
 
     Raises:
@@ -33,13 +35,15 @@ def order(profile: Profile, modes: Iterable[Mode], given: Mapping[str, Any], *, 
     for mode in sorted(modes, key=lambda mode: _strangeness(profile, mode, given)):
         try:
             fields = _read(mode, fields_of(profile, mode, given), given, form=form)
-            return _wish(profile, mode, fields, given)
+            return _parsed(profile, mode, fields, given)
         except RefusalError as refusal:
             refusals.append(refusal)
     raise refusals[0]
 
 
-def remix(profile: Profile, mode: Mode, source: Purchase, given: Mapping[str, Any], *, form: bool) -> Wish:
+def parse_profile_remix(
+    profile: Profile, mode: Mode, source: Purchase, given: Mapping[str, Any], *, form: bool
+) -> ParsedOrder:
     """A valid order of a clip after another one.
 
     Raises:
@@ -56,16 +60,12 @@ def remix(profile: Profile, mode: Mode, source: Purchase, given: Mapping[str, An
         table[mode.remix.field] = Field(required=True)
     fields = _read(mode, table, given, form=form)
     if not mode.remix.only_prompt:
-        return _wish(profile, mode, fields, given, remixed_from=source.id)
-    return Wish(
+        return _parsed(profile, mode, fields, given, remixed_from=source.id)
+    return ParsedOrder.remix(
+        source,
+        _checked_prompt(profile, mode, fields),
         contract=profile.name,
-        model=source.model,
-        prompt=_checked_prompt(profile, mode, fields),
-        seconds=source.seconds,
-        size=source.size,
-        pixels=(source.width, source.height),
         fields={**given, "remix_of": source.id},
-        remixed_from=source.id,
         service=mode.name,
         price=source.price,
         usual_s=_usual_s(profile, mode, source.seconds),
@@ -93,14 +93,14 @@ def _read(mode: Mode, table: Mapping[str, Field], given: Mapping[str, Any], *, f
     return read_fields(table, given, form=form)
 
 
-def _wish(
+def _parsed(
     profile: Profile,
     mode: Mode,
     fields: Mapping[str, Any],
     given: Mapping[str, Any],
     *,
     remixed_from: str | None = None,
-) -> Wish:
+) -> ParsedOrder:
     model = fields.get(mode.model_field or "", mode.default_model or mode.models[0])
     prompt, first_image = _prompt_and_image(profile, mode, fields)
     seconds = _length(mode, fields)
@@ -122,7 +122,7 @@ def _wish(
     clips = math.prod(fields.get(rule.field or name, rule.default or 1) for name, rule in _counters(mode))
     row = profile.price_of(asked)
     each = 0.0 if row is None else float(row.amount) * (seconds if row.per == "second" else 1)
-    return Wish(
+    return ParsedOrder(
         contract=profile.name,
         model=model,
         prompt=prompt,

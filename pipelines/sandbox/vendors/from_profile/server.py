@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pipelines.providers.profile.model import Mode, Profile
-from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER, Callback
-from pipelines.sandbox.http.wire import Answer, Row, Visit
+from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER
+from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.media.links import custom_link, expiry
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
-from pipelines.sandbox.orders.state import Desk, Wish
-from pipelines.sandbox.requests.forms import any_fields, is_form
+from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
+from pipelines.sandbox.requests.forms import any_fields, is_multipart
 from pipelines.sandbox.vendors.from_profile.answers import Words, put, words_of
-from pipelines.sandbox.vendors.from_profile.orders import order, remix
+from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
 from pipelines.sandbox.vendors.openai.content import content
 from pipelines.sandbox.vendors.openai.dialects import Content, Encoding
 from pipelines.sandbox.vendors.openai.orders import check_encoding
@@ -44,7 +45,7 @@ WORDS: Words = {"running": ["queued", "in_progress"], "succeeded": ["completed"]
 class CustomVideos:
     """The handlers of one profile."""
 
-    desk: Desk
+    state: SandboxState
     profile: Profile
 
     @property
@@ -58,10 +59,10 @@ class CustomVideos:
         base = f"/{self.profile.name}/v1"
         return list(dict.fromkeys(base.removesuffix(mode.base_url_drops) for mode in self.modes))
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ApiRoute]:
         """What the server serves."""
         supports = self.profile.supports
-        rows: list[tuple[bool, Row]] = [
+        rows: list[tuple[bool, ApiRoute]] = [
             (True, ("GET", self._path("status"), "status", self.retrieve)),
             (True, ("POST", self._path("submit"), "submit", self.create)),
             (self._serves_files, ("GET", self._path("content"), "download", self.content)),
@@ -72,17 +73,17 @@ class CustomVideos:
         served = [row for is_served, row in rows if is_served]
         return sorted(served, key=lambda row: row[1].count("{"))  # `/videos/all` is no id
 
-    async def create(self, visit: Visit) -> Answer:
+    async def create(self, visit: Visit) -> VendorAnswer:
         """An order, or a remix whose source stands in a field."""
-        fields = self._fields(visit)
+        fields = await self._fields(visit)
         for mode in self.modes:
             if mode.remix is not None and mode.remix.path is None and (mode.remix.field or "") in fields:
                 return await self.remix(visit)
-        return await self._sold(visit, order(self.profile, self.modes, fields, form=is_form(visit)))
+        return await self._sold(visit, parse_profile_order(self.profile, self.modes, fields, form=is_multipart(visit)))
 
-    async def remix(self, visit: Visit) -> Answer:
+    async def remix(self, visit: Visit) -> VendorAnswer:
         """A clip after another one."""
-        fields = self._fields(visit)
+        fields = await self._fields(visit)
         modes = [mode for mode in self.modes if mode.remix is not None]
         names = [mode.remix.field for mode in modes if mode.remix is not None and mode.remix.field is not None]
         identifier = visit.named.get("id") or next((fields[name] for name in names if name in fields), None)
@@ -90,36 +91,38 @@ class CustomVideos:
         if stage_of(source, visit.now) is not Stage.COMPLETED:
             raise RefusalError(400, f"Video {source.id} is not completed.", field="video_id")
         mode = next((mode for mode in modes if mode.name == source.service), modes[0])
-        return await self._sold(visit, remix(self.profile, mode, source, fields, form=is_form(visit)))
+        return await self._sold(
+            visit, parse_profile_remix(self.profile, mode, source, fields, form=is_multipart(visit))
+        )
 
-    async def retrieve(self, visit: Visit) -> Answer:
+    async def retrieve(self, visit: Visit) -> VendorAnswer:
         """One job."""
-        return Answer.of(self._document(visit, self._own(visit, visit.named["id"])))
+        return VendorAnswer.of(self._document(visit, self._own(visit, visit.named["id"])))
 
-    async def content(self, visit: Visit) -> Answer:
+    async def content(self, visit: Visit) -> VendorAnswer:
         """The file of a job."""
         purchase = self._own(visit, visit.named["id"])
         rules = Content((404, "Video {id} has no content."), variants="variants" in self.profile.supports)
-        return await content(self.desk, visit, purchase, rules, self._word(purchase, visit.now))
+        return await content(self.state, visit, purchase, rules, self._word(purchase, visit.now))
 
-    async def page(self, visit: Visit) -> Answer:
+    async def page(self, visit: Visit) -> VendorAnswer:
         """What the account bought, newest first, to those who say what the profile says must be said."""
         for name, value in self.profile.list_parameters.items():
             if visit.query.get(name) != value:
                 raise wrong_field(name, f"expected {value!r}")
-        bill = self.desk.bill
+        bill = self.state.bill
         bought = [p for p in bill.by_account[visit.account] if p.contract == self.profile.name]
         purchases, has_more = page_of([p for p in bought if p.id not in bill.deleted], visit.query)
         videos = [self._document(visit, purchase) for purchase in purchases]
-        return Answer.of(envelope(videos, purchases, has_more=has_more))
+        return VendorAnswer.of(envelope(videos, purchases, has_more=has_more))
 
-    async def delete(self, visit: Visit) -> Answer:
+    async def delete(self, visit: Visit) -> VendorAnswer:
         """Takes a finished job away; the bill keeps its line."""
         purchase = self._own(visit, visit.named["id"])
         if visit.now < purchase.finished:
             raise RefusalError(400, f"Video {purchase.id} is still being generated.")
-        self.desk.bill.delete(purchase.id, visit.now)
-        return Answer.of({"id": purchase.id, "object": "video.deleted", "deleted": True})
+        self.state.bill.delete(purchase.id, visit.now)
+        return VendorAnswer.of({"id": purchase.id, "object": "video.deleted", "deleted": True})
 
     def _path(self, what: str) -> str:
         paths = PATHS | {str(name): path for name, path in self.profile.paths.items()}
@@ -139,28 +142,23 @@ class CustomVideos:
     def _serves_files(self) -> bool:
         return any("content" in (mode.results or self.profile.results or ("content",)) for mode in self.modes)
 
-    def _fields(self, visit: Visit) -> dict[str, Any]:
-        fields = any_fields(visit)
-        check_encoding(ENCODINGS[self.profile.encoding], fields, form=is_form(visit))
+    async def _fields(self, visit: Visit) -> dict[str, Any]:
+        fields = await any_fields(visit)
+        check_encoding(ENCODINGS[self.profile.encoding], fields, form=is_multipart(visit))
         return fields
 
     def _own(self, visit: Visit, identifier: Any) -> Purchase:
-        purchase = self.desk.bill.purchases.get(str(identifier))
+        purchase = self.state.bill.purchases.get(str(identifier))
         is_own = purchase is not None and (purchase.contract, purchase.account) == (self.profile.name, visit.account)
-        if purchase is None or not is_own or purchase.id in self.desk.bill.deleted:
+        if purchase is None or not is_own or purchase.id in self.state.bill.deleted:
             raise RefusalError(404, f"Video with id '{identifier}' not found.", field="video_id")
         return purchase
 
-    async def _sold(self, visit: Visit, wish: Wish) -> Answer:
-        purchase = self.desk.sell(visit, wish)
-        if purchase.callback_url is not None:
-
-            def body() -> dict[str, Any]:
-                return self._document(visit, purchase, purchase.finished)
-
-            wait = purchase.finished - visit.now
-            await self.desk.call_back(purchase, Callback(purchase.callback_url, wait, body, QUEUE_LADDER))
-        return Answer.of(self._document(visit, purchase))
+    async def _sold(self, visit: Visit, parsed: ParsedOrder) -> VendorAnswer:
+        purchase = self.state.sell(visit, parsed)
+        document = partial(self._document, visit, purchase, purchase.finished)
+        await self.state.call_back(visit, purchase, QUEUE_LADDER, document)
+        return VendorAnswer.of(self._document(visit, purchase))
 
     def _word(self, purchase: Purchase, now: float) -> str:
         return words_of(self.profile, WORDS)[stage_of(purchase, now)]
@@ -190,14 +188,14 @@ class CustomVideos:
         return document
 
     def _links(self, visit: Visit, purchase: Purchase, now: float) -> list[str]:
-        expires = expiry(purchase, max(now, visit.now), self.desk.lifetime(purchase.contract))
+        expires = expiry(purchase, max(now, visit.now), self.state.lifetime(purchase.contract))
         return [custom_link(visit.base, purchase, expires, number) for number in range(1, purchase.clips + 1)]
 
 
-def served_profiles(desk: Desk) -> Iterator[tuple[str, str, bool, Row]]:
+def served_profiles(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:
     """What the operator's own profiles serve: prefix, contract, whether a key is needed, and the row."""
-    for profile in desk.profiles:
-        videos = CustomVideos(desk, profile)
+    for profile in state.profiles:
+        videos = CustomVideos(state, profile)
         for prefix in videos.prefixes:
             for row in videos.rows():
                 yield prefix, profile.name, profile.needs_key, row

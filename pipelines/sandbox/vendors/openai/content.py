@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pipelines.sandbox.http.wire import Answer, Visit
+from pipelines.sandbox.http.wire import VendorAnswer, Visit
 from pipelines.sandbox.media.files import download, file_answer
 from pipelines.sandbox.orders.bill import Purchase
-from pipelines.sandbox.orders.state import Desk
+from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.vendors.openai.dialects import Content
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 
 KINDS = {"thumbnail": "webp", "spritesheet": "jpeg"}  # [O7]
 
 
-async def content(desk: Desk, visit: Visit, purchase: Purchase, rules: Content, word: str) -> Answer:
+async def content(state: SandboxState, visit: Visit, purchase: Purchase, rules: Content, word: str) -> VendorAnswer:
     """The file of a purchase.
 
     Args:
-        desk: the shared desk.
+        state: the shared state.
         visit: the request.
         purchase: whose file it is.
         rules: those of the dialect.
@@ -28,7 +28,7 @@ async def content(desk: Desk, visit: Visit, purchase: Purchase, rules: Content, 
     if visit.now < purchase.finished or not purchase.has_file:
         status, message = rules.early
         raise RefusalError(status, message.format(id=purchase.id, word=word))
-    is_gone = visit.now >= purchase.finished + desk.lifetime(purchase.contract)
+    is_gone = visit.now >= purchase.finished + state.lifetime(purchase.contract)
     if is_gone or visit.effect.file == "expired":
         status, message = rules.late
         raise RefusalError(status, message.format(id=purchase.id))
@@ -36,13 +36,13 @@ async def content(desk: Desk, visit: Visit, purchase: Purchase, rules: Content, 
     if variant != "video":
         if variant not in KINDS:
             raise wrong_field("variant", f"{variant!r} is not one of video, {', '.join(KINDS)}")
-        data = await desk.kiln.still(purchase, KINDS[variant])
+        data = await state.render_cache.still(purchase, KINDS[variant])
         return file_answer(visit, data, f"image/{KINDS[variant]}".encode())
-    return _dressed(await download(desk, visit, purchase, ranges=rules.ranges), purchase, rules)
+    return _dressed(await download(state, visit, purchase, ranges=rules.ranges), purchase, rules)
 
 
-def _dressed(answer: Answer, purchase: Purchase, rules: Content) -> Answer:
+def _dressed(answer: VendorAnswer, purchase: Purchase, rules: Content) -> VendorAnswer:
     if not rules.attachment:
         return answer
     disposition = f"attachment; filename=video_{purchase.id}.mp4".encode()  # [L1]
-    return Answer(answer.status, (*answer.headers, (b"content-disposition", disposition)), answer.body)
+    return VendorAnswer(answer.status, (*answer.headers, (b"content-disposition", disposition)), answer.body)

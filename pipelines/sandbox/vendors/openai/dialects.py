@@ -8,10 +8,9 @@ from typing import Literal
 
 from pipelines.sandbox.orders import life
 from pipelines.sandbox.orders.life import Stage
-from pipelines.sandbox.vendors.openai import models, shapes
+from pipelines.sandbox.vendors.openai import shapes
 from pipelines.sandbox.vendors.openai.identifiers import litellm_alias
-from pipelines.sandbox.vendors.openai.models import Model
-from pipelines.sandbox.vendors.openai.shapes import Shape
+from pipelines.sandbox.vendors.openai.shapes import VideoShape
 
 #: json or multipart: only that; either: both; upload: multipart only with a file in it
 Encoding = Literal["json", "multipart", "either", "upload"]
@@ -33,18 +32,17 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """One way to speak the contract."""
+class ServerDialect:
+    """One way to speak the contract; what its models take is in models.yaml."""
 
     name: str
     prefix: str
     contract: str  # as it stands on the bill, and as the faults name it
-    models: Mapping[str, Model]
     default_model: str | None  # None: an order must name its model
-    shape: Shape
+    shape: VideoShape
     words: Mapping[Stage, str]
-    receipt: Shape | None = None  # the answer to an order, where it is another
-    status: Shape | None = None  # the answer to a query about one, where it is another
+    receipt: VideoShape | None = None  # the answer to an order, where it is another
+    status: VideoShape | None = None  # the answer to a query about one, where it is another
     alias: Callable[[str], str] | None = None  # a second id of a job, which finds it as well
     prompt_most: int = 32_000
     encoding: Encoding = "either"
@@ -60,11 +58,10 @@ class Dialect:
     needs_key: bool = True
 
 
-OPENAI = Dialect(
+OPENAI = ServerDialect(
     "openai",
     "/openai/v1",
     "openai",
-    models.OPENAI,
     "sora-2",
     shapes.openai_video,
     life.OPENAI_WORDS,
@@ -73,12 +70,11 @@ OPENAI = Dialect(
     webhooks=True,
 )
 #: Whatever client comes: OpenAI's contract, and what Qiniu's clients look for besides.
-EITHER = replace(OPENAI, name="either", prefix="/v1", models=models.EITHER, task_result=True)
-QINIU = Dialect(  # [Q1 Q2]
+EITHER = replace(OPENAI, name="either", prefix="/v1", task_result=True)
+QINIU = ServerDialect(  # [Q1 Q2]
     "qiniu",
     "/qiniu/v1",
     "qiniu",
-    models.QINIU,
     None,
     shapes.qiniu_video,
     life.QINIU_WORDS,
@@ -88,11 +84,10 @@ QINIU = Dialect(  # [Q1 Q2]
     deletion=None,
     task_result=True,
 )
-LITELLM = Dialect(  # [L1 L2]
+LITELLM = ServerDialect(  # [L1 L2]
     "litellm",
     "/litellm/v1",
     "litellm",
-    models.GATEWAY,
     None,
     shapes.litellm_video,
     life.LITELLM_WORDS,
@@ -105,11 +100,10 @@ LITELLM = Dialect(  # [L1 L2]
     deletion=None,
     foreign=403,
 )
-VLLM_OMNI = Dialect(  # [V1 V2]; what its /content says before there is a file was not found
+VLLM_OMNI = ServerDialect(  # [V1 V2]; what its /content says before there is a file was not found
     "vllm-omni",
     "/vllm-omni/v1",
     "vllm-omni",
-    models.VLLM_OMNI,
     "Wan-AI/Wan2.2-T2V-A14B-Diffusers",
     shapes.vllm_video,
     life.OPENAI_WORDS,
@@ -120,11 +114,10 @@ VLLM_OMNI = Dialect(  # [V1 V2]; what its /content says before there is a file w
     remix=False,
     needs_key=False,
 )
-SGLANG = Dialect(  # [G1 G2]
+SGLANG = ServerDialect(  # [G1 G2]
     "sglang",
     "/sglang/v1",
     "sglang",
-    models.SGLANG,
     "sora-2",
     shapes.sglang_video,
     life.SGLANG_WORDS,
@@ -135,11 +128,10 @@ SGLANG = Dialect(  # [G1 G2]
     remix=False,
     needs_key=False,
 )
-NEW_API = Dialect(  # [N1 N2 N3]
+NEW_API = ServerDialect(  # [N1 N2 N3]
     "new-api",
     "/new-api/v1",
     "new-api",
-    models.GATEWAY,
     None,
     shapes.new_api_video,
     life.NEW_API_WORDS,

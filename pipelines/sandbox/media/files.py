@@ -53,13 +53,7 @@ async def download(state: SandboxState, visit: Visit, purchase: Purchase, *, ran
 async def linked_file(state: SandboxState, visit: Visit, kind: str = "mp4") -> VendorAnswer:
     """`GET` of a signed link: no key is needed, and none but the one that was handed out works.
 
-    Args:
-        state: where it was bought.
-        visit: the request.
-        kind: `mp4`, or what lies beside a clip: `jpeg` or `srt`.
-
-    Raises:
-        RefusalError: 403 for a wrong or expired signature, 404 for no file.
+    `kind` is `mp4`, or what lies beside a clip: `jpeg` or `srt`.
     """
     purchase = state.bill.purchases.get(visit.named["id"])
     if visit.header(b"authorization"):
@@ -86,11 +80,7 @@ async def linked_file(state: SandboxState, visit: Visit, kind: str = "mp4") -> V
 
 
 async def foreign_file(state: SandboxState, visit: Visit) -> VendorAnswer:
-    """`GET` of a link that a redirect led to. A key has no business here: it is refused, as storage does, and noted.
-
-    Raises:
-        RefusalError: as `linked_file`, and 400 for a request with a key.
-    """
+    """`GET` of a link that a redirect led to. A key has no business here: it is refused, as storage does, and noted."""
     answer = await linked_file(state, visit)
     if visit.header(b"authorization"):
         raise RefusalError(400, "Only one way to sign a request is allowed.", code="leaked_key")

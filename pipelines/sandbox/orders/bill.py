@@ -98,6 +98,11 @@ class Bill:
             return None
         return purchase if account in (None, purchase.account) else None
 
+    def bought(self, account: str, contract: str) -> list[Purchase]:
+        """What an account has of a contract, the oldest first, without what it deleted."""
+        own = self.by_account[account]
+        return [purchase for purchase in own if purchase.contract == contract and purchase.id not in self.deleted]
+
     def close(self) -> None:
         """Closes the file."""
         if self._descriptor is not None:

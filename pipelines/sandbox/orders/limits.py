@@ -21,11 +21,7 @@ class AccountLimits:
         self._queries = None if status_rate is None else _Rate(status_rate, "status queries")
 
     def admit(self, account: str, now: float, contract: str) -> None:
-        """Lets an order in.
-
-        Raises:
-            RefusalError: 429, by rate or by number, in the vendor's words [A9 A13 O1].
-        """
+        """Lets an order in."""
         if self._cap is not None:
             finishes = self._finishes[account, contract]
             while finishes and finishes[0] <= now:
@@ -36,11 +32,7 @@ class AccountLimits:
             self._orders.admit((account, contract), now)
 
     def admit_query(self, account: str, now: float, contract: str) -> None:
-        """Lets a question about a job in.
-
-        Raises:
-            RefusalError: 429; it comes too soon after others.
-        """
+        """Lets a question about a job in."""
         if self._queries is not None:
             self._queries.admit((account, contract), now)
 

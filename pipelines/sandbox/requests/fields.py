@@ -56,9 +56,6 @@ def read_fields(
         given: what came.
         form: whether it came as a form, where numbers and objects are text.
         within: the name of the object that this is a part of, with its dot.
-
-    Raises:
-        RefusalError: a field is unknown, missing, of another type, or says what it may not.
     """
     for name in given:
         if name not in table:
@@ -72,11 +69,7 @@ def read_fields(
 
 
 def read_value(name: str, spec: Field, value: Any, *, form: bool) -> Any:
-    """One value in its type.
-
-    Raises:
-        RefusalError: it is of another type, or says what it may not.
-    """
+    """One value in its type."""
     if spec.type == "image":
         if form and isinstance(value, str) and value.startswith("{"):
             value = _from_text(name, "object", value)

@@ -27,11 +27,7 @@ WANTED = {
 
 
 def check_kind(reference: Any, kinds: Sequence[Kind], name: str) -> None:
-    """Looks whether an image comes in one of these forms, and is one. One behind a URL is not fetched.
-
-    Raises:
-        RefusalError: it does not, or is none.
-    """
+    """Looks whether an image comes in one of these forms, and is one. One behind a URL is not fetched."""
     kind = _kind(reference)
     if kind not in kinds and not (kind == "url_object" and "object" in kinds):
         alternatives = " or ".join(WANTED[known] for known in kinds)
@@ -44,11 +40,7 @@ def check_kind(reference: Any, kinds: Sequence[Kind], name: str) -> None:
 
 
 def image_size(reference: Any, name: str) -> tuple[int, int] | None:
-    """Width and height of an image that came with the order, or None for one that is elsewhere.
-
-    Raises:
-        RefusalError: it is no image.
-    """
+    """Width and height of an image that came with the order, or None for one that is elsewhere."""
     if isinstance(reference, dict):
         url = reference.get("image_url")
         return None if url is None else image_size(url, f"{name}.image_url")
@@ -62,11 +54,7 @@ def image_size(reference: Any, name: str) -> tuple[int, int] | None:
 
 
 def check_pixels(reference: Any, size: tuple[int, int], name: str) -> None:
-    """Looks whether an image is as large as the clip that begins with it [O7 Q1].
-
-    Raises:
-        RefusalError: it is not.
-    """
+    """Looks whether an image is as large as the clip that begins with it [O7 Q1]."""
     pixels = image_size(reference, name)
     if pixels not in (None, size):
         raise wrong_field(name, f"the image is {pixels[0]}x{pixels[1]}, but must be {size[0]}x{size[1]} as the clip")

@@ -23,13 +23,13 @@ def read_table(file: str, kind: type[Entry]) -> tuple[Entry, ...]:
     """Read every entry of a table below `vendors/`; what it does not spell right is an error at once."""
     table = parse_yaml(resources.files("pipelines.sandbox.vendors").joinpath(file).read_text("utf-8")).value
     shared: dict[str, Any] = {}
-    for name, spec in table.pop("fields").items():  # each may build on those above it
+    for name, spec in table.pop("fields", {}).items():  # each may build on those above it
         shared[name] = _spelled_out(spec, shared)
-    groups = {name: _all_spelled_out(group, shared) for name, group in table.pop("groups").items()}
+    groups = {name: _all_spelled_out(group, shared) for name, group in table.pop("groups", {}).items()}
     entries = table.pop("entries")
     if table:
         raise ValueError(f"{file}: unknown {', '.join(table)}")
-    for entry in entries:
+    for entry in (entry for entry in entries if "fields" in entry or "takes" in entry):
         fields = [*(groups[name] for name in entry.pop("takes", ())), _all_spelled_out(entry.get("fields", {}), shared)]
         entry["fields"] = {name: spec for part in fields for name, spec in part.items()}
     return TypeAdapter(tuple[kind, ...]).validate_json(json.dumps(entries), strict=True)  # type: ignore[valid-type]

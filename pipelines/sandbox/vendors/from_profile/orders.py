@@ -26,11 +26,7 @@ USUAL_SECONDS = 5  # of a clip whose length the server decides
 def parse_profile_order(
     profile: Profile, modes: Iterable[Mode], given: Mapping[str, Any], *, form: bool
 ) -> ParsedOrder:
-    """A valid order in the first of these modes that it fits.
-
-    Raises:
-        RefusalError: it fits none; the message is that of the mode that it comes nearest to.
-    """
+    """A valid order in the first of these modes that it fits."""
     refusals: list[RefusalError] = []
     for mode in sorted(modes, key=lambda mode: _strangeness(profile, mode, given)):
         try:
@@ -44,11 +40,7 @@ def parse_profile_order(
 def parse_profile_remix(
     profile: Profile, mode: Mode, source: Purchase, given: Mapping[str, Any], *, form: bool
 ) -> ParsedOrder:
-    """A valid order of a clip after another one.
-
-    Raises:
-        RefusalError: the profile's remix takes something else.
-    """
+    """A valid order of a clip after another one."""
     assert mode.remix is not None
     fixed = profile.fixed | mode.remix.fixed if not mode.remix.only_prompt else mode.remix.fixed
     if mode.remix.only_prompt:

@@ -6,7 +6,7 @@ made of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,9 +22,9 @@ from pipelines.sandbox.requests.forms import any_fields, is_multipart
 from pipelines.sandbox.vendors.from_profile.answers import Words, put, words_of
 from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
 from pipelines.sandbox.vendors.openai.content import content
-from pipelines.sandbox.vendors.openai.dialects import Content, Encoding
+from pipelines.sandbox.vendors.openai.dialects import ContentRules, Encoding
 from pipelines.sandbox.vendors.openai.orders import check_encoding
-from pipelines.sandbox.vendors.openai.pages import envelope, page_of
+from pipelines.sandbox.vendors.openai.pages import full_page
 from pipelines.sandbox.vendors.openai.shapes import Sight
 from pipelines.sandbox.vendors.openai.videos import misreported
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
@@ -61,14 +61,19 @@ class CustomVideos:
 
     def rows(self) -> list[ApiRoute]:
         """What the server serves."""
-        supports = self.profile.supports
+        supports, usual = self.profile.supports, self.profile.results or ("content",)
+        remixes = [mode.remix for mode in self.modes if mode.remix is not None]
+        again = {remix.path or REMIX for remix in remixes if remix.path or not remix.field}
         rows: list[tuple[bool, ApiRoute]] = [
             (True, ("GET", self._path("status"), "status", self.retrieve)),
             (True, ("POST", self._path("submit"), "submit", self.create)),
-            (self._serves_files, ("GET", self._path("content"), "download", self.content)),
+            (
+                any("content" in (mode.results or usual) for mode in self.modes),
+                ("GET", self._path("content"), "download", self.content),
+            ),
             ("list" in supports, ("GET", self._path("list"), "list", self.page)),
             ("delete" in supports, ("DELETE", self._path("delete"), "delete", self.delete)),
-            *((True, ("POST", path, "submit", self.remix)) for path in self._remix_paths()),
+            *((True, ("POST", path, "submit", self.remix)) for path in again - {self._path("submit")}),
         ]
         served = [row for is_served, row in rows if is_served]
         return sorted(served, key=lambda row: row[1].count("{"))  # `/videos/all` is no id
@@ -102,7 +107,7 @@ class CustomVideos:
     async def content(self, visit: Visit) -> VendorAnswer:
         """The file of a job."""
         purchase = self._own(visit, visit.named["id"])
-        rules = Content((404, "Video {id} has no content."), variants="variants" in self.profile.supports)
+        rules = ContentRules((404, "Video {id} has no content."), variants="variants" in self.profile.supports)
         return await content(self.state, visit, purchase, rules, self._word(purchase, visit.now))
 
     async def page(self, visit: Visit) -> VendorAnswer:
@@ -110,11 +115,8 @@ class CustomVideos:
         for name, value in self.profile.list_parameters.items():
             if visit.query.get(name) != value:
                 raise wrong_field(name, f"expected {value!r}")
-        bill = self.state.bill
-        bought = [p for p in bill.by_account[visit.account] if p.contract == self.profile.name]
-        purchases, has_more = page_of([p for p in bought if p.id not in bill.deleted], visit.query)
-        videos = [self._document(visit, purchase) for purchase in purchases]
-        return VendorAnswer.of(envelope(videos, purchases, has_more=has_more))
+        bought = self.state.bill.bought(visit.account, self.profile.name)
+        return VendorAnswer.of(full_page(bought, visit.query, partial(self._document, visit)))
 
     async def delete(self, visit: Visit) -> VendorAnswer:
         """Takes a finished job away; the bill keeps its line."""
@@ -127,20 +129,6 @@ class CustomVideos:
     def _path(self, what: str) -> str:
         paths = PATHS | {str(name): path for name, path in self.profile.paths.items()}
         return paths[what].replace("{service}", self.profile.service)
-
-    def _remix_paths(self) -> set[str]:
-        found = [
-            mode.remix.path or REMIX for mode in self.modes if mode.remix and (mode.remix.path or not mode.remix.field)
-        ]
-        return set(found) - {self._path("submit")}
-
-    def _results(self, purchase: Purchase) -> Sequence[str]:
-        own = next((mode.results for mode in self.modes if mode.name == purchase.service), ())
-        return own or self.profile.results or ("content",)
-
-    @property
-    def _serves_files(self) -> bool:
-        return any("content" in (mode.results or self.profile.results or ("content",)) for mode in self.modes)
 
     async def _fields(self, visit: Visit) -> dict[str, Any]:
         fields = await any_fields(visit)
@@ -182,14 +170,13 @@ class CustomVideos:
         put(document, self.profile.status_path or "status", [word])
         if sight.error is not None:
             document["error"] = sight.error
-        place = self._results(purchase)[0]
+        own = next((mode.results for mode in self.modes if mode.name == purchase.service), ())
+        place = (own or self.profile.results or ("content",))[0]
         if sight.is_done and place != "content":
-            put(document, place, self._links(visit, purchase, now) if purchase.has_file else [])
+            expires = expiry(purchase, max(now, visit.now), self.state.lifetime(purchase.contract))
+            numbers = range(1, purchase.clips + 1) if purchase.has_file else ()
+            put(document, place, [custom_link(visit.base, purchase, expires, number) for number in numbers])
         return document
-
-    def _links(self, visit: Visit, purchase: Purchase, now: float) -> list[str]:
-        expires = expiry(purchase, max(now, visit.now), self.state.lifetime(purchase.contract))
-        return [custom_link(visit.base, purchase, expires, number) for number in range(1, purchase.clips + 1)]
 
 
 def served_profiles(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:

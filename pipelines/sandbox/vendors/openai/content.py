@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipelines.sandbox.http.wire import VendorAnswer, Visit
 from pipelines.sandbox.media.files import download, file_answer
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.state import SandboxState
-from pipelines.sandbox.vendors.openai.dialects import Content
+from pipelines.sandbox.vendors.openai.dialects import ContentRules
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 
 KINDS = {"thumbnail": "webp", "spritesheet": "jpeg"}  # [O7]
 
 
-async def content(state: SandboxState, visit: Visit, purchase: Purchase, rules: Content, word: str) -> VendorAnswer:
-    """The file of a purchase.
-
-    Args:
-        state: the shared state.
-        visit: the request.
-        purchase: whose file it is.
-        rules: those of the dialect.
-        word: the state of the job in the words of the dialect.
-
-    Raises:
-        RefusalError: it is not there yet, there never will be one, or it is gone.
-    """
+async def content(
+    state: SandboxState, visit: Visit, purchase: Purchase, rules: ContentRules, word: str
+) -> VendorAnswer:
+    """The file of a purchase, by the rules of a dialect and with the state of the job in its words."""
     if visit.now < purchase.finished or not purchase.has_file:
         status, message = rules.early
         raise RefusalError(status, message.format(id=purchase.id, word=word))
@@ -38,11 +31,8 @@ async def content(state: SandboxState, visit: Visit, purchase: Purchase, rules: 
             raise wrong_field("variant", f"{variant!r} is not one of video, {', '.join(KINDS)}")
         data = await state.render_cache.still(purchase, KINDS[variant])
         return file_answer(visit, data, f"image/{KINDS[variant]}".encode())
-    return _dressed(await download(state, visit, purchase, ranges=rules.ranges), purchase, rules)
-
-
-def _dressed(answer: VendorAnswer, purchase: Purchase, rules: Content) -> VendorAnswer:
+    answer = await download(state, visit, purchase, ranges=rules.ranges)
     if not rules.attachment:
         return answer
     disposition = f"attachment; filename=video_{purchase.id}.mp4".encode()  # [L1]
-    return VendorAnswer(answer.status, (*answer.headers, (b"content-disposition", disposition)), answer.body)
+    return replace(answer, headers=(*answer.headers, (b"content-disposition", disposition)))

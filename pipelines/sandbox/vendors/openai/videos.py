@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pipelines.sandbox.faults.scripts import Effect
@@ -17,7 +18,7 @@ from pipelines.sandbox.requests.forms import any_fields, is_multipart
 from pipelines.sandbox.vendors.openai.content import content
 from pipelines.sandbox.vendors.openai.dialects import ServerDialect
 from pipelines.sandbox.vendors.openai.orders import check_encoding, parse_openai_order, prompt_field
-from pipelines.sandbox.vendors.openai.pages import bare_page_of, envelope, page_of
+from pipelines.sandbox.vendors.openai.pages import bare_page, full_page
 from pipelines.sandbox.vendors.openai.shapes import Sight, VideoShape
 from pipelines.sandbox.vendors.refusals import RefusalError, request_id, wrong_field
 
@@ -80,18 +81,9 @@ class OpenAIEndpoints:
         query, needed = visit.query, self.dialect.list_needs
         if needed is not None and not (query.get(needed) or visit.header(needed.replace("_", "-").encode())):
             raise wrong_field(needed, "it is required, as a parameter or as a header")
-        bill, shape = self.state.bill, self.dialect.shape
-        bought = [
-            purchase
-            for purchase in bill.by_account[visit.account]
-            if bill.find(purchase.id, self.dialect.contract, visit.account) is not None
-        ]
-        if self.dialect.listing == "bare":
-            videos = [self._document(visit, purchase, shape) for purchase in bare_page_of(bought, query)]
-            return VendorAnswer.of({"object": "list", "data": videos})
-        purchases, has_more = page_of(bought, query)
-        videos = [self._document(visit, purchase, shape) for purchase in purchases]
-        return VendorAnswer.of(envelope(videos, purchases, has_more=has_more))
+        page = bare_page if self.dialect.listing == "bare" else full_page
+        bought = self.state.bill.bought(visit.account, self.dialect.contract)
+        return VendorAnswer.of(page(bought, query, partial(self._document, visit, shape=self.dialect.shape)))
 
     async def delete(self, visit: Visit) -> VendorAnswer:
         """`DELETE /videos/{id}`: the bill keeps its line."""
@@ -105,20 +97,16 @@ class OpenAIEndpoints:
         return VendorAnswer.of(document)
 
     def _own(self, visit: Visit) -> Purchase:
-        identifier = visit.named["id"]
-        purchase = self.state.bill.find(identifier, self.dialect.contract, None) or self._by_alias(visit, identifier)
+        identifier, bill, alias = visit.named["id"], self.state.bill, self.dialect.alias
+        purchase = bill.find(identifier, self.dialect.contract, None)
+        if purchase is None and alias is not None:
+            bought = bill.bought(visit.account, self.dialect.contract)
+            purchase = next((purchase for purchase in bought if alias(purchase.id) == identifier), None)
         if purchase is None or (purchase.account != visit.account and self.dialect.foreign == 404):  # noqa: PLR2004 - HTTP
             raise RefusalError(404, f"Video with id '{identifier}' not found.", field="video_id")
         if purchase.account != visit.account:
             raise RefusalError(self.dialect.foreign, "This video belongs to another user.", field="video_id")
         return purchase
-
-    def _by_alias(self, visit: Visit, identifier: str) -> Purchase | None:
-        alias, contract = self.dialect.alias, self.dialect.contract
-        if alias is None:
-            return None
-        bought = (purchase for purchase in self.state.bill.by_account[visit.account] if purchase.contract == contract)
-        return next((purchase for purchase in bought if alias(purchase.id) == identifier), None)
 
     def _sold(self, visit: Visit, parsed: ParsedOrder) -> VendorAnswer:
         purchase = self.state.sell(visit, parsed)
@@ -147,14 +135,13 @@ class OpenAIEndpoints:
         if self.dialect.task_result:
             document["updated_at"] = int(min(visit.now, purchase.finished))
             if sight.is_done:
-                document["task_result"] = self._task_result(visit, purchase)
+                link = qiniu_link(visit.base, purchase, expiry(purchase, visit.now, self.state.lifetime("qiniu")))
+                video = {"id": f"{purchase.id}-1", "url": link, "duration": f"{purchase.seconds:g}"}
+                videos = (
+                    [video] if purchase.has_file else []
+                )  # moderation may take it away: completed, with nothing in it
+                document["task_result"] = {"videos": videos}
         return document if sight.is_finished else misreported(document, visit.effect)
-
-    def _task_result(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
-        if not purchase.has_file:  # moderation took it away: completed, with nothing in it
-            return {"videos": []}
-        link = qiniu_link(visit.base, purchase, expiry(purchase, visit.now, self.state.lifetime("qiniu")))
-        return {"videos": [{"id": f"{purchase.id}-1", "url": link, "duration": f"{purchase.seconds:g}"}]}
 
 
 def poll_after_ms(purchase: Purchase) -> int:
@@ -164,12 +151,6 @@ def poll_after_ms(purchase: Purchase) -> int:
 
 def misreported(document: dict[str, Any], effect: Effect) -> dict[str, Any]:
     """The object of an unfinished job as the faults would have it."""
-    figures = {"stuck": 0, "ahead": 100}
-    told = dict(document)
-    if effect.progress in figures:
-        told["progress"] = figures[effect.progress]
-    if effect.progress == "absent":
-        told.pop("progress", None)
-    if effect.word is not None:
-        told["status"] = effect.word
-    return told
+    figures = {"stuck": {"progress": 0}, "ahead": {"progress": 100}}
+    told = document | figures.get(effect.progress or "", {}) | ({} if effect.word is None else {"status": effect.word})
+    return {name: value for name, value in told.items() if name != "progress" or effect.progress != "absent"}

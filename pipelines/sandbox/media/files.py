@@ -27,7 +27,9 @@ def file_answer(visit: Visit, data: bytes, kind: bytes) -> VendorAnswer:
     condition = visit.header(b"if-range")
     if asked is None or asked[0] == "bytes=-" or condition not in ("", etag) or visit.effect.file == "whole":
         return VendorAnswer(200, headers, data)
-    start, stop = _bounds(asked[1], asked[2], len(data))
+    first, last = asked[1], asked[2]
+    start = int(first) if first else max(0, len(data) - int(last))
+    stop = min(int(last) + 1, len(data)) if first and last else len(data)
     if start >= min(stop, len(data)):
         return VendorAnswer(416, (*headers, (b"content-range", f"bytes */{len(data)}".encode())), b"")
     where = f"bytes {start}-{stop - 1}/{len(data)}".encode()
@@ -42,7 +44,7 @@ async def download(state: SandboxState, visit: Visit, purchase: Purchase, *, ran
         raise RefusalError(404, "The file does not exist.", code="not_found")
     if visit.effect.file == "redirect":
         return VendorAnswer(302, ((b"location", foreign_link(visit.base, purchase, visit.now).encode()),), b"")
-    data = await state.render_cache.clip(purchase)
+    data = await state.render_cache.file(purchase)
     return (
         file_answer(visit, data, b"video/mp4")
         if ranges
@@ -64,18 +66,16 @@ async def linked_file(state: SandboxState, visit: Visit, kind: str = "mp4") -> V
     if not valid or visit.effect.file == "expired":
         raise RefusalError(403, "The link has expired.", code="expired_token")
     number = visit.named.get("number", "1")
-    is_there = purchase is not None and purchase.id not in state.bill.deleted and visit.now >= purchase.finished
-    if (
-        purchase is None
-        or not is_there
-        or not purchase.has_file
-        or number not in map(str, range(1, purchase.clips + 1))
-    ):
+    if purchase is None or purchase.id in state.bill.deleted or visit.now < purchase.finished or not purchase.has_file:
+        raise RefusalError(404, "The file does not exist.", code="not_found")
+    if number not in map(str, range(1, purchase.clips + 1)):
         raise RefusalError(404, "The file does not exist.", code="not_found")
     if kind == "srt":
-        return file_answer(visit, _subtitles(purchase), b"application/x-subrip")
+        minutes, seconds = divmod(int(purchase.seconds), 60)  # the prompt, from the first second to the last
+        text = f"1\n00:00:00,000 --> 00:{minutes:02}:{seconds:02},000\n{purchase.prompt}\n"
+        return file_answer(visit, text.encode("utf-8", "replace"), b"application/x-subrip")
     if kind != "mp4":
-        return file_answer(visit, await state.render_cache.still(purchase, kind), f"image/{kind}".encode())
+        return file_answer(visit, await state.render_cache.file(purchase, kind), f"image/{kind}".encode())
     return await download(state, visit, purchase.nth(int(number)))
 
 
@@ -85,15 +85,3 @@ async def foreign_file(state: SandboxState, visit: Visit) -> VendorAnswer:
     if visit.header(b"authorization"):
         raise RefusalError(400, "Only one way to sign a request is allowed.", code="leaked_key")
     return answer
-
-
-def _subtitles(purchase: Purchase) -> bytes:
-    """The prompt, from the first second to the last."""
-    minutes, seconds = divmod(int(purchase.seconds), 60)
-    return f"1\n00:00:00,000 --> 00:{minutes:02}:{seconds:02},000\n{purchase.prompt}\n".encode("utf-8", "replace")
-
-
-def _bounds(first: str, last: str, length: int) -> tuple[int, int]:
-    if not first:
-        return max(0, length - int(last)), length
-    return int(first), min(int(last) + 1, length) if last else length

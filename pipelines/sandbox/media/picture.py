@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -67,23 +66,19 @@ def wrapped(text: str, font: Any, width: float) -> list[str]:
     """The text in lines of at most this width; words too long for a line, and Chinese, break anywhere."""
     lines: list[str] = []
     line, used = "", 0.0
-    for piece, length in _pieces(text, font, width):
-        if line and used + length > width:
-            lines.append(line.rstrip())
-            line, used = "", 0.0
-        line += piece
-        used += length
-    return [*lines, line.rstrip()]
-
-
-def _pieces(text: str, font: Any, width: float) -> Iterator[tuple[str, float]]:
     for word in text.split():
         length = font.getlength(word + " ")
         if length <= width and word.isascii():
-            yield word + " ", length
+            pieces = [(word + " ", length)]
         else:
-            yield from ((letter, font.getlength(letter)) for letter in word)
-            yield " ", 0.0
+            pieces = [*((letter, font.getlength(letter)) for letter in word), (" ", 0.0)]
+        for piece, length in pieces:
+            if line and used + length > width:
+                lines.append(line.rstrip())
+                line, used = "", 0.0
+            line += piece
+            used += length
+    return [*lines, line.rstrip()]
 
 
 def _grey(caption: Caption) -> Image:

@@ -65,7 +65,11 @@ def clip(caption: Caption, seconds: float) -> bytes:
     import av  # noqa: PLC0415 - start-up must not wait for it
 
     template = _ready_template(caption.width, caption.height, seconds)
-    own = _length_prefixed(_first_frame(caption))
+    encoder = _encoder(caption.width, caption.height)
+    frame = _frame(planes_of(caption), caption.width, caption.height, FRAMES_PER_SECOND)
+    stream = b"".join(bytes(packet) for packet in (*encoder.encode(frame), *encoder.encode(None)))
+    units = [unit.rstrip(b"\0") for unit in stream.split(b"\0\0\1")[1:]]  # as MP4 has it: each behind its length
+    own = b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
     file = io.BytesIO()
     with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as output:
         video = output.add_stream_from_template(template.source.streams.video[0])
@@ -97,13 +101,6 @@ def still(caption: Caption, kind: str) -> bytes:
 def frame_rate(seconds: float) -> int:
     """Frames a second of a clip of this length."""
     return max(1, min(FRAMES_PER_SECOND, int(MOST_FRAMES / seconds)))
-
-
-def _first_frame(caption: Caption) -> bytes:
-    encoder = _encoder(caption.width, caption.height)
-    frame = _frame(planes_of(caption), caption.width, caption.height, FRAMES_PER_SECOND)
-    packets = [*encoder.encode(frame), *encoder.encode(None)]
-    return b"".join(bytes(packet) for packet in packets)
 
 
 def _ready_template(width: int, height: int, seconds: float) -> _Template:
@@ -192,9 +189,3 @@ def _tone(seconds: float) -> Iterator[Any]:
         samples = wave[at : at + count]
         frame.planes[0].update(samples.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))
         yield frame
-
-
-def _length_prefixed(stream: bytes) -> bytes:
-    """An H.264 byte stream with start codes, as MP4 stores it: each unit behind its length."""
-    units = (unit.rstrip(b"\0") for unit in stream.split(b"\0\0\1")[1:])
-    return b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)

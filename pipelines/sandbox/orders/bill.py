@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,7 +120,11 @@ class Bill:
         if not file.exists():
             return
         data = file.read_bytes()
-        for line in _whole_lines(data):
+        for text in data.splitlines():
+            try:
+                line = json.loads(text)
+            except ValueError:  # torn by a crash before its order was answered
+                continue
             try:
                 if line.pop("event") == "deleted":
                     self.deleted.add(line["id"])
@@ -133,11 +136,3 @@ class Bill:
         if data and not data.endswith(b"\n"):
             with file.open("ab") as end:  # a torn line must not swallow the next one
                 end.write(b"\n")
-
-
-def _whole_lines(data: bytes) -> Iterator[dict[str, Any]]:
-    for line in data.splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:  # torn by a crash before its order was answered
-            continue

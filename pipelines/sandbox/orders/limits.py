@@ -21,7 +21,7 @@ class AccountLimits:
         self._queries = None if status_rate is None else _Rate(status_rate, "status queries")
 
     def admit(self, account: str, now: float, contract: str) -> None:
-        """Lets an order in."""
+        """Let an order in, or refuse it by rate or by number, in the vendor's words [A9 A13 O1]."""
         if self._cap is not None:
             finishes = self._finishes[account, contract]
             while finishes and finishes[0] <= now:
@@ -32,7 +32,7 @@ class AccountLimits:
             self._orders.admit((account, contract), now)
 
     def admit_query(self, account: str, now: float, contract: str) -> None:
-        """Lets a question about a job in."""
+        """Let a question about a job in, unless it comes too soon after others."""
         if self._queries is not None:
             self._queries.admit((account, contract), now)
 

@@ -27,7 +27,8 @@ def price_of_order(parsed: ParsedOrder) -> float:
     if parsed.contract in ("vllm-omni", "sglang"):  # servers of one's own
         return 0.0
     if parsed.service:
-        return round(_qiniu_second(parsed.model) * parsed.seconds * parsed.clips, 6)
+        veo = VEO_FAST_SECOND if "fast" in parsed.model else VEO_SECOND
+        return round((veo if "veo" in parsed.model else QUEUE_SECOND) * parsed.seconds * parsed.clips, 6)
     if "pro" not in parsed.model:
         return 0.1 * parsed.seconds  # [O5]; Qiniu publishes none
     large = parsed.size in ("1024x1792", "1792x1024")
@@ -46,9 +47,3 @@ def _ace(parsed: ParsedOrder) -> float:
     if parsed.service in ACE_SECOND:
         return round(ACE_SECOND[parsed.service] * parsed.seconds, 6)
     return 1.5 if "pro" in parsed.model else 0.5  # from 0.50 a clip [A5]; pro is not published
-
-
-def _qiniu_second(model: str) -> float:
-    if "veo" not in model:
-        return QUEUE_SECOND
-    return VEO_FAST_SECOND if "fast" in model else VEO_SECOND

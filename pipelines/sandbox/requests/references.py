@@ -27,11 +27,12 @@ WANTED = {
 
 
 def check_kind(reference: Any, kinds: Sequence[Kind], name: str) -> None:
-    """Looks whether an image comes in one of these forms, and is one. One behind a URL is not fetched."""
+    """Refuse what is no image, or one in another form than these. One behind a URL is not fetched."""
     kind = _kind(reference)
     if kind not in kinds and not (kind == "url_object" and "object" in kinds):
         alternatives = " or ".join(WANTED[known] for known in kinds)
-        raise wrong_field(name, f"expected {alternatives}, got {_described(reference)}")
+        got = type(reference).__name__ if kind is None else WANTED[kind]
+        raise wrong_field(name, f"expected {alternatives}, got {got}")
     if kind == "url":
         check_address(name, reference)
     if isinstance(reference, dict):
@@ -103,8 +104,3 @@ def _measured(data: bytes, name: str) -> tuple[int, int]:
             return image.size
     except (OSError, Image.DecompressionBombError):
         raise wrong_field(name, "this is not an image") from None
-
-
-def _described(reference: Any) -> str:
-    kind = _kind(reference)
-    return type(reference).__name__ if kind is None else WANTED[kind]

@@ -29,13 +29,9 @@ class FieldRule:
 def check_rules(
     rules: tuple[FieldRule, ...], sent: Mapping[str, Any], defaults: Mapping[str, Any], *, within: str = ""
 ) -> None:
-    """Hold an order against the rules that apply to it.
+    """Hold what was sent, and what other fields are taken to say, against the rules that apply.
 
-    Args:
-        rules: of this service.
-        sent: the fields that came.
-        defaults: what other fields are taken to say.
-        within: the name of the object that these fields are a part of, with its dot.
+    `within` names the object that these fields are a part of, with its dot.
     """
     values = {**defaults, **sent}
     for rule in rules:

@@ -53,7 +53,9 @@ class AceEndpoints:
         finished = partial(self._response, visit, purchase, purchase.finished)
         sign = partial(signed_with, fields.get("callback_secret"))
         await self.state.call_back(visit, purchase, ACE_LADDER, finished, sign=sign)
-        patience = self._patience(purchase, fields)
+        patience = fields.get("timeout", HELD_SECONDS) if "timeout" in self.service.fields else math.inf
+        if self.service.at_once or fields.get("async") or purchase.callback_url is not None:
+            patience = None
         if visit.effect.instant:
             patience = 0.0  # the answer is the result, whether the line was to be held or not [A4]
         if patience is not None:
@@ -63,7 +65,10 @@ class AceEndpoints:
         if not purchase.succeeds:
             code, message, status = ERRORS.get(purchase.outcome, OTHERWISE)
             raise RefusalError(status, message, code=code, form=visit.effect.form)
-        return self._held(visit, finished())
+        if not self.service.ndjson or b"application/x-ndjson" not in visit.headers.get(b"accept", b""):
+            return VendorAnswer.of(finished())
+        lines = ({"task_id": purchase.id}, finished())  # of these only the last one is documented [A2]
+        return VendorAnswer(200, (NDJSON_TYPE,), b"".join(json.dumps(line).encode() + b"\n" for line in lines))
 
     async def tasks(self, visit: Visit) -> VendorAnswer:
         """`POST /<service>/tasks`: one task, or many in one request."""
@@ -76,7 +81,13 @@ class AceEndpoints:
             if name not in ("action", keys[action]):
                 raise unknown_field(name)
         if action == "retrieve":
-            return VendorAnswer.of(self._task(visit, self._own(visit, fields.get("id"))))
+            identifier = fields.get("id")
+            if not isinstance(identifier, str):
+                raise wrong_field("id", "expected a string")
+            purchase = self._found(visit, identifier)
+            if purchase is None:
+                raise RefusalError(404, f"Task {identifier} was not found.", code="task_not_found")  # [A9old]
+            return VendorAnswer.of(self._task(visit, purchase))
         ids = fields.get("ids")
         if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
             raise wrong_field("ids", "expected a list of strings")
@@ -87,22 +98,8 @@ class AceEndpoints:
     def _parsed(self, visit: Visit, fields: dict[str, Any]) -> ParsedOrder:
         return self.service.parse(self.service, fields, partial(self._earlier_clip, visit))
 
-    def _patience(self, purchase: Purchase, fields: dict[str, Any]) -> float | None:
-        """How many seconds an order may be held, or None for one that is answered at once."""
-        if self.service.at_once or fields.get("async") or purchase.callback_url is not None:
-            return None
-        return fields.get("timeout", HELD_SECONDS) if "timeout" in self.service.fields else math.inf
-
     def _found(self, visit: Visit, identifier: str) -> Purchase | None:
         return self.state.bill.find(identifier, "acedata", visit.account, self.service.name)
-
-    def _own(self, visit: Visit, identifier: Any) -> Purchase:
-        if not isinstance(identifier, str):
-            raise wrong_field("id", "expected a string")
-        purchase = self._found(visit, identifier)
-        if purchase is None:
-            raise RefusalError(404, f"Task {identifier} was not found.", code="task_not_found")  # [A9old]
-        return purchase
 
     def _earlier_clip(self, visit: Visit, field: str, identifier: str) -> Purchase:
         """The finished clip that an order names: by its task, or by the id in its result."""
@@ -116,20 +113,13 @@ class AceEndpoints:
     def _accepted(self, purchase: Purchase) -> dict[str, Any]:
         accepted: dict[str, Any] = {"task_id": purchase.id}
         if self.service.at_once:
-            return {"success": True, **accepted, "trace_id": _trace_id(purchase)}
-        forms = {
-            "task_id": accepted,
-            "success": {"success": True, **accepted},
-            "nested": {"success": True, "data": accepted},
-        }
-        return forms[self.state.options.ace_accepts]
-
-    def _held(self, visit: Visit, document: Any) -> VendorAnswer:
-        """The answer to a held order; of its lines, if lines are wanted, only the last one is documented [A2]."""
-        if not self.service.ndjson or b"application/x-ndjson" not in visit.headers.get(b"accept", b""):
-            return VendorAnswer.of(document)
-        lines = ({"task_id": document["task_id"]}, document)
-        return VendorAnswer(200, (NDJSON_TYPE,), b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+            return {"success": True, **accepted, "trace_id": derived_uuid(purchase.id, "trace")}
+        form = self.state.options.ace_accepts
+        return (
+            accepted
+            if form == "task_id"
+            else {"success": True, **({"data": accepted} if form == "nested" else accepted)}
+        )
 
     def _task(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
         """The task object: answers about unfinished ones are not documented, these are what its SDK's tests expect."""
@@ -144,23 +134,19 @@ class AceEndpoints:
             "application_id": derived_uuid("application", purchase.account),
             "credential_id": derived_uuid("credential", purchase.account),
             "user_id": derived_uuid("user", purchase.account),
-            "trace_id": _trace_id(purchase),
+            "trace_id": derived_uuid(purchase.id, "trace"),
             "request": json.loads(purchase.request or "{}"),
             "response": self._response(visit, purchase, visit.now),
         }
         if self.service.stages:
-            task["status"] = self._stage(purchase, visit)
+            shape, running = self._shape(purchase), int(share_done(purchase, visit.now) * len(self.service.stages))
+            ended = shape.done if purchase.succeeds else shape.failed
+            task["status"] = ended if is_finished else visit.effect.word or self.service.stages[running]
         if is_finished:
             task |= {"finished_at": purchase.finished, "elapsed": purchase.latency_s}
         elif visit.effect.stamped:
             task["finished_at"] = visit.now
         return task
-
-    def _stage(self, purchase: Purchase, visit: Visit) -> str:
-        share, shape = share_done(purchase, visit.now), self._shape(purchase)
-        if share >= 1:
-            return shape.done if purchase.succeeds else shape.failed
-        return visit.effect.word or self.service.stages[int(share * len(self.service.stages))]
 
     def _shape(self, purchase: Purchase) -> AceShape:  # noqa: ARG002  # all orders of a vendor's service look alike
         own = self.service.fixture if self.state.options.ace_shapes == "fixture" else None
@@ -171,7 +157,7 @@ class AceEndpoints:
         request = json.loads(purchase.request or "{}")
         if now < purchase.finished:
             return self._unfinished(Shown(purchase, request, visit.base, None), visit.effect, now)
-        common = {"task_id": purchase.id, "trace_id": _trace_id(purchase)}
+        common = {"task_id": purchase.id, "trace_id": derived_uuid(purchase.id, "trace")}
         lifetime, shape = self.state.lifetime(purchase.contract), self._shape(purchase)
         expires = expiry(purchase, max(visit.now, now), lifetime) if purchase.has_file else None
         shown = Shown(purchase, request, visit.base, expires)
@@ -189,7 +175,3 @@ class AceEndpoints:
         if effect.word is not None and shape.key is not None:
             return accepted | shape.document(shown, effect.word)
         return None if share_done(shown.purchase, now) < SILENT or self.service.stages else accepted
-
-
-def _trace_id(purchase: Purchase) -> str:
-    return derived_uuid(purchase.id, "trace")

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.sandbox.faults.scripts import Effect
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
-from pipelines.sandbox.media.links import ace_link
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
@@ -54,17 +52,15 @@ class CustomAce(AceEndpoints):
         return await super().tasks(visit)
 
     def _parsed(self, visit: Visit, fields: dict[str, Any]) -> ParsedOrder:
-        parsed = self._remix(visit, fields) or parse_profile_order(self.profile, self.modes, fields, form=False)
-        return replace(parsed, contract="acedata", service=self.service.name, echoed=True)
-
-    def _remix(self, visit: Visit, fields: dict[str, Any]) -> ParsedOrder | None:
-        for mode in self.modes:
-            name = (mode.remix.field or "id") if mode.remix is not None else ""
+        parsed = None
+        for mode in (mode for mode in self.modes if mode.remix is not None and parsed is None):
+            name = (mode.remix and mode.remix.field) or "id"
             identifier = visit.named.get("id", fields.get(name) if name != "id" else None)
-            if name and identifier is not None:
+            if identifier is not None:
                 source = self._earlier_clip(visit, name, str(identifier))
-                return parse_profile_remix(self.profile, mode, source, fields, form=False)
-        return None
+                parsed = parse_profile_remix(self.profile, mode, source, fields, form=False)
+        parsed = parsed or parse_profile_order(self.profile, self.modes, fields, form=False)
+        return replace(parsed, contract="acedata", service=self.service.name, echoed=True)
 
     def _accepted(self, purchase: Purchase) -> dict[str, Any]:
         if self.profile.id_path is None:
@@ -110,31 +106,18 @@ def service_of(profile: Profile, modes: tuple[Mode, ...]) -> Service:
 def profile_shape(profile: Profile, place: str) -> AceShape:
     """A result whose files stand in a place, in the words of the profile."""
     words = words_of(profile, WORDS)
-    return AceShape(
-        wrap=partial(_laid_out, place, profile.status_path or _beside(place)),
-        item=_links,
-        key="word",
-        done=words[Stage.COMPLETED],
-        failed=words[Stage.FAILED],
-        fails_in_words=True,
-    )
-
-
-def _links(shown: Shown) -> dict[str, Any]:
-    if shown.expires is None:
-        return {"links": []}
-    endings = [".mp4", *(f"/{number}.mp4" for number in range(2, shown.purchase.clips + 1))]
-    return {"links": [ace_link(shown.base, shown.purchase, shown.expires, ending) for ending in endings]}
-
-
-def _laid_out(place: str, word_place: str, item: dict[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = {}
-    put(document, place, item["links"])
-    put(document, word_place, [item["word"]] * max(1, len(item["links"])))
-    return document
-
-
-def _beside(place: str) -> str:
-    """Where the word of a result stands: in the item that names the clip."""
     head, mark, _ = place.rpartition("[].")
-    return f"{head}{mark}state"
+    word_place = profile.status_path or f"{head}{mark}state"  # otherwise in the item that names the clip
+
+    def links(shown: Shown) -> dict[str, Any]:
+        endings = [".mp4", *(f"/{number}.mp4" for number in range(2, shown.purchase.clips + 1))]
+        return {"links": [link for ending in endings for link in shown.link("link", ending).values()]}
+
+    def laid_out(item: dict[str, Any]) -> dict[str, Any]:
+        document: dict[str, Any] = {}
+        put(document, place, item["links"])
+        put(document, word_place, [item["word"]] * max(1, len(item["links"])))
+        return document
+
+    done, failed = words[Stage.COMPLETED], words[Stage.FAILED]
+    return AceShape(laid_out, links, key="word", done=done, failed=failed, fails_in_words=True)

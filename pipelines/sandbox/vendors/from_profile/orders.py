@@ -95,7 +95,10 @@ def _parsed(
 ) -> ParsedOrder:
     model = fields.get(mode.model_field or "", mode.default_model or mode.models[0])
     prompt, first_image = _prompt_and_image(profile, mode, fields)
-    seconds = _length(mode, fields)
+    seconds = USUAL_SECONDS
+    if mode.seconds is not None:
+        value = fields.get(mode.seconds.field, mode.seconds.default)
+        seconds = int(str(value).removesuffix(mode.seconds.suffix))
     size = fields.get(mode.size.field, mode.size.default) if mode.size is not None else ""
     _check_models(mode, model, seconds, size, fields)
     frame = _frame(mode, size, fields)
@@ -111,7 +114,10 @@ def _parsed(
         size=size or None,
         extra={name: value for name, value in extra.items() if value is not None},
     )
-    clips = math.prod(fields.get(rule.field or name, rule.default or 1) for name, rule in _counters(mode))
+    counters = [
+        (rule.field or name, rule.default or 1) for name, rule in mode.parameters.items() if rule.multiplies_price
+    ]
+    clips = math.prod(fields.get(name, usual) for name, usual in counters)
     row = profile.price_of(asked)
     each = 0.0 if row is None else float(row.amount) * (seconds if row.per == "second" else 1)
     return ParsedOrder(
@@ -129,10 +135,6 @@ def _parsed(
         price=each * clips,
         usual_s=_usual_s(profile, mode, seconds),
     )
-
-
-def _counters(mode: Mode) -> list[tuple[str, Parameter]]:
-    return [(name, rule) for name, rule in mode.parameters.items() if rule.multiplies_price]
 
 
 def _prompt_and_image(profile: Profile, mode: Mode, fields: Mapping[str, Any]) -> tuple[str, Any]:
@@ -172,13 +174,6 @@ def _checked_prompt(profile: Profile, mode: Mode, fields: Mapping[str, Any]) -> 
     if measures[profile.prompt_counted_in] > most:
         raise wrong_field(mode.prompt_field, f"at most {most} {profile.prompt_counted_in}")
     return prompt
-
-
-def _length(mode: Mode, fields: Mapping[str, Any]) -> int:
-    if mode.seconds is None:
-        return USUAL_SECONDS
-    value = fields.get(mode.seconds.field, mode.seconds.default)
-    return int(str(value).removesuffix(mode.seconds.suffix))
 
 
 def _check_models(mode: Mode, model: str, seconds: int, size: str, fields: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ async def content(
     if variant != "video":
         if variant not in KINDS:
             raise wrong_field("variant", f"{variant!r} is not one of video, {', '.join(KINDS)}")
-        data = await state.render_cache.still(purchase, KINDS[variant])
+        data = await state.render_cache.file(purchase, KINDS[variant])
         return file_answer(visit, data, f"image/{KINDS[variant]}".encode())
     answer = await download(state, visit, purchase, ranges=rules.ranges)
     if not rules.attachment:

@@ -23,8 +23,14 @@ def parse_openai_order(dialect: ServerDialect, given: Mapping[str, Any], *, form
     check_encoding(dialect.encoding, given, form=form)
     name = given.get("model", dialect.default_model)
     model = MODELS[dialect.name].get(name) if isinstance(name, str) else None
+    if name is None:
+        raise wrong_field("model", "it is required")
+    if not isinstance(name, str):
+        raise wrong_field("model", f"expected a string, got {type(name).__name__}")
+    if model is None and dialect.contract == "qiniu":  # [Q8]
+        raise RefusalError(400, f"no available channels for model {name}", field="model", code="model_not_found")
     if model is None:
-        raise _no_such_model(dialect, name)
+        raise wrong_field("model", f"{name!r} is not one of {', '.join(MODELS[dialect.name])}")
     table = {"prompt": prompt_field(dialect.prompt_most), "model": Field(), **model.fields}
     fields = read_fields(table, given, form=form)
     size, pixels = _picture(model, fields)
@@ -77,13 +83,3 @@ def _seconds(model: VideoModel, fields: Mapping[str, Any]) -> float:
     if frames > MOST_SECONDS * rate:  # before they are divided: JSON has integers that no float can hold
         raise wrong_field("num_frames", f"at most {MOST_SECONDS} seconds")
     return max(float(frames / rate), 1 / DEFAULT_FPS)  # no clip is shorter than one of its own frames
-
-
-def _no_such_model(dialect: ServerDialect, name: Any) -> RefusalError:
-    if name is None:
-        return wrong_field("model", "it is required")
-    if not isinstance(name, str):
-        return wrong_field("model", f"expected a string, got {type(name).__name__}")
-    if dialect.contract == "qiniu":  # [Q8]
-        return RefusalError(400, f"no available channels for model {name}", field="model", code="model_not_found")
-    return wrong_field("model", f"{name!r} is not one of {', '.join(MODELS[dialect.name])}")

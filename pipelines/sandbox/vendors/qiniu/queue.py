@@ -105,7 +105,7 @@ class QiniuQueue:
     async def _result(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
         if not purchase.has_file:
             return {"video": None}
-        size = len(await self.state.render_cache.clip(purchase))
+        size = len(await self.state.render_cache.file(purchase))
         video = {**self._video(visit, purchase), "file_name": f"{purchase.id}.mp4", "file_size": size}
         model = model_at(purchase.model)
         return {"video": video, "seed": purchase.seq} if model is not None and model.tells_seed else {"video": video}
@@ -137,7 +137,9 @@ def parse_queue_order(path: str, fields: dict[str, Any], webhook: Any) -> Parsed
     if webhook is not None:
         check_address("fal_webhook", webhook)
     values = {"aspect_ratio": "16:9", **model.defaults, **given}
-    width, height = pixels(values["aspect_ratio"], values.get("resolution") or _fineness(path))
+    parts = [part for part in path.split("/") if part in SHORTER_SIDES]  # Kling's mode is a part of the path
+    fineness = parts[0] if parts else "pro" if "/o1/" in path else "720p"  # o1 leaves out the finer one
+    width, height = pixels(values["aspect_ratio"], values.get("resolution") or fineness)
     length = str(values["duration"]).removesuffix("s")
     return ParsedOrder(
         contract="qiniu",
@@ -178,9 +180,3 @@ def failure(purchase: Purchase) -> dict[str, Any]:
     """What went wrong."""
     kind = "content_policy_violation" if purchase.outcome == "moderation_blocked" else "unknown_error"
     return detail(MESSAGES.get(purchase.outcome, "未知错误"), kind)
-
-
-def _fineness(path: str) -> str:
-    """Kling's mode is a part of the path; o1 leaves out the finer one."""
-    parts = [part for part in path.split("/") if part in SHORTER_SIDES]
-    return parts[0] if parts else "pro" if "/o1/" in path else "720p"

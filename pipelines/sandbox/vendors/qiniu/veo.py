@@ -76,15 +76,14 @@ class QiniuVeo:
             "updated_at": china_time(min(now, purchase.finished), nanoseconds=True),
         }
         if word == "Completed":
-            document["data"] = self._data(visit, purchase)
+            expires = expiry(purchase, max(visit.now, purchase.finished), self.state.lifetime("qiniu-veo"))
+            numbers = (
+                range(1, purchase.clips + 1) if purchase.has_file else ()
+            )  # the filters may take every one of them
+            links = [qiniu_link(visit.base, purchase, expires, number) for number in numbers]
+            videos = [{"url": link, "mimeType": "video/mp4"} for link in links]
+            document["data"] = {"videos": videos, "raiMediaFilteredCount": purchase.clips - len(videos)}
         return document
-
-    def _data(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
-        if not purchase.has_file:  # the filters took every one of them
-            return {"videos": [], "raiMediaFilteredCount": purchase.clips}
-        expires = expiry(purchase, max(visit.now, purchase.finished), self.state.lifetime("qiniu-veo"))
-        links = (qiniu_link(visit.base, purchase, expires, number) for number in range(1, purchase.clips + 1))
-        return {"videos": [{"url": link, "mimeType": "video/mp4"} for link in links], "raiMediaFilteredCount": 0}
 
 
 def parse_veo_order(fields: dict[str, Any]) -> ParsedOrder:

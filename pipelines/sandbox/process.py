@@ -8,7 +8,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +56,10 @@ async def running_sandbox(options: SandboxOptions | None = None) -> AsyncIterato
     assert process.stdout is not None
     assert process.stdin is not None
     try:
-        try:
+        line = b""
+        with suppress(TimeoutError):
             async with asyncio.timeout(START_PATIENCE):
                 line = await process.stdout.readline()
-        except TimeoutError:
-            line = b""
         if not line:
             raise SetupError("The sandbox did not start; what it said is above.")
         yield SandboxAddress(**json.loads(line))

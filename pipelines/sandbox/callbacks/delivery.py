@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pipelines.sandbox.faults.scripts import Effect
-from pipelines.sandbox.http.counts import RequestCounts
+from pipelines.sandbox.http.wire import RequestCounts
 from pipelines.sandbox.vendors.refusals import wrong_field
 
 if TYPE_CHECKING:

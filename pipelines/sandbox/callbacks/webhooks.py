@@ -24,11 +24,7 @@ class Webhooks:
     """The one address that the operator named, told what became of each job."""
 
     def __init__(self, url: str | None, secret: str | None) -> None:
-        """Take the address and the secret.
-
-        Raises:
-            ValueError: the address is not on this machine, or there is none to sign for, or none to sign with.
-        """
+        """Take both or neither; an address elsewhere, or a secret that cannot sign, is a ValueError."""
         if (url is None) != (secret is None):
             raise ValueError("webhook-url and webhook-secret go together")
         if url is not None and not is_on_this_machine(url):
@@ -78,11 +74,7 @@ def signed(body: bytes, secret: str, now: float, effect: Effect = NOTHING) -> di
 
 
 def signer_of(secret: str) -> Webhook:
-    """What signs with a secret: Base64 behind `whsec_`, otherwise the bytes as they stand [O1].
-
-    Raises:
-        ValueError: what stands behind the prefix is not Base64, or there is no secret.
-    """
+    """What signs with a secret: Base64 behind `whsec_`, otherwise the bytes as they stand [O1]."""
     key = secret.encode()
     if secret.startswith(PREFIX):
         try:

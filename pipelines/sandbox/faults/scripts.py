@@ -103,11 +103,7 @@ def shipped_scripts() -> dict[str, Rules]:
 
 
 def rules_named(name: str) -> Rules:
-    """A shipped script, or the rules in a YAML or JSON file (JSON is YAML).
-
-    Raises:
-        ValueError: there is neither, and the message lists the names; or what the file says is no script.
-    """
+    """A shipped script, or the rules in a YAML or JSON file. A ValueError lists the names, or says what is no rule."""
     if name == "none":
         return Rules()
     path = Path(name)
@@ -124,11 +120,7 @@ def rules_named(name: str) -> Rules:
 
 
 def rules_in(text: str | bytes) -> Rules:
-    """Rules from a text in YAML or JSON.
-
-    Raises:
-        ValueError: it is neither, or no script.
-    """
+    """Rules from a text in YAML or JSON (JSON is YAML), or a ValueError."""
     try:
         return rules_from(yaml.safe_load(text))
     except (yaml.YAMLError, RecursionError) as error:
@@ -136,11 +128,7 @@ def rules_in(text: str | bytes) -> Rules:
 
 
 def rules_from(document: Any) -> Rules:
-    """Rules from a list, or from an object with `rules` or with the name of a `script`.
-
-    Raises:
-        ValueError: they are none; the message says where.
-    """
+    """Rules from a list, or from an object with `rules` or the name of a `script`; a ValueError says what is wrong."""
     if isinstance(document, list):
         document = {"rules": document}
     if isinstance(document, dict) and set(document) == {"script"}:
@@ -158,11 +146,7 @@ class Faults:
     """Rules at work: counts what came by, and says what happens to the next request."""
 
     def __init__(self, rules: Rules, seed: int, contracts: Collection[str] = CONTRACTS) -> None:
-        """Takes the rules.
-
-        Raises:
-            ValueError: one is about a contract that is not served.
-        """
+        """Take the rules; one about a contract that is not served is a ValueError."""
         for rule in rules.rules:
             if rule.match.contract not in (None, *contracts):
                 raise ValueError(f"There is no contract {rule.match.contract!r}. Known: {', '.join(contracts)}.")
@@ -175,17 +159,13 @@ class Faults:
         """What the first rule that matches does; every rule counts every request that it is about."""
         found = NOTHING
         for place, rule in enumerate(self.rules.rules):
-            if self._matches(place, rule.match, route, contract, job) and found is NOTHING:
+            match = rule.match
+            if match.route != route or match.contract not in (None, contract):
+                continue
+            key = (place, job if match.per == "job" else "")
+            self._seen[key] += bool(match.nth)
+            is_due = not match.nth or self._seen[key] in match.nth
+            if is_due and (match.probability >= 1 or self._chance.random() < match.probability) and found is NOTHING:
                 self.applied[place] += 1
                 found = rule.do
         return found
-
-    def _matches(self, place: int, match: Match, route: str, contract: str, job: str) -> bool:
-        if match.route != route or match.contract not in (None, contract):
-            return False
-        if match.nth:
-            key = (place, job if match.per == "job" else "")
-            self._seen[key] += 1
-            if self._seen[key] not in match.nth:
-                return False
-        return match.probability >= 1 or self._chance.random() < match.probability

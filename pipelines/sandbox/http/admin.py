@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -49,14 +48,8 @@ class Admin:
         raise RefusalError(404, f"There is no API at {visit.method} {visit.path}.")
 
 
-def billed(purchase: Purchase, now: float | None = None) -> dict[str, Any]:
+def billed(purchase: Purchase, now: float) -> dict[str, Any]:
     """A bill line as JSON, with `state` and `charged`: vendors charge on success only [A14]."""
-    now = time.time() if now is None else now
     at = datetime.fromtimestamp(purchase.created, UTC).isoformat(timespec="milliseconds")
     done = now >= purchase.finished
-    return {
-        "at": at,
-        **asdict(purchase),
-        "state": stage_of(purchase, now).value,
-        "charged": done and purchase.has_file,
-    }
+    return {"at": at, **asdict(purchase), "state": stage_of(purchase, now).value, "charged": done and purchase.has_file}

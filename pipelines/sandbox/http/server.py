@@ -47,10 +47,9 @@ def application(state: SandboxState) -> ASGIApp:
     for path, contract, route, handler in _files(state):
         add("GET", f"/files{path}", contract, route, handler, keyed=False)
     admin = Admin(state)
-    add("GET", "/_sandbox/bill", "sandbox", "admin", admin.bill, keyed=False)
-    add("GET", "/_sandbox/requests", "sandbox", "admin", admin.requests, keyed=False)
-    add("GET", "/_sandbox/faults", "sandbox", "admin", admin.faults, keyed=False)
-    add("POST", "/_sandbox/faults", "sandbox", "admin", admin.faults, keyed=False)
+    asked = [("GET", "bill", admin.bill), ("GET", "requests", admin.requests)]
+    for method, name, handler in (*asked, ("GET", "faults", admin.faults), ("POST", "faults", admin.faults)):
+        add(method, f"/_sandbox/{name}", "sandbox", "admin", handler, keyed=False)
     places = {f"/{dialect.prefix.split('/')[1]}": dialect.contract for dialect in DIALECTS}
     places |= {f"/{profile.name}": profile.name for profile in state.profiles}
     for prefix, contract in (*places.items(), ("", "acedata")):

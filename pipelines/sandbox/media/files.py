@@ -18,11 +18,7 @@ _RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")  # a number that no file r
 def file_answer(visit: Visit, data: bytes, kind: bytes) -> VendorAnswer:
     """The file, or the range of it that was asked for (RFC 9110, 14.2)."""
     etag = f'"{sha256(data).hexdigest()[:32]}"'
-    headers: tuple[Header, ...] = (
-        (b"content-type", kind),
-        (b"accept-ranges", b"bytes"),
-        (b"etag", etag.encode()),
-    )
+    headers: tuple[Header, ...] = ((b"content-type", kind), (b"accept-ranges", b"bytes"), (b"etag", etag.encode()))
     asked = _RANGE.match(visit.header(b"range"))
     condition = visit.header(b"if-range")
     if asked is None or asked[0] == "bytes=-" or condition not in ("", etag) or visit.effect.file == "whole":

@@ -32,8 +32,7 @@ def expiry(purchase: Purchase, now: float, lifetime: float) -> int:
 
 def qiniu_link(base: str, purchase: Purchase, expires: int, number: int = 1) -> str:
     """[Q1]: `e` is the Unix time at which it ends."""
-    path = f"/files/qiniu/{purchase.account}/{purchase.id}/{number}.mp4"
-    return f"{base}{path}?{urlencode({'e': expires, 'token': link_signature(path, expires)})}"
+    return _link(base, f"/files/qiniu/{purchase.account}/{purchase.id}/{number}.mp4", expires)
 
 
 def ace_link(base: str, purchase: Purchase, expires: int, ending: str = ".mp4") -> str:
@@ -47,8 +46,7 @@ def ace_link(base: str, purchase: Purchase, expires: int, ending: str = ".mp4") 
 
 def custom_link(base: str, purchase: Purchase, expires: int, number: int) -> str:
     """A link of a server that only its operator knows."""
-    path = f"/files/profiles/{purchase.contract}/{purchase.id}/{number}.mp4"
-    return f"{base}{path}?{urlencode({'e': expires, 'token': link_signature(path, expires)})}"
+    return _link(base, f"/files/profiles/{purchase.contract}/{purchase.id}/{number}.mp4", expires)
 
 
 def foreign_link(base: str, purchase: Purchase, now: float) -> str:
@@ -56,9 +54,12 @@ def foreign_link(base: str, purchase: Purchase, now: float) -> str:
     parts = urlsplit(base)
     host = "127.0.0.1" if parts.hostname == "localhost" else "localhost"
     path = f"/files/elsewhere/{purchase.id.replace('/', '%2F')}.mp4"
-    expires = math.ceil(now + FOREIGN_LIFETIME)
-    signed = {"e": expires, "token": link_signature(path, expires)}
-    return f"{parts.scheme}://{host}:{parts.port or 80}{quote(path, safe='/%')}?{urlencode(signed)}"
+    return _link(f"{parts.scheme}://{host}:{parts.port or 80}", path, math.ceil(now + FOREIGN_LIFETIME))
+
+
+def _link(base: str, path: str, expires: int) -> str:
+    signed = urlencode({"e": expires, "token": link_signature(path, expires)})
+    return f"{base}{quote(path, safe='/%')}?{signed}"
 
 
 def still_valid(path: str, query: dict[str, str], now: float) -> bool | None:

@@ -1,4 +1,4 @@
-"""The pixels of a clip, where it is ordered by the shape and the fineness of its picture."""
+"""The pixels of a clip, where it is ordered by the shape and the fineness of its picture, and its frames."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ SHORTER_SIDES = {
     "gif": 720,
 }
 DEFAULT_SIDE = 720
+FRAMES_PER_SECOND = 24
 
 
 def pixels(ratio: str, fineness: str = "720p") -> tuple[int, int]:

@@ -6,7 +6,6 @@ import asyncio
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.sandbox.media.picture import Caption
 from pipelines.sandbox.orders.bill import Purchase
 
 MOST_BYTES = 48 * 2**20  # kept for Range requests and second downloads
@@ -52,6 +51,7 @@ def make(purchase: Purchase, kind: str, light: bool) -> bytes:  # noqa: FBT001  
     A light clip shows a blank picture; the job's id at its end keeps its bytes unlike any other's.
     """
     from pipelines.sandbox.media import render  # noqa: PLC0415 - it loads FFmpeg
+    from pipelines.sandbox.media.picture import Caption  # noqa: PLC0415 - it loads Pillow
 
     shape = " ".join(filter(None, (purchase.size, purchase.orientation)))
     parts = ("simulated", purchase.contract, purchase.model, shape, f"{purchase.seconds:g} s", purchase.id)

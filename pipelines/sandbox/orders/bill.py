@@ -69,11 +69,6 @@ class Bill:
             self._load(file)
             self._descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
-    @property
-    def next_seq(self) -> int:
-        """The number of the next line."""
-        return len(self.purchases) + 1
-
     def add(self, purchase: Purchase) -> None:
         """Writes the line, then knows it."""
         at = datetime.fromtimestamp(purchase.created, UTC).isoformat(timespec="milliseconds")
@@ -86,16 +81,12 @@ class Bill:
         self._append({"event": "deleted", "at": at, "id": identifier})
         self.deleted.add(identifier)
 
-    def find(self, identifier: str, contract: str, account: str | None, service: str = "") -> Purchase | None:
+    def find(self, identifier: str, contract: str, account: str | None, service: str | None = "") -> Purchase | None:
         """The purchase of that id, if this service of the contract and this account (None: any) may see it."""
-        purchase = self.purchases.get(identifier)
-        if (
-            purchase is None
-            or identifier in self.deleted
-            or (purchase.contract, purchase.service) != (contract, service)
-        ):
+        found = None if identifier in self.deleted else self.purchases.get(identifier)
+        if found is None or found.contract != contract or account not in (None, found.account):
             return None
-        return purchase if account in (None, purchase.account) else None
+        return found if service in (None, found.service) else None
 
     def bought(self, account: str, contract: str) -> list[Purchase]:
         """What an account has of a contract, the oldest first, without what it deleted."""

@@ -25,11 +25,7 @@ class Latency:
 
     @classmethod
     def parse(cls, spec: str) -> Self:
-        """Reads `1.5`, `uniform:2-5` or `lognormal:120,0.3` (median and sigma).
-
-        Raises:
-            ValueError: the text is none of these.
-        """
+        """Read `1.5`, `uniform:2-5` or `lognormal:120,0.3` (median and sigma); anything else is a ValueError."""
         kind, colon, numbers = spec.partition(":")
         try:
             if not colon:

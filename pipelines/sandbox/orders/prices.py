@@ -31,10 +31,9 @@ def price_of_order(parsed: ParsedOrder) -> float:
         return round((veo if "veo" in parsed.model else QUEUE_SECOND) * parsed.seconds * parsed.clips, 6)
     if "pro" not in parsed.model:
         return 0.1 * parsed.seconds  # [O5]; Qiniu publishes none
-    large = parsed.size in ("1024x1792", "1792x1024")
-    return (
-        {False: 0.3, True: 0.5}[large] * parsed.seconds if "1080" not in parsed.size else 0.7 * parsed.seconds
-    )  # [O5 O8]
+    if "1080" in parsed.size:
+        return 0.7 * parsed.seconds  # [O5 O8]
+    return (0.5 if parsed.size in ("1024x1792", "1792x1024") else 0.3) * parsed.seconds
 
 
 def _ace(parsed: ParsedOrder) -> float:

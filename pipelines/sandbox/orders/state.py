@@ -13,8 +13,7 @@ from uuid import UUID
 from pipelines.sandbox.callbacks.delivery import PATIENCE, UNSIGNED, Body, Callback, Delivery, RetryLadder, Sign
 from pipelines.sandbox.callbacks.webhooks import Webhooks
 from pipelines.sandbox.faults.scripts import CONTRACTS, Faults, rules_named
-from pipelines.sandbox.http.counts import RequestCounts
-from pipelines.sandbox.http.wire import Visit
+from pipelines.sandbox.http.wire import RequestCounts, Visit
 from pipelines.sandbox.media.links import LIFETIMES
 from pipelines.sandbox.media.render_cache import RenderCache
 from pipelines.sandbox.options import SandboxOptions
@@ -23,8 +22,10 @@ from pipelines.sandbox.orders.latency import Latency, usual_latency
 from pipelines.sandbox.orders.limits import AccountLimits
 from pipelines.sandbox.orders.prices import price_of_order
 from pipelines.sandbox.requests.forms import fingerprint
-from pipelines.sandbox.vendors.from_profile.profiles import lifetimes_of, profiles_in
+from pipelines.sandbox.vendors.from_profile.profiles import profiles_in
 from pipelines.sandbox.vendors.openai.identifiers import ID_PREFIXES, digits, litellm_id
+
+HOUR = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class SandboxState:
         self.render_cache = RenderCache(light=options.renders == "light")
         self.delivery = Delivery(self.counts, options.speed)
         self.webhooks = Webhooks(options.webhook_url, options.webhook_secret)
-        self._lifetimes = {**LIFETIMES, **lifetimes_of(self.profiles)}
+        hours = {profile.name: profile.timing.link_lifetime_hours for profile in self.profiles}
+        self._lifetimes = LIFETIMES | {name: known * HOUR for name, known in hours.items() if known is not None}
         self._latency = Latency.parse(options.latency) if options.latency is not None else None
         for purchase in self.bill.purchases.values():
             self.limits.started(purchase.account, purchase.finished, purchase.contract)
@@ -78,7 +80,7 @@ class SandboxState:
     def sell(self, visit: Visit, parsed: ParsedOrder) -> Purchase:
         """Sell what was ordered. Once this returns, the provider owes the clip and the client owes the price."""
         self.limits.admit(visit.account, visit.now, parsed.contract)
-        seq = self.bill.next_seq
+        seq = len(self.bill.purchases) + 1
         chance = Random(f"{self.options.seed} {seq}")
         latency = self._latency or usual_latency(parsed.contract, parsed.seconds, self.options.speed, parsed.usual_s)
         width, height = parsed.pixels

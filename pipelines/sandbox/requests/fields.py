@@ -16,7 +16,7 @@ from pipelines.sandbox.vendors.refusals import unknown_field, wrong_field
 from pipelines.sandbox.vendors.tables import STRICT
 
 Type = Literal["string", "integer", "number", "boolean", "object", "list", "image", "any"]
-JSON_TYPES: dict[str, tuple[type, ...]] = {
+JSON_TYPES: dict[Type, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
     "number": (int, float),

@@ -120,3 +120,8 @@ def unknown_field(name: str) -> RefusalError:
 def wrong_field(name: str, what: str) -> RefusalError:
     """A field whose value the contract does not allow."""
     return RefusalError(400, f"Invalid value for '{name}': {what}.", field=name)
+
+
+def no_channel(model: str) -> RefusalError:
+    """A model that Qiniu does not have, or not for this account [Q8]."""
+    return RefusalError(400, f"no available channels for model {model}", field="model", code="model_not_found")

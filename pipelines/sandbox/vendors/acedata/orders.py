@@ -9,8 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from pipelines.sandbox.callbacks.delivery import check_address
-from pipelines.sandbox.media.pixels import pixels
-from pipelines.sandbox.media.render import FRAMES_PER_SECOND
+from pipelines.sandbox.media.pixels import FRAMES_PER_SECOND, pixels
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.state import ParsedOrder
 from pipelines.sandbox.requests.fields import Field, read_fields

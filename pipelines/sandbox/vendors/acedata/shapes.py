@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, ConfigDict
 
 from pipelines.sandbox.media.links import ace_link
-from pipelines.sandbox.media.render import FRAMES_PER_SECOND
+from pipelines.sandbox.media.pixels import FRAMES_PER_SECOND
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.state import derived_uuid
 from pipelines.sandbox.vendors.tables import STRICT

@@ -26,7 +26,7 @@ SILENT = 0.6
 HELD_SECONDS = 300  # where a service has `timeout` [A4]
 NDJSON_TYPE = (b"content-type", b"application/x-ndjson")
 ERRORS = {  # our outcome -> code, message and the HTTP status of a blocking answer [A1 A9]
-    "moderation_blocked": ("forbidden", "The content was refused by moderation.", 403),
+    "moderation_blocked": ("forbidden", "The content was refused by moderation.", 403)
 }
 OTHERWISE = ("api_error", "fetch failed", 500)
 

@@ -8,18 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds
-from pipelines.sandbox.requests.fields import Field, Type
+from pipelines.sandbox.requests.fields import JSON_TYPES, Field
 from pipelines.sandbox.requests.forms import UploadedFile
 from pipelines.sandbox.requests.references import Kind
 
-JSON_NAMES: dict[type, Type] = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    list: "list",
-    dict: "object",
-}
+JSON_NAMES = {types[-1]: name for name, types in JSON_TYPES.items()}
 
 
 def fields_of(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> dict[str, Field]:

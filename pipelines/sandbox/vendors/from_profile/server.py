@@ -21,21 +21,15 @@ from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
 from pipelines.sandbox.requests.forms import any_fields, is_multipart
 from pipelines.sandbox.vendors.from_profile.answers import Words, put, words_of
 from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
-from pipelines.sandbox.vendors.openai.content import content
 from pipelines.sandbox.vendors.openai.dialects import ContentRules, Encoding
 from pipelines.sandbox.vendors.openai.orders import check_encoding
 from pipelines.sandbox.vendors.openai.pages import full_page
-from pipelines.sandbox.vendors.openai.shapes import Sight
-from pipelines.sandbox.vendors.openai.videos import misreported
+from pipelines.sandbox.vendors.openai.shapes import Sight, openai_video
+from pipelines.sandbox.vendors.openai.videos import content_of, misreported
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 
-PATHS = {
-    "submit": "/videos",
-    "status": "/videos/{id}",
-    "content": "/videos/{id}/content",
-    "list": "/videos",
-    "delete": "/videos/{id}",
-}
+PATHS = {"submit": "/videos", "status": "/videos/{id}", "content": "/videos/{id}/content"}
+PATHS |= {"list": "/videos", "delete": "/videos/{id}"}
 REMIX = "/videos/{id}/remix"
 ENCODINGS: dict[str, Encoding] = {"json": "json", "multipart": "multipart", "auto": "upload"}
 WORDS: Words = {"running": ["queued", "in_progress"], "succeeded": ["completed"], "failed": ["failed"]}
@@ -62,15 +56,13 @@ class CustomVideos:
     def rows(self) -> list[ApiRoute]:
         """What the server serves."""
         supports, usual = self.profile.supports, self.profile.results or ("content",)
+        has_files = any("content" in (mode.results or usual) for mode in self.modes)
         remixes = [mode.remix for mode in self.modes if mode.remix is not None]
         again = {remix.path or REMIX for remix in remixes if remix.path or not remix.field}
         rows: list[tuple[bool, ApiRoute]] = [
             (True, ("GET", self._path("status"), "status", self.retrieve)),
             (True, ("POST", self._path("submit"), "submit", self.create)),
-            (
-                any("content" in (mode.results or usual) for mode in self.modes),
-                ("GET", self._path("content"), "download", self.content),
-            ),
+            (has_files, ("GET", self._path("content"), "download", self.content)),
             ("list" in supports, ("GET", self._path("list"), "list", self.page)),
             ("delete" in supports, ("DELETE", self._path("delete"), "delete", self.delete)),
             *((True, ("POST", path, "submit", self.remix)) for path in again - {self._path("submit")}),
@@ -80,15 +72,15 @@ class CustomVideos:
 
     async def create(self, visit: Visit) -> VendorAnswer:
         """An order, or a remix whose source stands in a field."""
-        fields = await self._fields(visit)
+        fields, form = await self._fields(visit)
         for mode in self.modes:
             if mode.remix is not None and mode.remix.path is None and (mode.remix.field or "") in fields:
                 return await self.remix(visit)
-        return await self._sold(visit, parse_profile_order(self.profile, self.modes, fields, form=is_multipart(visit)))
+        return await self._sold(visit, parse_profile_order(self.profile, self.modes, fields, form=form))
 
     async def remix(self, visit: Visit) -> VendorAnswer:
         """A clip after another one."""
-        fields = await self._fields(visit)
+        fields, form = await self._fields(visit)
         modes = [mode for mode in self.modes if mode.remix is not None]
         names = [mode.remix.field for mode in modes if mode.remix is not None and mode.remix.field is not None]
         identifier = visit.named.get("id") or next((fields[name] for name in names if name in fields), None)
@@ -96,9 +88,7 @@ class CustomVideos:
         if stage_of(source, visit.now) is not Stage.COMPLETED:
             raise RefusalError(400, f"Video {source.id} is not completed.", field="video_id")
         mode = next((mode for mode in modes if mode.name == source.service), modes[0])
-        return await self._sold(
-            visit, parse_profile_remix(self.profile, mode, source, fields, form=is_multipart(visit))
-        )
+        return await self._sold(visit, parse_profile_remix(self.profile, mode, source, fields, form=form))
 
     async def retrieve(self, visit: Visit) -> VendorAnswer:
         """One job."""
@@ -108,7 +98,7 @@ class CustomVideos:
         """The file of a job."""
         purchase = self._own(visit, visit.named["id"])
         rules = ContentRules((404, "Video {id} has no content."), variants="variants" in self.profile.supports)
-        return await content(self.state, visit, purchase, rules, self._word(purchase, visit.now))
+        return await content_of(self.state, visit, purchase, rules, self._word(purchase, visit.now))
 
     async def page(self, visit: Visit) -> VendorAnswer:
         """What the account bought, newest first, to those who say what the profile says must be said."""
@@ -130,15 +120,15 @@ class CustomVideos:
         paths = PATHS | {str(name): path for name, path in self.profile.paths.items()}
         return paths[what].replace("{service}", self.profile.service)
 
-    async def _fields(self, visit: Visit) -> dict[str, Any]:
-        fields = await any_fields(visit)
-        check_encoding(ENCODINGS[self.profile.encoding], fields, form=is_multipart(visit))
-        return fields
+    async def _fields(self, visit: Visit) -> tuple[dict[str, Any], bool]:
+        """The fields of a body, and whether they came as a form."""
+        fields, form = await any_fields(visit), is_multipart(visit)
+        check_encoding(ENCODINGS[self.profile.encoding], fields, form=form)
+        return fields, form
 
     def _own(self, visit: Visit, identifier: Any) -> Purchase:
-        purchase = self.state.bill.purchases.get(str(identifier))
-        is_own = purchase is not None and (purchase.contract, purchase.account) == (self.profile.name, visit.account)
-        if purchase is None or not is_own or purchase.id in self.state.bill.deleted:
+        purchase = self.state.bill.find(str(identifier), self.profile.name, visit.account, None)
+        if purchase is None:
             raise RefusalError(404, f"Video with id '{identifier}' not found.", field="video_id")
         return purchase
 
@@ -154,15 +144,9 @@ class CustomVideos:
     def _document(self, visit: Visit, purchase: Purchase, now: float | None = None) -> dict[str, Any]:
         now = visit.now if now is None else now
         sight = Sight(purchase, now, self._word(purchase, now))
-        document: dict[str, Any] = {
-            "object": "video",
-            "model": purchase.model,
-            "created_at": int(purchase.created),
-            "seconds": sight.seconds,
-            "size": purchase.size or None,
-            "progress": sight.progress,
-            "status": sight.word,
-        }
+        names = ("object", "model", "created_at", "seconds", "progress", "status")
+        document = {name: value for name, value in openai_video(sight).items() if name in names}
+        document["size"] = purchase.size or None
         if not sight.is_finished:
             document = misreported(document, visit.effect)
         word = document.pop("status")

@@ -11,7 +11,7 @@ from pipelines.sandbox.requests.forms import UploadedFile
 from pipelines.sandbox.requests.references import check_pixels
 from pipelines.sandbox.vendors.openai.dialects import Encoding, ServerDialect
 from pipelines.sandbox.vendors.openai.models import MODELS, VideoModel
-from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
+from pipelines.sandbox.vendors.refusals import RefusalError, no_channel, wrong_field
 
 LEAST_SIDE = 64  # pixels: smaller pictures cannot be drawn
 MOST_SECONDS = 3_600  # longer ones cannot be made here in good time
@@ -27,8 +27,8 @@ def parse_openai_order(dialect: ServerDialect, given: Mapping[str, Any], *, form
         raise wrong_field("model", "it is required")
     if not isinstance(name, str):
         raise wrong_field("model", f"expected a string, got {type(name).__name__}")
-    if model is None and dialect.contract == "qiniu":  # [Q8]
-        raise RefusalError(400, f"no available channels for model {name}", field="model", code="model_not_found")
+    if model is None and dialect.contract == "qiniu":
+        raise no_channel(name)
     if model is None:
         raise wrong_field("model", f"{name!r} is not one of {', '.join(MODELS[dialect.name])}")
     table = {"prompt": prompt_field(dialect.prompt_most), "model": Field(), **model.fields}

@@ -44,17 +44,6 @@ class Sight:
         return int(share_done(self.purchase, self.now) * 100) if self.is_done or not self.is_finished else 0
 
     @property
-    def completed_at(self) -> int | None:
-        """When it ended well."""
-        return int(self.purchase.finished) if self.is_done else None
-
-    @property
-    def expires_at(self) -> int | None:
-        """When its file goes, if it ever does."""
-        done = self.completed_at
-        return None if done is None or math.isinf(self.lifetime) else int(done + self.lifetime)
-
-    @property
     def error(self) -> dict[str, Any] | None:
         """Why it ended badly."""
         if self.is_done or not self.is_finished:
@@ -69,6 +58,7 @@ VideoShape = Callable[[Sight], dict[str, Any]]
 def openai_video(sight: Sight) -> dict[str, Any]:
     """Every key, null where there is nothing yet [O1 O2]."""
     purchase = sight.purchase
+    done = int(purchase.finished) if sight.is_done else None
     return {
         "id": purchase.id,
         "object": "video",
@@ -76,8 +66,8 @@ def openai_video(sight: Sight) -> dict[str, Any]:
         "status": sight.word,
         "progress": sight.progress,
         "created_at": int(purchase.created),
-        "completed_at": sight.completed_at,
-        "expires_at": sight.expires_at,
+        "completed_at": done,
+        "expires_at": None if done is None or math.isinf(sight.lifetime) else int(done + sight.lifetime),
         "prompt": purchase.prompt,
         "size": purchase.size,
         "seconds": sight.seconds,

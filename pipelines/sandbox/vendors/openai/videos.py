@@ -9,20 +9,21 @@ from typing import Any
 
 from pipelines.sandbox.faults.scripts import Effect
 from pipelines.sandbox.http.wire import ApiRoute, Handler, Header, VendorAnswer, Visit
+from pipelines.sandbox.media.files import download, file_answer
 from pipelines.sandbox.media.links import expiry, qiniu_link
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
 from pipelines.sandbox.requests.fields import read_fields
 from pipelines.sandbox.requests.forms import any_fields, is_multipart
-from pipelines.sandbox.vendors.openai.content import content
-from pipelines.sandbox.vendors.openai.dialects import ServerDialect
+from pipelines.sandbox.vendors.openai.dialects import ContentRules, ServerDialect
 from pipelines.sandbox.vendors.openai.orders import check_encoding, parse_openai_order, prompt_field
 from pipelines.sandbox.vendors.openai.pages import bare_page, full_page
 from pipelines.sandbox.vendors.openai.shapes import Sight, VideoShape
 from pipelines.sandbox.vendors.refusals import RefusalError, request_id, wrong_field
 
 POLLS = 40  # that a job is worth, by the header that says when to ask again
+VARIANTS = {"thumbnail": "webp", "spritesheet": "jpeg"}  # [O7]
 LONGEST_POLL_MS = 10_000  # [O7]: the guide asks every 10 to 20 s
 
 
@@ -74,7 +75,7 @@ class OpenAIEndpoints:
         assert self.dialect.content is not None
         purchase = self._own(visit)
         word = self.dialect.words[stage_of(purchase, visit.now)]
-        return await content(self.state, visit, purchase, self.dialect.content, word)
+        return await content_of(self.state, visit, purchase, self.dialect.content, word)
 
     async def page(self, visit: Visit) -> VendorAnswer:
         """`GET /videos`: what the account bought, newest first."""
@@ -142,6 +143,30 @@ class OpenAIEndpoints:
                 )  # moderation may take it away: completed, with nothing in it
                 document["task_result"] = {"videos": videos}
         return document if sight.is_finished else misreported(document, visit.effect)
+
+
+async def content_of(
+    state: SandboxState, visit: Visit, purchase: Purchase, rules: ContentRules, word: str
+) -> VendorAnswer:
+    """The file of a purchase, by the rules of a dialect and with the state of the job in its words."""
+    if visit.now < purchase.finished or not purchase.has_file:
+        status, message = rules.early
+        raise RefusalError(status, message.format(id=purchase.id, word=word))
+    is_gone = visit.now >= purchase.finished + state.lifetime(purchase.contract)
+    if is_gone or visit.effect.file == "expired":
+        status, message = rules.late
+        raise RefusalError(status, message.format(id=purchase.id))
+    variant = visit.query.get("variant", "video") if rules.variants else "video"
+    if variant != "video":
+        if variant not in VARIANTS:
+            raise wrong_field("variant", f"{variant!r} is not one of video, {', '.join(VARIANTS)}")
+        data = await state.render_cache.file(purchase, VARIANTS[variant])
+        return file_answer(visit, data, f"image/{VARIANTS[variant]}".encode())
+    answer = await download(state, visit, purchase, ranges=rules.ranges)
+    if not rules.attachment:
+        return answer
+    disposition = f"attachment; filename=video_{purchase.id}.mp4".encode()  # [L1]
+    return replace(answer, headers=(*answer.headers, (b"content-disposition", disposition)))
 
 
 def poll_after_ms(purchase: Purchase) -> int:

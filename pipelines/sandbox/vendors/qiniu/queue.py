@@ -18,7 +18,7 @@ from pipelines.sandbox.requests.fields import read_fields
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.requests.rules import check_rules
 from pipelines.sandbox.vendors.qiniu.queue_models import FAMILIES, family_of, model_at
-from pipelines.sandbox.vendors.refusals import RefusalError, detail
+from pipelines.sandbox.vendors.refusals import RefusalError, detail, no_channel
 
 SERVICE = "queue"  # on the bill
 ACCEPTED = 202
@@ -27,6 +27,10 @@ LONGEST_QUEUE = 3
 AUTOMATIC_SECONDS = 5
 #: The share of its time after which a job is no longer waiting.
 STARTS = next(end for end, stage in ENDS if stage is Stage.QUEUED)
+WORDS = {  # otherwise IN_PROGRESS; a failure is completed too [apidocs 470450793e0]
+    **dict.fromkeys((Stage.INITIALIZING, Stage.QUEUED), "IN_QUEUE"),
+    **dict.fromkeys((Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED), "COMPLETED"),
+}
 MESSAGES = {"moderation_blocked": "The content was refused by moderation."}
 
 
@@ -54,12 +58,8 @@ class QiniuQueue:
         except RefusalError as refusal:
             refusal.form = "detail"
             raise
-        started = {
-            "request_id": purchase.id,
-            "gateway_request_id": purchase.id,
-            "status": "IN_PROGRESS",
-            "payload": None,
-        }
+        identity = {"request_id": purchase.id, "gateway_request_id": purchase.id}
+        started = {**identity, "status": "IN_PROGRESS", "payload": None}
         await self.state.call_back(visit, purchase, QUEUE_LADDER, lambda: started, share=STARTS)
         await self.state.call_back(visit, purchase, QUEUE_LADDER, partial(self._ended, visit, purchase))
         return VendorAnswer.of({"status": "IN_QUEUE", **addresses(visit.base, purchase), "cancel_url": ""})
@@ -67,9 +67,8 @@ class QiniuQueue:
     async def status(self, family: str, visit: Visit) -> VendorAnswer:
         """`GET .../requests/{id}/status`: 202 until it is over, well or badly."""
         purchase = self._own(family, visit)
-        stage = stage_of(purchase, visit.now)
         document: dict[str, Any] = {
-            "status": queue_word(stage),
+            "status": WORDS.get(stage_of(purchase, visit.now), "IN_PROGRESS"),
             **addresses(visit.base, purchase),
             "logs": logs(purchase, visit.now),
         }
@@ -128,9 +127,7 @@ def parse_queue_order(path: str, fields: dict[str, Any], webhook: Any) -> Parsed
     """Read an order to the model at a path."""
     model = model_at(path)
     if model is None:
-        raise RefusalError(
-            400, f"no available channels for model {path}", field="model", code="model_not_found"
-        )  # [Q8]
+        raise no_channel(path)
     given = {name: value for name, value in fields.items() if value is not None}  # null is as good as nothing [Q6]
     read_fields(model.fields, given, form=False)
     check_rules(model.rules, given, model.defaults)
@@ -158,13 +155,6 @@ def addresses(base: str, purchase: Purchase) -> dict[str, str]:
     """Where to ask about a request."""
     request = f"{base}/qiniu/queue/{family_of(purchase.model)}/requests/{purchase.id}"
     return {"request_id": purchase.id, "response_url": request, "status_url": f"{request}/status"}
-
-
-def queue_word(stage: Stage) -> str:
-    """The stage in this protocol's words; a failure is completed too [apidocs 470450793e0]."""
-    if stage in (Stage.INITIALIZING, Stage.QUEUED):
-        return "IN_QUEUE"
-    return "COMPLETED" if stage in (Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED) else "IN_PROGRESS"
 
 
 def logs(purchase: Purchase, now: float) -> list[dict[str, str]]:

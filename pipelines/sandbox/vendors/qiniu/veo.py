@@ -17,7 +17,7 @@ from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
 from pipelines.sandbox.requests.fields import read_fields
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.qiniu.queue_models import QueueModel
-from pipelines.sandbox.vendors.refusals import RefusalError
+from pipelines.sandbox.vendors.refusals import RefusalError, no_channel
 from pipelines.sandbox.vendors.tables import read_table
 
 SERVICE = "generations"  # on the bill
@@ -91,9 +91,7 @@ def parse_veo_order(fields: dict[str, Any]) -> ParsedOrder:
     read_fields(ORDER.fields, fields, form=False)
     model = fields["model"]
     if not model.startswith("veo-"):
-        raise RefusalError(
-            400, f"no available channels for model {model}", field="model", code="model_not_found"
-        )  # [Q8]
+        raise no_channel(model)
     if "callback_url" in fields:
         check_address("callback_url", fields["callback_url"])
     parameters = fields.get("parameters", {})

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from pipelines.sandbox.faults.scripts import Faults, rules_in
 from pipelines.sandbox.http.wire import VendorAnswer, Visit
-from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import stage_of
 from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.vendors.refusals import RefusalError
@@ -21,8 +19,14 @@ class Admin:
     state: SandboxState
 
     async def bill(self, visit: Visit) -> VendorAnswer:
-        """`GET /_sandbox/bill`: every line, with its state now and whether it is charged."""
-        return VendorAnswer.of([billed(purchase, visit.now) for purchase in self.state.bill.purchases.values()])
+        """`GET /_sandbox/bill`: every line, its state now, and whether it is charged: vendors do on success only [A14]."""
+        lines = []
+        for purchase in self.state.bill.purchases.values():
+            at = datetime.fromtimestamp(purchase.created, UTC).isoformat(timespec="milliseconds")
+            charged = visit.now >= purchase.finished and purchase.has_file
+            state = stage_of(purchase, visit.now).value
+            lines.append({"at": at, **asdict(purchase), "state": state, "charged": charged})
+        return VendorAnswer.of(lines)
 
     async def requests(self, visit: Visit) -> VendorAnswer:  # noqa: ARG002  # handlers look alike
         """`GET /_sandbox/requests`: what came by since the start."""
@@ -46,10 +50,3 @@ class Admin:
     async def nothing_here(self, visit: Visit) -> VendorAnswer:
         """Any address that no contract has."""
         raise RefusalError(404, f"There is no API at {visit.method} {visit.path}.")
-
-
-def billed(purchase: Purchase, now: float) -> dict[str, Any]:
-    """A bill line as JSON, with `state` and `charged`: vendors charge on success only [A14]."""
-    at = datetime.fromtimestamp(purchase.created, UTC).isoformat(timespec="milliseconds")
-    done = now >= purchase.finished
-    return {"at": at, **asdict(purchase), "state": stage_of(purchase, now).value, "charged": done and purchase.has_file}

@@ -71,14 +71,12 @@ class Bill:
 
     def add(self, purchase: Purchase) -> None:
         """Writes the line, then knows it."""
-        at = datetime.fromtimestamp(purchase.created, UTC).isoformat(timespec="milliseconds")
-        self._append({"event": "bought", "at": at, **asdict(purchase)})
+        self._append("bought", purchase.created, **asdict(purchase))
         self._know(purchase)
 
     def delete(self, identifier: str, now: float) -> None:
         """Forgets the file of a purchase; its line stays."""
-        at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
-        self._append({"event": "deleted", "at": at, "id": identifier})
+        self._append("deleted", now, id=identifier)
         self.deleted.add(identifier)
 
     def find(self, identifier: str, contract: str, account: str | None, service: str | None = "") -> Purchase | None:
@@ -103,9 +101,10 @@ class Bill:
         self.purchases[purchase.id] = purchase
         self.by_account[purchase.account].append(purchase)
 
-    def _append(self, line: dict[str, Any]) -> None:
+    def _append(self, event: str, moment: float, **line: Any) -> None:
         if self._descriptor is not None:
-            os.write(self._descriptor, json.dumps(line).encode() + b"\n")
+            at = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+            os.write(self._descriptor, json.dumps({"event": event, "at": at, **line}).encode() + b"\n")
 
     def _load(self, file: Path) -> None:
         if not file.exists():

@@ -11,8 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
 
 Route = Literal["submit", "status", "download", "callback"]
 #: What a rule may be about, besides the names of profiles that the operator added.
@@ -99,7 +100,7 @@ NOTHING = Effect()
 def shipped_scripts() -> dict[str, Rules]:
     """The scripts that come with the sandbox, by name."""
     text = resources.files("pipelines.sandbox.faults").joinpath("faults.yaml").read_text("utf-8")
-    return {name: Rules.model_validate({"rules": rules}) for name, rules in yaml.safe_load(text).items()}
+    return {name: Rules.model_validate({"rules": rules}) for name, rules in parse_yaml(text).value.items()}
 
 
 def rules_named(name: str) -> Rules:
@@ -122,9 +123,9 @@ def rules_named(name: str) -> Rules:
 def rules_in(text: str | bytes) -> Rules:
     """Rules from a text in YAML or JSON (JSON is YAML), or a ValueError."""
     try:
-        return rules_from(yaml.safe_load(text))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"this is not YAML ({' '.join(str(error).split())})") from None
+        return rules_from(parse_yaml(text if isinstance(text, str) else text.decode("utf-8")).value)
+    except YamlRefused as error:
+        raise ValueError(f"this is not YAML as it is read here (line {error.line or 1}: {error})") from None
 
 
 def rules_from(document: Any) -> Rules:
@@ -135,8 +136,6 @@ def rules_from(document: Any) -> Rules:
         return rules_named(str(document["script"]))
     try:
         return Rules.model_validate_json(json.dumps(document))
-    except TypeError as error:  # YAML knows dates and bytes
-        raise ValueError(str(error)) from None
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

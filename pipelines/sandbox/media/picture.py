@@ -1,4 +1,4 @@
-"""What a simulated clip shows: the prompt, on a ground of the job's own colour."""
+"""The picture of a simulated clip: the prompt, on a ground of the job's own colour."""
 
 from __future__ import annotations
 

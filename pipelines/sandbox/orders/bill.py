@@ -44,12 +44,12 @@ class Purchase:
 
     @property
     def succeeds(self) -> bool:
-        """Whether it ends well; a clip that moderation took away ends well by its word, and is not charged."""
+        """Tell whether it ends well; a clip that moderation took away ends well by its word, and is not charged."""
         return self.outcome in ("completed", "no_videos")
 
     @property
     def has_file(self) -> bool:
-        """Whether there is anything to download in the end."""
+        """Tell whether there is anything to download in the end."""
         return self.outcome == "completed"
 
     def nth(self, number: int) -> Purchase:

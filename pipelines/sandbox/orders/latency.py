@@ -40,7 +40,7 @@ class Latency:
         return parsed
 
     def is_possible(self) -> bool:
-        """Whether every draw is a finite time that is not negative."""
+        """Tell whether every draw is a finite time that is not negative."""
         finite = math.isfinite(self.first) and math.isfinite(self.second)
         if self.kind == "uniform":
             return finite and 0 <= self.first <= self.second

@@ -1,4 +1,4 @@
-"""What a field of an order may hold, as data: one table is read the same way from JSON and from a form."""
+"""Fields of an order as data: one table is read the same way from JSON and from a form."""
 
 from __future__ import annotations
 

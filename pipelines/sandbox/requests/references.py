@@ -55,7 +55,7 @@ def image_size(reference: Any, name: str) -> tuple[int, int] | None:
 
 
 def check_pixels(reference: Any, size: tuple[int, int], name: str) -> None:
-    """Looks whether an image is as large as the clip that begins with it [O7 Q1]."""
+    """Refuse an image that is not as large as the clip that begins with it [O7 Q1]."""
     pixels = image_size(reference, name)
     if pixels not in (None, size):
         raise wrong_field(name, f"the image is {pixels[0]}x{pixels[1]}, but must be {size[0]}x{size[1]} as the clip")

@@ -16,10 +16,10 @@ from pydantic import ConfigDict, TypeAdapter
 from pipelines.core.text.strict_yaml import parse_yaml
 
 STRICT = ConfigDict(extra="forbid")  # for whatever an entry is made of
-Entry = TypeVar("Entry")
+TableEntry = TypeVar("TableEntry")
 
 
-def read_table(file: str, kind: type[Entry]) -> tuple[Entry, ...]:
+def read_table(file: str, kind: type[TableEntry]) -> tuple[TableEntry, ...]:
     """Read every entry of a table below `vendors/`; what it does not spell right is an error at once."""
     table = parse_yaml(resources.files("pipelines.sandbox.vendors").joinpath(file).read_text("utf-8")).value
     shared: dict[str, Any] = {}

@@ -64,7 +64,7 @@ def start() -> Start:
     return started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: the bill is read often, and should stay short
 def shared_client() -> Iterator[httpx.Client]:
     with started() as client:
         yield client

@@ -1,6 +1,6 @@
 """An Ace service that only its operator knows, played as a profile describes it: orders, task queries, results.
 
-As in custom.py, this follows the client's own data: it catches no mistake in a profile.
+As in server.py, this follows the client's own data: it catches no mistake in a profile.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ UNFINISHED = (Stage.INITIALIZING, Stage.QUEUED, Stage.IN_PROGRESS, Stage.DOWNLOA
 
 
 def words_of(profile: Profile, usual: Words) -> dict[Stage, str]:
-    """What a job says in each stage: the profile's own words first, all of those for an unfinished job in their order."""
+    """The words for each stage of a job: the profile's own words first, all of those for an unfinished job in their order."""
     own: dict[str, list[str]] = {}
     for word, phase in profile.words.items():
         own.setdefault(phase, []).append(word)

@@ -109,7 +109,7 @@ class CustomVideos:
         return VendorAnswer.of(full_page(bought, visit.query, partial(self._document, visit)))
 
     async def delete(self, visit: Visit) -> VendorAnswer:
-        """Takes a finished job away; the bill keeps its line."""
+        """Take a finished job away; the bill keeps its line."""
         purchase = self._own(visit, visit.named["id"])
         if visit.now < purchase.finished:
             raise RefusalError(400, f"Video {purchase.id} is still being generated.")

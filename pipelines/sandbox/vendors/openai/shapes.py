@@ -25,12 +25,12 @@ class Sight:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its time is over, well or badly."""
+        """Tell whether its time is over, well or badly."""
         return self.now >= self.purchase.finished
 
     @property
     def is_done(self) -> bool:
-        """Whether it ended well."""
+        """Tell whether it ended well."""
         return self.is_finished and self.purchase.succeeds
 
     @property

@@ -144,3 +144,12 @@ def test_connections_that_faults_cut_leave_nothing_on_the_terminal():
                     client.post("/v1/videos", json=ORDER)
         process.terminate()
         assert process.stderr.read() == b""
+
+
+def test_a_run_does_not_load_the_server():
+    """Options, fault scripts and the start of a sandbox are at hand without its web server, FFmpeg and pictures."""
+    modules = "pipelines.sandbox.options, pipelines.sandbox.process, pipelines.sandbox.faults.scripts"
+    heavy = "{'starlette', 'uvicorn', 'av', 'PIL', 'httpx', 'python_multipart'}"
+    check = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", check], cwd=HOUSE, capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"

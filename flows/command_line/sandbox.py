@@ -62,8 +62,9 @@ def command(
 
     from pipelines.core.errors import SetupError
     from pipelines.providers.profile.load import find_profiles
-    from pipelines.sandbox.http.server import SandboxAddress, serve
+    from pipelines.sandbox.http.server import serve
     from pipelines.sandbox.options import SandboxOptions, first_problem
+    from pipelines.sandbox.process import SandboxAddress
     from pipelines.sandbox.vendors.openai.dialects import DIALECTS
 
     known = find_profiles(profile or ())

@@ -1,4 +1,4 @@
-"""What a sandbox can be told when it starts."""
+"""The options of a sandbox, and how they are typed."""
 
 from __future__ import annotations
 

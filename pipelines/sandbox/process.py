@@ -6,13 +6,13 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.errors import SetupError
-from pipelines.sandbox.http.server import SandboxAddress
 from pipelines.sandbox.options import SandboxOptions
 
 HOUSE = Path(__file__).parents[2]  # the child must find this package wherever it is started
@@ -20,9 +20,22 @@ START_PATIENCE = 30.0
 STOP_PATIENCE = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class SandboxAddress:
+    """Where a running sandbox is."""
+
+    url: str  # without a trailing slash
+    pid: int
+
+    def base_url(self, provider: str) -> str:
+        """What to set as the provider's base URL: `acedata` and its sister services share one."""
+        is_ace = provider == "acedata" or provider.startswith("acedata-")
+        return f"{self.url}/acedata" if is_ace else f"{self.url}/{provider}/v1"
+
+
 @asynccontextmanager
 async def running_sandbox(options: SandboxOptions | None = None) -> AsyncIterator[SandboxAddress]:
-    """Starts a sandbox, and stops it at the end. If this process dies, it goes too: its standard input ends.
+    """Start a sandbox, and stop it at the end. If this process dies, it goes too: its standard input ends.
 
     Raises:
         SetupError: it did not start; the message is what it said.
@@ -40,32 +53,23 @@ async def running_sandbox(options: SandboxOptions | None = None) -> AsyncIterato
         start_new_session=True,  # Ctrl-C is for the run, which still needs its sandbox to end in order
         env={**os.environ, "PYTHONPATH": path},
     )
-    try:
-        yield await _address(process)
-    finally:
-        await _stop(process)
-
-
-async def _address(process: Process) -> SandboxAddress:
     assert process.stdout is not None
+    assert process.stdin is not None
     try:
-        async with asyncio.timeout(START_PATIENCE):
-            line = await process.stdout.readline()
-    except TimeoutError:
         line = b""
-    if not line:
-        raise SetupError("The sandbox did not start; what it said is above.")
-    return SandboxAddress(**json.loads(line))
-
-
-async def _stop(process: Process) -> None:
-    if process.stdin is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_PATIENCE):
+                line = await process.stdout.readline()
+        if not line:
+            raise SetupError("The sandbox did not start; what it said is above.")
+        yield SandboxAddress(**json.loads(line))
+    finally:
         process.stdin.close()
-    if process.returncode is None:
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_PATIENCE):
+        if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(STOP_PATIENCE):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
             await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

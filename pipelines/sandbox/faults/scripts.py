@@ -11,8 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
 
 Route = Literal["submit", "status", "download", "callback"]
 #: What a rule may be about, besides the names of profiles that the operator added.
@@ -79,7 +80,7 @@ class Effect(_Data):
         return headers
 
 
-class Rule(_Data):
+class FaultRule(_Data):
     """One cause and its effect."""
 
     match: Match
@@ -89,7 +90,7 @@ class Rule(_Data):
 class Rules(_Data):
     """A script: the first rule that matches a request decides."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[FaultRule, ...] = ()
 
 
 NOTHING = Effect()
@@ -99,15 +100,11 @@ NOTHING = Effect()
 def shipped_scripts() -> dict[str, Rules]:
     """The scripts that come with the sandbox, by name."""
     text = resources.files("pipelines.sandbox.faults").joinpath("faults.yaml").read_text("utf-8")
-    return {name: Rules.model_validate({"rules": rules}) for name, rules in yaml.safe_load(text).items()}
+    return {name: Rules.model_validate({"rules": rules}) for name, rules in parse_yaml(text).value.items()}
 
 
 def rules_named(name: str) -> Rules:
-    """A shipped script, or the rules in a YAML or JSON file (JSON is YAML).
-
-    Raises:
-        ValueError: there is neither, and the message lists the names; or what the file says is no script.
-    """
+    """A shipped script, or the rules in a YAML or JSON file. A ValueError lists the names, or says what is no rule."""
     if name == "none":
         return Rules()
     path = Path(name)
@@ -124,31 +121,21 @@ def rules_named(name: str) -> Rules:
 
 
 def rules_in(text: str | bytes) -> Rules:
-    """Rules from a text in YAML or JSON.
-
-    Raises:
-        ValueError: it is neither, or no script.
-    """
+    """Rules from a text in YAML or JSON (JSON is YAML), or a ValueError."""
     try:
-        return rules_from(yaml.safe_load(text))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"this is not YAML ({' '.join(str(error).split())})") from None
+        return rules_from(parse_yaml(text if isinstance(text, str) else text.decode("utf-8")).value)
+    except YamlRefused as error:
+        raise ValueError(f"this is not YAML as it is read here (line {error.line or 1}: {error})") from None
 
 
 def rules_from(document: Any) -> Rules:
-    """Rules from a list, or from an object with `rules` or with the name of a `script`.
-
-    Raises:
-        ValueError: they are none; the message says where.
-    """
+    """Rules from a list, or from an object with `rules` or the name of a `script`; a ValueError says what is wrong."""
     if isinstance(document, list):
         document = {"rules": document}
     if isinstance(document, dict) and set(document) == {"script"}:
         return rules_named(str(document["script"]))
     try:
         return Rules.model_validate_json(json.dumps(document))
-    except TypeError as error:  # YAML knows dates and bytes
-        raise ValueError(str(error)) from None
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -158,11 +145,7 @@ class Faults:
     """Rules at work: counts what came by, and says what happens to the next request."""
 
     def __init__(self, rules: Rules, seed: int, contracts: Collection[str] = CONTRACTS) -> None:
-        """Takes the rules.
-
-        Raises:
-            ValueError: one is about a contract that is not served.
-        """
+        """Take the rules; one about a contract that is not served is a ValueError."""
         for rule in rules.rules:
             if rule.match.contract not in (None, *contracts):
                 raise ValueError(f"There is no contract {rule.match.contract!r}. Known: {', '.join(contracts)}.")
@@ -175,17 +158,13 @@ class Faults:
         """What the first rule that matches does; every rule counts every request that it is about."""
         found = NOTHING
         for place, rule in enumerate(self.rules.rules):
-            if self._matches(place, rule.match, route, contract, job) and found is NOTHING:
+            match = rule.match
+            if match.route != route or match.contract not in (None, contract):
+                continue
+            key = (place, job if match.per == "job" else "")
+            self._seen[key] += bool(match.nth)
+            is_due = not match.nth or self._seen[key] in match.nth
+            if is_due and (match.probability >= 1 or self._chance.random() < match.probability) and found is NOTHING:
                 self.applied[place] += 1
                 found = rule.do
         return found
-
-    def _matches(self, place: int, match: Match, route: str, contract: str, job: str) -> bool:
-        if match.route != route or match.contract not in (None, contract):
-            return False
-        if match.nth:
-            key = (place, job if match.per == "job" else "")
-            self._seen[key] += 1
-            if self._seen[key] not in match.nth:
-                return False
-        return match.probability >= 1 or self._chance.random() < match.probability

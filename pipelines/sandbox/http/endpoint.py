@@ -1,4 +1,4 @@
-"""One route: who knocks, what is to go wrong, and how the answer leaves. Handlers see none of it."""
+"""One route: who asks, what is to go wrong, and how the answer leaves. Handlers see none of it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipelines.sandbox.faults.scripts import NOTHING, Effect
-from pipelines.sandbox.http.wire import Answer, Handler, Visit
-from pipelines.sandbox.orders.state import Desk
+from pipelines.sandbox.http.wire import MOST_BODY, Handler, VendorAnswer, Visit
+from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.vendors.refusals import RefusalError
 
 OK = 200
 BODILESS = (204, 304)  # they end with their headers (RFC 9110, 6.4.1)
-MOST_BODY = 64 * 2**20
 TRICKLE = 0.05  # seconds between two pieces of a slow download
 TRICKLE_PIECES = 20
 HTML = b"<!doctype html><html><head><title>Service</title></head><body><h1>One moment, please</h1></body></html>"
@@ -42,7 +41,7 @@ OTHER_KEY_HEADERS = {"litellm": b"x-litellm-api-key"}  # besides Authorization [
 
 
 def keeping_slashes(app: ASGIApp) -> ASGIApp:
-    """Finds the route while a slash inside an id is still encoded, as it must come: `/` ends a part of a path."""
+    """Find the route while a slash inside an id is still encoded, as it must come: `/` ends a part of a path."""
 
     async def found(scope: Scope, receive: Receive, send: Send) -> None:
         raw = scope["raw_path"].decode("latin-1")
@@ -57,16 +56,16 @@ class SeveredProtocol(H11Protocol):
     """Hands the connection to the application in the scope's state, so that a fault can break it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base does
-        """Keeps hold of the wire."""
+        """Keep hold of the connection."""
         super().connection_made(transport)
         self.app_state = {"transport": transport}
 
 
 @dataclass(frozen=True)
-class Door:
+class Endpoint:
     """An ASGI endpoint around one handler."""
 
-    desk: Desk
+    state: SandboxState
     label: str  # method and route, as counted
     contract: str
     route: str  # submit, status or download for the faults, or anything else
@@ -75,41 +74,48 @@ class Door:
     needs_key: bool = True  # otherwise whoever brings none is let in too
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, well or as the faults will have it."""
-        visit = _visit(scope)
-        self.desk.tally.routes[self.label] += 1
+        """Answer one request, well or as the faults will have it."""
+        named = {name: value.replace(ENCODED_SLASH, "/") for name, value in scope.get("path_params", {}).items()}
+        headers, query = dict(scope["headers"]), scope["query_string"]
+        visit = Visit(scope["method"], scope["path"], query, headers, named, b"", time.time())
+        answer = await self._answer(visit, receive)
+        if answer is not None and visit.effect is not NOTHING:
+            await asyncio.sleep(visit.effect.delay)
+            answer = with_headers(garbled(answer, visit.effect), visit.effect, visit.now)
+        if answer is None or visit.effect.cut == "after":
+            self.state.counts.cuts[self.label] += 1
+            scope["state"]["transport"].abort()
+            return await _until_disconnected(receive)
+        self.state.counts.statuses[str(answer.status)] += 1
+        return await deliver(answer, visit.effect.file, scope, receive, send)
+
+    async def _answer(self, visit: Visit, receive: Receive) -> VendorAnswer | None:
+        """What is to be answered, or None where the connection breaks before that is known."""
+        counts = self.state.counts
+        counts.routes[self.label] += 1
         try:
             if visit.method == "POST":
                 visit.body = await _body(receive)
             if self.keyed:
                 visit.account = self._account(visit)
-            visit.effect = self.desk.faults.effect(self.route, self.contract, visit.named.get("id", ""))
-            if visit.effect.cut == "before":
-                return self._sever(scope)
-            answer = await self._answer(visit)
+            fault = visit.effect = self.state.faults.effect(self.route, self.contract, visit.named.get("id", ""))
+            if fault.cut == "before":
+                return None
+            if fault.status is not None:
+                raise RefusalError(fault.status, fault.message, code=fault.code, form=fault.form)  # noqa: TRY301  # it is one refusal among others
+            if self.route == "status":
+                self.state.limits.admit_query(visit.account, visit.now, self.contract)
+            return await self.handler(visit)
         except RefusalError as refusal:
-            answer = refusal.answer(self.contract)
             if visit.effect.status is None:
-                self.desk.tally.refused(self.label, refusal.status, refusal.code, refusal.message)
-        if visit.effect is not NOTHING:
-            if visit.effect.delay:
-                await asyncio.sleep(visit.effect.delay)
-            if visit.effect.cut == "after":
-                return self._sever(scope)
-            answer = with_headers(garbled(answer, visit.effect), visit.effect, visit.now)
-        self.desk.tally.statuses[str(answer.status)] += 1
-        return await deliver(answer, visit.effect.file, scope, receive, send)
-
-    async def _answer(self, visit: Visit) -> Answer:
-        fault = visit.effect
-        if fault.status is not None:
-            raise RefusalError(fault.status, fault.message, code=fault.code, form=fault.form)
-        if self.route == "status":
-            self.desk.limits.admit_query(visit.account, visit.now, self.contract)
-        return await self.handler(visit)
+                counts.refused(self.label, refusal.status, refusal.code, refusal.message)
+            return refusal.answer(self.contract)
 
     def _account(self, visit: Visit) -> str:
-        key = self._key(visit)
+        scheme, _, key = visit.header(b"authorization").partition(" ")
+        key = key.strip() if scheme.lower() == "bearer" else ""
+        other = visit.header(OTHER_KEY_HEADERS.get(self.contract, b""))
+        key = other.removeprefix("Bearer ").strip() if other else key
         if self.needs_key and not key:
             status, code, message = UNSIGNED.get(self.contract, UNSIGNED["openai"])
             raise RefusalError(status, message, code=code)
@@ -121,19 +127,8 @@ class Door:
             raise RefusalError(status, message, code=code)
         return sha256(key.encode()).hexdigest()[:10]
 
-    def _key(self, visit: Visit) -> str:
-        other = visit.header(OTHER_KEY_HEADERS.get(self.contract, b""))
-        if other:
-            return other.removeprefix("Bearer ").strip()
-        scheme, _, key = visit.header(b"authorization").partition(" ")
-        return key.strip() if scheme.lower() == "bearer" else ""
 
-    def _sever(self, scope: Scope) -> None:
-        self.desk.tally.cuts[self.label] += 1
-        scope["state"]["transport"].abort()
-
-
-def with_headers(answer: Answer, fault: Effect, now: float) -> Answer:
+def with_headers(answer: VendorAnswer, fault: Effect, now: float) -> VendorAnswer:
     """The answer with the headers that the faults give it, in place of its own."""
     given = {name.lower(): value for name, value in fault.headers.items()}
     if fault.retry_after is not None:
@@ -148,23 +143,19 @@ def with_headers(answer: Answer, fault: Effect, now: float) -> Answer:
     return replace(answer, headers=(*kept, *added))
 
 
-def garbled(answer: Answer, fault: Effect) -> Answer:
+def garbled(answer: VendorAnswer, fault: Effect) -> VendorAnswer:
     """The answer as another version of the server, a broken one, or a proxy would send it."""
     if fault.success_status is not None and answer.status == OK:
         answer = replace(answer, status=fault.success_status)
     if fault.body == "html":
-        return Answer(200, ((b"content-type", b"text/html"),), HTML)
-    if fault.body == "empty":
-        return replace(answer, body=b"")
-    if fault.body == "truncated":
-        return replace(answer, body=answer.body[: len(answer.body) // 2])
-    if fault.body == "malformed":
-        return replace(answer, body=answer.body.replace(b":", b"=", 1))
-    return answer
+        return VendorAnswer(200, ((b"content-type", b"text/html"),), HTML)
+    bodies = {"empty": b"", "truncated": answer.body[: len(answer.body) // 2]}
+    bodies["malformed"] = answer.body.replace(b":", b"=", 1)
+    return replace(answer, body=bodies[fault.body]) if fault.body is not None else answer
 
 
-async def deliver(answer: Answer, file_fault: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-    """Sends an answer; a download may break off, end early, or take its time."""
+async def deliver(answer: VendorAnswer, file_fault: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send an answer; a download may break off, end early, or take its time."""
     body = b"" if answer.status in BODILESS else answer.body
     if file_fault == "short":  # a whole answer with half a file: only the file itself can tell
         body = body[: len(body) // 2]
@@ -174,21 +165,20 @@ async def deliver(answer: Answer, file_fault: str | None, scope: Scope, receive:
     if file_fault == "cut":
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
         scope["state"]["transport"].close()  # flushes what was written, then closes
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        return
+        return await _until_disconnected(receive)
     if file_fault == "trickle":
         step = max(1, len(body) // TRICKLE_PIECES)
         for start in range(0, len(body), step):
             await send({"type": "http.response.body", "body": body[start : start + step], "more_body": True})
             await asyncio.sleep(TRICKLE)
         body = b""
-    await send({"type": "http.response.body", "body": body})
+    return await send({"type": "http.response.body", "body": body})
 
 
-def _visit(scope: Scope) -> Visit:
-    named = {name: value.replace(ENCODED_SLASH, "/") for name, value in scope.get("path_params", {}).items()}
-    return Visit(scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]), named, b"", time.time())
+async def _until_disconnected(receive: Receive) -> None:
+    """Wait until the server has noticed that the connection is gone: before that it complains of a missing answer."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _body(receive: Receive) -> bytes:

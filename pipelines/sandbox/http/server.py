@@ -9,7 +9,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import uvicorn
@@ -18,16 +17,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from pipelines.sandbox.http.admin import Admin
-from pipelines.sandbox.http.endpoint import Door, SeveredProtocol, keeping_slashes
-from pipelines.sandbox.http.wire import Handler, Row
+from pipelines.sandbox.http.endpoint import Endpoint, SeveredProtocol, keeping_slashes
+from pipelines.sandbox.http.wire import ApiRoute, Handler
 from pipelines.sandbox.media.files import foreign_file, linked_file
 from pipelines.sandbox.options import SandboxOptions
-from pipelines.sandbox.orders.state import Desk
-from pipelines.sandbox.vendors.acedata.services import SISTERS
-from pipelines.sandbox.vendors.acedata.sora import SORA
-from pipelines.sandbox.vendors.acedata.videos import AceData
-from pipelines.sandbox.vendors.openai.dialects import DIALECTS, Dialect
-from pipelines.sandbox.vendors.openai.videos import OpenAIVideos
+from pipelines.sandbox.orders.state import SandboxState
+from pipelines.sandbox.process import SandboxAddress
+from pipelines.sandbox.vendors.acedata.services import SERVICES
+from pipelines.sandbox.vendors.acedata.videos import AceEndpoints
+from pipelines.sandbox.vendors.openai.dialects import DIALECTS
+from pipelines.sandbox.vendors.openai.videos import OpenAIEndpoints
 from pipelines.sandbox.vendors.qiniu.queue import QiniuQueue
 from pipelines.sandbox.vendors.qiniu.veo import QiniuVeo
 
@@ -35,107 +34,95 @@ LOOPBACK = "127.0.0.1"
 BACKLOG = 2_048  # every order comes on a connection of its own
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxAddress:
-    """Where a running sandbox is."""
-
-    url: str  # without a trailing slash
-    pid: int
-
-    def base_url(self, provider: str) -> str:
-        """What to set as the provider's base URL: `acedata` and its sister services share one."""
-        is_ace = provider == "acedata" or provider.startswith("acedata-")
-        return f"{self.url}/acedata" if is_ace else f"{self.url}/{provider}/v1"
-
-
-def application(desk: Desk) -> ASGIApp:
+def application(state: SandboxState) -> ASGIApp:
     """All routes, the most asked first."""
     routes: list[Route] = []
 
-    def door(method: str, path: str, contract: str, route: str, handler: Handler, **key: bool) -> None:
-        endpoint = Door(desk, f"{method} {path}", contract, route, handler, **key)
+    def add(method: str, path: str, contract: str, route: str, handler: Handler, **key: bool) -> None:
+        endpoint = Endpoint(state, f"{method} {path}", contract, route, handler, **key)
         routes.append(Route(path, endpoint, methods=[method]))
 
-    for prefix, contract, needs_key, (method, path, route, handler) in _apis(desk):
-        door(method, prefix + path, contract, route, handler, needs_key=needs_key)
-    for path, contract, route, handler in _files(desk):
-        door("GET", f"/files{path}", contract, route, handler, keyed=False)
-    admin = Admin(desk)
-    door("GET", "/_sandbox/bill", "sandbox", "admin", admin.bill, keyed=False)
-    door("GET", "/_sandbox/requests", "sandbox", "admin", admin.requests, keyed=False)
-    door("GET", "/_sandbox/faults", "sandbox", "admin", admin.faults, keyed=False)
-    door("POST", "/_sandbox/faults", "sandbox", "admin", admin.faults, keyed=False)
+    for prefix, contract, needs_key, (method, path, route, handler) in _apis(state):
+        add(method, prefix + path, contract, route, handler, needs_key=needs_key)
+    for path, contract, route, handler in _files(state):
+        add("GET", f"/files{path}", contract, route, handler, keyed=False)
+    admin = Admin(state)
+    asked = [("GET", "bill", admin.bill), ("GET", "requests", admin.requests)]
+    for method, name, handler in (*asked, ("GET", "faults", admin.faults), ("POST", "faults", admin.faults)):
+        add(method, f"/_sandbox/{name}", "sandbox", "admin", handler, keyed=False)
     places = {f"/{dialect.prefix.split('/')[1]}": dialect.contract for dialect in DIALECTS}
-    places |= {f"/{profile.name}": profile.name for profile in desk.profiles}
+    places |= {f"/{profile.name}": profile.name for profile in state.profiles}
     for prefix, contract in (*places.items(), ("", "acedata")):
-        elsewhere = Door(desk, f"* {prefix}/...", contract, "elsewhere", admin.nothing_here, keyed=False)
+        elsewhere = Endpoint(state, f"* {prefix}/...", contract, "elsewhere", admin.nothing_here, keyed=False)
         routes.append(Route(f"{prefix}/{{rest:path}}", elsewhere))
     return keeping_slashes(Starlette(routes=routes))
 
 
-def _apis(desk: Desk) -> Iterator[tuple[str, str, bool, Row]]:
-    """What the vendors serve: prefix, contract, whether a key is needed, and the row."""
-    if desk.profiles:
-        from pipelines.sandbox.vendors.from_profile.acedata import served_services  # noqa: PLC0415 - as above
-        from pipelines.sandbox.vendors.from_profile.server import served_profiles  # noqa: PLC0415 - only for those who have any
+def _apis(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:
+    """What the vendors serve: prefix, contract, whether a key is needed, and the route."""
+    if state.profiles:  # what follows is imported only for those who have any
+        from pipelines.sandbox.vendors.from_profile.acedata import served_services  # noqa: PLC0415
+        from pipelines.sandbox.vendors.from_profile.server import served_profiles  # noqa: PLC0415
 
-        yield from served_profiles(desk)
-        yield from served_services(desk)
-    for row in QiniuVeo(desk).rows():  # before /videos/{id}
+        yield from served_profiles(state)
+        yield from served_services(state)
+    for row in QiniuVeo(state).rows():  # before /videos/{id}
         yield "/v1", "qiniu", True, row
         yield "/qiniu/v1", "qiniu", True, row
-    for dialect in _dialects(desk):
-        for row in OpenAIVideos(desk, dialect).rows():
+    own = {profile.name for profile in state.profiles}  # they take the place of the dialect of that name
+    for dialect in (dialect for dialect in DIALECTS if dialect.name not in own):
+        for row in OpenAIEndpoints(state, dialect).rows():
             yield dialect.prefix, dialect.contract, dialect.needs_key, row
-    for service in (SORA, *SISTERS):
-        for row in AceData(desk, service).rows():
+    for service in SERVICES.values():
+        for row in AceEndpoints(state, service).rows():
             yield "", "acedata", True, row
             yield "/acedata", "acedata", True, row
-    for row in QiniuQueue(desk).rows():
+    for row in QiniuQueue(state).rows():
         yield "/queue", "qiniu", True, row
         yield "/qiniu/queue", "qiniu", True, row
 
 
-def _dialects(desk: Desk) -> list[Dialect]:
-    """Those that no profile of the operator takes the place of."""
-    own = {profile.name for profile in desk.profiles}
-    return [dialect for dialect in DIALECTS if dialect.name not in own]
-
-
-def _files(desk: Desk) -> Iterator[tuple[str, str, str, Handler]]:
+def _files(state: SandboxState) -> Iterator[tuple[str, str, str, Handler]]:
     """What links lead to: path, contract, kind of route and handler."""
-    clip = partial(linked_file, desk)
+    clip = partial(linked_file, state)
     yield "/qiniu/{account}/{id}/{number}.mp4", "qiniu", "download", clip
     yield "/acedata/{service}/{id}.mp4", "acedata", "download", clip
     yield "/acedata/{service}/{id}/{number}.mp4", "acedata", "download", clip
-    yield "/acedata/{service}/{id}.jpg", "acedata", "elsewhere", partial(linked_file, desk, kind="jpeg")
-    yield "/acedata/{service}/{id}.srt", "acedata", "elsewhere", partial(linked_file, desk, kind="srt")
-    for profile in desk.profiles:
+    yield "/acedata/{service}/{id}.jpg", "acedata", "elsewhere", partial(linked_file, state, kind="jpeg")
+    yield "/acedata/{service}/{id}.srt", "acedata", "elsewhere", partial(linked_file, state, kind="srt")
+    for profile in state.profiles:
         yield f"/profiles/{profile.name}/{{id}}/{{number}}.mp4", profile.name, "download", clip
-    yield "/elsewhere/{id}.mp4", "openai", "elsewhere", partial(foreign_file, desk)
+    yield "/elsewhere/{id}.mp4", "openai", "elsewhere", partial(foreign_file, state)
 
 
 def serve(
     options: SandboxOptions, ready: Callable[[SandboxAddress], None], *, until_stdin_closes: bool = False
 ) -> None:
-    """Serves until SIGTERM, SIGINT or, if asked to, until standard input ends. Calls `ready` once it listens."""
-    asyncio.run(_serve(options, ready, until_stdin_closes=until_stdin_closes))
+    """Serve until SIGTERM, SIGINT or, if asked to, until standard input ends. Calls `ready` once it listens."""
+
+    def listening(address: SandboxAddress, leave: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, leave)
+        if until_stdin_closes:
+            threading.Thread(target=_watch_stdin, args=(loop, leave), daemon=True).start()
+        ready(address)
+
+    asyncio.run(serve_until_left(options, listening))
 
 
-async def _serve(options: SandboxOptions, ready: Callable[[SandboxAddress], None], *, until_stdin_closes: bool) -> None:
-    desk = Desk(options)
+async def serve_until_left(
+    options: SandboxOptions, listening: Callable[[SandboxAddress, Callable[[], None]], None]
+) -> None:
+    """Serve until somebody calls what `listening` is given beside the address, once it listens."""
+    state = SandboxState(options)
     listener = _listener(options.port)
     address = SandboxAddress(f"http://{LOOPBACK}:{listener.getsockname()[1]}", os.getpid())
-    server = _Server(_config(application(desk)), partial(ready, address))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.leave)
-    if until_stdin_closes:
-        threading.Thread(target=_watch_stdin, args=(loop, server.leave), daemon=True).start()
+    server = _Server(application(state), partial(listening, address))
     try:
         await server.serve(sockets=[listener])
     finally:
-        desk.close()
+        await state.close()
         listener.close()
 
 
@@ -155,38 +142,35 @@ def _listener(port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Uvicorn, but ending by a signal is a clean end."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, listening: Callable[[Callable[[], None]], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            http=SeveredProtocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
         super().__init__(config)
-        self._ready = ready
+        self._listening = listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        self._ready()
+        self._listening(self._leave)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield  # ours are installed on the loop
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         self.should_exit = True
-
-
-def _config(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=SeveredProtocol,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_level="error",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=1,
-    )
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, leave: Callable[[], None]) -> None:

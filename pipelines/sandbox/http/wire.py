@@ -1,15 +1,19 @@
-"""One request as a handler sees it, and one answer as the door sends it."""
+"""One request as a handler sees it, one answer as the endpoint sends it, and the counts of both."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from pipelines.sandbox.faults.scripts import NOTHING, Effect
 
+MOST_REFUSALS = 1_000
+MOST_BODY = 64 * 2**20
 JSON_TYPE = (b"content-type", b"application/json")
 Header = tuple[bytes, bytes]
 
@@ -44,7 +48,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VendorAnswer:
     """Status, headers and body. `Content-Length` is added when it is sent."""
 
     status: int
@@ -57,6 +61,27 @@ class Answer:
         return cls(status, (JSON_TYPE, *headers), json.dumps(document).encode())
 
 
-Handler = Callable[[Visit], Awaitable[Answer]]
+Handler = Callable[[Visit], Awaitable[VendorAnswer]]
 #: (method, path below the prefix, kind of route for the faults, handler)
-Row = tuple[str, str, str, Handler]
+ApiRoute = tuple[str, str, str, Handler]
+
+
+class RequestCounts:
+    """Counts, for tests and for the curious."""
+
+    def __init__(self) -> None:
+        self.routes: Counter[str] = Counter()
+        self.statuses: Counter[str] = Counter()
+        self.cuts: Counter[str] = Counter()
+        self.callbacks: Counter[str] = Counter()
+        self.leaks: Counter[str] = Counter()  # requests that brought a key to a link, which works for anybody
+        self.refusals: deque[dict[str, Any]] = deque(maxlen=MOST_REFUSALS)
+
+    def refused(self, route: str, status: int, code: str | None, message: str) -> None:
+        """Remembers a refusal that the client brought on itself."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.refusals.append({"at": at, "route": route, "status": status, "code": code, "message": message})
+
+    def document(self) -> dict[str, Any]:
+        """All of it, as JSON."""
+        return {**vars(self), "refusals": list(self.refusals)}

@@ -20,6 +20,7 @@ LIFETIMES = {
     "sglang": math.inf,  # [G1]
 }
 FOREIGN_LIFETIME = 3_600.0
+ISO = "%Y-%m-%dT%H:%M:%SZ"
 SECRET = b"the sandbox signs with this; it guards nothing"
 
 
@@ -31,22 +32,21 @@ def expiry(purchase: Purchase, now: float, lifetime: float) -> int:
 
 def qiniu_link(base: str, purchase: Purchase, expires: int, number: int = 1) -> str:
     """[Q1]: `e` is the Unix time at which it ends."""
-    path = f"/files/qiniu/{purchase.account}/{purchase.id}/{number}.mp4"
-    return f"{base}{path}?{urlencode({'e': expires, 'token': signature(path, expires)})}"
+    return _link(base, f"/files/qiniu/{purchase.account}/{purchase.id}/{number}.mp4", expires)
 
 
 def ace_link(base: str, purchase: Purchase, expires: int, ending: str = ".mp4") -> str:
     """[A1]: `st` and `se` are the times between which it works. `.jpg` is its picture, `/2.mp4` its second clip."""
     path = f"/files/acedata/{purchase.service}/{purchase.id}{ending}"
     starts = int(purchase.finished)
-    signed = {"st": _iso(starts), "se": _iso(expires), "sig": signature(path, expires)}
+    signed = {name: f"{datetime.fromtimestamp(at, UTC):{ISO}}" for name, at in (("st", starts), ("se", expires))}
+    signed["sig"] = link_signature(path, expires)
     return f"{base}{path}?{urlencode(signed)}"
 
 
 def custom_link(base: str, purchase: Purchase, expires: int, number: int) -> str:
     """A link of a server that only its operator knows."""
-    path = f"/files/profiles/{purchase.contract}/{purchase.id}/{number}.mp4"
-    return f"{base}{path}?{urlencode({'e': expires, 'token': signature(path, expires)})}"
+    return _link(base, f"/files/profiles/{purchase.contract}/{purchase.id}/{number}.mp4", expires)
 
 
 def foreign_link(base: str, purchase: Purchase, now: float) -> str:
@@ -54,30 +54,29 @@ def foreign_link(base: str, purchase: Purchase, now: float) -> str:
     parts = urlsplit(base)
     host = "127.0.0.1" if parts.hostname == "localhost" else "localhost"
     path = f"/files/elsewhere/{purchase.id.replace('/', '%2F')}.mp4"
-    expires = math.ceil(now + FOREIGN_LIFETIME)
-    signed = {"e": expires, "token": signature(path, expires)}
-    return f"{parts.scheme}://{host}:{parts.port or 80}{quote(path, safe='/%')}?{urlencode(signed)}"
+    return _link(f"{parts.scheme}://{host}:{parts.port or 80}", path, math.ceil(now + FOREIGN_LIFETIME))
+
+
+def _link(base: str, path: str, expires: int) -> str:
+    signed = urlencode({"e": expires, "token": link_signature(path, expires)})
+    return f"{base}{quote(path, safe='/%')}?{signed}"
 
 
 def still_valid(path: str, query: dict[str, str], now: float) -> bool | None:
-    """Whether a link may be used now; None for one that was never made here."""
+    """Tell whether a link may be used now; None for one that was never made here."""
     try:
         if "se" in query:
-            expires = int(datetime.strptime(query["se"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+            expires = int(datetime.strptime(query["se"], ISO).replace(tzinfo=UTC).timestamp())
         else:
             expires = int(query["e"])
     except (KeyError, ValueError):
         return None
     given = query.get("sig") or query.get("token") or ""
-    if not hmac.compare_digest(given.encode(), signature(path, expires).encode()):
+    if not hmac.compare_digest(given.encode(), link_signature(path, expires).encode()):
         return None
     return now < expires
 
 
-def signature(path: str, expires: int) -> str:
+def link_signature(path: str, expires: int) -> str:
     """What only the maker of the link knows."""
     return hmac.new(SECRET, f"{path}?{expires}".encode(), sha256).hexdigest()[:40]
-
-
-def _iso(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,17 +1,14 @@
-"""What a simulated clip shows: the prompt, on a ground of the job's own colour."""
+"""The picture of a simulated clip: the prompt, on a ground of the job's own colour."""
 
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 #: Fonts that many machines have, those with Chinese first. None is shipped.
 FONTS = (
@@ -37,58 +34,45 @@ class Caption:
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class Planes:
-    """A picture as an encoder takes it: full luma, and both chroma planes at half the size, without padding."""
-
-    luma: bytes
-    blue: bytes
-    red: bytes
+#: A picture as an encoder takes it: full luma, and both chroma planes (blue, red) at half the size, without padding.
+Planes = tuple[bytes, bytes, bytes]
 
 
 def planes_of(caption: Caption) -> Planes:
     """Luma from a grey drawing, chroma from two soft slopes: no colour conversion, so it costs next to nothing."""
     _, blue, red = _tint(caption.id)
     half = (caption.width // 2, caption.height // 2)
-    return Planes(_grey(caption).tobytes(), _slope(half, blue, across=True), _slope(half, red, across=False))
+    return _grey(caption).tobytes(), _slope(half, blue, across=True), _slope(half, red, across=False)
 
 
-def still_of(caption: Caption) -> Image:
+def still_of(caption: Caption) -> Image.Image:
     """The same picture in colour, for thumbnails."""
-    from PIL import Image  # noqa: PLC0415 - start-up must not wait for it
-
-    planes, half = planes_of(caption), (caption.width // 2, caption.height // 2)
+    (luma, *colours), half = planes_of(caption), (caption.width // 2, caption.height // 2)
     full = (caption.width, caption.height)
-    chroma = [Image.frombytes("L", half, plane).resize(full) for plane in (planes.blue, planes.red)]
-    return Image.merge("YCbCr", [Image.frombytes("L", full, planes.luma), *chroma]).convert("RGB")
+    chroma = [Image.frombytes("L", half, plane).resize(full) for plane in colours]
+    return Image.merge("YCbCr", [Image.frombytes("L", full, luma), *chroma]).convert("RGB")
 
 
 def wrapped(text: str, font: Any, width: float) -> list[str]:
     """The text in lines of at most this width; words too long for a line, and Chinese, break anywhere."""
     lines: list[str] = []
     line, used = "", 0.0
-    for piece, length in _pieces(text, font, width):
-        if line and used + length > width:
-            lines.append(line.rstrip())
-            line, used = "", 0.0
-        line += piece
-        used += length
-    return [*lines, line.rstrip()]
-
-
-def _pieces(text: str, font: Any, width: float) -> Iterator[tuple[str, float]]:
     for word in text.split():
         length = font.getlength(word + " ")
         if length <= width and word.isascii():
-            yield word + " ", length
+            pieces = [(word + " ", length)]
         else:
-            yield from ((letter, font.getlength(letter)) for letter in word)
-            yield " ", 0.0
+            pieces = [*((letter, font.getlength(letter)) for letter in word), (" ", 0.0)]
+        for piece, length in pieces:
+            if line and used + length > width:
+                lines.append(line.rstrip())
+                line, used = "", 0.0
+            line += piece
+            used += length
+    return [*lines, line.rstrip()]
 
 
-def _grey(caption: Caption) -> Image:
-    from PIL import ImageDraw  # noqa: PLC0415 - as above
-
+def _grey(caption: Caption) -> Image.Image:
     size = (caption.width, caption.height)
     darkest, _, _ = _tint(caption.id)
     picture = _ground(size, darkest).copy()
@@ -122,16 +106,12 @@ def _tint(identifier: str) -> tuple[int, tuple[int, int], tuple[int, int]]:
 
 
 @cache
-def _ground(size: tuple[int, int], darkest: int) -> Image:
-    from PIL import Image  # noqa: PLC0415 - as above
-
+def _ground(size: tuple[int, int], darkest: int) -> Image.Image:
     return Image.linear_gradient("L").resize(size).point([darkest + value // 4 for value in range(256)])
 
 
 @cache
-def _ramp(size: tuple[int, int], *, across: bool) -> Image:
-    from PIL import Image  # noqa: PLC0415 - as above
-
+def _ramp(size: tuple[int, int], *, across: bool) -> Image.Image:
     ramp = Image.linear_gradient("L")
     return (ramp.rotate(90) if across else ramp).resize(size)
 
@@ -143,9 +123,7 @@ def _slope(size: tuple[int, int], ends: tuple[int, int], *, across: bool) -> byt
 
 
 @cache
-def _font(size: int) -> FreeTypeFont | ImageFont:
-    from PIL import ImageFont  # noqa: PLC0415 - as above
-
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     for name in FONTS:
         try:
             return ImageFont.truetype(name, size)

@@ -1,4 +1,4 @@
-"""The pixels of a clip, where it is ordered by the shape and the fineness of its picture."""
+"""The pixels of a clip, where it is ordered by the shape and the fineness of its picture, and its frames."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ SHORTER_SIDES = {
     "gif": 720,
 }
 DEFAULT_SIDE = 720
+FRAMES_PER_SECOND = 24
 
 
 def pixels(ratio: str, fineness: str = "720p") -> tuple[int, int]:
@@ -26,9 +27,5 @@ def pixels(ratio: str, fineness: str = "720p") -> tuple[int, int]:
     shorter = SHORTER_SIDES.get(fineness.lower(), DEFAULT_SIDE)
     across, colon, down = ratio.partition(":")
     width, height = (int(across), int(down)) if colon else (16, 9)
-    longer = _even(shorter * max(width, height) / min(width, height))
+    longer = 2 * round(shorter * max(width, height) / min(width, height) / 2)
     return (longer, shorter) if width >= height else (shorter, longer)
-
-
-def _even(side: float) -> int:
-    return 2 * round(side / 2)

@@ -14,16 +14,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 
 from pipelines.sandbox.media.picture import Caption, Planes, planes_of, still_of
+from pipelines.sandbox.media.pixels import FRAMES_PER_SECOND
 
-if TYPE_CHECKING:
-    import av
-    from av.video.codeccontext import VideoCodecContext
-    from av.video.frame import VideoFrame
-
-FRAMES_PER_SECOND = 24
 MOST_FRAMES = 1_440  # a clip of more than a minute has fewer frames a second, so that none takes long to make
 SAMPLE_RATE = 48_000
 SAMPLES_A_FRAME = 1024  # of AAC
@@ -62,10 +61,13 @@ _templates_are_made = Lock()  # two threads that want the same first template wa
 
 def clip(caption: Caption, seconds: float) -> bytes:
     """The MP4 file of one job: the same bytes for the same caption and length, whenever it is made."""
-    import av  # noqa: PLC0415 - start-up must not wait for it
-
-    template = _ready_template(caption.width, caption.height, seconds)
-    own = _length_prefixed(_first_frame(caption))
+    with _templates_are_made:
+        template = _template(caption.width, caption.height, seconds)
+    encoder = _encoder(caption.width, caption.height)
+    frame = _frame(planes_of(caption), caption.width, caption.height, FRAMES_PER_SECOND)
+    stream = b"".join(bytes(packet) for packet in (*encoder.encode(frame), *encoder.encode(None)))
+    units = [unit.rstrip(b"\0") for unit in stream.split(b"\0\0\1")[1:]]  # as MP4 has it: each behind its length
+    own = b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
     file = io.BytesIO()
     with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as output:
         video = output.add_stream_from_template(template.source.streams.video[0])
@@ -82,7 +84,8 @@ def clip(caption: Caption, seconds: float) -> bytes:
 
 def blank_clip(width: int, height: int, seconds: float) -> bytes:
     """The template itself: a clip that shows nothing, at no cost."""
-    return _ready_template(width, height, seconds).file
+    with _templates_are_made:
+        return _template(width, height, seconds).file
 
 
 def still(caption: Caption, kind: str) -> bytes:
@@ -99,22 +102,8 @@ def frame_rate(seconds: float) -> int:
     return max(1, min(FRAMES_PER_SECOND, int(MOST_FRAMES / seconds)))
 
 
-def _first_frame(caption: Caption) -> bytes:
-    encoder = _encoder(caption.width, caption.height)
-    frame = _frame(planes_of(caption), caption.width, caption.height, FRAMES_PER_SECOND)
-    packets = [*encoder.encode(frame), *encoder.encode(None)]
-    return b"".join(bytes(packet) for packet in packets)
-
-
-def _ready_template(width: int, height: int, seconds: float) -> _Template:
-    with _templates_are_made:
-        return _template(width, height, seconds)
-
-
 @cache
 def _template(width: int, height: int, seconds: float) -> _Template:
-    import av  # noqa: PLC0415 - as above
-
     file, rate = io.BytesIO(), frame_rate(seconds)
     with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as output:
         video: Any = output.add_stream("libx264", rate=rate, options=X264)
@@ -122,7 +111,7 @@ def _template(width: int, height: int, seconds: float) -> _Template:
         video.codec_context.thread_count = 1
         audio: Any = output.add_stream("aac", rate=SAMPLE_RATE, layout="mono")
         audio.bit_rate = 32_000
-        blank = Planes(b"\x40" * (width * height), b"\x80" * (width * height // 4), b"\x80" * (width * height // 4))
+        blank = (b"\x40" * (width * height), b"\x80" * (width * height // 4), b"\x80" * (width * height // 4))
         frame = _frame(blank, width, height, rate)
         for number in range(round(seconds * rate)):
             frame.pts = number
@@ -133,25 +122,14 @@ def _template(width: int, height: int, seconds: float) -> _Template:
         output.mux(audio.encode(None))
     source = av.open(io.BytesIO(file.getvalue()), "r")
     picture = source.streams.video[0]
-    pieces = tuple(
-        _Piece(
-            p.stream is picture,
-            bytes(p),
-            p.pts,
-            p.dts,
-            int(p.duration or 0),
-            bool(p.is_keyframe),
-            Fraction(p.time_base),
-        )
-        for p in source.demux()
-        if p.size
-    )
-    return _Template(file.getvalue(), source, pieces)
+    pieces = []
+    for p in (packet for packet in source.demux() if packet.size):
+        timing = (p.pts, p.dts, int(p.duration or 0), bool(p.is_keyframe), Fraction(p.time_base))
+        pieces.append(_Piece(p.stream is picture, bytes(p), *timing))
+    return _Template(file.getvalue(), source, tuple(pieces))
 
 
 def _encoder(width: int, height: int) -> VideoCodecContext:
-    import av  # noqa: PLC0415 - as above
-
     encoder: Any = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.time_base = Fraction(FRAMES_PER_SECOND), Fraction(1, FRAMES_PER_SECOND)
@@ -162,12 +140,8 @@ def _encoder(width: int, height: int) -> VideoCodecContext:
 
 
 def _frame(planes: Planes, width: int, height: int, rate: int) -> VideoFrame:
-    import av  # noqa: PLC0415 - as above
-
     frame = av.VideoFrame(width, height, "yuv420p")
-    for plane, data, across in zip(
-        frame.planes, (planes.luma, planes.blue, planes.red), (width, width // 2, width // 2), strict=True
-    ):
+    for plane, data, across in zip(frame.planes, planes, (width, width // 2, width // 2), strict=True):
         if plane.line_size == across:
             plane.update(data)
         else:  # the encoder wants rows that begin at aligned addresses
@@ -179,8 +153,6 @@ def _frame(planes: Planes, width: int, height: int, rate: int) -> VideoFrame:
 
 
 def _tone(seconds: float) -> Iterator[Any]:
-    import av  # noqa: PLC0415 - as above
-
     total = round(seconds * SAMPLE_RATE)
     step = 2 * math.pi * TONE_HERTZ / SAMPLE_RATE
     wave = array.array("f", (LOUDNESS * math.sin(step * i) for i in range(TONE_PERIOD + SAMPLES_A_FRAME)))
@@ -192,9 +164,3 @@ def _tone(seconds: float) -> Iterator[Any]:
         samples = wave[at : at + count]
         frame.planes[0].update(samples.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))
         yield frame
-
-
-def _length_prefixed(stream: bytes) -> bytes:
-    """An H.264 byte stream with start codes, as MP4 stores it: each unit behind its length."""
-    units = (unit.rstrip(b"\0") for unit in stream.split(b"\0\0\1")[1:])
-    return b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)

@@ -6,30 +6,22 @@ import asyncio
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.sandbox.media.picture import Caption
 from pipelines.sandbox.orders.bill import Purchase
 
 MOST_BYTES = 48 * 2**20  # kept for Range requests and second downloads
 
 
-class Kiln:
+class RenderCache:
     """Renders files from bill lines and keeps the last ones."""
 
     def __init__(self, *, light: bool) -> None:
         self._light = light
         self._files: OrderedDict[tuple[str, str], asyncio.Future[bytes]] = OrderedDict()
         self._bytes = 0
-        self._thread = ThreadPoolExecutor(1, "kiln")  # one, so that answers keep a core
+        self._thread = ThreadPoolExecutor(1, "render")  # one, so that answers keep a core
 
-    async def clip(self, purchase: Purchase) -> bytes:
-        """The MP4 file of a purchase."""
-        return await self._made(purchase, "mp4")
-
-    async def still(self, purchase: Purchase, kind: str) -> bytes:
-        """Its picture as `webp` or `jpeg`."""
-        return await self._made(purchase, kind)
-
-    async def _made(self, purchase: Purchase, kind: str) -> bytes:
+    async def file(self, purchase: Purchase, kind: str = "mp4") -> bytes:
+        """The clip of a purchase, or its picture as `webp` or `jpeg`."""
         key = (purchase.id, kind)
         making = self._files.get(key)
         if making is None:
@@ -59,8 +51,11 @@ def make(purchase: Purchase, kind: str, light: bool) -> bytes:  # noqa: FBT001  
     A light clip shows a blank picture; the job's id at its end keeps its bytes unlike any other's.
     """
     from pipelines.sandbox.media import render  # noqa: PLC0415 - it loads FFmpeg
+    from pipelines.sandbox.media.picture import Caption  # noqa: PLC0415 - it loads Pillow
 
-    caption = _caption(purchase)
+    shape = " ".join(filter(None, (purchase.size, purchase.orientation)))
+    parts = ("simulated", purchase.contract, purchase.model, shape, f"{purchase.seconds:g} s", purchase.id)
+    caption = Caption(purchase.id, purchase.prompt, " · ".join(parts), purchase.width, purchase.height)
     if kind != "mp4":
         return render.still(caption, kind)
     if not light:
@@ -68,9 +63,3 @@ def make(purchase: Purchase, kind: str, light: bool) -> bytes:  # noqa: FBT001  
     mark = purchase.id.encode()
     blank = render.blank_clip(purchase.width, purchase.height, purchase.seconds)
     return blank + (8 + len(mark)).to_bytes(4, "big") + b"free" + mark
-
-
-def _caption(purchase: Purchase) -> Caption:
-    shape = " ".join(filter(None, (purchase.size, purchase.orientation)))
-    parts = ("simulated", purchase.contract, purchase.model, shape, f"{purchase.seconds:g} s", purchase.id)
-    return Caption(purchase.id, purchase.prompt, " · ".join(parts), purchase.width, purchase.height)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,12 +44,12 @@ class Purchase:
 
     @property
     def succeeds(self) -> bool:
-        """Whether it ends well; a clip that moderation took away ends well by its word, and is not charged."""
+        """Tell whether it ends well; a clip that moderation took away ends well by its word, and is not charged."""
         return self.outcome in ("completed", "no_videos")
 
     @property
     def has_file(self) -> bool:
-        """Whether there is anything to download in the end."""
+        """Tell whether there is anything to download in the end."""
         return self.outcome == "completed"
 
     def nth(self, number: int) -> Purchase:
@@ -70,33 +69,27 @@ class Bill:
             self._load(file)
             self._descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
-    @property
-    def next_seq(self) -> int:
-        """The number of the next line."""
-        return len(self.purchases) + 1
-
     def add(self, purchase: Purchase) -> None:
         """Writes the line, then knows it."""
-        at = datetime.fromtimestamp(purchase.created, UTC).isoformat(timespec="milliseconds")
-        self._append({"event": "bought", "at": at, **asdict(purchase)})
+        self._append("bought", purchase.created, **asdict(purchase))
         self._know(purchase)
 
     def delete(self, identifier: str, now: float) -> None:
         """Forgets the file of a purchase; its line stays."""
-        at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
-        self._append({"event": "deleted", "at": at, "id": identifier})
+        self._append("deleted", now, id=identifier)
         self.deleted.add(identifier)
 
-    def find(self, identifier: str, contract: str, account: str | None, service: str = "") -> Purchase | None:
+    def find(self, identifier: str, contract: str, account: str | None, service: str | None = "") -> Purchase | None:
         """The purchase of that id, if this service of the contract and this account (None: any) may see it."""
-        purchase = self.purchases.get(identifier)
-        if (
-            purchase is None
-            or identifier in self.deleted
-            or (purchase.contract, purchase.service) != (contract, service)
-        ):
+        found = None if identifier in self.deleted else self.purchases.get(identifier)
+        if found is None or found.contract != contract or account not in (None, found.account):
             return None
-        return purchase if account in (None, purchase.account) else None
+        return found if service in (None, found.service) else None
+
+    def bought(self, account: str, contract: str) -> list[Purchase]:
+        """What an account has of a contract, the oldest first, without what it deleted."""
+        own = self.by_account[account]
+        return [purchase for purchase in own if purchase.contract == contract and purchase.id not in self.deleted]
 
     def close(self) -> None:
         """Closes the file."""
@@ -108,15 +101,20 @@ class Bill:
         self.purchases[purchase.id] = purchase
         self.by_account[purchase.account].append(purchase)
 
-    def _append(self, line: dict[str, Any]) -> None:
+    def _append(self, event: str, moment: float, **line: Any) -> None:
         if self._descriptor is not None:
-            os.write(self._descriptor, json.dumps(line).encode() + b"\n")
+            at = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+            os.write(self._descriptor, json.dumps({"event": event, "at": at, **line}).encode() + b"\n")
 
     def _load(self, file: Path) -> None:
         if not file.exists():
             return
         data = file.read_bytes()
-        for line in _whole_lines(data):
+        for text in data.splitlines():
+            try:
+                line = json.loads(text)
+            except ValueError:  # torn by a crash before its order was answered
+                continue
             try:
                 if line.pop("event") == "deleted":
                     self.deleted.add(line["id"])
@@ -128,11 +126,3 @@ class Bill:
         if data and not data.endswith(b"\n"):
             with file.open("ab") as end:  # a torn line must not swallow the next one
                 end.write(b"\n")
-
-
-def _whole_lines(data: bytes) -> Iterator[dict[str, Any]]:
-    for line in data.splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:  # torn by a crash before its order was answered
-            continue

@@ -25,11 +25,7 @@ class Latency:
 
     @classmethod
     def parse(cls, spec: str) -> Self:
-        """Reads `1.5`, `uniform:2-5` or `lognormal:120,0.3` (median and sigma).
-
-        Raises:
-            ValueError: the text is none of these.
-        """
+        """Read `1.5`, `uniform:2-5` or `lognormal:120,0.3` (median and sigma); anything else is a ValueError."""
         kind, colon, numbers = spec.partition(":")
         try:
             if not colon:
@@ -44,7 +40,7 @@ class Latency:
         return parsed
 
     def is_possible(self) -> bool:
-        """Whether every draw is a finite time that is not negative."""
+        """Tell whether every draw is a finite time that is not negative."""
         finite = math.isfinite(self.first) and math.isfinite(self.second)
         if self.kind == "uniform":
             return finite and 0 <= self.first <= self.second

@@ -53,14 +53,10 @@ def stage_of(purchase: Purchase, now: float) -> Stage:
 QINIU_WORDS: Mapping[Stage, str] = {stage: stage.value for stage in Stage}
 #: In OpenAI's four [O1].
 OPENAI_WORDS: Mapping[Stage, str] = {
-    Stage.INITIALIZING: "queued",
-    Stage.QUEUED: "queued",
-    Stage.IN_PROGRESS: "in_progress",
-    Stage.DOWNLOADING: "in_progress",
-    Stage.UPLOADING: "in_progress",
+    **dict.fromkeys((Stage.INITIALIZING, Stage.QUEUED), "queued"),
+    **dict.fromkeys((Stage.IN_PROGRESS, Stage.DOWNLOADING, Stage.UPLOADING), "in_progress"),
     Stage.COMPLETED: "completed",
-    Stage.FAILED: "failed",
-    Stage.CANCELLED: "failed",
+    **dict.fromkeys((Stage.FAILED, Stage.CANCELLED), "failed"),
 }
 #: LiteLLM's documents say `processing` [L2].
 LITELLM_WORDS = {stage: word.replace("in_progress", "processing") for stage, word in OPENAI_WORDS.items()}

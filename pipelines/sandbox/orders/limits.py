@@ -11,7 +11,7 @@ from pipelines.sandbox.vendors.refusals import RefusalError
 Customer = tuple[str, str]
 
 
-class Limits:
+class AccountLimits:
     """Unfinished jobs, orders a second and status queries a second, by account and vendor."""
 
     def __init__(self, in_flight_cap: int | None, submit_rate: float | None, status_rate: float | None = None) -> None:
@@ -21,11 +21,7 @@ class Limits:
         self._queries = None if status_rate is None else _Rate(status_rate, "status queries")
 
     def admit(self, account: str, now: float, contract: str) -> None:
-        """Lets an order in.
-
-        Raises:
-            RefusalError: 429, by rate or by number, in the vendor's words [A9 A13 O1].
-        """
+        """Let an order in, or refuse it by rate or by number, in the vendor's words [A9 A13 O1]."""
         if self._cap is not None:
             finishes = self._finishes[account, contract]
             while finishes and finishes[0] <= now:
@@ -36,11 +32,7 @@ class Limits:
             self._orders.admit((account, contract), now)
 
     def admit_query(self, account: str, now: float, contract: str) -> None:
-        """Lets a question about a job in.
-
-        Raises:
-            RefusalError: 429; it comes too soon after others.
-        """
+        """Let a question about a job in, unless it comes too soon after others."""
         if self._queries is not None:
             self._queries.admit((account, contract), now)
 

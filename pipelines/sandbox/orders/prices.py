@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipelines.sandbox.orders.state import Wish
+    from pipelines.sandbox.orders.state import ParsedOrder
 
 CREDIT = 0.095215  # USD, in common packs [A14 A15]
 #: USD a clip and a second: the vendor says "from" [A5]; seedance and happyhorse are stand-ins.
@@ -20,33 +20,29 @@ VEO_FAST_SECOND = 0.15
 QUEUE_SECOND = 0.10
 
 
-def price(wish: Wish) -> float:
+def price_of_order(parsed: ParsedOrder) -> float:
     """The price of an order in the vendor's currency."""
-    if wish.contract == "acedata":
-        return _ace(wish)
-    if wish.contract in ("vllm-omni", "sglang"):  # servers of one's own
+    if parsed.contract == "acedata":
+        return _ace(parsed)
+    if parsed.contract in ("vllm-omni", "sglang"):  # servers of one's own
         return 0.0
-    if wish.service:
-        return round(_qiniu_second(wish.model) * wish.seconds * wish.clips, 6)
-    if "pro" not in wish.model:
-        return 0.1 * wish.seconds  # [O5]; Qiniu publishes none
-    large = wish.size in ("1024x1792", "1792x1024")
-    return {False: 0.3, True: 0.5}[large] * wish.seconds if "1080" not in wish.size else 0.7 * wish.seconds  # [O5 O8]
+    if parsed.service:
+        veo = VEO_FAST_SECOND if "fast" in parsed.model else VEO_SECOND
+        return round((veo if "veo" in parsed.model else QUEUE_SECOND) * parsed.seconds * parsed.clips, 6)
+    if "pro" not in parsed.model:
+        return 0.1 * parsed.seconds  # [O5]; Qiniu publishes none
+    if "1080" in parsed.size:
+        return 0.7 * parsed.seconds  # [O5 O8]
+    return (0.5 if parsed.size in ("1024x1792", "1792x1024") else 0.3) * parsed.seconds
 
 
-def _ace(wish: Wish) -> float:
-    if wish.service == "maestro":
-        times = [MAESTRO_TIMES.get(str(wish.fields.get(name)), 1.0) for name in ("quality", "scenario")]
-        credits_due = MAESTRO_SECOND * wish.seconds * times[0] * times[1] + MAESTRO_LANGUAGE * (wish.clips - 1)
+def _ace(parsed: ParsedOrder) -> float:
+    if parsed.service == "maestro":
+        times = [MAESTRO_TIMES.get(str(parsed.fields.get(name)), 1.0) for name in ("quality", "scenario")]
+        credits_due = MAESTRO_SECOND * parsed.seconds * times[0] * times[1] + MAESTRO_LANGUAGE * (parsed.clips - 1)
         return round(credits_due * CREDIT, 6)
-    if wish.service in ACE_CLIP:
-        return ACE_CLIP[wish.service]
-    if wish.service in ACE_SECOND:
-        return round(ACE_SECOND[wish.service] * wish.seconds, 6)
-    return 1.5 if "pro" in wish.model else 0.5  # from 0.50 a clip [A5]; pro is not published
-
-
-def _qiniu_second(model: str) -> float:
-    if "veo" not in model:
-        return QUEUE_SECOND
-    return VEO_FAST_SECOND if "fast" in model else VEO_SECOND
+    if parsed.service in ACE_CLIP:
+        return ACE_CLIP[parsed.service]
+    if parsed.service in ACE_SECOND:
+        return round(ACE_SECOND[parsed.service] * parsed.seconds, 6)
+    return 1.5 if "pro" in parsed.model else 0.5  # from 0.50 a clip [A5]; pro is not published

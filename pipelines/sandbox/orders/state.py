@@ -1,4 +1,4 @@
-"""Where orders are sold: one sale is limits, a draw of the waiting time, a line on the bill, and a reminder to call."""
+"""What all endpoints share, and the sale of an order: limits, a draw of the waiting time, and a line on the bill."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
-from pipelines.sandbox.callbacks.delivery import PATIENCE, Callback, Postman
+from pipelines.sandbox.callbacks.delivery import PATIENCE, UNSIGNED, Body, Callback, Delivery, RetryLadder, Sign
 from pipelines.sandbox.callbacks.webhooks import Webhooks
 from pipelines.sandbox.faults.scripts import CONTRACTS, Faults, rules_named
-from pipelines.sandbox.http.counts import Tally
-from pipelines.sandbox.http.wire import Visit
+from pipelines.sandbox.http.wire import RequestCounts, Visit
 from pipelines.sandbox.media.links import LIFETIMES
-from pipelines.sandbox.media.render_cache import Kiln
+from pipelines.sandbox.media.render_cache import RenderCache
 from pipelines.sandbox.options import SandboxOptions
 from pipelines.sandbox.orders.bill import Bill, Purchase
 from pipelines.sandbox.orders.latency import Latency, usual_latency
-from pipelines.sandbox.orders.limits import Limits
-from pipelines.sandbox.orders.prices import price
+from pipelines.sandbox.orders.limits import AccountLimits
+from pipelines.sandbox.orders.prices import price_of_order
 from pipelines.sandbox.requests.forms import fingerprint
-from pipelines.sandbox.vendors.from_profile.profiles import lifetimes_of, profiles_in
+from pipelines.sandbox.vendors.from_profile.profiles import profiles_in
 from pipelines.sandbox.vendors.openai.identifiers import ID_PREFIXES, digits, litellm_id
+
+HOUR = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ParsedOrder:
     """A valid order, before it is sold."""
 
     contract: str
@@ -47,9 +48,17 @@ class Wish:
     price: float | None = None  # where the price list here does not know it
     usual_s: float | None = None  # seconds that it usually takes, where that is not known here
 
+    @classmethod
+    def remix(cls, source: Purchase, prompt: str, **more: Any) -> Self:
+        """The order of a clip like another one but for its prompt."""
+        fields = {"prompt": prompt, "remix_of": source.id}
+        alike = {"contract": source.contract, "model": source.model, "seconds": source.seconds, "size": source.size}
+        pixels = (source.width, source.height)
+        return cls(**{**alike, "prompt": prompt, "pixels": pixels, "fields": fields, "remixed_from": source.id, **more})
 
-class Desk:
-    """All that the doors share."""
+
+class SandboxState:
+    """All that the endpoints share."""
 
     def __init__(self, options: SandboxOptions) -> None:
         self.options = options
@@ -57,70 +66,83 @@ class Desk:
         self.contracts = (*CONTRACTS, *(profile.name for profile in self.profiles))
         self.bill = Bill(options.bill)
         self.faults = Faults(rules_named(options.faults), options.seed, self.contracts)
-        self.limits = Limits(options.in_flight_cap, options.submit_rate, options.status_rate)
-        self.tally = Tally()
-        self.kiln = Kiln(light=options.renders == "light")
-        self.postman = Postman(self.tally, options.speed)
-        self.webhooks = Webhooks(options.webhook_url, options.webhook_secret, self.tally)
-        self._lifetimes = {**LIFETIMES, **lifetimes_of(self.profiles)}
+        self.limits = AccountLimits(options.in_flight_cap, options.submit_rate, options.status_rate)
+        self.counts = RequestCounts()
+        self.render_cache = RenderCache(light=options.renders == "light")
+        self.delivery = Delivery(self.counts, options.speed)
+        self.webhooks = Webhooks(options.webhook_url, options.webhook_secret)
+        hours = {profile.name: profile.timing.link_lifetime_hours for profile in self.profiles}
+        self._lifetimes = LIFETIMES | {name: known * HOUR for name, known in hours.items() if known is not None}
         self._latency = Latency.parse(options.latency) if options.latency is not None else None
         for purchase in self.bill.purchases.values():
             self.limits.started(purchase.account, purchase.finished, purchase.contract)
 
-    def sell(self, visit: Visit, wish: Wish) -> Purchase:
-        """Sells what was wished for. Once this returns, the provider owes the clip and the client owes the price.
-
-        Raises:
-            RefusalError: the account asks for too much.
-        """
-        self.limits.admit(visit.account, visit.now, wish.contract)
-        seq = self.bill.next_seq
+    def sell(self, visit: Visit, parsed: ParsedOrder) -> Purchase:
+        """Sell what was ordered. Once this returns, the provider owes the clip and the client owes the price."""
+        self.limits.admit(visit.account, visit.now, parsed.contract)
+        seq = len(self.bill.purchases) + 1
         chance = Random(f"{self.options.seed} {seq}")
-        latency = self._latency or usual_latency(wish.contract, wish.seconds, self.options.speed, wish.usual_s)
-        width, height = wish.pixels
+        latency = self._latency or usual_latency(parsed.contract, parsed.seconds, self.options.speed, parsed.usual_s)
+        width, height = parsed.pixels
         purchase = Purchase(
             seq=seq,
-            id=_identifier(wish, visit, self.options.seed, seq),
-            contract=wish.contract,
+            id=_identifier(parsed, visit, self.options.seed, seq),
+            contract=parsed.contract,
             account=visit.account,
-            model=wish.model,
-            prompt=wish.prompt,
-            seconds=wish.seconds,
-            size=wish.size,
-            orientation=wish.orientation,
+            model=parsed.model,
+            prompt=parsed.prompt,
+            seconds=parsed.seconds,
+            size=parsed.size,
+            orientation=parsed.orientation,
             width=width,
             height=height,
-            sha256=fingerprint(wish.fields),
+            sha256=fingerprint(parsed.fields),
             created=visit.now,
             latency_s=0.0 if visit.effect.instant else latency.draw(chance),
             outcome=visit.effect.outcome or "completed",
-            price=price(wish) if wish.price is None else wish.price,
-            request=json.dumps(wish.fields) if wish.echoed else None,
-            callback_url=wish.callback_url,
-            remixed_from=wish.remixed_from,
-            service=wish.service,
-            clips=wish.clips,
+            price=price_of_order(parsed) if parsed.price is None else parsed.price,
+            request=json.dumps(parsed.fields) if parsed.echoed else None,
+            callback_url=parsed.callback_url,
+            remixed_from=parsed.remixed_from,
+            service=parsed.service,
+            clips=parsed.clips,
         )
         self.bill.add(purchase)
         self.limits.started(purchase.account, purchase.finished, purchase.contract)
         return purchase
 
-    async def call_back(self, purchase: Purchase, callback: Callback) -> None:
-        """Promises a callback. With the fault `early` it has arrived when this returns: before the order is answered."""
+    def promise(self, purchase: Purchase, callback: Callback | None) -> asyncio.Task[None] | None:
+        """Promise a callback, as well as the faults let it. With the fault `early` the answer waits for what it returns."""
         effect = self.faults.effect("callback", purchase.contract, purchase.id)
-        errand = self.postman.promise(callback, effect)
-        if errand is not None and effect.callback == "early":
-            await asyncio.wait({errand}, timeout=callback.wait + PATIENCE)
+        promised = self.delivery.promise(callback, effect) if callback is not None else None
+        return promised if effect.callback == "early" else None
+
+    async def call_back(
+        self,
+        visit: Visit,
+        purchase: Purchase,
+        ladder: RetryLadder,
+        body: Body,
+        *,
+        share: float = 1.0,
+        sign: Sign = UNSIGNED,
+    ) -> None:
+        """Promise a callback to whom the order names, at its end or at a share of its time."""
+        if purchase.callback_url is None:
+            return
+        wait = (purchase.finished - visit.now) * share
+        promised = self.promise(purchase, Callback(purchase.callback_url, wait, body, ladder, sign))
+        if promised is not None:
+            await asyncio.wait({promised}, timeout=wait + PATIENCE)
 
     def lifetime(self, contract: str) -> float:
         """Seconds that a finished file can be had."""
         return self.options.link_lifetime or self._lifetimes.get(contract, LIFETIMES["openai"])
 
-    def close(self) -> None:
-        """Lets go of files, threads and timers."""
-        self.postman.close()
-        self.webhooks.close()
-        self.kiln.close()
+    async def close(self) -> None:
+        """Let go of files, threads and timers."""
+        await self.delivery.close()
+        self.render_cache.close()
         self.bill.close()
 
 
@@ -129,17 +151,17 @@ def derived_uuid(*parts: object) -> str:
     return str(UUID(bytes=sha256(repr(parts).encode()).digest()[:16], version=4))
 
 
-def _identifier(wish: Wish, visit: Visit, seed: int, seq: int) -> str:
+def _identifier(parsed: ParsedOrder, visit: Visit, seed: int, seq: int) -> str:
     """In the vendor's form [A1 Q1 O1], unique by its line and its time: a new bill does not bring back old ids."""
     nanoseconds = int(visit.now * 1e6) * 1000 + seq % 1000
-    if (wish.contract, wish.service) == ("qiniu", "generations"):
+    if (parsed.contract, parsed.service) == ("qiniu", "generations"):
         return f"chatvideo-{nanoseconds}-{visit.account}"  # [Q9]
-    if (wish.contract, wish.service) == ("qiniu", "queue"):
+    if (parsed.contract, parsed.service) == ("qiniu", "queue"):
         return f"qvideo-root-{nanoseconds}"  # [Q6]
-    if wish.contract == "qiniu":
+    if parsed.contract == "qiniu":
         return f"qvideo-{visit.account}-{nanoseconds}"
-    if wish.contract in ("acedata", "sglang"):
+    if parsed.contract in ("acedata", "sglang"):
         return derived_uuid(seed, seq, visit.now)
-    if wish.contract == "litellm":
-        return litellm_id(seed, seq, visit.now, wish.model)
-    return f"{ID_PREFIXES.get(wish.contract, 'video_')}{digits(seed, seq, visit.now)}"
+    if parsed.contract == "litellm":
+        return litellm_id(seed, seq, visit.now, parsed.model)
+    return f"{ID_PREFIXES.get(parsed.contract, 'video_')}{digits(seed, seq, visit.now)}"

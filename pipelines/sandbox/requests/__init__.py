@@ -1,1 +1,1 @@
-"""What a request may hold: fields, the rules between them, pictures, forms."""
+"""Fields of an order, the rules between them, pictures, forms."""

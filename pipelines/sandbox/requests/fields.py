@@ -1,4 +1,4 @@
-"""What a field of an order may hold, as data: one table is read the same way from JSON and from a form."""
+"""Fields of an order as data: one table is read the same way from JSON and from a form."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict
 
 from pipelines.sandbox.requests.references import Kind, check_kind
-from pipelines.sandbox.vendors.refusals import RefusalError, unknown_field, wrong_field
+from pipelines.sandbox.vendors.refusals import unknown_field, wrong_field
+from pipelines.sandbox.vendors.tables import STRICT
 
 Type = Literal["string", "integer", "number", "boolean", "object", "list", "image", "any"]
-JSON_TYPES: dict[str, tuple[type, ...]] = {
+JSON_TYPES: dict[Type, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
     "number": (int, float),
@@ -27,6 +30,8 @@ TRUTHS = {"true": True, "1": True, "false": False, "0": False}  # how forms spel
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field: its JSON type, what it may say, and what must stand beside it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     type: Type = "string"
     allowed: tuple[Any, ...] = ()  # empty: anything of the type
@@ -44,34 +49,28 @@ class Field:
 def read_fields(
     table: Mapping[str, Field], given: Mapping[str, Any], *, form: bool, within: str = ""
 ) -> dict[str, Any]:
-    """The values of an order in their types.
+    """The values of an order in their types; in a form, numbers and objects are text.
 
-    Args:
-        table: every field that there is.
-        given: what came.
-        form: whether it came as a form, where numbers and objects are text.
-        within: the name of the object that this is a part of, with its dot.
-
-    Raises:
-        RefusalError: a field is unknown, missing, of another type, or says what it may not.
+    `within` names the object that this is a part of, with its dot.
     """
     for name in given:
         if name not in table:
             raise unknown_field(f"{within}{name}")
     for name, spec in table.items():
-        if name in given:
-            _check_company(f"{within}{name}", spec, given)
-        elif spec.required:
-            raise wrong_field(f"{within}{name}", "it is required")
-    return {name: read_value(f"{within}{name}", table[name], value, form=form) for name, value in given.items()}
+        if name not in given:
+            if spec.required:
+                raise wrong_field(f"{within}{name}", "it is required")
+            continue
+        for other in spec.needs:
+            if other not in given:
+                raise wrong_field(f"{within}{name}", f"it goes with {other!r}")
+        for other in spec.excludes:
+            if other in given:
+                raise wrong_field(f"{within}{name}", f"it does not go with {other!r}")
+    return {name: _read_value(f"{within}{name}", table[name], value, form=form) for name, value in given.items()}
 
 
-def read_value(name: str, spec: Field, value: Any, *, form: bool) -> Any:
-    """One value in its type.
-
-    Raises:
-        RefusalError: it is of another type, or says what it may not.
-    """
+def _read_value(name: str, spec: Field, value: Any, *, form: bool) -> Any:
     if spec.type == "image":
         if form and isinstance(value, str) and value.startswith("{"):
             value = _from_text(name, "object", value)
@@ -86,50 +85,24 @@ def read_value(name: str, spec: Field, value: Any, *, form: bool) -> Any:
     _check_limits(name, spec, value)
     if spec.type == "object" and spec.inside:
         return read_fields(spec.inside, value, form=False, within=f"{name}.")
-    if spec.type == "list" and spec.inside:
-        return [_read_item(f"{name}[{place}]", spec.inside, item) for place, item in enumerate(value)]
-    if spec.type == "list" and spec.each is not None:
-        return [read_value(f"{name}[{place}]", spec.each, item, form=False) for place, item in enumerate(value)]
+    each = Field("object", inside=spec.inside) if spec.inside else spec.each
+    if spec.type == "list" and each is not None:
+        return [_read_value(f"{name}[{place}]", each, item, form=False) for place, item in enumerate(value)]
     return value
 
 
-def _read_item(name: str, inside: Mapping[str, Field], item: Any) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise wrong_field(name, f"expected an object, got {type(item).__name__}")
-    return read_fields(inside, item, form=False, within=f"{name}.")
-
-
 def _from_text(name: str, kind: Type, text: str) -> Any:
+    """A value that stands in a form as text."""
     try:
-        if kind == "integer":
-            return int(text)
-        if kind == "number":
-            return float(text)
         if kind == "boolean":
             return TRUTHS[text.lower()]
-        if kind in ("object", "list"):
+        if kind in ("object", "list", "any"):
             return json.loads(text)
-        if kind == "any":
-            return _json_or_text(text)
+        return {"integer": int, "number": float}.get(kind, str)(text)
     except (ValueError, KeyError, RecursionError):
+        if kind == "any":
+            return text
         raise wrong_field(name, f"{text!r} is not {_article(kind)}") from None
-    return text
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _check_company(name: str, spec: Field, given: Mapping[str, Any]) -> None:
-    for other in spec.needs:
-        if other not in given:
-            raise wrong_field(name, f"it goes with {other!r}")
-    for other in spec.excludes:
-        if other in given:
-            raise wrong_field(name, f"it does not go with {other!r}")
 
 
 def _check_limits(name: str, spec: Field, value: Any) -> None:
@@ -141,14 +114,10 @@ def _check_limits(name: str, spec: Field, value: Any) -> None:
     if isinstance(measure, float) and not math.isfinite(measure):
         raise wrong_field(name, "expected a finite number")
     if (spec.least is not None and measure < spec.least) or (spec.most is not None and measure > spec.most):
-        raise _out_of_bounds(name, spec, measure)
-
-
-def _out_of_bounds(name: str, spec: Field, measure: float) -> RefusalError:
-    unit = {"string": " characters", "list": " items"}.get(spec.type, "")
-    bounds = [f"at least {spec.least:g}"] if spec.least is not None else []
-    bounds += [f"at most {spec.most:g}"] if spec.most is not None else []
-    return wrong_field(name, f"expected {' and '.join(bounds)}{unit}, got {measure}")
+        unit = {"string": " characters", "list": " items"}.get(spec.type, "")
+        bounds = {"at least": spec.least, "at most": spec.most}
+        wanted = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None)
+        raise wrong_field(name, f"expected {wanted}{unit}, got {measure}")
 
 
 def _article(kind: str) -> str:

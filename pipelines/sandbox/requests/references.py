@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pipelines.sandbox.callbacks.delivery import check_address
-from pipelines.sandbox.requests.forms import IMAGE_TYPES, Upload
+from pipelines.sandbox.requests.forms import IMAGE_TYPES, UploadedFile
 from pipelines.sandbox.vendors.refusals import wrong_field
 
 #: file: a part of a form; object: `{"image_url"}` or `{"file_id"}`; url_object: only the first of these;
@@ -27,32 +27,25 @@ WANTED = {
 
 
 def check_kind(reference: Any, kinds: Sequence[Kind], name: str) -> None:
-    """Looks whether an image comes in one of these forms, and is one. One behind a URL is not fetched.
-
-    Raises:
-        RefusalError: it does not, or is none.
-    """
+    """Refuse what is no image, or one in another form than these. One behind a URL is not fetched."""
     kind = _kind(reference)
     if kind not in kinds and not (kind == "url_object" and "object" in kinds):
         alternatives = " or ".join(WANTED[known] for known in kinds)
-        raise wrong_field(name, f"expected {alternatives}, got {_described(reference)}")
+        got = type(reference).__name__ if kind is None else WANTED[kind]
+        raise wrong_field(name, f"expected {alternatives}, got {got}")
     if kind == "url":
         check_address(name, reference)
     if isinstance(reference, dict):
         _check_object(reference, name)
-    pixels_of(reference, name)
+    image_size(reference, name)
 
 
-def pixels_of(reference: Any, name: str) -> tuple[int, int] | None:
-    """Width and height of an image that came with the order, or None for one that is elsewhere.
-
-    Raises:
-        RefusalError: it is no image.
-    """
+def image_size(reference: Any, name: str) -> tuple[int, int] | None:
+    """Width and height of an image that came with the order, or None for one that is elsewhere."""
     if isinstance(reference, dict):
         url = reference.get("image_url")
-        return None if url is None else pixels_of(url, f"{name}.image_url")
-    if isinstance(reference, Upload):
+        return None if url is None else image_size(url, f"{name}.image_url")
+    if isinstance(reference, UploadedFile):
         if reference.type not in IMAGE_TYPES:
             raise wrong_field(name, f"the file must be one of {', '.join(IMAGE_TYPES)}")
         return _measured(reference.data, name)
@@ -62,18 +55,14 @@ def pixels_of(reference: Any, name: str) -> tuple[int, int] | None:
 
 
 def check_pixels(reference: Any, size: tuple[int, int], name: str) -> None:
-    """Looks whether an image is as large as the clip that begins with it [O7 Q1].
-
-    Raises:
-        RefusalError: it is not.
-    """
-    pixels = pixels_of(reference, name)
+    """Refuse an image that is not as large as the clip that begins with it [O7 Q1]."""
+    pixels = image_size(reference, name)
     if pixels not in (None, size):
         raise wrong_field(name, f"the image is {pixels[0]}x{pixels[1]}, but must be {size[0]}x{size[1]} as the clip")
 
 
 def _kind(reference: Any) -> Kind | None:
-    if isinstance(reference, Upload):
+    if isinstance(reference, UploadedFile):
         return "file"
     if isinstance(reference, dict):
         return "url_object" if set(reference) == {"image_url"} else "object"
@@ -115,8 +104,3 @@ def _measured(data: bytes, name: str) -> tuple[int, int]:
             return image.size
     except (OSError, Image.DecompressionBombError):
         raise wrong_field(name, "this is not an image") from None
-
-
-def _described(reference: Any) -> str:
-    kind = _kind(reference)
-    return type(reference).__name__ if kind is None else WANTED[kind]

@@ -2,52 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
 
 from pipelines.sandbox.vendors.refusals import wrong_field
+from pipelines.sandbox.vendors.tables import STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FieldRule:
     """Applies where all of `when` is so and, if any are named, one of the fields in `given` came."""
 
-    when: Mapping[str, Container[Any]] = field(default_factory=dict)  # field -> its values; defaults count
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # field -> its values; defaults count
     given: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()  # all of them
     needs_one: tuple[str, ...] = ()  # at least one of them
     refuses: tuple[str, ...] = ()
-    allows: Mapping[str, Container[Any]] = field(default_factory=dict)  # field -> what it may say here
+    allows: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # field -> what it may say here
 
 
 def check_rules(
-    rules: tuple[Rule, ...], sent: Mapping[str, Any], defaults: Mapping[str, Any], *, within: str = ""
+    rules: tuple[FieldRule, ...], sent: Mapping[str, Any], defaults: Mapping[str, Any], *, within: str = ""
 ) -> None:
-    """Holds an order against the rules that apply to it.
+    """Hold what was sent, and what other fields are taken to say, against the rules that apply.
 
-    Args:
-        rules: of this service.
-        sent: the fields that came.
-        defaults: what other fields are taken to say.
-        within: the name of the object that these fields are a part of, with its dot.
-
-    Raises:
-        RefusalError: it breaks one; the message names the field.
+    `within` names the object that these fields are a part of, with its dot.
     """
     values = {**defaults, **sent}
     for rule in rules:
-        if _applies(rule, sent, values):
+        is_given = not rule.given or any(name in sent for name in rule.given)
+        if is_given and all(values.get(name) in wanted for name, wanted in rule.when.items()):
             _check(rule, sent, values, within)
 
 
-def _applies(rule: Rule, sent: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    if rule.given and not any(name in sent for name in rule.given):
-        return False
-    return all(values.get(name) in wanted for name, wanted in rule.when.items())
-
-
-def _check(rule: Rule, sent: Mapping[str, Any], values: Mapping[str, Any], within: str) -> None:
+def _check(rule: FieldRule, sent: Mapping[str, Any], values: Mapping[str, Any], within: str) -> None:
     so = ", ".join([*(f"{name} {values[name]!r}" for name in rule.when), *(n for n in rule.given if n in sent)])
     with_it = f" with {so}" if so else ""
     for name in rule.needs:

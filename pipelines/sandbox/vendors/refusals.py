@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from pipelines.sandbox.http.wire import Answer, Header
+from pipelines.sandbox.http.wire import Header, VendorAnswer
 
 #: The code that goes with a status when nothing more special is known.
 ACE_CODES = {  # [A2 A9]
@@ -43,7 +43,7 @@ REQUEST_IDS: dict[str, tuple[bytes, ...]] = {  # headers that name a request; ot
 
 
 class RefusalError(Exception):
-    """The vendor says no. Nothing was stored, so nothing is billed."""
+    """The vendor says no. Nothing was stored, so nothing is billed. Whatever reads an order raises it."""
 
     def __init__(  # each is a part of some vendor's envelope
         self,
@@ -63,49 +63,35 @@ class RefusalError(Exception):
         self.retry_after = retry_after
         self.form = form
 
-    def answer(self, contract: str) -> Answer:
+    def answer(self, contract: str) -> VendorAnswer:
         """This refusal in the envelope of the contract."""
-        if self.form == "detail":
-            envelope = self._fal()
+        if self.form == "detail":  # what the queue and its webhooks say of a failure [Q6]
+            envelope: dict[str, Any] = {"detail": detail(self.message, self.code or "value_error", self.field)}
         elif contract == "sglang":  # as FastAPI has it [G1]
             envelope = {"detail": self.message}
+        elif contract != "acedata":
+            envelope = {"error": self._openai_error(contract)}
+        elif self.form == "x402":  # a challenge to pay another way [A4]
+            accepts = [{"scheme": "exact", "network": "base"}]
+            envelope = {"x402Version": 1, "error": self.message, "accepts": accepts}
         else:
-            envelope = self._ace() if contract == "acedata" else self._openai(contract)
-        headers: list[Header] = []
-        if self.retry_after is not None:
-            headers.append((b"retry-after", f"{self.retry_after:g}".encode()))
-        return Answer.of(envelope, self.status, *headers, *request_id(contract))
+            code = self.code or ACE_CODES.get(self.status, "api_error")
+            envelope = {**ace_error(code, self.message, self.form), "trace_id": str(uuid4())}
+        wait = () if self.retry_after is None else ((b"retry-after", f"{self.retry_after:g}".encode()),)
+        return VendorAnswer.of(envelope, self.status, *wait, *request_id(contract))
 
-    def _openai(self, contract: str) -> dict[str, Any]:
+    def _openai_error(self, contract: str) -> dict[str, Any] | str:
         """[O1]; Qiniu publishes no error body, its clients read `error.message` and `error.code` first [Q7 Q8].
 
         Two servers say the HTTP status again: vLLM as a number, LiteLLM as text.
         """
-        kind = "server_error" if self.status >= SERVER_ERRORS else "invalid_request_error"
-        usual: dict[str, Any] = {"vllm-omni": self.status, "litellm": str(self.status)}
-        code = self.code or usual.get(contract) or OPENAI_CODES.get(self.status, kind)
-        if code == "insufficient_quota":
-            kind = code
         if self.form == "string":
-            return {"error": self.message}
-        return {
-            "error": {
-                "message": self.message,
-                "type": OPENAI_TYPES.get(self.status, kind) if kind != code else kind,
-                "param": self.field,
-                "code": code,
-            }
-        }
-
-    def _fal(self) -> dict[str, Any]:
-        """What the queue and its webhooks say of a failure [Q6]."""
-        return {"detail": detail(self.message, self.code or "value_error", self.field)}
-
-    def _ace(self) -> dict[str, Any]:
-        if self.form == "x402":  # a challenge to pay another way [A4]
-            return {"x402Version": 1, "error": self.message, "accepts": [{"scheme": "exact", "network": "base"}]}
-        code = self.code or ACE_CODES.get(self.status, "api_error")
-        return {**ace_error(code, self.message, self.form), "trace_id": str(uuid4())}
+            return self.message
+        usual: dict[str, Any] = {"vllm-omni": self.status, "litellm": str(self.status)}
+        kind = "server_error" if self.status >= SERVER_ERRORS else "invalid_request_error"
+        code = self.code or usual.get(contract) or OPENAI_CODES.get(self.status, kind)
+        kind = code if code in ("insufficient_quota", kind) else OPENAI_TYPES.get(self.status, kind)
+        return {"message": self.message, "type": kind, "param": self.field, "code": code}
 
 
 def ace_error(code: str, message: str, form: str) -> dict[str, Any]:
@@ -134,3 +120,8 @@ def unknown_field(name: str) -> RefusalError:
 def wrong_field(name: str, what: str) -> RefusalError:
     """A field whose value the contract does not allow."""
     return RefusalError(400, f"Invalid value for '{name}': {what}.", field=name)
+
+
+def no_channel(model: str) -> RefusalError:
+    """A model that Qiniu does not have, or not for this account [Q8]."""
+    return RefusalError(400, f"no available channels for model {model}", field="model", code="model_not_found")

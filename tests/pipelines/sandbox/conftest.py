@@ -2,21 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
-from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 
+from pipelines.sandbox.http.server import serve_until_left
 from pipelines.sandbox.options import SandboxOptions
-from pipelines.sandbox.process import running_sandbox
+from pipelines.sandbox.process import SandboxAddress
 
-HOUSE = Path(__file__).parents[3]
 KEY = {"authorization": "Bearer somebody"}
 PATIENCE = 10.0
 
@@ -24,15 +23,40 @@ Start = Callable[..., AbstractContextManager[httpx.Client]]
 
 
 @contextmanager
+def _serving(options: SandboxOptions) -> Iterator[str]:
+    """The address of a sandbox in a thread of this process: it starts in no time, and clips are encoded once for all."""
+    opened: SimpleQueue[Any] = SimpleQueue()
+
+    def listening(address: SandboxAddress, leave: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        opened.put((address.url, lambda: loop.call_soon_threadsafe(leave)))
+
+    def work() -> None:
+        try:
+            asyncio.run(serve_until_left(options, listening))
+        except Exception as error:  # noqa: BLE001 - the thread that waits raises it
+            opened.put(error)
+
+    thread = Thread(target=work)
+    thread.start()
+    answer = opened.get()
+    if isinstance(answer, Exception):
+        raise answer
+    url, leave = answer
+    try:
+        yield url
+    finally:
+        leave()
+        thread.join()
+
+
+@contextmanager
 def started(**options: Any) -> Iterator[httpx.Client]:
-    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes"]
-    arguments = SandboxOptions(**{"latency": "0.05", **options}).arguments()
-    with subprocess.Popen([*command, *arguments], stdin=-1, stdout=-1, cwd=HOUSE) as process:
-        assert process.stdout is not None
-        address = json.loads(process.stdout.readline())
-        with httpx.Client(base_url=address["url"], headers=KEY, timeout=PATIENCE, trust_env=False) as client:
-            yield client
-        process.terminate()
+    with (
+        _serving(SandboxOptions(**{"latency": "0.05", **options})) as url,
+        httpx.Client(base_url=url, headers=KEY, timeout=PATIENCE, trust_env=False) as client,
+    ):
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +64,7 @@ def start() -> Start:
     return started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: the bill is read often, and should stay short
 def shared_client() -> Iterator[httpx.Client]:
     with started() as client:
         yield client
@@ -100,7 +124,9 @@ class Receiver:
     async def receive(self, reader, writer):
         """Takes one callback."""
         head = await reader.readuntil(b"\r\n\r\n")
-        length = int(next(line for line in head.split(b"\r\n") if line.startswith(b"content-length")).split()[1])
+        length = int(
+            next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")).split()[1]
+        )
         await self.arrived.put((head, await reader.readexactly(length)))
         writer.write(f"HTTP/1.1 {self.statuses.pop(0) if self.statuses else 204} Whatever\r\n\r\n".encode())
         writer.close()
@@ -117,17 +143,22 @@ async def _calling(*statuses, do=None, **options):
     receiver = Receiver(*statuses)
     server = await asyncio.start_server(receiver.receive, "127.0.0.1", 0)
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/c/token"
-    async with (
-        server,
-        running_sandbox(SandboxOptions(**{"latency": "0.1", "speed": 1_000_000, **options})) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.url, headers={"authorization": "Bearer k"}, timeout=PATIENCE) as client,
-    ):
-        if do is not None:
-            rules = [{"match": {"route": "callback"}, "do": do}]
-            (await client.post("/_sandbox/faults", json=rules)).raise_for_status()
-        yield client, receiver
+    with _serving(SandboxOptions(**{"latency": "0.1", "speed": 1_000_000, **options})) as url:
+        async with (
+            server,
+            httpx.AsyncClient(base_url=url, headers={"authorization": "Bearer k"}, timeout=PATIENCE) as client,
+        ):
+            if do is not None:
+                rules = [{"match": {"route": "callback"}, "do": do}]
+                (await client.post("/_sandbox/faults", json=rules)).raise_for_status()
+            yield client, receiver
 
 
 @pytest.fixture
 def calling():
     return _calling
+
+
+@pytest.fixture(scope="session")
+def serving():
+    return _serving

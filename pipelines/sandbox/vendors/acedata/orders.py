@@ -4,34 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict
 
 from pipelines.sandbox.callbacks.delivery import check_address
-from pipelines.sandbox.media.pixels import pixels
-from pipelines.sandbox.media.render import FRAMES_PER_SECOND
+from pipelines.sandbox.media.pixels import FRAMES_PER_SECOND, pixels
 from pipelines.sandbox.orders.bill import Purchase
-from pipelines.sandbox.orders.state import Wish
+from pipelines.sandbox.orders.state import ParsedOrder
 from pipelines.sandbox.requests.fields import Field, read_fields
-from pipelines.sandbox.requests.rules import Rule, check_rules
-from pipelines.sandbox.vendors.acedata.shapes import Shape
+from pipelines.sandbox.requests.rules import FieldRule, check_rules
+from pipelines.sandbox.vendors.acedata.shapes import AceShape
+from pipelines.sandbox.vendors.tables import STRICT
 
-TEXT = Field()
-WHOLE = Field("integer")
-FLAG = Field("boolean")
-URL = Field("image", kinds=("url",))  # whatever it points to: none is fetched
-URLS = Field("list", least=1, each=URL)
-#: An older README and the vendor's own tool take the image itself as well [A1 A5].
-IMAGES = Field("list", least=1, each=Field("image", kinds=("url", "data_url")))
-CALLBACK = {"callback_url": TEXT, "callback_secret": TEXT}  # the secret: by one revision of the documents [A8]
-COMMON = {**CALLBACK, "async": FLAG}
 AUTOMATIC_SECONDS = 5  # of a clip whose length is left to the model
-
-
-def choice(*allowed: str, required: bool = False) -> Field:
-    """A field that says one of these."""
-    return Field(allowed=allowed, required=required)
-
-
 #: The finished clip of the account that a field names by its id.
 FindClip = Callable[[str, str], Purchase]
 
@@ -40,13 +26,15 @@ FindClip = Callable[[str, str], Purchase]
 class Service:
     """One service, as far as it differs from another."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
     name: str
     fields: Mapping[str, Field]
-    spec: Shape
-    fixture: Shape | None = None  # as the vendor's own tests have it, where they differ from the specification
+    spec: AceShape
+    fixture: AceShape | None = None  # as the vendor's own tests have it, where they differ from the specification
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    rules: tuple[Rule, ...] = ()
-    item_rules: tuple[Rule, ...] = ()  # of each entry of `content`
+    rules: tuple[FieldRule, ...] = ()
+    item_rules: tuple[FieldRule, ...] = ()  # of each entry of `content`
     seconds: int | None = None  # of every clip; None: `duration` says it
     ratio: str = ""  # the field of the picture's shape; empty: there is none, as for the next two
     fineness: str = ""  # the field of its fineness
@@ -55,33 +43,21 @@ class Service:
     at_once: bool = False  # an order is never held until it is done
     ndjson: bool = False  # a held order may be answered line by line
     stages: tuple[str, ...] = ()  # words of an unfinished task, in their order; empty: it shows none
-    order: Callable[[Service, dict[str, Any], FindClip], Wish] = field(default_factory=lambda: order)
-
-    def shape(self, variant: str) -> Shape:
-        """The shape of its results by the specification, or by the vendor's tests."""
-        return self.fixture if variant == "fixture" and self.fixture is not None else self.spec
+    parse: Callable[[Service, dict[str, Any], FindClip], ParsedOrder] = field(default_factory=lambda: parse_ace_order)
 
 
-def order(service: Service, fields: dict[str, Any], find: FindClip) -> Wish:
-    """A valid order to a service.
-
-    Args:
-        service: to whom.
-        fields: as they were sent.
-        find: where an earlier clip is looked up.
-
-    Raises:
-        RefusalError: it is not valid; the message names the field.
-    """
+def parse_ace_order(service: Service, fields: dict[str, Any], find: FindClip) -> ParsedOrder:
+    """Read an order to a service; `find` looks an earlier clip up."""
     check_fields(service, fields)
     values = {**service.defaults, **fields}
     earlier = find(service.source, values[service.source]) if service.source in fields else None
     width, height = _pixels(service, values, earlier)
-    return Wish(
+    texts = (item["text"] for item in values.get("content", ()) if item["type"] == "text")
+    return ParsedOrder(
         contract="acedata",
         service=service.name,
         model=values.get("model", service.name),
-        prompt=_prompt(values),
+        prompt=str(values.get("prompt") or " ".join(texts)),
         seconds=_seconds(service, values, earlier),
         size=f"{width}x{height}",
         pixels=(width, height),
@@ -94,11 +70,7 @@ def order(service: Service, fields: dict[str, Any], find: FindClip) -> Wish:
 
 
 def check_fields(service: Service, fields: dict[str, Any]) -> None:
-    """Holds the fields of an order against a service, one by one and together.
-
-    Raises:
-        RefusalError: they do not fit; the message names the field.
-    """
+    """Hold the fields of an order against a service, one by one and together."""
     read_fields(service.fields, fields, form=False)
     if "callback_url" in fields:
         check_address("callback_url", fields["callback_url"])
@@ -120,15 +92,10 @@ def _pixels(service: Service, values: Mapping[str, Any], earlier: Purchase | Non
 
 
 def _seconds(service: Service, values: Mapping[str, Any], earlier: Purchase | None) -> float:
-    """Whether an extended clip is shown with what came before it is not documented; here it is not."""
+    """The length of a clip: an extended one shows only what is new, as nothing says whether the rest comes before it."""
     if earlier is not None and values.get("action") == "get1080p":
         return earlier.seconds
     if "frames" in values:  # they win [A4]
         return float(values["frames"] / FRAMES_PER_SECOND)
     seconds = service.seconds or values["duration"]
     return int(seconds if seconds > 0 else AUTOMATIC_SECONDS)
-
-
-def _prompt(values: Mapping[str, Any]) -> str:
-    texts = (item["text"] for item in values.get("content", ()) if item["type"] == "text")
-    return str(values.get("prompt") or " ".join(texts))

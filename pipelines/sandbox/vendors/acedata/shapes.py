@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ConfigDict
 
 from pipelines.sandbox.media.links import ace_link
-from pipelines.sandbox.media.render import FRAMES_PER_SECOND
+from pipelines.sandbox.media.pixels import FRAMES_PER_SECOND
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.state import derived_uuid
+from pipelines.sandbox.vendors.tables import STRICT
 
 Item = dict[str, Any]
 
@@ -33,41 +36,6 @@ class Shown:
         return {name: self.request[name] for name in names if name in self.request}
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Where a service puts a result, and its words for how it ended."""
-
-    wrap: Callable[[Item], Item]
-    item: Callable[[Shown], Item]
-    key: str | None = "state"  # None: the result has no word
-    done: str = "succeeded"
-    failed: str = "failed"
-    fails_in_words: bool = False  # a failure shows the word as well as an error
-
-    def document(self, shown: Shown, word: str) -> Item:
-        """The result with its word."""
-        return self.wrap({**self.item(shown), **({} if self.key is None else {self.key: word})})
-
-    def failure(self, shown: Shown) -> Item:
-        """What a failure shows besides its error."""
-        return self.document(shown, self.failed) if self.fails_in_words else {}
-
-
-def flat(item: Item) -> Item:
-    """Beside `success` and `task_id`."""
-    return item
-
-
-def listed(item: Item) -> Item:
-    """The only entry of `data`."""
-    return {"data": [item]}
-
-
-def single(item: Item) -> Item:
-    """`data` itself."""
-    return {"data": item}
-
-
 def sora(shown: Shown) -> Item:
     """[A1]."""
     return {"id": clip_id(shown.purchase), **shown.link("video_url")}
@@ -75,7 +43,8 @@ def sora(shown: Shown) -> Item:
 
 def veo(shown: Shown) -> Item:
     """[A5]: dates as text."""
-    dates = {"created_at": _text_date(shown.purchase.created), "complete_at": _text_date(shown.purchase.finished)}
+    moments = {"created_at": shown.purchase.created, "complete_at": shown.purchase.finished}
+    dates = {name: f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S}" for name, moment in moments.items()}
     return {"id": clip_id(shown.purchase), **shown.echo("image_urls"), **shown.link("video_url"), **dates}
 
 
@@ -86,9 +55,12 @@ def kling(shown: Shown) -> Item:
 
 def kling_fixture(shown: Shown) -> Item:
     """[A5]: the length as a number."""
-    echoed = shown.echo("start_image_url", "end_image_url", "prompt")
-    identity = {"video_id": clip_id(shown.purchase)}
-    return {**identity, **echoed, **shown.link("video_url"), "duration": shown.purchase.seconds}
+    return {
+        "video_id": clip_id(shown.purchase),
+        **shown.echo("start_image_url", "end_image_url", "prompt"),
+        **shown.link("video_url"),
+        "duration": shown.purchase.seconds,
+    }
 
 
 def luma(shown: Shown) -> Item:
@@ -108,9 +80,13 @@ def luma(shown: Shown) -> Item:
 
 def hailuo(shown: Shown) -> Item:
     """[A5]: the first image is echoed, as nothing if there was none."""
-    first = {"first_image_url": shown.request.get("first_image_url", "")}
-    told = {"model": shown.purchase.model, "prompt": shown.purchase.prompt}
-    return {"id": clip_id(shown.purchase), **told, **first, **shown.link("video_url")}
+    return {
+        "id": clip_id(shown.purchase),
+        "model": shown.purchase.model,
+        "prompt": shown.purchase.prompt,
+        "first_image_url": shown.request.get("first_image_url", ""),
+        **shown.link("video_url"),
+    }
 
 
 def seedance(shown: Shown) -> Item:
@@ -177,5 +153,29 @@ def clip_id(purchase: Purchase) -> str:
     return identity
 
 
-def _text_date(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S}"
+WRAPS: Mapping[str, Callable[[Item], Item]] = {
+    "flat": lambda item: item,  # beside `success` and `task_id`
+    "in_list": lambda item: {"data": [item]},
+    "in_object": lambda item: {"data": item},
+}
+ITEMS: Mapping[str, Callable[[Shown], Item]] = {
+    item.__name__: item for item in (sora, veo, kling, kling_fixture, luma, hailuo, seedance, happyhorse, maestro)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AceShape:
+    """Where a service puts a result, and its words for how it ended."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    wrap: Annotated[Callable[[Item], Item], BeforeValidator(WRAPS.__getitem__)]
+    item: Annotated[Callable[[Shown], Item], BeforeValidator(ITEMS.__getitem__)]
+    key: str | None = "state"  # None: the result has no word
+    done: str = "succeeded"
+    failed: str = "failed"
+    fails_in_words: bool = False  # a failure shows the word as well as an error
+
+    def document(self, shown: Shown, word: str) -> Item:
+        """The result with its word."""
+        return self.wrap({**self.item(shown), **({} if self.key is None else {self.key: word})})

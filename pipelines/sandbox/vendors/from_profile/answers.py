@@ -14,7 +14,7 @@ UNFINISHED = (Stage.INITIALIZING, Stage.QUEUED, Stage.IN_PROGRESS, Stage.DOWNLOA
 
 
 def words_of(profile: Profile, usual: Words) -> dict[Stage, str]:
-    """What a job says in each stage: the profile's own words first, all of those for an unfinished job in their order."""
+    """The words for each stage of a job: the profile's own words first, all of those for an unfinished job in their order."""
     own: dict[str, list[str]] = {}
     for word, phase in profile.words.items():
         own.setdefault(phase, []).append(word)
@@ -35,20 +35,18 @@ def put(document: dict[str, Any], path: str, values: Sequence[Any]) -> None:
     """
     name, _, rest = path.partition(".")
     key = name.removesuffix("[]")
+    is_list = name != key
     if not rest:
-        if name != key:
-            document[key] = list(values)
-        elif values:
-            document[key] = values[0]
+        if is_list or values:
+            document[key] = list(values) if is_list else values[0]
         return
-    if name == key:
-        inner = document.get(key)
-        document[key] = inner if isinstance(inner, dict) else {}
-        put(document[key], rest, values)
+    kind = list if is_list else dict
+    inner: Any = document[key] if isinstance(document.get(key), kind) else kind()
+    document[key] = inner
+    if not is_list:
+        put(inner, rest, values)
         return
-    items = document.get(key)
-    document[key] = items if isinstance(items, list) else []
     for place, value in enumerate(values):
-        if place == len(document[key]):
-            document[key].append({})
-        put(document[key][place], rest, [value])
+        if place == len(inner):
+            inner.append({})
+        put(inner[place], rest, [value])

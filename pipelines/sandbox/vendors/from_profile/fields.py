@@ -7,19 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds, Size
-from pipelines.sandbox.requests.fields import Field, Type
-from pipelines.sandbox.requests.forms import Upload
+from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds
+from pipelines.sandbox.requests.fields import JSON_TYPES, Field
+from pipelines.sandbox.requests.forms import UploadedFile
 from pipelines.sandbox.requests.references import Kind
 
-JSON_NAMES: dict[type, Type] = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    list: "list",
-    dict: "object",
-}
+JSON_NAMES = {types[-1]: name for name, types in JSON_TYPES.items()}
 
 
 def fields_of(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> dict[str, Field]:
@@ -28,14 +21,22 @@ def fields_of(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> dict[st
     if mode.model_field is not None:
         table[mode.model_field] = Field(allowed=() if profile.open_models else mode.models, required=True)
     if mode.prompt_style == "content":
-        table[mode.prompt_field] = Field("list", least=1, inside=_content_items(mode.images), required=True)
+        item = {
+            "type": Field(allowed=("text", "image_url") if mode.images.most else ("text",), required=True),
+            "text": Field(least=1),
+            "image_url": Field("object", inside={"url": Field("image", kinds=kinds_of(mode.images), required=True)}),
+            **({"role": Field(allowed=mode.images.roles)} if mode.images.roles else {}),
+        }
+        table[mode.prompt_field] = Field("list", least=1, inside=item, required=True)
     else:
         table[mode.prompt_field] = Field(least=1, required=not mode.prompt_optional)
         table |= _images(mode.images, given)
     if mode.seconds is not None:
         table[mode.seconds.field] = _seconds(mode.seconds, is_open=profile.open_models)
     if mode.size is not None:
-        table[mode.size.field] = _size(mode.size, is_open=profile.open_models)
+        sizes = [*map(re.escape, mode.size.allowed), r"[1-9]\d{1,3}x[1-9]\d{1,3}"]
+        is_open = mode.size.any_pixels or profile.open_models
+        table[mode.size.field] = Field(pattern="|".join(sizes)) if is_open else Field(allowed=mode.size.allowed)
     if mode.orientation is not None:
         table[mode.orientation.field] = Field(allowed=tuple(mode.orientation.values.values()))
     if mode.character:
@@ -56,18 +57,12 @@ def _seconds(rule: Seconds, *, is_open: bool) -> Field:
     return Field(allowed=tuple(f"{length}{rule.suffix}" for length in lengths))
 
 
-def _size(rule: Size, *, is_open: bool) -> Field:
-    if not (rule.any_pixels or is_open):
-        return Field(allowed=rule.allowed)
-    return Field(pattern="|".join([*map(re.escape, rule.allowed), r"[1-9]\d{1,3}x[1-9]\d{1,3}"]))
-
-
 def _images(rule: Images, given: Mapping[str, Any]) -> dict[str, Field]:
     """How reference images may come: a file in a form, or else in the style of the profile."""
     if not rule.most:
         return {}
     required, file = rule.least > 0, rule.file_field or rule.field
-    if rule.forms == ("file",) or ("file" in rule.forms and isinstance(given.get(file), Upload)):
+    if rule.forms == ("file",) or ("file" in rule.forms and isinstance(given.get(file), UploadedFile)):
         return {file: Field("image", kinds=("file",), required=required)}
     image = Field("image", kinds=kinds_of(rule), required=True)
     if rule.style == "each":
@@ -76,7 +71,7 @@ def _images(rule: Images, given: Mapping[str, Any]) -> dict[str, Field]:
     if rule.style == "list":
         return {rule.field: Field("list", least=rule.least, most=rule.most, each=image, required=required)}
     if rule.style == "frames":
-        frame = {rule.item_field: image, **_role("type", rule)}
+        frame = {rule.item_field: image, **({"type": Field(allowed=rule.roles, required=True)} if rule.roles else {})}
         return {rule.field: Field("list", least=rule.least, most=rule.most, inside=frame, required=required)}
     if rule.style == "url":
         return {rule.field: replace(image, required=required)}
@@ -86,20 +81,6 @@ def _images(rule: Images, given: Mapping[str, Any]) -> dict[str, Field]:
 def kinds_of(rule: Images) -> tuple[Kind, ...]:
     """The forms of an image that is no file."""
     return tuple(form for form in rule.forms if form != "file")
-
-
-def _role(name: str, rule: Images) -> dict[str, Field]:
-    return {name: Field(allowed=rule.roles, required=True)} if rule.roles else {}
-
-
-def _content_items(rule: Images) -> dict[str, Field]:
-    image = Field("image", kinds=kinds_of(rule), required=True)
-    return {
-        "type": Field(allowed=("text", "image_url") if rule.most else ("text",), required=True),
-        "text": Field(least=1),
-        "image_url": Field("object", inside={"url": image}),
-        **({"role": Field(allowed=rule.roles)} if rule.roles else {}),
-    }
 
 
 def _parameter(rule: Parameter) -> Field:

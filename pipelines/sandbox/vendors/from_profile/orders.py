@@ -6,45 +6,39 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipelines.core.job import Order
 from pipelines.providers.profile.model import Images, Mode, Parameter, Profile
 from pipelines.sandbox.media.pixels import pixels
 from pipelines.sandbox.orders.bill import Purchase
-from pipelines.sandbox.orders.state import Wish
+from pipelines.sandbox.orders.state import ParsedOrder
 from pipelines.sandbox.requests.fields import Field, read_fields
 from pipelines.sandbox.requests.references import check_pixels
 from pipelines.sandbox.vendors.from_profile.fields import exactly, fields_of
 from pipelines.sandbox.vendors.openai.orders import parsed_size
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 
+Fields = Mapping[str, Any]
 SHAPES = {"landscape": "16:9", "portrait": "9:16", "square": "1:1"}
 USUAL_SECONDS = 5  # of a clip whose length the server decides
 
 
-def order(profile: Profile, modes: Iterable[Mode], given: Mapping[str, Any], *, form: bool) -> Wish:
-    """A valid order in the first of these modes that it fits.
-
-    Raises:
-        RefusalError: it fits none; the message is that of the mode that it comes nearest to.
-    """
+def parse_profile_order(profile: Profile, modes: Iterable[Mode], given: Fields, *, form: bool) -> ParsedOrder:
+    """A valid order in the first of these modes that it fits."""
     refusals: list[RefusalError] = []
     for mode in sorted(modes, key=lambda mode: _strangeness(profile, mode, given)):
         try:
             fields = _read(mode, fields_of(profile, mode, given), given, form=form)
-            return _wish(profile, mode, fields, given)
+            return _parsed(profile, mode, fields, given)
         except RefusalError as refusal:
             refusals.append(refusal)
     raise refusals[0]
 
 
-def remix(profile: Profile, mode: Mode, source: Purchase, given: Mapping[str, Any], *, form: bool) -> Wish:
-    """A valid order of a clip after another one.
-
-    Raises:
-        RefusalError: the profile's remix takes something else.
-    """
+def parse_profile_remix(profile: Profile, mode: Mode, source: Purchase, given: Fields, *, form: bool) -> ParsedOrder:
+    """A valid order of a clip after another one."""
     assert mode.remix is not None
     fixed = profile.fixed | mode.remix.fixed if not mode.remix.only_prompt else mode.remix.fixed
     if mode.remix.only_prompt:
@@ -56,23 +50,19 @@ def remix(profile: Profile, mode: Mode, source: Purchase, given: Mapping[str, An
         table[mode.remix.field] = Field(required=True)
     fields = _read(mode, table, given, form=form)
     if not mode.remix.only_prompt:
-        return _wish(profile, mode, fields, given, remixed_from=source.id)
-    return Wish(
+        return _parsed(profile, mode, fields, given, source.id)
+    return ParsedOrder.remix(
+        source,
+        _checked_prompt(profile, mode, fields),
         contract=profile.name,
-        model=source.model,
-        prompt=_checked_prompt(profile, mode, fields),
-        seconds=source.seconds,
-        size=source.size,
-        pixels=(source.width, source.height),
         fields={**given, "remix_of": source.id},
-        remixed_from=source.id,
         service=mode.name,
         price=source.price,
         usual_s=_usual_s(profile, mode, source.seconds),
     )
 
 
-def _strangeness(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> int:
+def _strangeness(profile: Profile, mode: Mode, given: Fields) -> int:
     """How much speaks against a mode, at a glance: unknown fields, other fixed values, another mode's model."""
     known, fixed = fields_of(profile, mode, given), profile.fixed | mode.fixed
     unknown = sum(name not in known for name in given)
@@ -80,7 +70,7 @@ def _strangeness(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> int:
     return unknown + other + (mode.model_field is not None and given.get(mode.model_field) not in mode.models)
 
 
-def _read(mode: Mode, table: Mapping[str, Field], given: Mapping[str, Any], *, form: bool) -> dict[str, Any]:
+def _read(mode: Mode, table: Mapping[str, Field], given: Fields, *, form: bool) -> dict[str, Any]:
     given = dict(given)
     name = mode.images.field
     if mode.images.style == "object_text" and not form and name in given:
@@ -93,36 +83,21 @@ def _read(mode: Mode, table: Mapping[str, Field], given: Mapping[str, Any], *, f
     return read_fields(table, given, form=form)
 
 
-def _wish(
-    profile: Profile,
-    mode: Mode,
-    fields: Mapping[str, Any],
-    given: Mapping[str, Any],
-    *,
-    remixed_from: str | None = None,
-) -> Wish:
+def _parsed(
+    profile: Profile, mode: Mode, fields: Fields, given: Fields, remixed_from: str | None = None
+) -> ParsedOrder:
     model = fields.get(mode.model_field or "", mode.default_model or mode.models[0])
     prompt, first_image = _prompt_and_image(profile, mode, fields)
-    seconds = _length(mode, fields)
+    seconds = USUAL_SECONDS
+    if mode.seconds is not None:
+        value = fields.get(mode.seconds.field, mode.seconds.default)
+        seconds = int(str(value).removesuffix(mode.seconds.suffix))
     size = fields.get(mode.size.field, mode.size.default) if mode.size is not None else ""
     _check_models(mode, model, seconds, size, fields)
     frame = _frame(mode, size, fields)
     if mode.images.must_match_size and first_image is not None:
         check_pixels(first_image, frame, mode.images.field)
-    extra = {rule.field or name: fields.get(rule.field or name) for name, rule in mode.parameters.items()}
-    asked = Order(
-        provider=profile.name,
-        mode=mode.name,
-        model=model,
-        prompt=prompt,
-        seconds=seconds,
-        size=size or None,
-        extra={name: value for name, value in extra.items() if value is not None},
-    )
-    clips = math.prod(fields.get(rule.field or name, rule.default or 1) for name, rule in _counters(mode))
-    row = profile.price_of(asked)
-    each = 0.0 if row is None else float(row.amount) * (seconds if row.per == "second" else 1)
-    return Wish(
+    parsed = ParsedOrder(
         contract=profile.name,
         model=model,
         prompt=prompt,
@@ -133,17 +108,32 @@ def _wish(
         callback_url=fields.get(profile.callback_field_of(mode.name) or ""),
         remixed_from=remixed_from,
         service=mode.name,
-        clips=clips,
-        price=each * clips,
         usual_s=_usual_s(profile, mode, seconds),
     )
+    extra = {rule.field or name: fields.get(rule.field or name) for name, rule in mode.parameters.items()}
+    return _priced(profile, mode, parsed, {name: value for name, value in extra.items() if value is not None})
 
 
-def _counters(mode: Mode) -> list[tuple[str, Parameter]]:
-    return [(name, rule) for name, rule in mode.parameters.items() if rule.multiplies_price]
+def _priced(profile: Profile, mode: Mode, parsed: ParsedOrder, extra: dict[str, Any]) -> ParsedOrder:
+    """The order with the number of its clips, and the price that the profile has for it."""
+    size, seconds = parsed.size or None, int(parsed.seconds)
+    asked = Order(
+        provider=profile.name,
+        mode=mode.name,
+        model=parsed.model,
+        prompt=parsed.prompt,
+        seconds=seconds,
+        size=size,
+        extra=extra,
+    )
+    counters = [(rule.field or name, rule) for name, rule in mode.parameters.items() if rule.multiplies_price]
+    clips = math.prod(extra.get(name, rule.default or 1) for name, rule in counters)
+    row = profile.price_of(asked)
+    each = 0.0 if row is None else float(row.amount) * (seconds if row.per == "second" else 1)
+    return replace(parsed, clips=clips, price=each * clips)
 
 
-def _prompt_and_image(profile: Profile, mode: Mode, fields: Mapping[str, Any]) -> tuple[str, Any]:
+def _prompt_and_image(profile: Profile, mode: Mode, fields: Fields) -> tuple[str, Any]:
     """The prompt, and the first image if there is one."""
     if mode.prompt_style == "text":
         return _checked_prompt(profile, mode, fields), _first_image(mode.images, fields)
@@ -157,7 +147,7 @@ def _prompt_and_image(profile: Profile, mode: Mode, fields: Mapping[str, Any]) -
     return " ".join(texts), images[0] if images else None
 
 
-def _first_image(rule: Images, fields: Mapping[str, Any]) -> Any:
+def _first_image(rule: Images, fields: Fields) -> Any:
     for name in (rule.file_field or rule.field, rule.field, *rule.fields):
         value = fields.get(name)
         if isinstance(value, list) and value:
@@ -169,7 +159,7 @@ def _first_image(rule: Images, fields: Mapping[str, Any]) -> Any:
     return None
 
 
-def _checked_prompt(profile: Profile, mode: Mode, fields: Mapping[str, Any]) -> str:
+def _checked_prompt(profile: Profile, mode: Mode, fields: Fields) -> str:
     prompt: str = fields.get(mode.prompt_field, "")
     measures = {
         "characters": len(prompt),
@@ -182,14 +172,7 @@ def _checked_prompt(profile: Profile, mode: Mode, fields: Mapping[str, Any]) -> 
     return prompt
 
 
-def _length(mode: Mode, fields: Mapping[str, Any]) -> int:
-    if mode.seconds is None:
-        return USUAL_SECONDS
-    value = fields.get(mode.seconds.field, mode.seconds.default)
-    return int(str(value).removesuffix(mode.seconds.suffix))
-
-
-def _check_models(mode: Mode, model: str, seconds: int, size: str, fields: Mapping[str, Any]) -> None:
+def _check_models(mode: Mode, model: str, seconds: int, size: str, fields: Fields) -> None:
     """What only some of a mode's models take."""
     if mode.seconds is not None and model not in mode.seconds.only.get(seconds, (model,)):
         raise wrong_field(mode.seconds.field, f"{model} does not make {seconds} seconds")
@@ -205,7 +188,7 @@ def _check_models(mode: Mode, model: str, seconds: int, size: str, fields: Mappi
             _check_company(mode, field, rule, fields)
 
 
-def _check_company(mode: Mode, field: str, rule: Parameter, fields: Mapping[str, Any]) -> None:
+def _check_company(mode: Mode, field: str, rule: Parameter, fields: Fields) -> None:
     """What a parameter needs beside it, and what it does not go with."""
     values = {name: fields.get(other.field or name) for name, other in mode.parameters.items()}
     for name, wanted in rule.needs.items():
@@ -216,7 +199,7 @@ def _check_company(mode: Mode, field: str, rule: Parameter, fields: Mapping[str,
             raise wrong_field(field, f"it does not go with {name}")
 
 
-def _frame(mode: Mode, size: str, fields: Mapping[str, Any]) -> tuple[int, int]:
+def _frame(mode: Mode, size: str, fields: Fields) -> tuple[int, int]:
     """Width and height, as far as an order says anything about them."""
     if re.fullmatch(r"[1-9]\d*x[1-9]\d*", size):
         return parsed_size(size)

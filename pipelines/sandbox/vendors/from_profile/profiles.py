@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipelines.providers.profile.model import Profile
 
-HOUR = 3_600.0
-
 
 def profiles_in(files: Sequence[Path]) -> tuple[Profile, ...]:
-    """The profiles in these files.
-
-    Raises:
-        ValueError: one of the files holds none; the message says why.
-    """
+    """The profiles in these files. A ValueError says which of them holds none, and why."""
     if not files:
         return ()
     from pipelines.core.errors import ProfileError  # noqa: PLC0415 - only for those who have profiles
@@ -30,9 +24,3 @@ def profiles_in(files: Sequence[Path]) -> tuple[Profile, ...]:
     wanted = {path.resolve() for path in files}
     names = [name for name, path in found.files.items() if path.resolve() in wanted]
     return tuple(found.profiles[name] for name in names)
-
-
-def lifetimes_of(profiles: Sequence[Profile]) -> dict[str, float]:
-    """Seconds that a file of each can be had, where the profile says it."""
-    hours = {profile.name: profile.timing.link_lifetime_hours for profile in profiles}
-    return {name: known * HOUR for name, known in hours.items() if known is not None}

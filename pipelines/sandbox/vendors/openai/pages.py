@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipelines.sandbox.orders.bill import Purchase
@@ -12,53 +12,33 @@ from pipelines.sandbox.vendors.refusals import wrong_field
 MOST_LISTED = 100
 USUAL = 20
 
+Show = Callable[[Purchase], dict[str, Any]]
 
-def page_of(bought: Sequence[Purchase], query: Mapping[str, str]) -> tuple[list[Purchase], bool]:
-    """One page of OpenAI's list, and whether another follows [O2].
 
-    Args:
-        bought: the oldest first.
-        query: `limit`, `order` and `after`.
-
-    Raises:
-        RefusalError: the query asks for something else.
-    """
+def full_page(bought: Sequence[Purchase], query: Mapping[str, str], show: Show) -> dict[str, Any]:
+    """OpenAI's list object [O2]: one page of what was bought, which comes the oldest first."""
     limit = _limit(query, least=0)
     limit = USUAL if limit is None else limit
     direction = query.get("order", "desc")
     if direction not in ("asc", "desc"):
         raise wrong_field("order", "expected asc or desc")
-    own = list(bought) if direction == "asc" else list(reversed(bought))
-    if "after" in query:
-        rest = _after(own, query["after"])
-        if rest is None:
-            raise wrong_field("after", "there is no such video")
-        own = rest
-    return own[:limit], len(own) > limit
-
-
-def bare_page_of(bought: Sequence[Purchase], query: Mapping[str, str]) -> list[Purchase]:
-    """SGLang's list: everything at once unless a limit is given, and odd values are forgiven [G1].
-
-    Raises:
-        RefusalError: the limit is no number from 1 to 100.
-    """
-    own = list(bought) if query.get("order", "").lower() == "asc" else list(reversed(bought))
-    if "after" in query:
-        own = _after(own, query["after"]) or []
-    limit = _limit(query, least=1)
-    return own if limit is None else own[:limit]
-
-
-def envelope(videos: list[dict[str, Any]], purchases: Sequence[Purchase], *, has_more: bool) -> dict[str, Any]:
-    """The full list object [O2]."""
+    rest = _after(bought if direction == "asc" else bought[::-1], query)
+    if rest is None:
+        raise wrong_field("after", "there is no such video")
+    page = rest[:limit]
     return {
         "object": "list",
-        "data": videos,
-        "first_id": purchases[0].id if purchases else None,
-        "last_id": purchases[-1].id if purchases else None,
-        "has_more": has_more,
+        "data": [show(purchase) for purchase in page],
+        "first_id": page[0].id if page else None,
+        "last_id": page[-1].id if page else None,
+        "has_more": len(rest) > limit,
     }
+
+
+def bare_page(bought: Sequence[Purchase], query: Mapping[str, str], show: Show) -> dict[str, Any]:
+    """SGLang's list: everything at once unless a limit is given, and odd values are forgiven [G1]."""
+    own = _after(bought if query.get("order", "").lower() == "asc" else bought[::-1], query) or ()
+    return {"object": "list", "data": [show(purchase) for purchase in own[: _limit(query, least=1)]]}
 
 
 def _limit(query: Mapping[str, str], *, least: int) -> int | None:
@@ -70,8 +50,9 @@ def _limit(query: Mapping[str, str], *, least: int) -> int | None:
     return int(text)
 
 
-def _after(own: Sequence[Purchase], identifier: str) -> list[Purchase] | None:
-    for place, purchase in enumerate(own):
-        if purchase.id == identifier:
-            return list(own[place + 1 :])
-    return None
+def _after(own: Sequence[Purchase], query: Mapping[str, str]) -> Sequence[Purchase] | None:
+    """What follows the video that the query names; None if there is no such video."""
+    if "after" not in query:
+        return own
+    places = [place for place, purchase in enumerate(own) if purchase.id == query["after"]]
+    return own[places[0] + 1 :] if places else None

@@ -25,12 +25,12 @@ class Sight:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its time is over, well or badly."""
+        """Tell whether its time is over, well or badly."""
         return self.now >= self.purchase.finished
 
     @property
     def is_done(self) -> bool:
-        """Whether it ended well."""
+        """Tell whether it ended well."""
         return self.is_finished and self.purchase.succeeds
 
     @property
@@ -44,17 +44,6 @@ class Sight:
         return int(share_done(self.purchase, self.now) * 100) if self.is_done or not self.is_finished else 0
 
     @property
-    def completed_at(self) -> int | None:
-        """When it ended well."""
-        return int(self.purchase.finished) if self.is_done else None
-
-    @property
-    def expires_at(self) -> int | None:
-        """When its file goes, if it ever does."""
-        done = self.completed_at
-        return None if done is None or math.isinf(self.lifetime) else int(done + self.lifetime)
-
-    @property
     def error(self) -> dict[str, Any] | None:
         """Why it ended badly."""
         if self.is_done or not self.is_finished:
@@ -63,12 +52,13 @@ class Sight:
         return {"code": outcome, "message": MESSAGES.get(outcome, f"The job ended: {outcome}.")}
 
 
-Shape = Callable[[Sight], dict[str, Any]]
+VideoShape = Callable[[Sight], dict[str, Any]]
 
 
 def openai_video(sight: Sight) -> dict[str, Any]:
     """Every key, null where there is nothing yet [O1 O2]."""
     purchase = sight.purchase
+    done = int(purchase.finished) if sight.is_done else None
     return {
         "id": purchase.id,
         "object": "video",
@@ -76,8 +66,8 @@ def openai_video(sight: Sight) -> dict[str, Any]:
         "status": sight.word,
         "progress": sight.progress,
         "created_at": int(purchase.created),
-        "completed_at": sight.completed_at,
-        "expires_at": sight.expires_at,
+        "completed_at": done,
+        "expires_at": None if done is None or math.isinf(sight.lifetime) else int(done + sight.lifetime),
         "prompt": purchase.prompt,
         "size": purchase.size,
         "seconds": sight.seconds,
@@ -88,49 +78,27 @@ def openai_video(sight: Sight) -> dict[str, Any]:
 
 def qiniu_video(sight: Sight) -> dict[str, Any]:
     """The samples of [Q1]: keys come and go with the state; length and size are missing midway."""
-    purchase = sight.purchase
-    document: dict[str, Any] = {
-        "id": purchase.id,
-        "object": "video",
-        "model": purchase.model,
-        "status": sight.word,
-        "created_at": int(purchase.created),
-    }
-    if stage_of(purchase, sight.now) is not Stage.IN_PROGRESS:
-        document |= {"seconds": sight.seconds, "size": purchase.size}
+    names = ["id", "object", "model", "status", "created_at"]
+    if stage_of(sight.purchase, sight.now) is not Stage.IN_PROGRESS:
+        names += ["seconds", "size"]
+    document = {name: value for name, value in openai_video(sight).items() if name in names}
     if sight.is_finished:
-        document["completed_at"] = int(purchase.finished)
-    if purchase.remixed_from is not None:
-        document["remixed_from_video_id"] = purchase.remixed_from
-    if sight.error is not None:
-        document["error"] = sight.error
-    return document
+        document["completed_at"] = int(sight.purchase.finished)
+    optional = {"remixed_from_video_id": sight.purchase.remixed_from, "error": sight.error}
+    return document | {name: value for name, value in optional.items() if value is not None}
 
 
 def litellm_video(sight: Sight) -> dict[str, Any]:
     """Nearly all is optional: absent while the job runs, or null when the provider behind did not say [L1]."""
     purchase = sight.purchase
-    document: dict[str, Any] = {
-        "id": purchase.id,
-        "object": "video",
-        "status": sight.word,
-        "model": None,
-        "progress": None,
-        "error": sight.error,
-        "usage": {"duration_seconds": float(purchase.seconds)},
-    }
-    if sight.is_finished:
-        document |= {
-            "created_at": int(purchase.created),
-            "completed_at": sight.completed_at,
-            "expires_at": sight.expires_at,
-            "model": purchase.model,
-            "progress": sight.progress,
-            "seconds": sight.seconds,
-            "size": None,
-        }
-    if purchase.remixed_from is not None:
-        document["remixed_from_video_id"] = purchase.remixed_from
+    document = openai_video(sight) | {"usage": {"duration_seconds": float(purchase.seconds)}, "size": None}
+    del document["prompt"]
+    if not sight.is_finished:
+        for name in ("created_at", "completed_at", "expires_at", "seconds", "size"):
+            del document[name]
+        document |= {"model": None, "progress": None}
+    if purchase.remixed_from is None:
+        del document["remixed_from_video_id"]
     return document
 
 
@@ -164,42 +132,20 @@ def vllm_video(sight: Sight) -> dict[str, Any]:
 
 def sglang_video(sight: Sight) -> dict[str, Any]:
     """No prompt; progress is 0 or 100; `error` is a message alone [G1 G2]."""
-    purchase, error = sight.purchase, sight.error
-    return {
-        "id": purchase.id,
-        "object": "video",
-        "model": purchase.model,
-        "status": sight.word,
+    document = openai_video(sight) | {
         "progress": 100 if sight.is_done else 0,
-        "created_at": int(purchase.created),
-        "size": purchase.size,
-        "seconds": sight.seconds,
         "quality": "standard",
         "url": None,
         "remixed_from_video_id": None,
-        "completed_at": sight.completed_at,
         "expires_at": None,
-        "error": None if error is None else {"message": error["message"]},
-        "file_path": f"outputs/{purchase.id}.mp4",
+        "error": None if sight.error is None else {"message": sight.error["message"]},
+        "file_path": f"outputs/{sight.purchase.id}.mp4",
     }
+    del document["prompt"]
+    return document
 
 
 def new_api_video(sight: Sight) -> dict[str, Any]:
-    """What is empty is left out; the id stands there twice [N2]."""
-    purchase = sight.purchase
-    document: dict[str, Any] = {
-        "id": purchase.id,
-        "task_id": purchase.id,
-        "object": "video",
-        "model": purchase.model,
-        "status": sight.word,
-        "progress": sight.progress,
-        "created_at": int(purchase.created),
-        "completed_at": sight.completed_at,
-        "expires_at": sight.expires_at,
-        "seconds": sight.seconds,
-        "size": purchase.size,
-        "remixed_from_video_id": purchase.remixed_from,
-        "error": sight.error,
-    }
+    """What is empty is left out, and the prompt; the id stands there twice [N2]."""
+    document = openai_video(sight) | {"task_id": sight.purchase.id, "prompt": None}
     return {name: value for name, value in document.items() if value is not None}

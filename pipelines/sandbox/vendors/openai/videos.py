@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pipelines.sandbox.faults.scripts import Effect
-from pipelines.sandbox.http.wire import Answer, Handler, Header, Row, Visit
+from pipelines.sandbox.http.wire import ApiRoute, Handler, Header, VendorAnswer, Visit
+from pipelines.sandbox.media.files import download, file_answer
 from pipelines.sandbox.media.links import expiry, qiniu_link
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
-from pipelines.sandbox.orders.state import Desk, Wish
-from pipelines.sandbox.requests.forms import any_fields, is_form
-from pipelines.sandbox.vendors.openai.content import content
-from pipelines.sandbox.vendors.openai.dialects import Dialect
-from pipelines.sandbox.vendors.openai.orders import check_encoding, order, remix_prompt
-from pipelines.sandbox.vendors.openai.pages import bare_page_of, envelope, page_of
-from pipelines.sandbox.vendors.openai.shapes import Shape, Sight
+from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
+from pipelines.sandbox.requests.fields import read_fields
+from pipelines.sandbox.requests.forms import any_fields, is_multipart
+from pipelines.sandbox.vendors.openai.dialects import ContentRules, ServerDialect
+from pipelines.sandbox.vendors.openai.orders import check_encoding, parse_openai_order, prompt_field
+from pipelines.sandbox.vendors.openai.pages import bare_page, full_page
+from pipelines.sandbox.vendors.openai.shapes import Sight, VideoShape
 from pipelines.sandbox.vendors.refusals import RefusalError, request_id, wrong_field
 
 POLLS = 40  # that a job is worth, by the header that says when to ask again
+VARIANTS = {"thumbnail": "webp", "spritesheet": "jpeg"}  # [O7]
 LONGEST_POLL_MS = 10_000  # [O7]: the guide asks every 10 to 20 s
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIVideos:
+class OpenAIEndpoints:
     """The handlers of one dialect."""
 
-    desk: Desk
-    dialect: Dialect
+    state: SandboxState
+    dialect: ServerDialect
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ApiRoute]:
         """What this dialect serves, the most asked first."""
         dialect = self.dialect
-        rows: list[tuple[bool, Row]] = [
+        rows: list[tuple[bool, ApiRoute]] = [
             (True, ("GET", "/videos/{id}", "status", self.retrieve)),
             (True, ("POST", "/videos", "submit", self.create)),
             (dialect.content is not None, ("GET", "/videos/{id}/content", "download", self.content)),
@@ -48,60 +51,42 @@ class OpenAIVideos:
             if served
         ]
 
-    async def create(self, visit: Visit) -> Answer:
+    async def create(self, visit: Visit) -> VendorAnswer:
         """`POST /videos`: sells a clip."""
-        return self._sold(visit, order(self.dialect, any_fields(visit), form=is_form(visit)))
+        return self._sold(visit, parse_openai_order(self.dialect, await any_fields(visit), form=is_multipart(visit)))
 
-    async def remix(self, visit: Visit) -> Answer:
+    async def remix(self, visit: Visit) -> VendorAnswer:
         """`POST /videos/{id}/remix`: a clip like another one, with a new prompt."""
         source = self._own(visit)
-        fields = any_fields(visit)
-        check_encoding(self.dialect.encoding, fields, form=is_form(visit))
-        prompt = remix_prompt(self.dialect, fields, form=is_form(visit))
+        fields = await any_fields(visit)
+        check_encoding(self.dialect.encoding, fields, form=is_multipart(visit))
+        table = {"prompt": prompt_field(self.dialect.prompt_most)}  # its only field [O1 Q1]
+        prompt = read_fields(table, fields, form=is_multipart(visit))["prompt"]
         if stage_of(source, visit.now) is not Stage.COMPLETED:
             raise RefusalError(400, f"Video {source.id} is not completed.", field="video_id")
-        wish = Wish(
-            contract=source.contract,
-            model=source.model,
-            prompt=prompt,
-            seconds=source.seconds,
-            size=source.size,
-            pixels=(source.width, source.height),
-            fields={"prompt": prompt, "remix_of": source.id},
-            remixed_from=source.id,
-        )
-        return self._sold(visit, wish)
+        return self._sold(visit, ParsedOrder.remix(source, prompt))
 
-    async def retrieve(self, visit: Visit) -> Answer:
+    async def retrieve(self, visit: Visit) -> VendorAnswer:
         """`GET /videos/{id}`."""
         return self._shown(visit, self._own(visit), self.dialect.status or self.dialect.shape)
 
-    async def content(self, visit: Visit) -> Answer:
+    async def content(self, visit: Visit) -> VendorAnswer:
         """`GET /videos/{id}/content`: the file itself, with the key."""
         assert self.dialect.content is not None
         purchase = self._own(visit)
         word = self.dialect.words[stage_of(purchase, visit.now)]
-        return await content(self.desk, visit, purchase, self.dialect.content, word)
+        return await content_of(self.state, visit, purchase, self.dialect.content, word)
 
-    async def page(self, visit: Visit) -> Answer:
+    async def page(self, visit: Visit) -> VendorAnswer:
         """`GET /videos`: what the account bought, newest first."""
         query, needed = visit.query, self.dialect.list_needs
         if needed is not None and not (query.get(needed) or visit.header(needed.replace("_", "-").encode())):
             raise wrong_field(needed, "it is required, as a parameter or as a header")
-        bill, shape = self.desk.bill, self.dialect.shape
-        bought = [
-            purchase
-            for purchase in bill.by_account[visit.account]
-            if bill.find(purchase.id, self.dialect.contract, visit.account) is not None
-        ]
-        if self.dialect.listing == "bare":
-            videos = [self._document(visit, purchase, shape) for purchase in bare_page_of(bought, query)]
-            return Answer.of({"object": "list", "data": videos})
-        purchases, has_more = page_of(bought, query)
-        videos = [self._document(visit, purchase, shape) for purchase in purchases]
-        return Answer.of(envelope(videos, purchases, has_more=has_more))
+        page = bare_page if self.dialect.listing == "bare" else full_page
+        bought = self.state.bill.bought(visit.account, self.dialect.contract)
+        return VendorAnswer.of(page(bought, query, partial(self._document, visit, shape=self.dialect.shape)))
 
-    async def delete(self, visit: Visit) -> Answer:
+    async def delete(self, visit: Visit) -> VendorAnswer:
         """`DELETE /videos/{id}`: the bill keeps its line."""
         purchase = self._own(visit)
         if self.dialect.deletion == "finished" and visit.now < purchase.finished:
@@ -109,61 +94,79 @@ class OpenAIVideos:
         document = {"id": purchase.id, "object": "video.deleted", "deleted": True}
         if self.dialect.deletion == "shown":
             document = {**self._document(visit, purchase, self.dialect.shape), "status": "deleted"}
-        self.desk.bill.delete(purchase.id, visit.now)
-        return Answer.of(document)
+        self.state.bill.delete(purchase.id, visit.now)
+        return VendorAnswer.of(document)
 
     def _own(self, visit: Visit) -> Purchase:
-        identifier = visit.named["id"]
-        purchase = self.desk.bill.find(identifier, self.dialect.contract, None) or self._by_alias(visit, identifier)
+        identifier, bill, alias = visit.named["id"], self.state.bill, self.dialect.alias
+        purchase = bill.find(identifier, self.dialect.contract, None)
+        if purchase is None and alias is not None:
+            bought = bill.bought(visit.account, self.dialect.contract)
+            purchase = next((purchase for purchase in bought if alias(purchase.id) == identifier), None)
         if purchase is None or (purchase.account != visit.account and self.dialect.foreign == 404):  # noqa: PLR2004 - HTTP
             raise RefusalError(404, f"Video with id '{identifier}' not found.", field="video_id")
         if purchase.account != visit.account:
             raise RefusalError(self.dialect.foreign, "This video belongs to another user.", field="video_id")
         return purchase
 
-    def _by_alias(self, visit: Visit, identifier: str) -> Purchase | None:
-        alias, contract = self.dialect.alias, self.dialect.contract
-        if alias is None:
-            return None
-        bought = (purchase for purchase in self.desk.bill.by_account[visit.account] if purchase.contract == contract)
-        return next((purchase for purchase in bought if alias(purchase.id) == identifier), None)
-
-    def _sold(self, visit: Visit, wish: Wish) -> Answer:
-        purchase = self.desk.sell(visit, wish)
+    def _sold(self, visit: Visit, parsed: ParsedOrder) -> VendorAnswer:
+        purchase = self.state.sell(visit, parsed)
         if self.dialect.webhooks:
-            effect = self.desk.faults.effect("callback", purchase.contract, purchase.id)
-            self.desk.webhooks.promise(purchase, visit.now, effect)
+            self.state.promise(purchase, self.state.webhooks.about(purchase, visit.now))
         return self._shown(visit, purchase, self.dialect.receipt or self.dialect.shape)
 
-    def _shown(self, visit: Visit, purchase: Purchase, shape: Shape) -> Answer:
+    def _shown(self, visit: Visit, purchase: Purchase, shape: VideoShape) -> VendorAnswer:
         headers: list[Header] = []
         if self.dialect.poll_hint and visit.now < purchase.finished:
-            wait = self.desk.options.poll_after_ms or poll_after_ms(purchase)
+            wait = self.state.options.poll_after_ms or poll_after_ms(purchase)
             headers.append((b"openai-poll-after-ms", str(wait).encode()))
-        return Answer.of(self._document(visit, purchase, shape), 200, *headers)
+        return VendorAnswer.of(self._document(visit, purchase, shape), 200, *headers)
 
     def _identified(self, handler: Handler) -> Handler:
-        async def answered(visit: Visit) -> Answer:
+        async def answered(visit: Visit) -> VendorAnswer:
             answer = await handler(visit)
             return replace(answer, headers=(*answer.headers, *request_id(self.dialect.contract)))
 
         return answered
 
-    def _document(self, visit: Visit, purchase: Purchase, shape: Shape) -> dict[str, Any]:
+    def _document(self, visit: Visit, purchase: Purchase, shape: VideoShape) -> dict[str, Any]:
         word = self.dialect.words[stage_of(purchase, visit.now)]
-        sight = Sight(purchase, visit.now, word, self.desk.lifetime(purchase.contract))
+        sight = Sight(purchase, visit.now, word, self.state.lifetime(purchase.contract))
         document = shape(sight)
         if self.dialect.task_result:
             document["updated_at"] = int(min(visit.now, purchase.finished))
             if sight.is_done:
-                document["task_result"] = self._task_result(visit, purchase)
+                link = qiniu_link(visit.base, purchase, expiry(purchase, visit.now, self.state.lifetime("qiniu")))
+                video = {"id": f"{purchase.id}-1", "url": link, "duration": f"{purchase.seconds:g}"}
+                videos = (
+                    [video] if purchase.has_file else []
+                )  # moderation may take it away: completed, with nothing in it
+                document["task_result"] = {"videos": videos}
         return document if sight.is_finished else misreported(document, visit.effect)
 
-    def _task_result(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
-        if not purchase.has_file:  # moderation took it away: completed, with nothing in it
-            return {"videos": []}
-        link = qiniu_link(visit.base, purchase, expiry(purchase, visit.now, self.desk.lifetime("qiniu")))
-        return {"videos": [{"id": f"{purchase.id}-1", "url": link, "duration": f"{purchase.seconds:g}"}]}
+
+async def content_of(
+    state: SandboxState, visit: Visit, purchase: Purchase, rules: ContentRules, word: str
+) -> VendorAnswer:
+    """The file of a purchase, by the rules of a dialect and with the state of the job in its words."""
+    if visit.now < purchase.finished or not purchase.has_file:
+        status, message = rules.early
+        raise RefusalError(status, message.format(id=purchase.id, word=word))
+    is_gone = visit.now >= purchase.finished + state.lifetime(purchase.contract)
+    if is_gone or visit.effect.file == "expired":
+        status, message = rules.late
+        raise RefusalError(status, message.format(id=purchase.id))
+    variant = visit.query.get("variant", "video") if rules.variants else "video"
+    if variant != "video":
+        if variant not in VARIANTS:
+            raise wrong_field("variant", f"{variant!r} is not one of video, {', '.join(VARIANTS)}")
+        data = await state.render_cache.file(purchase, VARIANTS[variant])
+        return file_answer(visit, data, f"image/{VARIANTS[variant]}".encode())
+    answer = await download(state, visit, purchase, ranges=rules.ranges)
+    if not rules.attachment:
+        return answer
+    disposition = f"attachment; filename=video_{purchase.id}.mp4".encode()  # [L1]
+    return replace(answer, headers=(*answer.headers, (b"content-disposition", disposition)))
 
 
 def poll_after_ms(purchase: Purchase) -> int:
@@ -173,12 +176,6 @@ def poll_after_ms(purchase: Purchase) -> int:
 
 def misreported(document: dict[str, Any], effect: Effect) -> dict[str, Any]:
     """The object of an unfinished job as the faults would have it."""
-    figures = {"stuck": 0, "ahead": 100}
-    told = dict(document)
-    if effect.progress in figures:
-        told["progress"] = figures[effect.progress]
-    if effect.progress == "absent":
-        told.pop("progress", None)
-    if effect.word is not None:
-        told["status"] = effect.word
-    return told
+    figures = {"stuck": {"progress": 0}, "ahead": {"progress": 100}}
+    told = document | figures.get(effect.progress or "", {}) | ({} if effect.word is None else {"status": effect.word})
+    return {name: value for name, value in told.items() if name != "progress" or effect.progress != "absent"}

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER, Callback, check_address
-from pipelines.sandbox.http.wire import Answer, Row, Visit
+from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER, check_address
+from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.media.links import expiry, qiniu_link
 from pipelines.sandbox.media.pixels import SHORTER_SIDES, pixels
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import ENDS, Stage, share_done, stage_of
-from pipelines.sandbox.orders.state import Desk, Wish
+from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
 from pipelines.sandbox.requests.fields import read_fields
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.requests.rules import check_rules
 from pipelines.sandbox.vendors.qiniu.queue_models import FAMILIES, family_of, model_at
-from pipelines.sandbox.vendors.refusals import RefusalError, detail
+from pipelines.sandbox.vendors.refusals import RefusalError, detail, no_channel
 
 SERVICE = "queue"  # on the bill
 ACCEPTED = 202
@@ -27,6 +27,10 @@ LONGEST_QUEUE = 3
 AUTOMATIC_SECONDS = 5
 #: The share of its time after which a job is no longer waiting.
 STARTS = next(end for end, stage in ENDS if stage is Stage.QUEUED)
+WORDS = {  # otherwise IN_PROGRESS; a failure is completed too [apidocs 470450793e0]
+    **dict.fromkeys((Stage.INITIALIZING, Stage.QUEUED), "IN_QUEUE"),
+    **dict.fromkeys((Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED), "COMPLETED"),
+}
 MESSAGES = {"moderation_blocked": "The content was refused by moderation."}
 
 
@@ -34,39 +38,37 @@ MESSAGES = {"moderation_blocked": "The content was refused by moderation."}
 class QiniuQueue:
     """The handlers of the protocol."""
 
-    desk: Desk
+    state: SandboxState
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ApiRoute]:
         """What it serves, below `/queue`: the addresses of requests, then those of models."""
-        rows: list[Row] = []
+        rows: list[ApiRoute] = []
         for family in FAMILIES:
             rows.append(("GET", f"/{family}/requests/{{id}}/status", "status", partial(self.status, family)))
             rows.append(("GET", f"/{family}/requests/{{id}}", "status", partial(self.response, family)))
         return [*rows, ("POST", "/{model:path}", "submit", self.submit)]
 
-    async def submit(self, visit: Visit) -> Answer:
+    async def submit(self, visit: Visit) -> VendorAnswer:
         """`POST /<path of a model>`: sells a clip, and says where to ask about it."""
         path = visit.named["model"]
         try:
             fields = json_fields(visit)
             webhook = visit.query.get("fal_webhook") or fields.get("callback_url")
-            purchase = self.desk.sell(visit, order(path, fields, webhook))
+            purchase = self.state.sell(visit, parse_queue_order(path, fields, webhook))
         except RefusalError as refusal:
             refusal.form = "detail"
             raise
-        if webhook is not None:
-            wait = purchase.finished - visit.now
-            calls = ((wait * STARTS, partial(in_progress, purchase)), (wait, partial(self._ended, visit, purchase)))
-            for moment, body in calls:
-                await self.desk.call_back(purchase, Callback(webhook, moment, body, QUEUE_LADDER))
-        return Answer.of({"status": "IN_QUEUE", **addresses(visit.base, purchase), "cancel_url": ""})
+        identity = {"request_id": purchase.id, "gateway_request_id": purchase.id}
+        started = {**identity, "status": "IN_PROGRESS", "payload": None}
+        await self.state.call_back(visit, purchase, QUEUE_LADDER, lambda: started, share=STARTS)
+        await self.state.call_back(visit, purchase, QUEUE_LADDER, partial(self._ended, visit, purchase))
+        return VendorAnswer.of({"status": "IN_QUEUE", **addresses(visit.base, purchase), "cancel_url": ""})
 
-    async def status(self, family: str, visit: Visit) -> Answer:
+    async def status(self, family: str, visit: Visit) -> VendorAnswer:
         """`GET .../requests/{id}/status`: 202 until it is over, well or badly."""
         purchase = self._own(family, visit)
-        stage = stage_of(purchase, visit.now)
         document: dict[str, Any] = {
-            "status": word_of(stage),
+            "status": WORDS.get(stage_of(purchase, visit.now), "IN_PROGRESS"),
             **addresses(visit.base, purchase),
             "logs": logs(purchase, visit.now),
         }
@@ -74,27 +76,27 @@ class QiniuQueue:
             if document["status"] == "IN_QUEUE":
                 document["queue_position"] = int(LONGEST_QUEUE * (1 - share_done(purchase, visit.now) / STARTS))
             document |= {"metrics": {}, "status": visit.effect.word or document["status"]}
-            return Answer.of(document, ACCEPTED)
+            return VendorAnswer.of(document, ACCEPTED)
         document["metrics"] = {"inference_time": purchase.latency_s}
         if visit.effect.quiet:
-            return Answer.of(document)
+            return VendorAnswer.of(document)
         document["detail"] = None
         if purchase.succeeds:
-            return Answer.of({**document, "result": await self._result(visit, purchase)})
-        return Answer.of({**document, "detail": failure(purchase)})
+            return VendorAnswer.of({**document, "result": await self._result(visit, purchase)})
+        return VendorAnswer.of({**document, "detail": failure(purchase)})
 
-    async def response(self, family: str, visit: Visit) -> Answer:
+    async def response(self, family: str, visit: Visit) -> VendorAnswer:
         """`GET .../requests/{id}`: the result. Before there is one it is 400, for a failure 422 as at fal."""
         purchase = self._own(family, visit)
         if visit.now < purchase.finished:
-            return Answer.of({"detail": "Request is still in progress"}, 400)
+            return VendorAnswer.of({"detail": "Request is still in progress"}, 400)
         if not purchase.succeeds:
-            return Answer.of({"detail": failure(purchase)}, visit.effect.failure_status or UNPROCESSABLE)
-        return Answer.of(await self._result(visit, purchase))
+            return VendorAnswer.of({"detail": failure(purchase)}, visit.effect.failure_status or UNPROCESSABLE)
+        return VendorAnswer.of(await self._result(visit, purchase))
 
     def _own(self, family: str, visit: Visit) -> Purchase:
         identifier = visit.named["id"]
-        purchase = self.desk.bill.find(identifier, "qiniu", visit.account, SERVICE)
+        purchase = self.state.bill.find(identifier, "qiniu", visit.account, SERVICE)
         if purchase is None or family_of(purchase.model) != family:
             raise RefusalError(404, f"Request {identifier} was not found.", code="not_found", form="detail")
         return purchase
@@ -102,13 +104,13 @@ class QiniuQueue:
     async def _result(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
         if not purchase.has_file:
             return {"video": None}
-        size = len(await self.desk.kiln.clip(purchase))
+        size = len(await self.state.render_cache.file(purchase))
         video = {**self._video(visit, purchase), "file_name": f"{purchase.id}.mp4", "file_size": size}
         model = model_at(purchase.model)
         return {"video": video, "seed": purchase.seq} if model is not None and model.tells_seed else {"video": video}
 
     def _video(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
-        expires = expiry(purchase, max(visit.now, purchase.finished), self.desk.lifetime("qiniu"))
+        expires = expiry(purchase, max(visit.now, purchase.finished), self.state.lifetime("qiniu"))
         return {"url": qiniu_link(visit.base, purchase, expires), "content_type": "video/mp4"}
 
     def _ended(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
@@ -121,30 +123,27 @@ class QiniuQueue:
         return {**identity, "status": "OK", "payload": {"video": video}}
 
 
-def order(path: str, fields: dict[str, Any], webhook: Any) -> Wish:
-    """A valid order to the model at a path.
-
-    Raises:
-        RefusalError: it is not, or there is no such model.
-    """
+def parse_queue_order(path: str, fields: dict[str, Any], webhook: Any) -> ParsedOrder:
+    """Read an order to the model at a path."""
     model = model_at(path)
     if model is None:
-        raise RefusalError(
-            400, f"no available channels for model {path}", field="model", code="model_not_found"
-        )  # [Q8]
+        raise no_channel(path)
     given = {name: value for name, value in fields.items() if value is not None}  # null is as good as nothing [Q6]
     read_fields(model.fields, given, form=False)
     check_rules(model.rules, given, model.defaults)
     if webhook is not None:
         check_address("fal_webhook", webhook)
     values = {"aspect_ratio": "16:9", **model.defaults, **given}
-    width, height = pixels(values["aspect_ratio"], values.get("resolution") or _fineness(path))
-    return Wish(
+    parts = [part for part in path.split("/") if part in SHORTER_SIDES]  # Kling's mode is a part of the path
+    fineness = parts[0] if parts else "pro" if "/o1/" in path else "720p"  # o1 leaves out the finer one
+    width, height = pixels(values["aspect_ratio"], values.get("resolution") or fineness)
+    length = str(values["duration"]).removesuffix("s")
+    return ParsedOrder(
         contract="qiniu",
         service=SERVICE,
         model=path,
         prompt=values.get("prompt", ""),
-        seconds=_seconds(values["duration"]),
+        seconds=int(length) if length.isdecimal() else AUTOMATIC_SECONDS,
         size=f"{width}x{height}",
         pixels=(width, height),
         fields=fields,
@@ -152,23 +151,10 @@ def order(path: str, fields: dict[str, Any], webhook: Any) -> Wish:
     )
 
 
-def in_progress(purchase: Purchase) -> dict[str, Any]:
-    """The first webhook."""
-    identity = {"request_id": purchase.id, "gateway_request_id": purchase.id}
-    return {**identity, "status": "IN_PROGRESS", "payload": None}
-
-
 def addresses(base: str, purchase: Purchase) -> dict[str, str]:
     """Where to ask about a request."""
     request = f"{base}/qiniu/queue/{family_of(purchase.model)}/requests/{purchase.id}"
     return {"request_id": purchase.id, "response_url": request, "status_url": f"{request}/status"}
-
-
-def word_of(stage: Stage) -> str:
-    """The stage in this protocol's words; a failure is completed too [apidocs 470450793e0]."""
-    if stage in (Stage.INITIALIZING, Stage.QUEUED):
-        return "IN_QUEUE"
-    return "COMPLETED" if stage in (Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED) else "IN_PROGRESS"
 
 
 def logs(purchase: Purchase, now: float) -> list[dict[str, str]]:
@@ -184,14 +170,3 @@ def failure(purchase: Purchase) -> dict[str, Any]:
     """What went wrong."""
     kind = "content_policy_violation" if purchase.outcome == "moderation_blocked" else "unknown_error"
     return detail(MESSAGES.get(purchase.outcome, "未知错误"), kind)
-
-
-def _fineness(path: str) -> str:
-    """Kling's mode is a part of the path; o1 leaves out the finer one."""
-    parts = [part for part in path.split("/") if part in SHORTER_SIDES]
-    return parts[0] if parts else "pro" if "/o1/" in path else "720p"
-
-
-def _seconds(duration: str | int) -> int:
-    text = str(duration).removesuffix("s")
-    return int(text) if text.isdecimal() else AUTOMATIC_SECONDS

@@ -7,47 +7,27 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
-from pipelines.sandbox.callbacks.delivery import VEO_LADDER, Callback, check_address
-from pipelines.sandbox.http.wire import Answer, Row, Visit
+from pipelines.sandbox.callbacks.delivery import VEO_LADDER, check_address
+from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.media.links import expiry, qiniu_link
 from pipelines.sandbox.media.pixels import pixels
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
-from pipelines.sandbox.orders.state import Desk, Wish
-from pipelines.sandbox.requests.fields import Field, read_fields
-from pipelines.sandbox.requests.forms import IMAGE_TYPES, json_fields
-from pipelines.sandbox.vendors.refusals import RefusalError
+from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
+from pipelines.sandbox.requests.fields import read_fields
+from pipelines.sandbox.requests.forms import json_fields
+from pipelines.sandbox.vendors.qiniu.queue_models import QueueModel
+from pipelines.sandbox.vendors.refusals import RefusalError, no_channel
+from pipelines.sandbox.vendors.tables import read_table
 
 SERVICE = "generations"  # on the bill
-IMAGE = {
-    "bytesBase64Encoded": Field("image", kinds=("base64",), required=True),
-    "mimeType": Field(allowed=IMAGE_TYPES, required=True),
-}
-INSTANCE = {
-    "prompt": Field(required=True, least=1),
-    "image": Field("object", inside=IMAGE),
-    "lastFrame": Field("object", inside=IMAGE, needs=("image",)),
-}
-PARAMETERS = {
-    "aspectRatio": Field(allowed=("16:9", "9:16")),
-    "durationSeconds": Field("integer", allowed=(4, 6, 8)),
-    "sampleCount": Field("integer", least=1, most=4),
-    "seed": Field("integer", least=0, most=4_294_967_295),
-    "negativePrompt": Field(),
-    "personGeneration": Field(allowed=("dont_allow", "allow_adult", "allow_all")),
-    "generateAudio": Field("boolean"),
-    "resolution": Field(allowed=("720p", "1080p")),
-}
-FIELDS = {
-    "model": Field(required=True),
-    "instances": Field("list", least=1, most=1, inside=INSTANCE, required=True),
-    "parameters": Field("object", inside=PARAMETERS),
-    "callback_url": Field(),
-}
-WORDS = {  # the two of an unfinished job are not documented
+(ORDER,) = read_table("qiniu/veo.yaml", QueueModel)
+WORDS = {  # otherwise Running; the two of an unfinished job are not documented
     Stage.INITIALIZING: "Pending",
     Stage.QUEUED: "Pending",
     Stage.COMPLETED: "Completed",
+    Stage.FAILED: "Failed",
+    Stage.CANCELLED: "Failed",
 }
 MESSAGES = {
     "Completed": "完成",
@@ -61,34 +41,31 @@ CHINA = timezone(timedelta(hours=8))
 class QiniuVeo:
     """The handlers of the protocol."""
 
-    desk: Desk
+    state: SandboxState
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ApiRoute]:
         """What it serves, below `/v1`."""
         return [
             ("GET", "/videos/generations/{id}", "status", self.retrieve),
             ("POST", "/videos/generations", "submit", self.create),
         ]
 
-    async def create(self, visit: Visit) -> Answer:
+    async def create(self, visit: Visit) -> VendorAnswer:
         """`POST /videos/generations`: sells one to four clips."""
-        purchase = self.desk.sell(visit, order(json_fields(visit)))
-        if purchase.callback_url is not None:
-            document = partial(self._document, visit, purchase, purchase.finished)
-            wait = purchase.finished - visit.now
-            await self.desk.call_back(purchase, Callback(purchase.callback_url, wait, document, VEO_LADDER))
-        return Answer.of({"id": purchase.id})
+        purchase = self.state.sell(visit, parse_veo_order(json_fields(visit)))
+        document = partial(self._document, visit, purchase, purchase.finished)
+        await self.state.call_back(visit, purchase, VEO_LADDER, document)
+        return VendorAnswer.of({"id": purchase.id})
 
-    async def retrieve(self, visit: Visit) -> Answer:
+    async def retrieve(self, visit: Visit) -> VendorAnswer:
         """`GET /videos/generations/{id}`."""
-        identifier = visit.named["id"]
-        purchase = self.desk.bill.find(identifier, "qiniu", visit.account, SERVICE)
+        purchase = self.state.bill.find(visit.named["id"], "qiniu", visit.account, SERVICE)
         if purchase is None:
-            raise RefusalError(404, f"Video generation '{identifier}' not found.", field="id")
-        return Answer.of(self._document(visit, purchase, visit.now))
+            raise RefusalError(404, f"Video generation '{visit.named['id']}' not found.", field="id")
+        return VendorAnswer.of(self._document(visit, purchase, visit.now))
 
     def _document(self, visit: Visit, purchase: Purchase, now: float) -> dict[str, Any]:
-        word = word_of(stage_of(purchase, now))
+        word = WORDS.get(stage_of(purchase, now), "Running")
         is_finished = now >= purchase.finished
         document: dict[str, Any] = {
             "id": purchase.id,
@@ -99,34 +76,27 @@ class QiniuVeo:
             "updated_at": china_time(min(now, purchase.finished), nanoseconds=True),
         }
         if word == "Completed":
-            document["data"] = self._data(visit, purchase)
+            expires = expiry(purchase, max(visit.now, purchase.finished), self.state.lifetime("qiniu-veo"))
+            numbers = (
+                range(1, purchase.clips + 1) if purchase.has_file else ()
+            )  # the filters may take every one of them
+            links = [qiniu_link(visit.base, purchase, expires, number) for number in numbers]
+            videos = [{"url": link, "mimeType": "video/mp4"} for link in links]
+            document["data"] = {"videos": videos, "raiMediaFilteredCount": purchase.clips - len(videos)}
         return document
 
-    def _data(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
-        if not purchase.has_file:  # the filters took every one of them
-            return {"videos": [], "raiMediaFilteredCount": purchase.clips}
-        expires = expiry(purchase, max(visit.now, purchase.finished), self.desk.lifetime("qiniu-veo"))
-        links = (qiniu_link(visit.base, purchase, expires, number) for number in range(1, purchase.clips + 1))
-        return {"videos": [{"url": link, "mimeType": "video/mp4"} for link in links], "raiMediaFilteredCount": 0}
 
-
-def order(fields: dict[str, Any]) -> Wish:
-    """A valid order.
-
-    Raises:
-        RefusalError: it is not; the message names the field.
-    """
-    read_fields(FIELDS, fields, form=False)
+def parse_veo_order(fields: dict[str, Any]) -> ParsedOrder:
+    """Read an order."""
+    read_fields(ORDER.fields, fields, form=False)
     model = fields["model"]
     if not model.startswith("veo-"):
-        raise RefusalError(
-            400, f"no available channels for model {model}", field="model", code="model_not_found"
-        )  # [Q8]
+        raise no_channel(model)
     if "callback_url" in fields:
         check_address("callback_url", fields["callback_url"])
     parameters = fields.get("parameters", {})
     width, height = pixels(parameters.get("aspectRatio", "16:9"), parameters.get("resolution", "720p"))
-    return Wish(
+    return ParsedOrder(
         contract="qiniu",
         service=SERVICE,
         model=model,
@@ -138,13 +108,6 @@ def order(fields: dict[str, Any]) -> Wish:
         callback_url=fields.get("callback_url"),
         clips=parameters.get("sampleCount", 1),
     )
-
-
-def word_of(stage: Stage) -> str:
-    """The stage in this protocol's words."""
-    if stage in (Stage.FAILED, Stage.CANCELLED):
-        return "Failed"
-    return WORDS.get(stage, "Running")
 
 
 def china_time(moment: float, *, nanoseconds: bool = False) -> str:

@@ -11,14 +11,12 @@ import httpx
 import openai
 import pytest
 
-from pipelines.core.errors import SetupError
-from pipelines.sandbox.callbacks.webhooks import event, signed
+from pipelines.sandbox.callbacks.webhooks import event_of, signed
 from pipelines.sandbox.faults.scripts import Effect
 from pipelines.sandbox.options import SandboxOptions
-from pipelines.sandbox.process import running_sandbox
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes ...").decode()
-BODY = event("video_1", 1000.0, succeeds=True)
+BODY = json.dumps(event_of("video_1", 1000.0, succeeds=True)).encode()
 PATIENCE = 10.0
 
 
@@ -73,7 +71,7 @@ async def receiver(*statuses):
 
     async def receive(reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in head[1:] if line)
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)}
         await arrived.put((headers, await reader.readexactly(int(headers["content-length"]))))
         writer.write(f"HTTP/1.1 {left.pop(0) if left else 204} X\r\ncontent-length: 0\r\n\r\n".encode())
         writer.close()
@@ -83,15 +81,18 @@ async def receiver(*statuses):
         yield Receiver(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook", arrived)
 
 
-@asynccontextmanager
-async def selling(hook, *rules):
-    options = SandboxOptions(latency="0.05", webhook_url=hook.url, webhook_secret=SECRET)
-    async with (
-        running_sandbox(options) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.url, headers={"authorization": "Bearer k"}, trust_env=False) as client,
-    ):
-        (await client.post("/_sandbox/faults", json=list(rules))).raise_for_status()
-        yield client
+@pytest.fixture
+def selling(serving):
+    @asynccontextmanager
+    async def sell(hook, *rules):
+        with serving(SandboxOptions(latency="0.05", webhook_url=hook.url, webhook_secret=SECRET)) as url:
+            async with httpx.AsyncClient(
+                base_url=url, headers={"authorization": "Bearer k"}, trust_env=False
+            ) as client:
+                (await client.post("/_sandbox/faults", json=list(rules))).raise_for_status()
+                yield client
+
+    return sell
 
 
 def on_callback(**effect):
@@ -102,7 +103,7 @@ async def order(client):
     return (await client.post("/openai/v1/videos", json={"prompt": "a"})).json()["id"]
 
 
-async def test_the_end_of_a_job_is_posted():
+async def test_the_end_of_a_job_is_posted(selling):
     """A completed and a failed job are told apart by `type` alone; the body carries only the id."""
     failing = {"match": {"route": "submit", "nth": [2]}, "do": {"outcome": "generation_failed"}}
     async with receiver() as hook, selling(hook, failing) as client:
@@ -115,7 +116,7 @@ async def test_the_end_of_a_job_is_posted():
             assert (await client.get(f"/openai/v1/videos/{identifier}")).json()["status"] == kind.removeprefix("video.")
 
 
-async def test_what_is_not_taken_comes_again_under_the_same_id():
+async def test_what_is_not_taken_comes_again_under_the_same_id(selling):
     """Anything but a 2xx, a redirect too, is tried again soon, as the same event."""
     async with receiver(500, 302) as hook, selling(hook) as client:
         await order(client)
@@ -128,7 +129,7 @@ async def test_what_is_not_taken_comes_again_under_the_same_id():
         assert (callbacks["answered 500"], callbacks["answered 302"]) == (1, 1)
 
 
-async def test_a_duplicate_is_the_same_event():
+async def test_a_duplicate_is_the_same_event(selling):
     """`twice` delivers twice although the first was taken."""
     async with receiver() as hook, selling(hook, on_callback(callback="twice")) as client:
         await order(client)
@@ -136,7 +137,7 @@ async def test_a_duplicate_is_the_same_event():
         assert (first[0]["webhook-id"], first[1]) == (second[0]["webhook-id"], second[1])
 
 
-async def test_a_forged_delivery_comes_before_the_true_one():
+async def test_a_forged_delivery_comes_before_the_true_one(selling):
     """`forged` is about a job that does not exist, and signed by somebody else."""
     async with receiver() as hook, selling(hook, on_callback(callback="forged")) as client:
         identifier = await order(client)
@@ -145,7 +146,7 @@ async def test_a_forged_delivery_comes_before_the_true_one():
         assert json.loads(body)["data"]["id"] == identifier != json.loads(lie)["data"]["id"]
 
 
-async def test_a_webhook_may_never_come_or_come_late():
+async def test_a_webhook_may_never_come_or_come_late(selling):
     """`never` is only counted; with `delay` the job has been finished for so long when its webhook is sent."""
     never = {**on_callback(callback="never"), "match": {"route": "callback", "nth": [1]}}
     async with receiver() as hook, selling(hook, never, on_callback(delay=1.2)) as client:
@@ -166,8 +167,7 @@ async def test_a_webhook_may_never_come_or_come_late():
         {"webhook_url": "http://127.0.0.1:9/x", "webhook_secret": "whsec_?"},
     ],
 )
-async def test_half_a_setting_or_a_foreign_address_is_an_error(options):
+def test_half_a_setting_or_a_foreign_address_is_an_error(options, serving):
     """A sandbox that could not sign, or would post to other machines, does not start."""
-    with pytest.raises(SetupError):
-        async with running_sandbox(SandboxOptions(**options)):
-            pass
+    with pytest.raises(ValueError, match="webhook-"), serving(SandboxOptions(**options)):
+        pass

@@ -48,9 +48,10 @@ def test_an_unknown_script_is_an_error_that_names_the_known_ones():
         ("[{match: {route: nowhere}, do: {}}]", r"rules\.0\.match\.route"),
         ("[{match: {route: submit}, do: {status: 99}}]", r"do\.status"),
         ("[{match: {route: submit}, do: {retry_after: .inf}}]", r"JSON|retry_after"),
-        ('[{match: {route: submit}, do: {headers: {x: "a\\r\\nb"}}}]', r"headers"),
+        ('[{match: {route: submit}, do: {headers: {x: "a\\r\\nb"}}}]', r"control character"),
+        ("[{match: {route: submit}, do: {headers: {x: ' a'}}}]", r"headers"),
         ("[{match: {route: submit}, do: {headers: {Content-Length: '5'}}}]", "content-length"),
-        ("[{match: {route: submit}, do: {message: 2026-11-21}}]", "date"),
+        ("[{match: {route: submit}, do: {stamped: &x true}}]", "anchor"),
     ],
 )
 def test_a_file_that_is_no_script_is_an_error_in_one_line(tmp_path, text, said):

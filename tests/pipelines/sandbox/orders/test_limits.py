@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.sandbox.orders.limits import Limits
+from pipelines.sandbox.orders.limits import AccountLimits
 from pipelines.sandbox.vendors.refusals import RefusalError
 
 
 def test_unfinished_jobs_are_capped_by_account():
     """One more than the cap is refused until one is finished; other accounts, and other vendors, do not count."""
-    limits = Limits(in_flight_cap=2, submit_rate=None)
+    limits = AccountLimits(in_flight_cap=2, submit_rate=None)
     for finishes in (105.0, 110.0):
         limits.admit("a", 100.0, "acedata")
         limits.started("a", finishes, "acedata")
@@ -22,7 +22,7 @@ def test_unfinished_jobs_are_capped_by_account():
 
 def test_orders_are_spaced_by_rate():
     """At half an order a second the next is admitted after two seconds, and the vendor may say so."""
-    limits = Limits(in_flight_cap=None, submit_rate=0.5)
+    limits = AccountLimits(in_flight_cap=None, submit_rate=0.5)
     limits.admit("a", 100.0, "openai")
     with pytest.raises(RefusalError) as refusal:
         limits.admit("a", 101.0, "openai")
@@ -32,14 +32,14 @@ def test_orders_are_spaced_by_rate():
 
 def test_several_status_queries_fit_into_a_second():
     """At 60 a second any second holds 60; at one in two seconds the next comes after two."""
-    limits = Limits(None, None, status_rate=60)
+    limits = AccountLimits(None, None, status_rate=60)
     for number in range(60):
         limits.admit_query("a", 100.0 + number / 1_000, "acedata")
     with pytest.raises(RefusalError, match="60 status queries"):
         limits.admit_query("a", 100.5, "acedata")
     limits.admit_query("a", 101.0, "acedata")
     limits.admit_query("b", 100.5, "acedata")
-    slow = Limits(None, None, status_rate=0.5)
+    slow = AccountLimits(None, None, status_rate=0.5)
     slow.admit_query("a", 100.0, "qiniu")
     with pytest.raises(RefusalError):
         slow.admit_query("a", 101.9, "qiniu")

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+
 import pytest
+
+from pipelines.sandbox.vendors.refusals import RefusalError
 
 ORDER = {"prompt": "a lighthouse", "model": "sora-2", "async": True}
 KLING = {"action": "text2video", "prompt": "a lighthouse", "async": True}
@@ -51,21 +55,31 @@ def running(start):
 
 
 @pytest.mark.parametrize(("status", "code"), ROWS)
-def test_every_refusal_can_be_had_in_every_form(client, faults, bill, status, code):
+def test_every_refusal_has_its_status_and_code(status, code):
+    """Each of them comes in the vendor's envelope, with a code even where a rule names none."""
+    answer = RefusalError(status, "Not today.", code=code).answer("acedata")
+    document = json.loads(answer.body)
+    assert answer.status == status
+    assert (document["success"], document["error"]) == (False, {"code": code, "message": "Not today."})
+    assert json.loads(RefusalError(status, "No.").answer("acedata").body)["error"]["code"]
+
+
+def test_a_refusal_can_be_had_in_every_form(client, faults, bill):
     """With `success`, without it, as a bare string, as null, and at HTTP 200 too; nothing is billed."""
     before = len(bill())
+    refused = {"status": 504, "code": "upstream_timeout", "message": "Not today."}
     answers = []
     for form in ("full", "bare", "string", "null"):
-        faults(rule("submit", {"status": status, "code": code, "form": form, "message": "Not today."}))
+        faults(rule("submit", {**refused, "form": form}))
         answers.append(client.post("/veo/videos", json={"action": "text2video", "prompt": "a", "async": True}))
-    faults(rule("submit", {"status": 200, "code": code}))
+    faults(rule("submit", {"status": 200, "code": "task_failed"}))
     at_200 = client.post("/sora/videos", json=ORDER)
     full, bare, text, null = (answer.json() for answer in answers)
-    assert {answer.status_code for answer in answers} == {status}
-    assert (full["success"], full["error"]) == (False, {"code": code, "message": "Not today."})
-    assert ("success" in bare, bare["error"]["code"]) == (False, code)
+    assert {answer.status_code for answer in answers} == {504}
+    assert (full["success"], full["error"]) == (False, {"code": "upstream_timeout", "message": "Not today."})
+    assert ("success" in bare, bare["error"]["code"]) == (False, "upstream_timeout")
     assert (text["success"], text["error"], null["error"]) == (False, "Not today.", None)
-    assert (at_200.status_code, at_200.json()["success"], at_200.json()["error"]["code"]) == (200, False, code)
+    assert (at_200.status_code, at_200.json()["success"], at_200.json()["error"]["code"]) == (200, False, "task_failed")
     assert len(bill()) == before
 
 

@@ -91,11 +91,11 @@ def test_each_service_has_a_result_of_its_own_shape(made, service):
         ("happyhorse", {}, (1920, 1080, 5)),
     ],
 )
-def test_a_clip_has_the_shape_fineness_and_length_of_its_order(made, service, change, expected):
+def test_a_clip_has_the_shape_fineness_and_length_of_its_order(client, bill, service, change, expected):
     """Ratio and fineness become pixels; a service without a length makes its usual one; frames win over seconds."""
-    place, _, url, _ = PLACES[service]
-    result = at(made(service, **change)["response"], *place)
-    assert measured(result[url] if isinstance(url, str) else at(result, *url)) == expected
+    client.post(f"/{service}/videos", json={**ORDERS[service], **change, "async": True})
+    line = bill()[-1]
+    assert (line["width"], line["height"], line["seconds"]) == expected
 
 
 def test_addresses_that_are_not_the_clips_stand_before_it(made):

@@ -253,7 +253,9 @@ async def test_the_end_of_a_job_is_posted_to_whom_the_order_names(custom):
 
     async def receive(reader, writer):
         head = await reader.readuntil(b"\r\n\r\n")
-        length = int(next(line for line in head.split(b"\r\n") if line.startswith(b"content-length")).split()[1])
+        length = int(
+            next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")).split()[1]
+        )
         await arrived.put(await reader.readexactly(length))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         writer.close()
@@ -359,7 +361,7 @@ def test_a_file_that_is_no_profile_is_explained(start, tmp_path, text):
     """A sandbox does not start with a profile that it cannot play."""
     file = tmp_path / "wrong.yaml"
     file.write_text(text)
-    with pytest.raises(json.JSONDecodeError), start(profile=(file,)):
+    with pytest.raises(ValueError, match=r"wrong\.yaml"), start(profile=(file,)):
         pass
 
 

@@ -69,7 +69,7 @@ def test_two_runs_at_once(start_reelbatch, run_here, cli, start_provider, write_
     assert run.poll() is None
 
 
-def test_ctrl_c_in_a_terminal(start_provider, write_batch, until, tmp_path, manifest):
+def test_ctrl_c_in_a_terminal(start_provider, own_prefect, write_batch, until, tmp_path, manifest):
     """Ctrl-C reaches every process of a terminal at once: the run, with a Prefect server of its own, still ends in order."""
     provider = start_provider(latency="30")
     batch = write_batch("a boat", "a tram", "a kettle")
@@ -78,7 +78,9 @@ def test_ctrl_c_in_a_terminal(start_provider, write_batch, until, tmp_path, mani
     run = subprocess.Popen(
         [*command, "--in-flight", "1"],
         cwd=tmp_path,
-        env=os.environ | provider.environment() | {"PYTHONPATH": str(HOUSE), "TERM": "xterm"},
+        env=os.environ
+        | provider.environment()
+        | {"PYTHONPATH": str(HOUSE), "TERM": "xterm", "PREFECT_HOME": str(own_prefect)},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -148,12 +150,11 @@ def test_an_order_on_its_way_is_waited_for(
     assert len(provider.bill()) == 1
 
 
-def test_ctrl_c_before_anything_is_sent(start_reelbatch, ended, idle_provider, write_batch, tmp_path):
+def test_ctrl_c_before_anything_is_sent(start_reelbatch, ended, own_prefect, idle_provider, write_batch):
     """Ctrl-C while Prefect starts: exit code 130, and nothing is sent."""
     batch = write_batch("a boat")
-    run = start_reelbatch(
-        "run", batch, "--out", "out", "--provider", "qiniu", PREFECT_API_URL=None, **idle_provider.environment()
-    )
+    environment = idle_provider.environment() | {"PREFECT_API_URL": None, "PREFECT_HOME": str(own_prefect)}
+    run = start_reelbatch("run", batch, "--out", "out", "--provider", "qiniu", **environment)
     assert run.stderr.readline().startswith("Starting Prefect")
     below = children(run.pid)
     run.send_signal(signal.SIGINT)

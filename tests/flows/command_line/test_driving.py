@@ -32,7 +32,7 @@ def is_there(pid):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_ends_in_order(  # noqa: PLR0917 - fixtures are arguments
+def test_a_stopped_run_ends_in_order(
     start_reelbatch, run_here, ended, start_provider, write_batch, until, tmp_path, manifest, number
 ):
     """A signal stops submissions, keeps what is at the provider, and ends with 130; the same command finishes it all."""
@@ -206,7 +206,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.parametrize(("room_kb", "jobs", "seconds"), [(60, 2, 4), (250, 8, 12)])
-def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room_kb, jobs, seconds):  # noqa: PLR0917 - fixtures
+def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room_kb, jobs, seconds):
     """On a full disk the run says so and ends with 4; once there is space the same command finishes, and pays no more.
 
     It may become full with the first table of the ledger, or in the middle of the downloads.

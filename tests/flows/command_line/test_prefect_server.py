@@ -7,7 +7,7 @@ import sqlite3
 import urllib.request
 from contextlib import closing
 
-from flows.command_line.prefect_server import _listener, temporary_server
+from flows.command_line.prefect_server import free_listener, temporary_server
 from tests.flows.command_line.test_run import MIXED
 
 
@@ -19,7 +19,7 @@ def _is_healthy(url: str) -> bool:
 async def test_two_runs_that_start_at_once_have_a_server_each(own_prefect, monkeypatch):
     """Neither takes the other's for its own, which would end with the other's run."""
     monkeypatch.setenv("PREFECT_HOME", str(own_prefect))
-    with closing(_listener()) as other:  # of a run that has just begun: its server does not answer yet
+    with closing(free_listener()) as other:  # of a run that has just begun: its server does not answer yet
         async with temporary_server() as url:
             assert await asyncio.to_thread(_is_healthy, url)
             assert not url.endswith(f":{other.getsockname()[1]}")

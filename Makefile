@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/sh
 
-.PHONY: help demo test lint format docs bench kills fuzz screenshots clean
+.PHONY: help demo test lint format docs bench kills fuzz structure screenshots clean
 
 help: ## show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,8 +22,7 @@ demo: $(STAMP) ## rehearse the bundled example batch: nothing is paid, no key is
 	$(BIN)/reelbatch demo
 
 test: $(STAMP) ## every check: format, lint, types, layers, tests
-	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python tests/programmes/every_check.py
 
 lint: $(STAMP) ## format, lint, types and layers, without the tests
 	$(BIN)/ruff format --check .
@@ -45,8 +44,12 @@ kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the ju
 	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100
 	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 104 --mixed
 
-fuzz: $(STAMP) ## 20,000 answers and 2,000 profiles that no document foresees, for each law about them
+fuzz: $(STAMP) ## chance: 20,000 answers and profiles that no document foresees, 1,000 draws for every other law of its kind
 	REELBATCH_FUZZ=20000 $(BIN)/python -m pytest -q --timeout 3600 tests/pipelines/providers/test_fuzzed_answers.py tests/pipelines/providers/test_fuzzed_profiles.py
+	REELBATCH_FUZZ=1000 $(BIN)/python -m pytest -q --timeout 3600 -m hypothesis
+
+structure: $(STAMP) ## figures of the code's shape: functions, files, helpers, names, circles of imports
+	PYTHONPATH=. $(BIN)/python tests/programmes/structure.py
 
 screenshots: $(STAMP) ## make the pictures of the README anew (needs Chromium)
 	$(BIN)/python tests/programmes/screenshots.py docs/images

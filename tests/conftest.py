@@ -4,40 +4,96 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
+from flows.command_line import prefect_server
 from pipelines.sandbox.options import SandboxOptions
 
 HOUSE = Path(__file__).parents[1]
 
+#: What xdist starts inherits what the process that started it has prepared here.
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+
 # Before anything imports Prefect: no test touches, or learns from, the Prefect of whoever runs it.
-for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-    del os.environ[name]
-os.environ |= {
-    "PREFECT_HOME": tempfile.mkdtemp(prefix="reelbatch-prefect-"),
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # in this process; reelbatch in a process of its own sets its own levels
-}
-os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
+if not IS_WORKER:
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    os.environ |= {
+        "PREFECT_HOME": tempfile.mkdtemp(prefix="reelbatch-prefect-"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",  # in this process; reelbatch in a process of its own sets its own levels
+    }
+    os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
+
+# What is drawn by chance is drawn alike each time, so that a test that passed passes again; `make fuzz` draws anew.
+ALIKE = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("alike", derandomize=True, **ALIKE)
+settings.register_profile("fuzz", max_examples=int(os.environ.get("REELBATCH_FUZZ", "1")), print_blob=True, **ALIKE)
+settings.load_profile("fuzz" if "REELBATCH_FUZZ" in os.environ else "alike")
 
 
-PREFECT_LISTENER = socket.create_server(("127.0.0.1", 0))
-PREFECT_PORT = PREFECT_LISTENER.getsockname()[1]
+#: What a run's own server does without, and that it writes down together what task runs tell; and nobody looks at it.
+QUICK = {f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in prefect_server._IDLE_SERVICES}
+QUICK |= prefect_server._TOGETHER | {"PREFECT_SERVER_UI_ENABLED": "false"}
+
+
+class PrefectServer:
+    """One Prefect server for all tests of all workers, started by the first connection that somebody makes to it."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self.port = self.listener.getsockname()[1]
+        self._over = threading.Event()
+        self._waiting = threading.Thread(target=self._serve_whoever_asks)
+        self._waiting.start()
+
+    def _serve_whoever_asks(self) -> None:
+        while not self._over.is_set():
+            if select.select([self.listener], [], [], 0.2)[0]:
+                with PREFECT_WORDS.open("wb") as said, self._process(said):  # it goes when its standard input closes
+                    self._over.wait()
+
+    def _process(self, said: BinaryIO) -> subprocess.Popen[bytes]:
+        descriptor = self.listener.fileno()
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.command_line.prefect_server", str(descriptor)],
+            pass_fds=(descriptor,),
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            cwd=HOUSE,
+            env=os.environ | QUICK | {"PYTHONPATH": str(HOUSE)},
+        )
+
+    def stop(self) -> None:
+        """End it, if it was ever begun."""
+        self._over.set()
+        self._waiting.join()
+        self.listener.close()
+
+
+PREFECT_WORDS = Path(os.environ["PREFECT_HOME"]) / "server.log"
+PREFECT_SERVER = None if IS_WORKER else PrefectServer()
+if PREFECT_SERVER is not None:
+    os.environ["REELBATCH_TESTS_PREFECT_PORT"] = str(PREFECT_SERVER.port)
+PREFECT_PORT = int(os.environ["REELBATCH_TESTS_PREFECT_PORT"])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,8 +107,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
-    PREFECT_LISTENER.close()
-    shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
+    if PREFECT_SERVER is not None:
+        PREFECT_SERVER.stop()
+        shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +118,8 @@ class Provider:
 
     url: str
     process: subprocess.Popen[bytes]
+    seen: int = 0  #: of its bill, before this test
+    asked: Mapping[str, int] = field(default_factory=dict)  #: of its routes, before this test
 
     def environment(self, key: str = "a-secret-key") -> dict[str, str]:
         """What points reelbatch here."""
@@ -71,7 +130,7 @@ class Provider:
 
     def bill(self) -> list[dict[str, Any]]:
         """Every order that was accepted."""
-        return httpx.get(f"{self.url}/_sandbox/bill", trust_env=False).json()
+        return httpx.get(f"{self.url}/_sandbox/bill", trust_env=False).json()[self.seen :]
 
     def prompts(self) -> list[str]:
         """What was ordered, sorted: a prompt that is here twice was bought twice."""
@@ -80,7 +139,8 @@ class Provider:
     def requests(self) -> Mapping[str, int]:
         """How often each route was asked, without our own questions."""
         routes = httpx.get(f"{self.url}/_sandbox/requests", trust_env=False).json()["routes"]
-        return {route: count for route, count in routes.items() if "_sandbox" not in route}
+        new = {route: count - self.asked.get(route, 0) for route, count in routes.items()}
+        return {route: count for route, count in new.items() if count and "_sandbox" not in route}
 
     def orders(self) -> int:
         """How many submissions came, accepted or not."""
@@ -128,18 +188,19 @@ def start_provider() -> Iterator[StartProvider]:
         yield start
 
 
-@pytest.fixture
-def provider(start_provider: StartProvider) -> Provider:
-    """A provider where all goes well."""
-    return start_provider()
-
-
 @pytest.fixture(scope="session")
 def shared_provider() -> Iterator[Provider]:
     """A provider that many tests share: each comes with a key of its own, and takes its faults away again."""
     provider = _start_provider()
     yield provider
     _stop(provider.process)
+
+
+@pytest.fixture
+def provider(shared_provider: Provider) -> Iterator[Provider]:
+    """A provider where all goes well, and of which nobody has asked anything yet."""
+    yield replace(shared_provider, seen=len(shared_provider.bill()), asked=shared_provider.requests())
+    shared_provider.faults()
 
 
 @pytest.fixture(scope="session")
@@ -151,32 +212,11 @@ def idle_provider() -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prefect_api() -> str:
     """A real Prefect server that all who ask for it share."""
-    port, descriptor = PREFECT_PORT, PREFECT_LISTENER.fileno()
-    words = tmp_path_factory.mktemp("prefect") / "said.txt"
-    with words.open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.command_line.prefect_server", str(descriptor)],
-            pass_fds=(descriptor,),
-            stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=said,
-            cwd=HOUSE,
-        )
-    until = time.monotonic() + 90
+    api = f"http://127.0.0.1:{PREFECT_PORT}/api"
     try:
-        while not _healthy(port):
-            assert process.poll() is None, words.read_text("utf-8")
-            assert time.monotonic() < until, words.read_text("utf-8")
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/api"
-    finally:
-        _stop(process)
-
-
-def _healthy(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False, timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
+        httpx.get(f"{api}/health", trust_env=False, timeout=90).raise_for_status()
+    except httpx.HTTPError as error:
+        pytest.fail(f"There is no Prefect server: {error!r}\n{PREFECT_WORDS.read_text('utf-8')}")
+    return api

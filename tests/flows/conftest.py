@@ -3,11 +3,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -84,6 +85,21 @@ def start_reelbatch(tmp_path: Path, prefect_api: str) -> Iterator[Callable[..., 
 
 
 @pytest.fixture
+def own_prefect(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home for a Prefect server of a run's own: empty, but made already, which takes a server ten seconds."""
+    home = tmp_path_factory.mktemp("prefect")
+    with (
+        closing(sqlite3.connect(Path(os.environ["PREFECT_HOME"]) / "prefect.db")) as made,
+        closing(sqlite3.connect(home / "prefect.db")) as empty,
+    ):
+        made.backup(empty)
+        for table in ("events", "task_run_state", "task_run", "flow_run_state", "flow_run"):
+            empty.execute(f"DELETE FROM {table}")
+        empty.commit()
+    return home
+
+
+@pytest.fixture
 def ended() -> Callable[[subprocess.Popen[str]], Ended]:
     """Wait for the end of a process."""
 
@@ -125,7 +141,8 @@ def run_here(cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, prefect
     from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - only where it is asked for
 
     def run(*arguments: object, **environment: str) -> Ended:
-        with monkeypatch.context() as patched, temporary_settings({PREFECT_API_URL: prefect_api}):
+        url = environment.pop("PREFECT_API_URL", prefect_api)
+        with monkeypatch.context() as patched, temporary_settings({PREFECT_API_URL: url}):
             for name, value in environment.items():
                 patched.setenv(name, value)
             return cli(*arguments)

@@ -21,7 +21,7 @@ def flow_runs(prefect_api):
 
 
 def test_a_killed_run_is_marked_as_crashed(
-    start_reelbatch, run_here, start_provider, write_batch, until, tmp_path, flow_runs
+    start_reelbatch, run_here, cli, start_provider, write_batch, until, tmp_path, flow_runs
 ):
     """After kill -9 the flow run stays Running in Prefect until the same command takes over, which names itself there."""
     provider = start_provider(latency="1")
@@ -29,10 +29,12 @@ def test_a_killed_run_is_marked_as_crashed(
     command = ["run", batch, "--out", "out", "--provider", "qiniu", "--poll-every", "0.05"]
     killed = start_reelbatch(*command, **provider.environment())
     until(provider.bill)
+    until(lambda: "waiting" in cli("ls", "out").out)  # before that it is in doubt, and nothing is left to do
     killed.kill()
     killed.wait()
     assert [type_ for type_, *_ in flow_runs(batch)] == ["RUNNING"]
-    run_here(*command, **provider.environment())
+    again = run_here(*command, **provider.environment())
+    assert again.code == 0, again.err
     (before, why, _), (_, _, after) = flow_runs(batch)
     assert before == "CRASHED"
     assert after in why

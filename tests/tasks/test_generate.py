@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import sqlite3
@@ -37,9 +38,9 @@ def rehearse(prefect_api, tmp_path, monkeypatch):
         wanted = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}, "limit": 200}
         ends = {}
         async with httpx.AsyncClient(base_url=prefect_api, trust_env=False) as server:
-            while not {name for name, *_ in rows[1:]} <= set(
-                ends
-            ):  # records arrive late; the test's own time limit ends this
+            names = {name for name, *_ in rows[1:]}
+            while not names <= set(ends):  # records arrive late; the test's own time limit ends this
+                await asyncio.sleep(0.05)
                 found = (await server.post("/task_runs/filter", json=wanted)).json()
                 ends = {run["name"]: run for run in found if run["state_type"] in ("COMPLETED", "FAILED")}
         return state, ends

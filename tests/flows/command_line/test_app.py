@@ -55,9 +55,9 @@ def test_a_wrong_call_is_explained(cli, arguments):
     assert "Traceback" not in ended.err
 
 
-def test_a_traceback_is_only_for_those_who_ask(reelbatch):
+def test_a_traceback_is_only_for_those_who_ask(cli, reelbatch):
     """An error is one line; with --debug the traceback comes as well."""
-    assert reelbatch("plan", "missing.csv").err.count("\n") == 1
+    assert cli("plan", "missing.csv").err.count("\n") == 1
     assert "Traceback" in reelbatch("--debug", "plan", "missing.csv").err
 
 

@@ -32,7 +32,7 @@ def is_there(pid):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_ends_in_order(  # noqa: PLR0917 - fixtures are arguments
+def test_a_stopped_run_ends_in_order(
     start_reelbatch, run_here, ended, start_provider, write_batch, until, tmp_path, manifest, number
 ):
     """A signal stops submissions, keeps what is at the provider, and ends with 130; the same command finishes it all."""
@@ -69,7 +69,7 @@ def test_two_runs_at_once(start_reelbatch, run_here, cli, start_provider, write_
     assert run.poll() is None
 
 
-def test_ctrl_c_in_a_terminal(start_provider, write_batch, until, tmp_path, manifest):
+def test_ctrl_c_in_a_terminal(start_provider, own_prefect, write_batch, until, tmp_path, manifest):
     """Ctrl-C reaches every process of a terminal at once: the run, with a Prefect server of its own, still ends in order."""
     provider = start_provider(latency="30")
     batch = write_batch("a boat", "a tram", "a kettle")
@@ -78,7 +78,9 @@ def test_ctrl_c_in_a_terminal(start_provider, write_batch, until, tmp_path, mani
     run = subprocess.Popen(
         [*command, "--in-flight", "1"],
         cwd=tmp_path,
-        env=os.environ | provider.environment() | {"PYTHONPATH": str(HOUSE), "TERM": "xterm"},
+        env=os.environ
+        | provider.environment()
+        | {"PYTHONPATH": str(HOUSE), "TERM": "xterm", "PREFECT_HOME": str(own_prefect)},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -148,12 +150,11 @@ def test_an_order_on_its_way_is_waited_for(
     assert len(provider.bill()) == 1
 
 
-def test_ctrl_c_before_anything_is_sent(start_reelbatch, ended, idle_provider, write_batch, tmp_path):
+def test_ctrl_c_before_anything_is_sent(start_reelbatch, ended, own_prefect, idle_provider, write_batch):
     """Ctrl-C while Prefect starts: exit code 130, and nothing is sent."""
     batch = write_batch("a boat")
-    run = start_reelbatch(
-        "run", batch, "--out", "out", "--provider", "qiniu", PREFECT_API_URL=None, **idle_provider.environment()
-    )
+    environment = idle_provider.environment() | {"PREFECT_API_URL": None, "PREFECT_HOME": str(own_prefect)}
+    run = start_reelbatch("run", batch, "--out", "out", "--provider", "qiniu", **environment)
     assert run.stderr.readline().startswith("Starting Prefect")
     below = children(run.pid)
     run.send_signal(signal.SIGINT)
@@ -205,7 +206,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.parametrize(("room_kb", "jobs", "seconds"), [(60, 2, 4), (250, 8, 12)])
-def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room_kb, jobs, seconds):  # noqa: PLR0917 - fixtures
+def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room_kb, jobs, seconds):
     """On a full disk the run says so and ends with 4; once there is space the same command finishes, and pays no more.
 
     It may become full with the first table of the ledger, or in the middle of the downloads.

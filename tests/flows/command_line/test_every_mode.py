@@ -13,6 +13,7 @@ from pipelines.providers.profile.load import shipped_profiles
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 BATCH = read_batch(EXAMPLES / "every-mode.yaml")
+COMMAND = ["run", "docs/examples/every-mode.yaml", "--rehearse"]  #: as the README has it
 ORDERS = {job.id: job.order for job in BATCH.jobs}
 
 
@@ -40,8 +41,8 @@ def test_every_kind_of_order_is_in_it():
 @pytest.fixture
 def rehearsed(run_here, tmp_path):
     """How the rehearsal ended, and its folder."""
-    shutil.copytree(EXAMPLES, tmp_path / "examples")
-    ended = run_here("run", "examples/every-mode.yaml", "--rehearse", "--speed", 2000, "--out", "out", "--json")
+    shutil.copytree(EXAMPLES, tmp_path / "docs" / "examples")
+    ended = run_here(*COMMAND, "--speed", 2000, "--out", "out", "--json")
     return ended, tmp_path / "out" / "rehearsal"
 
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import urllib.request
 from contextlib import closing
 
-from flows.command_line.prefect_server import temporary_server
+from flows.command_line.prefect_server import free_listener, temporary_server
+from tests.flows.command_line.test_run import MIXED
 
 
 def _is_healthy(url: str) -> bool:
@@ -14,30 +16,31 @@ def _is_healthy(url: str) -> bool:
         return json.load(answer) is True
 
 
-async def test_two_runs_that_start_at_once_have_a_server_each():
+async def test_two_runs_that_start_at_once_have_a_server_each(own_prefect, monkeypatch):
     """Neither takes the other's for its own, which would end with the other's run."""
-    async with temporary_server() as first:
-
-        async def another() -> str:
-            async with temporary_server() as url:
-                assert await asyncio.to_thread(_is_healthy, url)
-                return url
-
-        both = await asyncio.gather(another(), another())
-        assert len({first, *both}) == 3
-        assert await asyncio.to_thread(_is_healthy, first)
+    monkeypatch.setenv("PREFECT_HOME", str(own_prefect))
+    with closing(free_listener()) as other:  # of a run that has just begun: its server does not answer yet
+        async with temporary_server() as url:
+            assert await asyncio.to_thread(_is_healthy, url)
+            assert not url.endswith(f":{other.getsockname()[1]}")
 
 
-def test_a_server_of_the_runs_own_forgets_nothing(reelbatch, provider, write_batch, tmp_path):
-    """When a run's own server ends, it has written down each task run to its end, and each of its events."""
-    batch = write_batch(*(f"clip {n}" for n in range(12)))
-    environment = {**provider.environment(), "PREFECT_API_URL": None, "PREFECT_HOME": str(tmp_path / "prefect")}
-    ended = reelbatch("run", batch, "--out", "out", "--provider", "qiniu", **environment)
+def test_a_run_on_its_own_needs_nothing_and_forgets_nothing(reelbatch, own_prefect, write_batch, tmp_path):
+    """A rehearsal needs no key and no Prefect server, and its own server has written down each event when it goes."""
+    batch = write_batch(*MIXED)
+    unset = {name: None for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL"))}
+    unset["PREFECT_API_URL"] = None
+    command = ["run", batch, "--out", "out", "--rehearse", "--latency", "0.2", "--json"]
+    ended = reelbatch(*command, PREFECT_HOME=str(own_prefect), **unset)
     assert ended.code == 0, ended.err
-    with closing(sqlite3.connect(tmp_path / "prefect" / "prefect.db")) as database:
+    assert ended.json["counts"] == {"done": 5}
+    assert ended.json["manifest"] == str(tmp_path / "out" / "rehearsal" / "manifest.jsonl")
+    assert {path.name for path in tmp_path.iterdir()} == {"batch.csv", "out"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"rehearsal"}
+    with closing(sqlite3.connect(own_prefect / "prefect.db")) as database:
         states = dict(database.execute("SELECT name, state_type FROM task_run"))
         events = dict(
             database.execute("SELECT event, count(*) FROM events WHERE event LIKE 'prefect.task-run.%' GROUP BY 1")
         )
-    assert states == dict.fromkeys([*(f"job-{n}" for n in range(1, 13)), "plan", "catalogue", "report"], "COMPLETED")
-    assert events == {f"prefect.task-run.{state}": 15 for state in ("Pending", "Running", "Completed")}
+    assert states == dict.fromkeys([*(f"job-{n}" for n in range(1, 6)), "plan", "catalogue", "report"], "COMPLETED")
+    assert events == {f"prefect.task-run.{state}": 8 for state in ("Pending", "Running", "Completed")}

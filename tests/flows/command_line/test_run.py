@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import os
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 DROPPED_SECOND = {"match": {"route": "submit", "nth": [2]}, "do": {"cut": "after"}}
 UNLIKED_SECOND = {"match": {"route": "submit", "nth": [2]}, "do": {"outcome": "moderation_blocked"}}
@@ -143,22 +144,19 @@ def test_a_provider_that_is_down(run_here, start_provider, write_batch):
     assert provider.prompts() == ["a boat", "a kettle", "a tram"]
 
 
-def test_a_provider_that_comes_back(reelbatch, start_reelbatch, ended, start_provider, write_batch):
+def test_a_provider_that_comes_back(run_here, start_provider, write_batch):
     """A run that waits for its provider goes on by itself as soon as it is there."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
     batch = write_batch("a boat", "a tram")
     environment = {"QINIU_BASE_URL": f"http://127.0.0.1:{port}/qiniu/v1", "QINIU_API_KEY": "k"}
-    run = start_reelbatch("run", batch, "--out", "out", "--provider", "qiniu", **environment)
-    heard = ""
-    while "cannot be reached" not in heard:
-        heard += (line := run.stderr.readline())
-        assert line, heard
-    provider = start_provider(port=port)
-    after = ended(run)
-    assert after.code == 0, heard + after.err
+    with ThreadPoolExecutor() as meanwhile:
+        provider = meanwhile.submit(lambda: time.sleep(1) or start_provider(port=port))
+        after = run_here("run", batch, "--out", "out", "--provider", "qiniu", **environment)
+    assert after.code == 0, after.err
+    assert "cannot be reached" in after.err
     assert "qiniu answers again" in after.err
-    assert provider.prompts() == ["a boat", "a tram"]
+    assert provider.result().prompts() == ["a boat", "a tram"]
 
 
 def test_a_changed_batch(run_here, cli, provider, write_batch):
@@ -174,17 +172,3 @@ def test_a_changed_batch(run_here, cli, provider, write_batch):
     assert "batch.csv, row 1" in free.err
     assert "Traceback" not in free.err
     assert provider.prompts() == ["a boat"]
-
-
-def test_it_needs_nothing_but_its_folder(reelbatch, write_batch, tmp_path):
-    """A rehearsal needs no key and no Prefect server; everything it writes is below the output folder."""
-    batch = write_batch(*MIXED)
-    unset = {name: None for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL"))}
-    ended = reelbatch(
-        "run", batch, "--out", "out", "--rehearse", "--latency", "0.2", "--json", PREFECT_API_URL=None, **unset
-    )
-    assert ended.code == 0, ended.err
-    assert ended.json["counts"] == {"done": 5}
-    assert ended.json["manifest"] == str(tmp_path / "out" / "rehearsal" / "manifest.jsonl")
-    assert {path.name for path in tmp_path.iterdir()} == {"batch.csv", "out"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"rehearsal"}

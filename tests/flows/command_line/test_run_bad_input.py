@@ -97,23 +97,21 @@ def test_a_wrong_address_is_refused(cli, pointed, write_batch, monkeypatch, tmp_
     refused(cli("run", batch, "--out", "out"), pointed, tmp_path, "QINIU_BASE_URL")
 
 
-def test_a_folder_that_cannot_be_made_is_refused(reelbatch, idle_provider, write_batch, tmp_path):
+def test_a_folder_that_cannot_be_made_is_refused(run_here, idle_provider, write_batch, tmp_path):
     """Where a file stands in the way of the output folder, the run says so, and nothing is sent."""
     (tmp_path / "out").write_text("in the way", "utf-8")
-    ended = reelbatch(
-        "run", write_batch("a boat"), "--out", "out", "--provider", "qiniu", **idle_provider.environment()
-    )
+    ended = run_here("run", write_batch("a boat"), "--out", "out", "--provider", "qiniu", **idle_provider.environment())
     assert (ended.code, ended.out) == (2, "")
     assert "error: The output folder" in ended.err
     assert "Traceback" not in ended.err
     assert idle_provider.requests() == {}
 
 
-def test_a_prefect_server_that_does_not_answer_is_named(reelbatch, idle_provider, write_batch):
+def test_a_prefect_server_that_does_not_answer_is_named(run_here, idle_provider, write_batch):
     """With a wrong PREFECT_API_URL nothing is sent, and the error says what to do."""
     away = "http://127.0.0.1:9/api"
     batch = write_batch({"prompt": "a boat", "provider": "qiniu"})
-    ended = reelbatch("run", batch, "--out", "out", PREFECT_API_URL=away, **idle_provider.environment())
+    ended = run_here("run", batch, "--out", "out", PREFECT_API_URL=away, **idle_provider.environment())
     assert (ended.code, ended.out) == (2, "")
     assert away in ended.err
     assert "prefect server start" in ended.err

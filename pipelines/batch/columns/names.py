@@ -176,7 +176,11 @@ def recognise(
             meaning = None
         columns[name] = Column(name, meaning or key, meaning is None, variable_name(name))
         if meaning is None:
-            _check_own(name, where, report, parameters | tolerated)
+            meant = near_miss(key) if parameter_key(name) not in parameters | tolerated else None
+            if meant:
+                fix = f'Write "{meant}", or give your own column another name.'
+                what = f'the column {quoted(name, 40)} looks like "{meant}" and would have no effect.'
+                report.problem(where, what, fix)
             continue
         twin = taken.setdefault(meaning, name)
         if twin != name:
@@ -188,13 +192,6 @@ def recognise(
         found = first_of([quoted(name, 40) for name in written], 20) or "none"
         report.problem(where, f"there is no prompt. Columns found: {found}.", 'Name the column with the text "prompt".')
     return columns
-
-
-def _check_own(name: str, where: str, report: Report, known: frozenset[str]) -> None:
-    meant = near_miss(normalised(name)) if parameter_key(name) not in known else None
-    if meant:
-        fix = f'Write "{meant}", or give your own column another name.'
-        report.problem(where, f'the column {quoted(name, 40)} looks like "{meant}" and would have no effect.', fix)
 
 
 @lru_cache(maxsize=4096)

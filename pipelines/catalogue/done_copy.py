@@ -45,7 +45,7 @@ def write_done_copy(
         dialect: of the batch file.
     """
     path = folder / f"{Path(input_name).stem or 'batch'}.done.csv"
-    added = [_done_cells(results.get(number, ())) for number in range(1, len(rows) + 1)]
+    added = [done_cells(results.get(number, ())) for number in range(1, len(rows) + 1)]
     _write(path, header, DONE_COLUMNS, zip(rows, added, strict=True), dialect)
     return path
 
@@ -77,9 +77,10 @@ def by_row(rows: Iterable[ManifestRow]) -> dict[int, list[ManifestRow]]:
     return found
 
 
-def _done_cells(takes: Sequence[ManifestRow]) -> Cells:
-    """Several takes share the cells: statuses and errors are each said once, paths in order, costs added up.
+def done_cells(takes: Sequence[ManifestRow]) -> Cells:
+    """The cells of ours for one row of the file, in the order of `DONE_COLUMNS`.
 
+    Several takes share them: statuses and errors are each said once, paths in order, costs added up.
     A cost counts where it was paid, and also where it may have been: the status says which.
     """
     costs: dict[str, Decimal] = {}

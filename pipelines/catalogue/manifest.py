@@ -56,12 +56,12 @@ def write_manifest(folder: Path, frame: pd.DataFrame) -> None:
     with whole_file(folder / "manifest.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([harmless(encodable(name)) for name in exact])
-        writer.writerows(zip(*(_cells(name, values) for name, values in exact.items()), strict=True))
+        writer.writerows(zip(*(spreadsheet_cells(name, values) for name, values in exact.items()), strict=True))
     with whole_file(folder / "manifest.parquet") as path:
         _write_parquet(path, frame)
 
 
-def _cells(name: str, values: Sequence[Any]) -> Iterable[str]:
+def spreadsheet_cells(name: str, values: Sequence[Any]) -> Iterable[str]:
     """A column as a spreadsheet may see it."""
     kind = DTYPES.get(name, TEXT)
     if kind == TRUTH:

@@ -93,7 +93,7 @@ def sums_by(frame: pd.DataFrame, column: str, paid: Sequence[Payment]) -> list[G
     ).explode("value")
     jobs["group"] = pd.factorize(jobs["value"], use_na_sentinel=False)[0]
     jobs = jobs.drop_duplicates(["id", "group"])  # a tag may be said twice
-    money = _money_by_group(jobs, paid)
+    money = money_by_group(jobs, paid)
     return [
         GroupSum(
             value=None if pd.isna(value := same["value"].iloc[0]) else value,
@@ -106,7 +106,13 @@ def sums_by(frame: pd.DataFrame, column: str, paid: Sequence[Payment]) -> list[G
     ]
 
 
-def _money_by_group(jobs: pd.DataFrame, paid: Sequence[Payment]) -> dict[int, list[Balance]]:
+def money_by_group(jobs: pd.DataFrame, paid: Sequence[Payment]) -> dict[int, list[Balance]]:
+    """Add up the payments of each group, by currency.
+
+    Args:
+        jobs: with their `id` and their `group`; a job may be in several.
+        paid: the payments of these jobs, and of others.
+    """
     import pandas as pd  # noqa: PLC0415 - as above
 
     found = pd.DataFrame(paid, columns=list(Payment._fields)).merge(jobs[["id", "group"]], on="id")

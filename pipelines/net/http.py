@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -75,10 +74,8 @@ class Incoming:
     chunks: AsyncIterator[bytes] = field(repr=False)
 
 
-@cache
-def _trust() -> ssl.SSLContext:
-    """Whom TLS trusts; reading all the authorities takes some 40 ms, so that it is done once a process."""
-    return httpx.create_ssl_context()
+#: Whom TLS trusts; reading all the authorities takes some 40 ms, so that it is done once a process.
+_trust = cache(httpx.create_ssl_context)
 
 
 class Http:
@@ -189,7 +186,10 @@ class Http:
             AddressRefused: a link or a redirect leads where reelbatch does not go.
             DownloadInterrupted: the connection failed; also raised from `chunks`.
         """
-        first, hop, client = url, url, self._client_for_files(trusted)
+        first = hop = url
+        if trusted not in self._files:  # a connection into a private network is open to nobody else
+            self._files[trusted] = file_client(self._context, trusted)
+        client = self._files[trusted]
         for _ in range(_MOST_REDIRECTS + 1):
             if reason := refusal(hop, trusted):
                 raise AddressRefused(f"The link {without_query(hop)} was not opened: {reason}.")
@@ -208,12 +208,6 @@ class Http:
                 await response.aclose()
             hop = redirect_target(hop, target)
         raise AddressRefused(f"{without_query(first)} redirects more than {_MOST_REDIRECTS} times.")
-
-    def _client_for_files(self, trusted: frozenset[Origin]) -> httpx.AsyncClient:
-        """Keep connections apart by whom they trust: one into a private network is open to nobody else."""
-        if trusted not in self._files:
-            self._files[trusted] = file_client(self._context, trusted)
-        return self._files[trusted]
 
 
 async def _exchange(client: httpx.AsyncClient, request: httpx.Request, deadline_s: float) -> Answer:
@@ -239,11 +233,11 @@ async def _exchange(client: httpx.AsyncClient, request: httpx.Request, deadline_
     finally:
         if response is not None:
             await response.aclose()
-    content, whole = _unpacked(bytes(body[:ANSWER_CAP_BYTES]), response.headers.get("content-encoding", ""))
+    content, whole = unpacked(bytes(body[:ANSWER_CAP_BYTES]), response.headers.get("content-encoding", ""))
     return Answer(response.status_code, response.headers, content, complete and whole)
 
 
-def _unpacked(body: bytes, encoding: str) -> tuple[bytes, bool]:
+def unpacked(body: bytes, encoding: str) -> tuple[bytes, bool]:
     """A body as it was before it was packed, as far as the cap allows, and whether that is all of it.
 
     Nobody is asked to pack, but some proxies do. Whatever else was done to a body, packing it twice among it, is left

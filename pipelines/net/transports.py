@@ -30,16 +30,23 @@ def api_client(context: ssl.SSLContext, limits: httpx.Limits, timeout: httpx.Tim
         transport=httpx.AsyncHTTPTransport(
             verify=context, limits=limits, socket_options=_SOCKET_OPTIONS, trust_env=False
         ),
-        mounts=dict.fromkeys(_LOOPBACK) | _proxy_mounts(context, limits),
+        mounts=dict.fromkeys(_LOOPBACK) | proxy_mounts(getproxies(), context, limits),
         timeout=timeout,
         trust_env=False,
         headers=_OWN_HEADERS,
     )
 
 
-def _proxy_mounts(context: ssl.SSLContext, limits: httpx.Limits) -> dict[str, httpx.AsyncHTTPTransport | None]:
-    """Transports for the proxies that the environment names. Paid requests keep their own connection limits."""
-    proxies = getproxies()
+def proxy_mounts(
+    proxies: Mapping[str, str], context: ssl.SSLContext, limits: httpx.Limits
+) -> dict[str, httpx.AsyncHTTPTransport | None]:
+    """The transports through proxies, by the addresses that they are for; None: no proxy.
+
+    Args:
+        proxies: by scheme, as `urllib` finds them in the environment; under `no` the hosts that need none.
+        context: for TLS.
+        limits: paid requests keep their own, also through a proxy.
+    """
     mounts: dict[str, httpx.AsyncHTTPTransport | None] = {}
     for scheme in ("http", "https"):
         if address := proxies.get(scheme):

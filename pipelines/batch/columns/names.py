@@ -143,6 +143,26 @@ def refused_meanings() -> Mapping[str, str]:
     return _MEANT
 
 
+def meanings_of(names: Iterable[str], parameters: frozenset[str] = frozenset()) -> dict[str, str | None]:
+    """The canonical name behind each header; None: a column of the user's own.
+
+    An alias gives way to a parameter of that name, and a weak one to any surer column of the same meaning.
+
+    Args:
+        names: the columns as they are written.
+        parameters: what the providers take besides, as `parameter_key` spells it.
+    """
+    keys = {name: normalised(name) for name in names}
+    surely = {_ALL[key] for key in keys.values() if key in _ALL and key not in _WEAK_ALIASES}
+    meanings: dict[str, str | None] = {}
+    for name, key in keys.items():
+        meaning = _ALL.get(key)
+        gives_way = key in _WEAK_ALIASES and meaning in surely
+        is_parameter = meaning != key and parameter_key(name) in parameters
+        meanings[name] = None if gives_way or is_parameter else meaning
+    return meanings
+
+
 def recognise(
     names: Iterable[str],
     where: str,
@@ -163,20 +183,18 @@ def recognise(
     Returns:
         The columns by their written names, in order. A column without a name is left out.
     """
-    written = [name for name in names if name]
-    keys = {normalised(name) for name in written}
-    surely = {_ALL[key] for key in keys if key in _ALL and key not in _WEAK_ALIASES}
+    meanings = meanings_of([name for name in names if name], parameters)
     columns: dict[str, Column] = {}
     taken: dict[str, str] = {}
-    for name in written:
+    for name, meaning in meanings.items():
         key = normalised(name)
-        meaning = _ALL.get(key)
-        gives_way = key in _WEAK_ALIASES and meaning in surely
-        if gives_way or (meaning != key and parameter_key(name) in parameters):
-            meaning = None
         columns[name] = Column(name, meaning or key, meaning is None, variable_name(name))
         if meaning is None:
-            _check_own(name, where, report, parameters | tolerated)
+            meant = near_miss(key) if parameter_key(name) not in parameters | tolerated else None
+            if meant:
+                fix = f'Write "{meant}", or give your own column another name.'
+                what = f'the column {quoted(name, 40)} looks like "{meant}" and would have no effect.'
+                report.problem(where, what, fix)
             continue
         twin = taken.setdefault(meaning, name)
         if twin != name:
@@ -185,16 +203,9 @@ def recognise(
         elif meaning != key:
             report.warn(where, f"the column {quoted(name, 40)} is read as {meaning}.")
     if "prompt" not in taken:
-        found = first_of([quoted(name, 40) for name in written], 20) or "none"
+        found = first_of([quoted(name, 40) for name in meanings], 20) or "none"
         report.problem(where, f"there is no prompt. Columns found: {found}.", 'Name the column with the text "prompt".')
     return columns
-
-
-def _check_own(name: str, where: str, report: Report, known: frozenset[str]) -> None:
-    meant = near_miss(normalised(name)) if parameter_key(name) not in known else None
-    if meant:
-        fix = f'Write "{meant}", or give your own column another name.'
-        report.problem(where, f'the column {quoted(name, 40)} looks like "{meant}" and would have no effect.', fix)
 
 
 @lru_cache(maxsize=4096)

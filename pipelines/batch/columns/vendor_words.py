@@ -54,7 +54,7 @@ def vendor_words(profile: Profile) -> Mapping[str, Word | None]:
     found: dict[str, Word | None] = {}
     others = {*selecting_names(profile), *(parameter_key(mode.prompt_field) for mode in profile.modes)}
     for mode in profile.modes:
-        for word in _words_of(mode, profile):
+        for word in mode_words(mode, profile):
             key = parameter_key(word.field)
             if key not in others and canonical_name(word.field) != word.meaning:
                 known = found.setdefault(key, word)
@@ -63,7 +63,8 @@ def vendor_words(profile: Profile) -> Mapping[str, Word | None]:
     return found
 
 
-def _words_of(mode: Mode, profile: Profile) -> Iterator[Word]:
+def mode_words(mode: Mode, profile: Profile) -> Iterator[Word]:
+    """The fields of the requests of one mode that say what our columns say."""
     if mode.model_field is not None:
         yield Word(mode.model_field, "model")
     if mode.seconds is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from pipelines.batch.columns.names import canonical_name
@@ -35,7 +35,7 @@ def read_csv(source: BatchSource, report: Report) -> Document:
     # The reader's own cap is lower than ours, and its message knows nothing of rows.
     csv.field_size_limit(max(csv.field_size_limit(), MOST_BATCH_BYTES))
     declared = _DECLARED.match(source.text)
-    separator = declared[1] if declared else _separator(source, file)
+    separator = declared[1] if declared else separator_of(source)
     records = _records(source.text, separator, file)
     if declared:
         next(records)
@@ -48,7 +48,7 @@ def read_csv(source: BatchSource, report: Report) -> Document:
     shared: dict[str, str] = {}  # equal cells are one string: a column of 100,000 times "8" costs one
     for line, cells in records:
         if len(cells) != len(names):
-            _report_length(cells, names, f"{file}, row {len(rows) + 1} (line {line})", report)
+            report.problem(f"{file}, row {len(rows) + 1} (line {line})", *misaligned(cells, names))
             broken.add(len(rows))
             cells = [*cells, *names][: len(names)]  # noqa: PLW2901 - as long as the header, whatever is in it
         rows.append(tuple([shared.setdefault(cell, cell) for cell in cells]))
@@ -62,12 +62,13 @@ def read_csv(source: BatchSource, report: Report) -> Document:
     return Document(file, "csv", names, tuple(rows), tuple(lines), frozenset(broken), notes=notes, dialect=dialect)
 
 
-def _separator(source: BatchSource, file: str) -> str:
+def separator_of(source: BatchSource) -> str:
     """The separator, told from the header line alone.
 
     Raises:
         BatchError: the file is empty, or two separators both give a prompt column.
     """
+    file = source.path.name
     header = next((line for line in io.StringIO(source.text, newline="") if line.strip()), "")
     if not header:
         raise BatchError([Problem(file, "is empty.", "Its first line names the columns, at least: prompt")])
@@ -97,7 +98,9 @@ def _records(text: str, separator: str, file: str) -> Iterator[tuple[int, list[s
     line = 1
     try:
         for cells in reader:
-            _check_lines(reader.line_num - line)
+            if reader.line_num - line > _MOST_LINES_IN_A_CELL:
+                message = f"a cell goes on for more than {_MOST_LINES_IN_A_CELL} lines"
+                raise csv.Error(message)  # noqa: TRY301 - one more thing that is wrong with quotes
             begins, line = line, reader.line_num + 1
             if any(cell and not cell.isspace() for cell in cells):
                 yield begins, cells
@@ -107,17 +110,10 @@ def _records(text: str, separator: str, file: str) -> Iterator[tuple[int, list[s
         raise BatchError([Problem(where, f"the quotes do not fit: {error}.", fix)]) from None
 
 
-def _check_lines(lines: int) -> None:
-    if lines > _MOST_LINES_IN_A_CELL:
-        raise csv.Error(f"a cell goes on for more than {_MOST_LINES_IN_A_CELL} lines")
-
-
-def _report_length(cells: list[str], names: tuple[str, ...], where: str, report: Report) -> None:
+def misaligned(cells: Sequence[str], names: Sequence[str]) -> tuple[str, str]:
+    """Say what is missing or too much in a row that is shorter or longer than the header, and how to mend it."""
+    what = f"has {len(cells)} cells for {len(names)} columns"
     if len(cells) < len(names):
-        missing = first_of(names[len(cells) :], 20)
-        report.problem(
-            where, f"has {len(cells)} cells for {len(names)} columns; missing: {missing}.", "Complete the row."
-        )
-        return
-    what = f"has {len(cells)} cells for {len(names)} columns; too many: {quoted(' '.join(cells[len(names) :]))}."
-    report.problem(where, what, "Put quotes around a cell that contains the separator.")
+        return f"{what}; missing: {first_of(names[len(cells) :], 20)}.", "Complete the row."
+    excess = quoted(" ".join(cells[len(names) :]))
+    return f"{what}; too many: {excess}.", "Put quotes around a cell that contains the separator."

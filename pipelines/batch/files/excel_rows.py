@@ -35,9 +35,9 @@ def read_excel(source: BatchSource, report: Report) -> Document:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl names parts that it leaves out; no cell is among them
             with opened(source.raw) as book:
-                sheet, notes = _chosen(book)
+                sheet, notes = chosen_sheet(book)
                 traits = traits_of(sheet)
-                _check(traits, f"{file}, sheet {quoted(sheet.title, 40)}", report)
+                check_traits(traits, f"{file}, sheet {quoted(sheet.title, 40)}", report)
                 if traits.hidden_columns & {*range(traits.last_column + 1)}:
                     notes = [*notes, "columns that are hidden in the sheet are read as well"]
                 return _document(file, sheet, traits, tuple(notes), report)
@@ -45,8 +45,12 @@ def read_excel(source: BatchSource, report: Report) -> Document:
         raise BatchError([Problem(file, f"{refused}", refused.fix)]) from None
 
 
-def _chosen(book: Any) -> tuple[_Sheet, list[str]]:
-    """The sheet to read, and what is to be said of the others."""
+def chosen_sheet(book: Any) -> tuple[_Sheet, list[str]]:
+    """The sheet to read, and what is to be said of the others.
+
+    Raises:
+        ExcelRefused: all of them are hidden.
+    """
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     if not sheets:
         raise ExcelRefused("has no sheet that can be seen.", "Unhide the sheet with the prompts.")
@@ -56,7 +60,12 @@ def _chosen(book: Any) -> tuple[_Sheet, list[str]]:
     return chosen, [f"read the sheet {quoted(chosen.title, 40)} and not {left}"] if others else []
 
 
-def _check(traits: SheetTraits, where: str, report: Report) -> None:
+def check_traits(traits: SheetTraits, where: str, report: Report) -> None:
+    """Refuse a sheet in which a person sees other rows than a program, or that has nothing in it.
+
+    Raises:
+        BatchError: with all that is wrong.
+    """
     if not traits.rows:
         fix = f'Write the prompts there, or call the sheet that has them "{_NAMED}".'
         report.problem(where, "is empty.", fix)

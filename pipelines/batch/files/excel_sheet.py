@@ -45,7 +45,7 @@ def opened(raw: bytes) -> Iterator[Any]:
     Raises:
         ExcelRefused: it is encrypted, of another kind, far too large when unpacked, or damaged.
     """
-    _check_archive(raw)
+    check_archive(raw)
     import pandas as pd  # noqa: PLC0415 - slow to import, and most batches are no Excel files
 
     try:
@@ -56,7 +56,12 @@ def opened(raw: bytes) -> Iterator[Any]:
         yield file.book
 
 
-def _check_archive(raw: bytes) -> None:
+def check_archive(raw: bytes) -> None:
+    """Refuse what is no workbook, or far too large, before anything of it is unpacked.
+
+    Raises:
+        ExcelRefused: saying which.
+    """
     if raw.startswith(_OLE):
         if "EncryptedPackage".encode("utf-16-le") in raw:
             raise ExcelRefused("is encrypted with a password.", "Save it without one.")
@@ -101,15 +106,16 @@ class _Scan:
 
     def read(self, part: IO[bytes]) -> None:
         parser = expat.ParserCreate()
-        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
-        parser.CharacterDataHandler = self._text
-        parser.StartDoctypeDeclHandler = self._doctype
+
+        def refuse_entities(*_: object) -> None:
+            raise ValueError("a sheet declares no entities")
+
+        parser.StartDoctypeDeclHandler = refuse_entities
+        parser.StartElementHandler, parser.EndElementHandler = self.on_start, self.on_end
+        parser.CharacterDataHandler = self.on_text
         parser.ParseFile(part)
 
-    def _doctype(self, *_: object) -> None:
-        raise ValueError("a sheet declares no entities")
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+    def on_start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(":")[2]
         if name == "c":
             letters = re.match("[A-Z]{1,3}", attributes.get("r", ""))
@@ -132,11 +138,11 @@ class _Scan:
             first, last = int(attributes["min"]), int(attributes["max"])
             self.traits.hidden_columns.update(range(first, min(last, first + 1000) + 1))
 
-    def _text(self, text: str) -> None:
+    def on_text(self, text: str) -> None:
         if self._in_value and not self._has_value:
             self._has_value = not text.isspace()
 
-    def _end(self, tag: str) -> None:
+    def on_end(self, tag: str) -> None:
         name = tag.rpartition(":")[2]
         if name in ("v", "is"):
             self._in_value = False

@@ -29,7 +29,7 @@ def read_jsonl(source: BatchSource, report: Report) -> Document:
         lines.append(number)
         check_count(len(lines), file)
         try:
-            records.append(_record(line))
+            records.append(record_of(line))
         except (ValueError, RecursionError) as error:
             what = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
             if isinstance(error, json.JSONDecodeError):  # it counts lines within the one that it was given
@@ -44,7 +44,13 @@ def read_jsonl(source: BatchSource, report: Report) -> Document:
     return Document(file, "jsonl", header, rows, tuple(lines), frozenset(broken), notes=source.notes)
 
 
-def _record(line: str) -> dict[str, Value]:
+def record_of(line: str) -> dict[str, Value]:
+    """One line of a JSONL file as cells by column; a bare text is a prompt.
+
+    Raises:
+        ValueError: it is not JSON, neither an object nor a text, or has a key twice.
+        RecursionError: it is nested too deeply.
+    """
     # Numbers stay as they are written: they become text, and text has no rounding.
     parsed = json.loads(
         line, object_pairs_hook=_unique, parse_int=Scalar, parse_float=Scalar, parse_constant=refuse_constant

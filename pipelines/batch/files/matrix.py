@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.batch.findings import Report
@@ -40,27 +40,32 @@ def combinations(node: Any, where: str, report: Report) -> tuple[Mapping[str, st
     }
     include = _entries(node.get("include"), f'{where}, "include"', report)
     exclude = _entries(node.get("exclude"), f'{where}, "exclude"', report)
-    _check_excluded(exclude, lists, where, report)
+    for name, value in (item for entry in exclude for item in entry.items()):
+        if value not in lists.get(name, ()):
+            what = f"{quoted(name, 40)} = {quoted(value, 40)} is not in the matrix, so it excludes nothing."
+            report.problem(f'{where}, "exclude"', what, f"Variables: {first_of(list(lists), 20) or 'none'}.")
     size = math.prod(map(len, lists.values()))
     if size > MOST_COMBINATIONS:
         what = f"makes {size:,} combinations; the most is {MOST_COMBINATIONS:,}."
         report.problem(where, what, "Shorten its lists or split the batch.")
     if len(report.problems) > before:
         return ()
-    made: list[_Combination] = []
-    if lists:
-        made = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
-    kept = [one for one in made if not any(_agrees(entry, one) for entry in exclude)]
-    result = _included(kept, include, set(lists))
+    result = multiplied(lists, include, exclude)
     if not result:
         report.problem(where, "leaves no combination.", "Remove it, or exclude less.")
     return tuple(result)
 
 
-def _included(kept: list[_Combination], include: list[_Combination], variables: set[str]) -> list[_Combination]:
+def multiplied(
+    lists: Mapping[str, Sequence[str]], include: Sequence[_Combination], exclude: Sequence[_Combination]
+) -> list[_Combination]:
+    """Every combination of the lists, without those that are excluded, and with what is included."""
+    every = itertools.product(*lists.values()) if lists else ()
+    made = [dict(zip(lists, values, strict=True)) for values in every]
+    kept = [one for one in made if not any(_agrees(entry, one) for entry in exclude)]
     result = [dict(one) for one in kept]
     for entry in include:
-        shared = {name: value for name, value in entry.items() if name in variables}
+        shared = {name: value for name, value in entry.items() if name in lists}
         fitting = [new for new, one in zip(result, kept, strict=False) if _agrees(shared, one)]
         for combination in fitting:
             combination.update(entry)
@@ -100,11 +105,3 @@ def _entries(node: Any, where: str, report: Report) -> list[_Combination]:
     elif len(good) < len(entries):
         report.problem(where, "is not a list of `variable: value` mappings.", "Write `- {variable: value}` lines.")
     return [{str(name).strip(): value.strip() for name, value in entry.items()} for entry in good]
-
-
-def _check_excluded(exclude: list[_Combination], lists: dict[str, list[str]], where: str, report: Report) -> None:
-    for entry in exclude:
-        for name, value in entry.items():
-            if value not in lists.get(name, ()):
-                what = f"{quoted(name, 40)} = {quoted(value, 40)} is not in the matrix, so it excludes nothing."
-                report.problem(f'{where}, "exclude"', what, f"Variables: {first_of(list(lists), 20) or 'none'}.")

@@ -56,7 +56,18 @@ def read_source(path: Path, most_bytes: int = MOST_BATCH_BYTES) -> BatchSource:
 
 
 def _read_bounded(path: Path, most_bytes: int) -> bytes:
-    with open(path, "rb", buffering=0, opener=_open_regular) as file:
+    def open_regular(name: str, flags: int) -> int:
+        # Non-blocking, or a FIFO would hold us here until somebody writes to it.
+        descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(kind):
+            return descriptor
+        os.close(descriptor)
+        if stat.S_ISDIR(kind):
+            raise _refused(path, "is a folder.", "Name the batch file in it.")
+        raise _refused(path, "is a device or a pipe.", "Name a file.")
+
+    with open(path, "rb", buffering=0, opener=open_regular) as file:
         if path.suffix.lower() not in BATCH_SUFFIXES:
             what = f"is a {path.suffix} file." if path.suffix else "has no ending that tells its kind."
             known = f"Known kinds: {', '.join(BATCH_SUFFIXES)}."
@@ -70,17 +81,6 @@ def _read_bounded(path: Path, most_bytes: int) -> bytes:
     if len(raw) > most_bytes:
         raise _refused(path, f"is larger than {most_bytes / 1024 / 1024:g} MiB.", "Split it into several batches.")
     return raw
-
-
-def _open_regular(path: str, flags: int) -> int:
-    # Non-blocking, or a FIFO would hold us here until somebody writes to it.
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    kind = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(kind):
-        return descriptor
-    os.close(descriptor)
-    what, fix = ("folder", "Name the batch file in it.") if stat.S_ISDIR(kind) else ("device or a pipe", "Name a file.")
-    raise _refused(Path(path), f"is a {what}.", fix)
 
 
 def decode(raw: bytes, path: Path) -> tuple[str, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pipelines.batch.files.document import Document, Scalar, Value, align
@@ -41,11 +42,21 @@ def read_yaml(source: BatchSource, report: Report) -> Document:
     document = _parsed(source, file, report)
     before = len(report.problems)
     defaults = _columns(document.get("defaults"), f'{file}, "defaults"', report)
-    presets = _presets(document.get("presets"), f'{file}, "presets"', report)
+    fix = "Write a name, and below it the columns that it sets."
+    presets = {
+        name: _columns(columns, f'{file}, "presets", {quoted(name, 40)}', report)
+        for name, columns in _mapping(document.get("presets"), f'{file}, "presets"', fix, report).items()
+    }
     matrix = combinations(document.get("matrix"), f'{file}, "matrix"', report)
     # Without these every job would seem wrong, so these come first.
     cannot_go_on = len(report.problems) > before
-    _check_keys(document, file, report)
+    for key in document:
+        if key not in _KEYS:
+            hint = f'Use "{_ELSEWHERE[key]}".' if key in _ELSEWHERE else did_you_mean(key, _KEYS)
+            report.problem(f"{file}, {quoted(key, 40)}", "is not a key of a batch.", hint)
+    version = document.get("version", "1")
+    if version != "1":
+        report.problem(f'{file}, "version"', f"{quoted(str(version), 40)} is not known.", "Write `version: 1`.")
     settings = parse_settings({k: v for k in _SETTINGS if (v := document.get(k)) is not None}, file, report)
     records, lines, broken = _jobs(document, file, report)
     if cannot_go_on or not records:
@@ -56,8 +67,11 @@ def read_yaml(source: BatchSource, report: Report) -> Document:
 
 
 def _parsed(source: BatchSource, file: str, report: Report) -> YamlMapping:
+    def as_written(text: str) -> str:  # an unquoted text stays text, so that `no` is not False and `012` is not 10
+        return Scalar(text) if text[0] in "-0123456789tTfF" and _LITERAL.fullmatch(text) else text
+
     try:
-        document = parse_long_yaml(source.text, _as_written, "; use defaults or presets")
+        document = parse_long_yaml(source.text, as_written, "; use defaults or presets")
     except YamlRefused as refused:
         report.problem(f"{file}, line {refused.line}" if refused.line else file, f"{refused}.")
         document = None
@@ -68,33 +82,18 @@ def _parsed(source: BatchSource, file: str, report: Report) -> YamlMapping:
     return document
 
 
-def _check_keys(document: YamlMapping, file: str, report: Report) -> None:
-    for key in document:
-        if key not in _KEYS:
-            hint = f'Use "{_ELSEWHERE[key]}".' if key in _ELSEWHERE else did_you_mean(key, _KEYS)
-            report.problem(f"{file}, {quoted(key, 40)}", "is not a key of a batch.", hint)
-    version = document.get("version", "1")
-    if version != "1":
-        report.problem(f'{file}, "version"', f"{quoted(str(version), 40)} is not known.", "Write `version: 1`.")
-
-
 def _columns(node: Any, where: str, report: Report) -> dict[str, Value]:
     """A mapping of columns to values, such as `defaults`."""
-    if node is None:
-        return {}
-    if not isinstance(node, YamlMapping):
-        report.problem(where, "is not a mapping.", "Write `column: value` lines.")
-        return {}
-    return {key.strip(): as_value(value) for key, value in node.items()}
+    items = _mapping(node, where, "Write `column: value` lines.", report).items()
+    return {key.strip(): as_value(value) for key, value in items}
 
 
-def _presets(node: Any, where: str, report: Report) -> dict[str, dict[str, Value]]:
-    if node is None:
-        return {}
-    if not isinstance(node, YamlMapping):
-        report.problem(where, "is not a mapping.", "Write a name, and below it the columns that it sets.")
-        return {}
-    return {name: _columns(columns, f"{where}, {quoted(name, 40)}", report) for name, columns in node.items()}
+def _mapping(node: Any, where: str, fix: str, report: Report) -> Mapping[str, Any]:
+    if isinstance(node, YamlMapping):
+        return node
+    if node is not None:
+        report.problem(where, "is not a mapping.", fix)
+    return {}
 
 
 def _jobs(document: YamlMapping, file: str, report: Report) -> tuple[list[dict[str, Value]], list[int], frozenset[int]]:
@@ -118,8 +117,3 @@ def _jobs(document: YamlMapping, file: str, report: Report) -> tuple[list[dict[s
             broken.add(number - 1)
         lines.append(line)
     return records, lines, frozenset(broken)
-
-
-def _as_written(text: str) -> str:
-    """An unquoted text stays text, so that `no` is not False and `012` is not 10."""
-    return Scalar(text) if text[0] in "-0123456789tTfF" and _LITERAL.fullmatch(text) else text

@@ -49,30 +49,37 @@ class Pictures:
                 found.append(Picture(reference, reference, None))
                 continue
             if reference not in self._found:
-                self._found[reference] = self._read(reference)
+                self._found[reference] = read_picture(reference, self._folder)
             found.append(self._found[reference])
         return (
             tuple(each for each in found if isinstance(each, Picture)),
             [each for each in found if isinstance(each, RowFinding)],
         )
 
-    def _read(self, path: str) -> Picture | RowFinding:
-        shown = quoted(path, 30) if is_data(path) else quoted(path)
-        fix = "" if Path(path).is_absolute() else "Paths begin at the folder of the batch file."
-        try:
-            if is_data(path):
-                image = LocalImage.decode(path)
-                return Picture(path, shown, (image.width, image.height))
-            whole = self._folder / Path(path).expanduser()
-            if not whole.is_file():
-                what = "is no file." if whole.exists() else "is neither a file that is there nor an https:// address."
-                return RowFinding(_COLUMN, f"{shown} {what}", fix)
-            image = LocalImage.read(whole)
-        except ImageUnusable as error:
-            return RowFinding(_COLUMN, f"{shown} {error}.", _KINDS)
-        except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, a user who has no home
-            return RowFinding(_COLUMN, f"{shown} is no path.", fix)
-        return Picture(reference_to(path, image), shown, (image.width, image.height))
+
+def read_picture(reference: str, folder: Path) -> Picture | RowFinding:
+    """Read a local picture, or say what is wrong with it.
+
+    Args:
+        reference: a path, or a `data:` address that holds the picture itself.
+        folder: where relative paths begin.
+    """
+    shown = quoted(reference, 30) if is_data(reference) else quoted(reference)
+    fix = "" if Path(reference).is_absolute() else "Paths begin at the folder of the batch file."
+    try:
+        if is_data(reference):
+            image = LocalImage.decode(reference)
+            return Picture(reference, shown, (image.width, image.height))
+        whole = folder / Path(reference).expanduser()
+        if not whole.is_file():
+            what = "is no file." if whole.exists() else "is neither a file that is there nor an https:// address."
+            return RowFinding(_COLUMN, f"{shown} {what}", fix)
+        image = LocalImage.read(whole)
+    except ImageUnusable as error:
+        return RowFinding(_COLUMN, f"{shown} {error}.", _KINDS)
+    except (OSError, ValueError, RuntimeError):  # too long a name, a NUL in it, a user who has no home
+        return RowFinding(_COLUMN, f"{shown} is no path.", fix)
+    return Picture(reference_to(reference, image), shown, (image.width, image.height))
 
 
 def misfits(pictures: Sequence[Picture], size: str | None, mode: Mode, profile: Profile) -> list[RowFinding]:

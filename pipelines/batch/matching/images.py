@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipelines.batch.columns.vendor_words import image_field_names
 from pipelines.batch.matching.fitting import Fitting
-from pipelines.providers.profile.model import Mode
 
 _COLUMN = "image_url"
 
@@ -28,27 +27,17 @@ def check_images(fitting: Fitting) -> None:
         several = [mode for mode, its in rules if its.most > 1 and its.ignored_beyond is None]
         what = f"{fitting.label} looks at {rule.ignored_beyond} of {asked} images only."
         fitting.warn(_COLUMN, what, fitting.others(several))
-    _check_names(fitting)
+    for name in fitting.requested.image_fields:
+        # A name of another mode may mean another use of the picture: a reference is no first frame.
+        able = [mode for mode in fitting.profile.modes if name in image_field_names(mode, fitting.profile)]
+        if fitting.mode not in able:
+            fix = f'Give its pictures in a column "{_COLUMN}". {fitting.others(able)}'
+            fitting.refuse(name, f"{fitting.label} has no {name}.", fix)
     _check_forms(fitting)
 
 
 def _count(number: int) -> str:
     return f"{number} image{'s' if number > 1 else ''}"
-
-
-def _check_names(fitting: Fitting) -> None:
-    """A name of another mode may mean another use of the picture: a reference is no first frame."""
-    if not fitting.requested.image_fields:
-        return
-
-    def has(mode: Mode, name: str) -> bool:
-        return name in image_field_names(mode, fitting.profile)
-
-    for name in fitting.requested.image_fields:
-        if not has(fitting.mode, name):
-            able = fitting.others([mode for mode in fitting.profile.modes if has(mode, name)])
-            fix = f'Give its pictures in a column "{_COLUMN}". {able}'
-            fitting.refuse(name, f"{fitting.label} has no {name}.", fix)
 
 
 def _check_forms(fitting: Fitting) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.batch.columns.names import parameter_key
-from pipelines.batch.matching.fitting import OTHER_MODE, OTHER_MODEL, Fit, Fitting, RequestedClip
+from pipelines.batch.matching.fitting import OTHER_MODE, Fit, Fitting, RequestedClip
 from pipelines.batch.matching.images import check_images
-from pipelines.batch.matching.own_parameters import fit_parameters, is_fixed
+from pipelines.batch.matching.own_parameters import fit_parameters, is_fixed, refuse_all_but_the_prompt
+from pipelines.batch.matching.seconds import fit_seconds
 from pipelines.batch.matching.size import fit_picture
 from pipelines.core.text.counts import first_of
 from pipelines.core.text.suggestion import near_name
 from pipelines.providers.profile.model import Mode, Profile
-
-#: A server of an open profile may make longer clips than the profile knows, but surely none of more than an hour.
-_MOST_SECONDS = 3600
 
 #: A message that every row of a file may repeat names no more models than this.
 _MOST_MODELS = 8
@@ -75,9 +73,9 @@ def fit_in(profile: Profile, mode: Mode, requested: RequestedClip) -> Fit:
     if fitting.inherited:
         seconds, size, orientation = requested.seconds, requested.size, requested.orientation
         parameters: tuple[tuple[str, Any], ...] = ()
-        _refuse_all_but_the_prompt(fitting)
+        refuse_all_but_the_prompt(fitting)
     else:
-        seconds = _seconds(fitting)
+        seconds = fit_seconds(fitting)
         size, orientation = fit_picture(fitting)
         check_images(fitting)
         if requested.character and not mode.character:
@@ -119,36 +117,3 @@ def _check_model(fitting: Fitting) -> None:
     near = near_name(model, same or every)
     fix = near if same else f"Allowed: {first_of(every, _MOST_MODELS)}. {near}".rstrip()
     fitting.refuse("model", f'{who} has no model "{model}".', fix, OTHER_MODE)
-
-
-def _seconds(fitting: Fitting) -> int | None:
-    rule, asked, model = fitting.mode.seconds, fitting.requested.seconds, fitting.model
-    if rule is None:
-        if asked is not None:
-            able = [mode for mode in fitting.modes_with_model() if mode.seconds and mode.seconds.takes(asked)]
-            what = f"{fitting.label} decides itself how long a clip is."
-            fitting.refuse("seconds", what, fitting.others(able) or "Leave it empty.")
-        return None
-    seconds = rule.default if asked is None else asked
-    only = rule.only.get(seconds, ())
-    if not rule.takes(seconds):
-        if fitting.profile.open_models and 1 <= seconds <= _MOST_SECONDS:
-            fitting.warn("seconds", f"{fitting.label} does not list {seconds} s. It is sent as it is.")
-        else:
-            other = {mode.name: mode.seconds.wording() for mode in fitting.modes_with_model() if mode.seconds}
-            what = f"{fitting.label} does not make clips of {seconds} s."
-            fitting.refuse("seconds", what, fitting.alternatives(rule.wording(), other))
-    elif only and model not in only and not fitting.unlisted:
-        fix = f"Allowed: {', '.join(rule.wording(model))}; or model {' or '.join(only)}."
-        fitting.refuse("seconds", f"{seconds} s are not made by {model}.", fix, OTHER_MODEL)
-    return seconds
-
-
-def _refuse_all_but_the_prompt(fitting: Fitting) -> None:
-    """Refuse what a remix cannot take; it would be left out of the request in silence."""
-    requested, mode = fitting.requested, fitting.mode
-    given = {"image_url": requested.images > 0, "character_url": requested.character}
-    given |= {name: name not in requested.spoken and not is_fixed(mode, name, value) for name, value in requested.given}
-    for column in (name for name, is_given in given.items() if is_given):
-        what = f"is not taken by {fitting.label} for a remix, which is made of its prompt alone."
-        fitting.refuse(column, what, "Leave it empty.")

@@ -48,7 +48,7 @@ def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
                 fitting.refuse(name, refused.what, f"{refused.fix} {others}".rstrip())
         elif rule.required and rule.default is None:
             fitting.refuse(name, f"{fitting.label} needs it.", f"Give a column {name}.")
-    _check_company(
+    check_company(
         fitting,
         {name: found.get(mode.parameters[name].field or name, ANY) for name in given if name in mode.parameters},
     )
@@ -58,7 +58,7 @@ def fit_parameters(fitting: Fitting) -> tuple[tuple[str, Any], ...]:
     return tuple(found.items())
 
 
-def _check_company(fitting: Fitting, values: Mapping[str, Any]) -> None:
+def check_company(fitting: Fitting, values: Mapping[str, Any]) -> None:
     """Refuse a parameter without the others that it needs, or beside one that it does not go with.
 
     Args:
@@ -95,3 +95,13 @@ def _refuse_parameter(fitting: Fitting, name: str, value: str) -> None:
         instead = f"Models that do: {first_of(models, _MOST_NAMED)}."
     fix = f"{instead} A column of your own needs another name."
     fitting.refuse(name, f"{fitting.label} does not take {name}.", fix)
+
+
+def refuse_all_but_the_prompt(fitting: Fitting) -> None:
+    """Refuse what a remix cannot take; it would be left out of the request in silence."""
+    requested, mode = fitting.requested, fitting.mode
+    given = {"image_url": requested.images > 0, "character_url": requested.character}
+    given |= {name: name not in requested.spoken and not is_fixed(mode, name, value) for name, value in requested.given}
+    for column in (name for name, is_given in given.items() if is_given):
+        what = f"is not taken by {fitting.label} for a remix, which is made of its prompt alone."
+        fitting.refuse(column, what, "Leave it empty.")

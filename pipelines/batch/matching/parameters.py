@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -44,12 +43,12 @@ def parameter_value(rule: Parameter, text: str, model: str) -> Any:
     Raises:
         ParameterRefused: it does not fit.
     """
-    value = _READERS[rule.type](text)
+    value = cell_as(rule.type, text)
     if rule.type == "list":
         _check_count(rule, value)
         return [_checked(rule, item, item, model) for item in value]
     if rule.type == "json":
-        _check_shape(rule, value, text)
+        check_shape(rule, value, text)
     return _checked(rule, value, text, model)
 
 
@@ -90,8 +89,12 @@ def _checked(rule: Parameter, value: Any, text: str, model: str) -> Any:
     return value
 
 
-def _check_shape(rule: Parameter, value: Any, text: str) -> None:
-    """JSON of another shape would be refused only when it is sent."""
+def check_shape(rule: Parameter, value: Any, text: str) -> None:
+    """Refuse JSON of another shape than the parameter has: the provider would refuse it only when it is sent.
+
+    Raises:
+        ParameterRefused: saying what the shape is.
+    """
     if rule.shape is None:
         return
     items = value if isinstance(value, list) else [value]
@@ -125,11 +128,39 @@ def _bounds(rule: Parameter) -> str:
     return " and ".join(ends)
 
 
-def _integer(text: str) -> int:
-    number = _number(text, "5")
-    if number != int(number):
-        raise ParameterRefused(f"{quoted(text, 40)} is not a whole number.", "Write for example 5.")
-    return int(number)
+def cell_as(kind: str, text: str) -> Any:
+    """Read the text of a cell as a value of this type.
+
+    Args:
+        kind: as a profile names it, such as `integer`.
+        text: the cell, trimmed and not empty. A list has commas, semicolons, bars or line ends between its texts, or is JSON.
+
+    Raises:
+        ParameterRefused: it is none.
+    """
+    match kind:
+        case "number":
+            return _number(text)
+        case "integer":
+            number = _number(text, "5")
+            if number != int(number):
+                raise ParameterRefused(f"{quoted(text, 40)} is not a whole number.", "Write for example 5.")
+            return int(number)
+        case "boolean":
+            if (word := text.casefold()) not in _YES | _NO:
+                raise ParameterRefused(f"{quoted(text, 40)} is neither yes nor no.", "Write yes or no.")
+            return word in _YES
+        case "json":
+            return _json(text)
+        case "list" if not text.startswith("["):
+            return [item for part in re.split(r"[,;|\n]", text) if (item := part.strip())]
+        case "list":
+            items = _json(text)
+            if not all(isinstance(item, str) for item in items):
+                fix = 'Write for example ["one", "two"].'
+                raise ParameterRefused(f"{quoted(text, 40)} is not a list of texts.", fix)
+            return items
+    return text
 
 
 def _number(text: str, example: str = "0.5") -> float | int:
@@ -139,35 +170,8 @@ def _number(text: str, example: str = "0.5") -> float | int:
     return int(number) if number == number.to_integral_value() else float(number)
 
 
-def _boolean(text: str) -> bool:
-    word = text.casefold()
-    if word not in _YES and word not in _NO:
-        raise ParameterRefused(f"{quoted(text, 40)} is neither yes nor no.", "Write yes or no.")
-    return word in _YES
-
-
-def _list(text: str) -> list[str]:
-    """Texts with commas, semicolons, bars or line ends between them, or as JSON."""
-    if not text.startswith("["):
-        return [item for part in re.split(r"[,;|\n]", text) if (item := part.strip())]
-    items = _json(text)
-    if not all(isinstance(item, str) for item in items):
-        raise ParameterRefused(f"{quoted(text, 40)} is not a list of texts.", 'Write for example ["one", "two"].')
-    return list(items)
-
-
 def _json(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         raise ParameterRefused(f"{quoted(text, 40)} is not JSON.", 'Write for example {"type": "simple"}.') from None
-
-
-_READERS: Mapping[str, Callable[[str], Any]] = {
-    "string": str,
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "list": _list,
-    "json": _json,
-}

@@ -42,7 +42,7 @@ def _size(fitting: Fitting) -> str | None:
             able = [other for other in modes if other.size or (column == "orientation" and other.orientation)]
             fitting.refuse(column, f"{fitting.label} takes no {column}.", fitting.others(able) or "Leave it empty.")
         return None
-    size = _default_size(fitting, mode.size)
+    size = default_size(mode.size, requested.orientation, fitting.model, has_shapes=mode.orientation is not None)
     if requested.size:  # as the profile spells it: some write 1080P, or 1280*720
         asked = requested.size.casefold()
         alike = (one for one in mode.size.allowed if one.casefold().replace("*", "x") == asked)
@@ -57,19 +57,24 @@ def _size(fitting: Fitting) -> str | None:
     return size
 
 
-def _default_size(fitting: Fitting, rule: Size) -> str | None:
-    """The first size of the shape that is asked for; a size without pixels has every shape that is given beside it."""
-    shape, model = fitting.requested.orientation, fitting.model
+def default_size(rule: Size, shape: str | None, model: str, *, has_shapes: bool) -> str | None:
+    """The first size of the shape that is asked for, rather one that the model surely makes; None: there is none.
+
+    Args:
+        rule: the sizes of the mode.
+        shape: such as `portrait` or `9:16`; None: not given.
+        model: the model of the order.
+        has_shapes: the mode takes the shape beside the size: a size without pixels has every shape then.
+    """
     if shape is None:
         return rule.default
-    beside = fitting.mode.orientation is not None
     of_the_shape = [
         size
         for size in dict.fromkeys((rule.default, *rule.allowed))
-        if (has_shape(*pixels, shape) if (pixels := pixels_of(size)) else beside)
+        if (has_shape(*pixels, shape) if (pixels := pixels_of(size)) else has_shapes)
     ]
     sure = [size for size in of_the_shape if model in rule.only.get(size, rule.doubtful.get(size, (model,)))]
-    return next(iter(sure or of_the_shape), rule.default if beside else None)
+    return next(iter(sure or of_the_shape), rule.default if has_shapes else None)
 
 
 def _check_size(fitting: Fitting, rule: Size, size: str) -> None:

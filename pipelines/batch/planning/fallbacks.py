@@ -125,8 +125,8 @@ class Fallbacks:
             draft.refuse(COLUMN, f"fallback {name}: {finding.column}: {finding.what}", finding.fix)
         for finding in apart.warnings:
             draft.warn(COLUMN, f"fallback {name}: {finding.column}: {finding.what}", finding.fix)
-        differences = _differences(order, turned, first_price, price)
-        for words in (*self._left_out(draft, order, turned, profile), *differences):
+        differs = contrasts(order, turned, first_price, price)
+        for words in (*self._left_out(draft, order, turned, profile), *differs):
             draft.warn(COLUMN, f"fallback {name} {words}")
         return [
             Choice.model_construct(
@@ -148,8 +148,13 @@ class Fallbacks:
             orientation=None,
         )
         key = (profile.name, asked, (order.size, order.orientation, draft.row.seconds))
+
+        def misfit(way: tuple[int, Fit]) -> tuple[int, bool, int, int]:
+            number, fit = way  # a shape says more where no size is
+            return fit.distance, any(problem.column == "size" for problem in fit.problems), number, -len(fit.parameters)
+
         if key not in self._fits:
-            self._fits[key] = min(self._ways(profile, asked, order, draft.row.seconds), key=_misfit)[1]
+            self._fits[key] = min(self._ways(profile, asked, order, draft.row.seconds), key=misfit)[1]
         return self._fits[key]
 
     def _ways(
@@ -184,13 +189,15 @@ class Fallbacks:
                 yield f"takes no {name}: it is left out there."
 
 
-def _misfit(way: tuple[int, Fit]) -> tuple[int, bool, int, int]:
-    """The distance of a way to ask from what the row wants; a shape says more where no size is."""
-    number, fit = way
-    return fit.distance, any(problem.column == "size" for problem in fit.problems), number, -len(fit.parameters)
+def contrasts(order: Order, turned: Order, first_price: Quote | None, price: Quote | None) -> Iterator[str]:
+    """Say in what a fallback is another clip, or costs more, than what the row buys first.
 
-
-def _differences(order: Order, turned: Order, first_price: Quote | None, price: Quote | None) -> Iterator[str]:
+    Args:
+        order: what the row buys first.
+        turned: what it buys of the fallback.
+        first_price: the price of the first; None: not known.
+        price: the price of the other.
+    """
     if order.seconds is not None and turned.seconds is None:
         yield f"decides itself how long a clip is, and {order.provider} makes {order.seconds} s."
     if order.size is not None and turned.size is not None and order.size != turned.size:

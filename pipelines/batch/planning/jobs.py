@@ -139,16 +139,12 @@ class Planner:
                 column, f"has no effect: {profile.name} does not take it.", "It is kept as a column of your own."
             )
         order = self._orders.order(draft, profile, fit, parent.id if parent is not None else row.remix_of)
-        if row.remix_of is not None:
-            self._warn_of_remix(draft, order, parent)
-        return None if draft.problems else order
-
-    def _warn_of_remix(self, draft: RowDraft, order: Order, parent: Job | None) -> None:
-        if parent is None and self._orders.quote(order) is None:
+        if parent is not None and parent.id in self._off and row.enabled and not row.skip:
+            draft.warn("remix_of", f"names {parent.id}, which is not to be made: this row is skipped with it.")
+        if parent is None and row.remix_of is not None and self._orders.quote(order) is None:
             fix = "Give model, seconds and size of that clip to know it."
             draft.warn("remix_of", "is made of a clip of which nothing is known here, so its price is unknown.", fix)
-        if parent is not None and parent.id in self._off and draft.row.enabled and not draft.row.skip:
-            draft.warn("remix_of", f"names {parent.id}, which is not to be made: this row is skipped with it.")
+        return None if draft.problems else order
 
     def _choices(self, draft: RowDraft, order: Order | None) -> tuple[Choice, ...]:
         if order is None or not self._fallbacks.names_of(draft):

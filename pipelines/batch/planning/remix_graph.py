@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipelines.batch.findings import RowFinding
 from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.rows.claims import Claims
 from pipelines.batch.rows.near_ids import near_ids
@@ -79,11 +80,18 @@ class RemixGraph:
         near = near_ids(dict.fromkeys(map(_written, external)), self._claims.ids()) if external else {}
         for remix in external:
             if not remix.is_planned:
-                _judge(remix, near)
+                wrong = no_clip(_written(remix), near)
+                if wrong:
+                    remix.draft.problems.append(wrong)
                 self._ready.append((remix, None))
                 yield from self._planned()
         left = [remix for remix in self._remixes if not remix.is_planned]
-        self._report_circles(left)
+        for circle in circles(left, lambda remix: self._by_id.get(remix.parent or "")):
+            links = [each.draft.base or "" for each in (*circle, circle[0])]
+            if len(links) > _MOST_LINKS:
+                links[_MOST_LINKS // 2 : -_MOST_LINKS // 2] = ["..."]
+            what = f"makes it a remix of itself: {' -> '.join(links)}."
+            circle[0].draft.refuse(_COLUMN, what, "One of them must be made first: empty its remix_of.")
         for remix in left:
             yield remix, None
 
@@ -115,36 +123,40 @@ class RemixGraph:
                 self._known[key] = job
                 self._ready.extend((waiting, job) for waiting in self._waiting.pop(key, ()))
 
-    def _report_circles(self, remixes: Sequence[RemixRow]) -> None:
-        """Name each circle once. Who merely descends from one, or from a row that cannot be planned, is not at fault."""
-        met: dict[RemixRow, int] = {}  # with the number of the walk in which it was met
-        for number, first in enumerate(remixes):
-            path: list[RemixRow] = []
-            remix: RemixRow | None = first
-            while remix is not None and remix not in met:
-                met[remix] = number
-                path.append(remix)
-                remix = self._by_id.get(remix.parent or "")
-            if remix is not None and met[remix] == number:
-                circle = path[path.index(remix) :]
-                start = min(range(len(circle)), key=lambda place: circle[place].draft.index)
-                links = [each.draft.base or "" for each in (*circle[start:], *circle[: start + 1])]
-                if len(links) > _MOST_LINKS:
-                    links[_MOST_LINKS // 2 : -_MOST_LINKS // 2] = ["..."]
-                what = f"makes it a remix of itself: {' -> '.join(links)}."
-                fix = "One of them must be made first: empty its remix_of."
-                circle[start].draft.refuse(_COLUMN, what, fix)
+
+def circles(remixes: Iterable[RemixRow], parent_of: Callable[[RemixRow], RemixRow | None]) -> Iterator[list[RemixRow]]:
+    """Each circle of remixes once, from its first row in the file on.
+
+    Who merely descends from a circle, or from a row that cannot be planned, is in none.
+    """
+    met: dict[RemixRow, int] = {}  # with the number of the walk in which it was met
+    for number, first in enumerate(remixes):
+        path: list[RemixRow] = []
+        remix: RemixRow | None = first
+        while remix is not None and remix not in met:
+            met[remix] = number
+            path.append(remix)
+            remix = parent_of(remix)
+        if remix is not None and met[remix] == number:
+            circle = path[path.index(remix) :]
+            start = min(range(len(circle)), key=lambda place: circle[place].draft.index)
+            yield circle[start:] + circle[:start]
 
 
-def _judge(remix: RemixRow, near: Mapping[str, str]) -> None:
-    """Refuse what names neither a row nor, by its looks, a clip of the provider."""
-    text = _written(remix)
+def no_clip(text: str, near: Mapping[str, str]) -> RowFinding | None:
+    """Say what is wrong with a text that names no row, unless it looks like a provider's id of a clip.
+
+    Args:
+        text: what the row says.
+        near: the ids of rows that texts like this were probably meant to be.
+    """
     if text in near:
-        what, fix = f"{quoted(text)} is the id of no row here.", f'Did you mean "{near[text]}"? {_ALLOWED}'
-        remix.draft.refuse(_COLUMN, what, fix)
-    elif len(text) > _LONGEST or not _VIDEO_ID.fullmatch(text):
+        fix = f'Did you mean "{near[text]}"? {_ALLOWED}'
+        return RowFinding(_COLUMN, f"{quoted(text)} is the id of no row here.", fix)
+    if len(text) > _LONGEST or not _VIDEO_ID.fullmatch(text):
         what = f"{quoted(text)} is the id of no row here, and does not look like that of a provider's video."
-        remix.draft.refuse(_COLUMN, what, _ALLOWED)
+        return RowFinding(_COLUMN, what, _ALLOWED)
+    return None
 
 
 def _may_name_a_derived_id(remix: RemixRow) -> bool:

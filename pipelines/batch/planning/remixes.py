@@ -55,14 +55,15 @@ def _check_inherited(draft: RowDraft, requested: RequestedClip, parent: Job) -> 
         asked, has = getattr(requested, column), getattr(parent.order, column)
         if column == "orientation":
             has = has or parent.order.size
-        if asked is None or (has is None and column == "seconds") or _is_same(column, str(asked), str(has)):
+        if asked is None or (has is None and column == "seconds") or repeats(column, str(asked), str(has)):
             continue
         shown = "not known" if has is None else quoted(str(has), 40)
         what = f"is {quoted(str(asked), 40)}, and that of {parent.id} is {shown}."
         draft.refuse(column, what, "A remix has it from the clip that it is made of: leave it empty.")
 
 
-def _is_same(column: str, asked: str, has: str) -> bool:
+def repeats(column: str, asked: str, has: str) -> bool:
+    """Tell whether a remix asks in this column for what the clip has anyway; a shape may be that of its size."""
     if column == "orientation":
         pixels = pixels_of(has)
         return has_shape(*pixels, asked) if pixels else shape_named(has) == asked

@@ -30,8 +30,25 @@ class _Vocabulary:
     shapes: Mapping[str, str]  # the provider's words for a shape, in small letters, and ours
     columns: tuple[str, ...]  # all of these
 
+    @classmethod
+    def of(cls, profile: Profile, own: Sequence[Column]) -> _Vocabulary:
+        """The meanings of these columns to the provider of a profile."""
+        words, offered = vendor_words(profile), profile.not_offered.items()
+        fixed = ((name, f"{name}: {json.dumps(value)}") for name, value in profile.fixed.items())
+        idle = {parameter_key(name): f"reelbatch does not offer it. {fix}" for name, fix in offered}
+        idle |= {parameter_key(name): f"every order says {value}." for name, value in fixed}
+        taken = {*words, *selecting_names(profile)}
+        keys = [(column.written, parameter_key(column.written)) for column in own]
+        shapes = [rule.values for mode in profile.modes if (rule := mode.orientation)]
+        return cls(
+            words=tuple((written, words[key]) for written, key in keys if key in words),
+            idle=tuple((written, idle[key]) for written, key in keys if key in idle and key not in taken),
+            shapes={word.casefold(): shape for values in shapes for shape, word in values.items()},
+            columns=tuple(written for written, key in keys if key in words or key in idle),
+        )
 
-class _Unclear(ValueError):
+
+class PicturesUnclear(ValueError):
     """Pictures whose order nobody can tell; what is wrong."""
 
 
@@ -45,7 +62,9 @@ class Translator:
 
     def translate(self, draft: RowDraft, profile: Profile) -> None:
         """Read a row's columns as its provider means them. What is not clear, or has no effect, is noted in the draft."""
-        vocabulary = self._vocabulary(profile)
+        if profile.name not in self._vocabularies:
+            self._vocabularies[profile.name] = _Vocabulary.of(profile, self._own)
+        vocabulary = self._vocabularies[profile.name]
         own = draft.values.own
         if not vocabulary.columns or not any(map(own.get, vocabulary.columns)):
             return
@@ -68,23 +87,6 @@ class Translator:
                 shapes = vocabulary.shapes if word.meaning == "orientation" else {}
                 _read(draft, written, word, shapes.get(own[written].casefold(), own[written]))
         _read_images(draft, [(written, word) for written, word in heard if word and word.meaning == _IMAGES])
-
-    def _vocabulary(self, profile: Profile) -> _Vocabulary:
-        if profile.name not in self._vocabularies:
-            words, offered = vendor_words(profile), profile.not_offered.items()
-            fixed = ((name, f"{name}: {json.dumps(value)}") for name, value in profile.fixed.items())
-            idle = {parameter_key(name): f"reelbatch does not offer it. {fix}" for name, fix in offered}
-            idle |= {parameter_key(name): f"every order says {value}." for name, value in fixed}
-            taken = {*words, *selecting_names(profile)}
-            keys = [(column.written, parameter_key(column.written)) for column in self._own]
-            shapes = [rule.values for mode in profile.modes if (rule := mode.orientation)]
-            self._vocabularies[profile.name] = _Vocabulary(
-                words=tuple((written, words[key]) for written, key in keys if key in words),
-                idle=tuple((written, idle[key]) for written, key in keys if key in idle and key not in taken),
-                shapes={word.casefold(): shape for values in shapes for shape, word in values.items()},
-                columns=tuple(written for written, key in keys if key in words or key in idle),
-            )
-        return self._vocabularies[profile.name]
 
 
 def _refuse(draft: RowDraft, written: str, word: Word | None, profile: Profile) -> None:
@@ -123,8 +125,8 @@ def _read_images(draft: RowDraft, pictures: Sequence[tuple[str, Word]]) -> None:
     pictures = sorted(pictures, key=lambda each: each[1].place or 0)
     for written, word in pictures:
         try:
-            found = _placed(found, word, draft.values.own[written])
-        except _Unclear as unclear:
+            found = with_pictures(found, word, draft.values.own[written])
+        except PicturesUnclear as unclear:
             draft.refuse(written, str(unclear), f'Give all pictures in a column "{_IMAGES}", in their order.')
             return
     row, problems, warnings = read_row({_IMAGES: tuple(found)})
@@ -136,28 +138,33 @@ def _read_images(draft: RowDraft, pictures: Sequence[tuple[str, Word]]) -> None:
     draft.image_fields = tuple(word.field for _, word in pictures)
 
 
-def _placed(pictures: list[str], word: Word, text: str) -> list[str]:
-    """The pictures so far, and those of one field.
+def with_pictures(pictures: list[str], word: Word, text: str) -> list[str]:
+    """The pictures so far, and those of one field in their places.
+
+    Args:
+        pictures: so far.
+        word: the field.
+        text: its cell: addresses, or a JSON list of them.
 
     Raises:
-        _Unclear: the field says another thing than what there is, or its place is not the next one.
+        PicturesUnclear: the field says another thing than what there is, or its place is not the next one.
     """
     given: Any = list(split_references(text))
     if text[:1] in "[{":
         with suppress(ValueError, RecursionError):
             given = json.loads(text)
     if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
-        raise _Unclear("holds more than addresses.")
+        raise PicturesUnclear("holds more than addresses.")
     if word.place is None:
         if pictures and pictures != given:
-            raise _Unclear("names other pictures than the columns beside it.")
+            raise PicturesUnclear("names other pictures than the columns beside it.")
         return given
     if len(given) != 1:
-        raise _Unclear(f"takes one picture, and {len(given)} are given.")
+        raise PicturesUnclear(f"takes one picture, and {len(given)} are given.")
     if word.place > len(pictures):
-        raise _Unclear(f"is picture {word.place + 1}, and there is no picture {word.place}.")
+        raise PicturesUnclear(f"is picture {word.place + 1}, and there is no picture {word.place}.")
     if pictures[word.place : word.place + 1] not in ([], given):
-        raise _Unclear("names another picture than the column beside it.")
+        raise PicturesUnclear("names another picture than the column beside it.")
     return [*pictures[: word.place], *given, *pictures[word.place + 1 :]]
 
 

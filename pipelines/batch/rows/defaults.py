@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.batch.columns.names import Column, parameter_key
@@ -73,7 +73,7 @@ class ValueLayers:
     def of(self, index: int, combination: int | None) -> tuple[Values, list[RowFinding]]:
         """The values of one row, in one combination of the matrix, and what is wrong with how they come together."""
         cells = self._document.rows[index]
-        problems = _forbidden(self._document.header, cells)
+        problems = forbidden_characters(self._document.header, cells)
         canonical = dict(self._defaults.canonical)
         own = dict(self._defaults.own)
         preset = self._preset(cells, problems)
@@ -135,7 +135,8 @@ class ValueLayers:
         return Values(canonical, own)
 
 
-def _forbidden(header: tuple[str, ...], cells: tuple[Value, ...]) -> list[RowFinding]:
+def forbidden_characters(header: Sequence[str], cells: Sequence[Value]) -> list[RowFinding]:
+    """The first character of each cell that is not text, with its place."""
     texts = [cell if isinstance(cell, str) else " ".join(cell or ()) for cell in cells]
     if not FORBIDDEN.search("".join(texts)):
         return []

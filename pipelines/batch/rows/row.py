@@ -59,8 +59,11 @@ def read_row(values: Mapping[str, Value]) -> tuple[BatchRow, list[RowFinding], l
             read[name] = READERS[name](value)
         except CellUnfit as unfit:
             problems.append(RowFinding(name, unfit.what, unfit.fix))
-    if any(name in values for name in _CHARACTER):
-        _check_character(read, problems)
+    unread = {problem.column for problem in problems}
+    if any(name in values for name in _CHARACTER) and unread.isdisjoint(_CHARACTER):
+        wrong = character_problem(read)
+        if wrong:
+            problems.append(wrong)
     for name in ("image_url", "character_url"):
         addresses = read.get(name) or ()
         for address in (addresses,) if isinstance(addresses, str) else addresses:
@@ -73,15 +76,18 @@ def read_row(values: Mapping[str, Value]) -> tuple[BatchRow, list[RowFinding], l
     return BatchRow(**read), problems, warnings
 
 
-def _check_character(read: dict[str, Any], problems: list[RowFinding]) -> None:
+def character_problem(read: Mapping[str, Any]) -> RowFinding | None:
+    """Say what is wrong with the three cells of a character together: an address, and some seconds of the clip there.
+
+    Args:
+        read: the row's cells that could be read, by canonical name.
+    """
     missing = [name for name in _CHARACTER if name not in read]
     if missing:
-        if not any(problem.column in missing for problem in problems):
-            fix = "Give character_url, character_start and character_end, or none of them."
-            problems.append(RowFinding(missing[0], "is missing beside the other character columns.", fix))
-        return
+        fix = "Give character_url, character_start and character_end, or none of them."
+        return RowFinding(missing[0], "is missing beside the other character columns.", fix)
     span = read["character_end"] - read["character_start"]
-    if not 1 <= span <= _MOST_CHARACTER_SECONDS:
-        what = f"is {span} s after character_start."
-        fix = f"Choose a part of 1 to {_MOST_CHARACTER_SECONDS} seconds."
-        problems.append(RowFinding("character_end", what, fix))
+    if 1 <= span <= _MOST_CHARACTER_SECONDS:
+        return None
+    fix = f"Choose a part of 1 to {_MOST_CHARACTER_SECONDS} seconds."
+    return RowFinding("character_end", f"is {span} s after character_start.", fix)

@@ -67,7 +67,7 @@ def write_gallery(
         script=Markup(script),  # noqa: S704 - our own file
         style_digest=_digest(style),
         script_digest=_digest(script),
-        sums=_sums(money, rehearsed=rehearsed),
+        sums=head_figures(money, rehearsed=rehearsed),
         **_shown(folder, rows),
     )
     path = folder / "gallery.html"
@@ -104,7 +104,7 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _sums(money: Sequence[Balance], *, rehearsed: bool) -> list[HeadFigure]:
+def head_figures(money: Sequence[Balance], *, rehearsed: bool) -> list[HeadFigure]:
     """What was surely paid, what is set aside, and what may have been paid, apart; only what there is."""
     if rehearsed:
         total = _joined((balance.committed, balance.currency) for balance in money)

@@ -56,7 +56,7 @@ def understand(
     """
     if status == _NOT_SATISFIABLE and have:
         return Reply(Next.ASK_AGAIN)  # a complete part is not asked about, so the file must have become shorter
-    _refuse(status, headers, server)
+    refuse_unless_video(status, headers, server)
     etag = headers.get("etag", "")
     strong = etag if _STRONG.fullmatch(etag) else None
     if status == _OK:
@@ -75,8 +75,15 @@ def understand(
     return reply
 
 
-def _refuse(status: int, headers: Mapping[str, str], server: str) -> None:
-    """Raise unless a video may be what comes."""
+def refuse_unless_video(status: int, headers: Mapping[str, str], server: str) -> None:
+    """Raise unless a video may be what comes; see `understand`.
+
+    Raises:
+        LinkExpired: the link no longer leads to the file.
+        DownloadInterrupted: it may work later.
+        NotAVideo: a page, a picture, or something encoded.
+        OutputError: any other refusal.
+    """
     kind = headers.get("content-type", "").split(";", 1)[0].strip().lower()
     is_page = _PAGES.fullmatch(kind) is not None
     if status not in (_OK, _PARTIAL):

@@ -91,7 +91,13 @@ def _phase(
     All of them are about the response. The task's own word, which only some services have, is asked after those by which
     it has failed, and before those that only say that there is something.
     """
-    if words := _words(response, profile):
+    if profile.status_path:
+        words = [json_values.word(value) for value in json_values.at_path(response, profile.status_path)]
+    else:  # those of its items first
+        items = [item for item in json_values.at_path(response, "data[]") if isinstance(item, dict)]
+        words = [_word(item) for item in (*items, response)]
+    words = [word for word in words if word]
+    if words:
         phases = {_phase_of(word, profile) for word in words}
         return next(phase for phase in _WORST_FIRST if phase in phases), words[0]
     own = "" if profile.status_path else _word(task)
@@ -105,16 +111,6 @@ def _phase(
     if has_link or (task.get("finished_at") and success is True):
         return Phase.SUCCEEDED, ""
     return Phase.RUNNING, ""
-
-
-def _words(response: Mapping[str, Any], profile: Profile) -> list[str]:
-    """The state words under a response, those of its items first."""
-    if profile.status_path:
-        found = [json_values.word(value) for value in json_values.at_path(response, profile.status_path)]
-    else:
-        items = [item for item in json_values.at_path(response, "data[]") if isinstance(item, dict)]
-        found = [_word(item) for item in (*items, response)]
-    return [word for word in found if word]
 
 
 def _word(item: Mapping[str, Any]) -> str:

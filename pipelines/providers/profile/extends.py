@@ -75,12 +75,20 @@ class ProfileLayers:
         place = namesakes.index(draft) + 1
         return namesakes[place] if place < len(namesakes) else None
 
-    def _made_of(self, draft: ProfileDraft) -> Profile | None:
-        if draft not in self._made:
-            self._made[draft] = self._make(draft)
-        return self._made[draft]
+    def base_of(self, draft: ProfileDraft, name: object) -> ProfileDraft | None:
+        """The draft that another one builds upon under this name, if there is one. Its own name means the one that it stands before.
 
-    def _make(self, draft: ProfileDraft) -> Profile | None:
+        A shipped one builds upon shipped ones only: a file that takes the name of one speaks for nobody else.
+        """
+        if name == draft.name:
+            return self.behind(draft)
+        named = self._by_name.get(name, []) if isinstance(name, str) and name else []
+        return next((base for base in named if base.path is None or draft.path is not None), None)
+
+    def _made_of(self, draft: ProfileDraft) -> Profile | None:
+        if draft in self._made:
+            return self._made[draft]
+        self._made[draft] = None
         chain = self._chain(draft)
         if chain is None:
             return None
@@ -89,16 +97,16 @@ class ProfileLayers:
             data = overlaid(data, each.data)
         sound_base = len(chain) == 1 or self._made_of(chain[-2]) is not None
         try:
-            return checked_profile(data)
+            self._made[draft] = checked_profile(data)
         except ValidationError as error:
             self.problems += problems_of(error, draft.file, draft.source, only_written=not sound_base)
-            return None
+        return self._made[draft]
 
     def _chain(self, draft: ProfileDraft) -> list[ProfileDraft] | None:
         """The drafts that a draft builds upon, the lowest first, and itself; None where that leads nowhere."""
         chain = [draft]
         while (name := chain[0].data.get(EXTENDS)) is not None:
-            base = self._base_of(chain[0], name)
+            base = self.base_of(chain[0], name)
             if base is not None and base not in chain:
                 chain.insert(0, base)
                 continue
@@ -112,16 +120,6 @@ class ProfileLayers:
                 self.problems.append(Problem(where(draft.file, (EXTENDS,), draft.source), what, fix))
             return None
         return chain
-
-    def _base_of(self, draft: ProfileDraft, name: object) -> ProfileDraft | None:
-        """The draft that another one names. Its own name means the one that it stands before.
-
-        A shipped one builds upon shipped ones only: a file that takes the name of one speaks for nobody else.
-        """
-        if name == draft.name:
-            return self.behind(draft)
-        named = self._by_name.get(name, []) if isinstance(name, str) and name else []
-        return next((base for base in named if base.path is None or draft.path is not None), None)
 
 
 def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def where(file: str, place: Place, source: Located | None = None) -> str:
 def _words(details: ErrorDetails, place: Place) -> tuple[str, str]:
     kind, context, value = details["type"], details.get("ctx", {}), shown_value(details["input"])
     if kind == "extra_forbidden":
-        known = [*_model_at(place[:-1]).model_fields, *([] if place[:-1] else [EXTENDS])]
+        known = [*model_below(place[:-1]).model_fields, *([] if place[:-1] else [EXTENDS])]
         hint = did_you_mean(str(place[-1]), known)
         return "is not a field here.", hint if len(hint) < _LONG else "docs/providers.md explains every field."
     if kind == "literal_error":
@@ -105,7 +105,7 @@ def shown_value(value: Any) -> str:
     return printable(json.dumps(value, ensure_ascii=False, default=str), 40)
 
 
-def _model_at(place: Place) -> type[BaseModel]:
+def model_below(place: Place) -> type[BaseModel]:
     """The model whose fields may stand below a place."""
     model: type[BaseModel] = Profile
     for part in place:

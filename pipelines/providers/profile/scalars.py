@@ -13,14 +13,18 @@ LONGEST_S = 3_600  # no clip of these services is longer; a bound keeps prices i
 _YEAR_H = 366 * 24.0
 
 
-def _day(value: Any) -> Any:
-    """Text such as 2026-11-21 only: pydantic takes a number for the seconds since 1970."""
+def written_day(value: Any) -> Any:
+    """Let pass a date, or text such as 2026-11-21, and nothing else: pydantic takes a number for the seconds since 1970.
+
+    Raises:
+        PydanticCustomError: it is neither.
+    """
     if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)):
         return value
     raise PydanticCustomError("date_parsing", "is not a date")
 
 
-Day = Annotated[date, BeforeValidator(_day)]
+Day = Annotated[date, BeforeValidator(written_day)]
 Length = Annotated[int, Field(ge=1, le=LONGEST_S)]  # of a clip, in seconds
 Wait = Annotated[float, Field(gt=0, le=_YEAR_H * 3_600)]  # of waiting
 Hours = Annotated[float, Field(gt=0, le=_YEAR_H)]

@@ -108,7 +108,7 @@ def error_of(answer: Mapping[str, Any], known: Container[str] = ()) -> tuple[str
     codes = [found for value in places if (found := text(value))]
     best = (*(c for c in codes if c in known), *(c for c in codes if not _HTTP_STATUS.fullmatch(c)), *codes)
     code = next(iter(best), None)
-    messages = (error, mapping(error).get("message"), answer.get("message"), detail, _complaint(mapping(detail)))
+    messages = (error, mapping(error).get("message"), answer.get("message"), detail, complaint_of(mapping(detail)))
     message = next((found for value in messages if (found := text(value))), None)
     return code and printable(code, _LONGEST_WORD), message and printable(message, _LONGEST_MESSAGE)
 
@@ -118,7 +118,7 @@ def error_code(answer: Mapping[str, Any]) -> str | None:
     return text(mapping(answer.get("error")).get("code"))
 
 
-def _complaint(detail: Mapping[str, Any]) -> str | None:
+def complaint_of(detail: Mapping[str, Any]) -> str | None:
     """FastAPI's words for one complaint, behind the field that they are about: `seconds: field required`."""
     words, place = text(detail.get("msg")), detail.get("loc")
     steps = [str(step) for step in place if isinstance(step, str | int)] if isinstance(place, list) else []

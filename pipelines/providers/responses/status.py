@@ -52,7 +52,7 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
     if fine and body is None:
         raise UnusableAnswer(f"{profile.name} answers a status query with something that is no JSON object.")
     code, message = json_values.error_of(body or {}, profile.errors)
-    enveloped = body is not None and _is_envelope(body, code, profile)
+    enveloped = body is not None and is_envelope(body, code, profile)
     # The code of an envelope decides, then the HTTP status; a 403 may be about this query only.
     told = code if enveloped else None
     kind = profile.errors.get(told or "")
@@ -68,7 +68,7 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
     raise _error(meaning, answer, said, profile)
 
 
-def _is_envelope(body: Mapping[str, Any], code: str | None, profile: Profile) -> bool:
+def is_envelope(body: Mapping[str, Any], code: str | None, profile: Profile) -> bool:
     """Tell whether a body holds an error and no job: neither an id, nor a state, nor a result."""
     own = (path.split(".")[0].removesuffix("[]") for path in (profile.id_path, profile.status_path) if path)
     if any(body.get(name) for name in (*_IDS_AND_STATES, *_RESULTS, *own)):

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from pipelines.batch.files.document import CsvDialect
-from pipelines.catalogue.done_copy import by_row, write_done_copy, write_failed_rows
+from pipelines.catalogue.done_copy import by_row, done_cells, write_done_copy, write_failed_rows
 from pipelines.catalogue.failed_rows import FailedRow
 
 HEADER = ("prompt", "Market", "n")
@@ -106,3 +106,10 @@ def test_short_rows_are_filled_up(tmp_path):
     path = write_done_copy(tmp_path, "b.csv", HEADER, [("A fox",)], {})
 
     assert read(path)[1] == ["A fox", "", "", "", "", "", ""]
+
+
+def test_takes_share_the_cells_of_their_row(make_row):
+    """Each word once; costs are added up by currency, which is said only where there are several."""
+    assert done_cells([]) == ("", "", "", "")
+    paid = [make_row(take=take, path=f"{take}.mp4", cost_actual=Decimal("0.5"), currency="USD") for take in (1, 2)]
+    assert done_cells(paid) == ("done", "1.mp4; 2.mp4", "1.00", "")

@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from pipelines.catalogue.frame import catalogue_frame
-from pipelines.catalogue.manifest import write_manifest
+from pipelines.catalogue.manifest import spreadsheet_cells, write_manifest
 from pipelines.catalogue.manifest_row import COLUMNS
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -144,3 +144,18 @@ def test_d19_a_planted_link_is_replaced_and_not_followed(tmp_path, make_row):
 
     assert (tmp_path / "victim").read_text() == "precious"
     assert not (tmp_path / "out" / "manifest.csv").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "cells"),
+    [
+        ("has_audio", [True, False, None], ["true", "false", ""]),
+        ("width", [-1, None], ["-1", ""]),
+        ("cost_actual", [Decimal("-0.10")], ["-0.10"]),
+        ("prompt", ["-1", "=A1", "a cat", None], ["'-1", "'=A1", "a cat", ""]),
+        ("Market", ["+49"], ["'+49"]),
+    ],
+)
+def test_only_texts_are_made_harmless_for_spreadsheets(column, values, cells):
+    """A minus makes no formula of a number."""
+    assert list(spreadsheet_cells(column, values)) == cells

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pandas as pd
 import pytest
 
 from pipelines.catalogue.frame import catalogue_frame
-from pipelines.catalogue.sums import Payment, sums_by
+from pipelines.catalogue.sums import Payment, money_by_group, sums_by
 from pipelines.core.errors import SetupError
 from pipelines.ledger.balances import Balance
 
@@ -84,3 +85,12 @@ def test_nothing_has_no_sums(frame):
     """A campaign without jobs, or without payments, is no error."""
     assert sums_by(frame.iloc[:0], "status", []) == []
     assert [one.money for one in sums_by(frame, "status", [])] == [(), ()]
+
+
+def test_a_payment_counts_in_every_group_of_its_job():
+    """By currency; a payment of another job counts in none."""
+    jobs = pd.DataFrame({"id": ["a", "b", "b"], "group": [0, 0, 1]})
+    assert money_by_group(jobs, PAID) == {
+        0: [balance("CNY", uncertain="3"), balance("USD", spent="0.3")],
+        1: [balance("CNY", uncertain="3"), balance("USD", spent="0.2")],
+    }

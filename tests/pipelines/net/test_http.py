@@ -11,7 +11,7 @@ import pytest
 from pipelines.core.errors import AddressRefused, DownloadInterrupted, NoAnswer, NotSent, Unsendable
 from pipelines.net import http as http_module
 from pipelines.net.addresses import Origin
-from pipelines.net.http import ANSWER_CAP_BYTES, Http
+from pipelines.net.http import ANSWER_CAP_BYTES, Http, unpacked
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -525,3 +525,20 @@ def test_k04_the_libraries_log_no_links():
     """Httpx writes whole links at INFO, httpcore signed ones at DEBUG."""
     assert logging.getLogger("httpx").level == logging.WARNING
     assert logging.getLogger("httpcore").level == logging.WARNING
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "found"),
+    [
+        (b"plain", "", (b"plain", True)),
+        (b"", "gzip", (b"", True)),
+        (packed(b"a"), "identity", (packed(b"a"), True)),
+        (packed(b"a"), " GZip ", (b"a", True)),
+        (packed(b"a", 15), "deflate", (b"a", True)),
+        (packed(b"a")[:-4], "gzip", (b"a", False)),
+        (b"no archive", "gzip", (b"no archive", True)),
+    ],
+)
+def test_a_body_is_unpacked_as_far_as_it_is_packed(body, encoding, found):
+    """What is not packed as it says stays as it is; what is cut is said to be."""
+    assert unpacked(body, encoding) == found

@@ -39,7 +39,7 @@ def checked_profile(data: Mapping[str, Any]) -> Profile:
 
 def disagreements(profile: Profile) -> list[Disagreement]:
     """Everything that contradicts something else in a profile, and where."""
-    found = [*addressing(profile), *_words(profile), *_models(profile), *clashes_of_all(profile)]
+    found = [*addressing(profile), *word_findings(profile), *model_findings(profile), *clashes_of_all(profile)]
     names: set[str] = set()
     for index, mode in enumerate(profile.modes):
         if mode.name in names:
@@ -51,8 +51,8 @@ def disagreements(profile: Profile) -> list[Disagreement]:
     return found
 
 
-def _words(profile: Profile) -> Iterator[Disagreement]:
-    """Words that would never be found in an answer, and places of an answer that are none."""
+def word_findings(profile: Profile) -> Iterator[Disagreement]:
+    """Find words that would never be found in an answer, and places of an answer that are none."""
     for name, words in (("words", profile.words), ("refusals", profile.refusals), ("errors", profile.errors)):
         for word in words:
             if not word.strip():
@@ -64,8 +64,8 @@ def _words(profile: Profile) -> Iterator[Disagreement]:
     yield from unreadable_results(profile.results)
 
 
-def _models(profile: Profile) -> Iterator[Disagreement]:
-    """Models that no mode has, and what no model is asked."""
+def model_findings(profile: Profile) -> Iterator[Disagreement]:
+    """Find models that no mode has, and what no model is asked."""
     spoken = {profile.contract, *(mode.contract for mode in profile.modes if mode.contract is not None)}
     if profile.limits.batch_query > 1 and spoken != {"acedata"}:
         yield ("limits", "batch_query"), "is for the contract acedata only: no other one asks about many jobs at once."

@@ -18,7 +18,7 @@ def image_findings(rule: Images, mode: Mode, profile: Profile) -> Iterator[Disag
     if not rule.forms:
         yield ("forms",), "is empty. Give at least one: url, data_url, base64 or file."
     if rule.most and mode.prompt_style == "text":
-        yield from _style(rule)
+        yield from style_findings(rule)
     for form in rule.doubtful:
         if form not in rule.forms:
             yield ("doubtful",), not_among(form, rule.forms)
@@ -33,7 +33,8 @@ def image_findings(rule: Images, mode: Mode, profile: Profile) -> Iterator[Disag
             yield ("most",), "the contract veo takes a first and a last frame, and no more images."
 
 
-def _style(rule: Images) -> Iterator[Disagreement]:
+def style_findings(rule: Images) -> Iterator[Disagreement]:
+    """Find images that a way to send them would lose."""
     if rule.style == "each" and len(rule.fields) < rule.most:
         yield (
             ("fields",),

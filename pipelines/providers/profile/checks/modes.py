@@ -21,9 +21,9 @@ def mode_findings(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
     if mode.default_model is not None and mode.default_model not in mode.models:
         yield ("default_model",), not_among(mode.default_model, mode.models)
     if mode.seconds is not None:
-        yield from within(("seconds",), _seconds(mode.seconds, mode))
+        yield from within(("seconds",), seconds_findings(mode.seconds, mode))
     if mode.size is not None:
-        yield from within(("size",), _size(mode.size, mode, open_models=profile.open_models))
+        yield from within(("size",), size_findings(mode.size, mode, open_models=profile.open_models))
     if mode.orientation is not None and mode.orientation.default not in mode.orientation.values:
         yield ("orientation", "default"), not_among(mode.orientation.default, mode.orientation.values)
     yield from within(("images",), image_findings(mode.images, mode, profile))
@@ -35,7 +35,8 @@ def mode_findings(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
     yield from unreadable_results(mode.results)
 
 
-def _seconds(rule: Seconds, mode: Mode) -> Iterator[Disagreement]:
+def seconds_findings(rule: Seconds, mode: Mode) -> Iterator[Disagreement]:
+    """Find what contradicts something else in the lengths that a mode makes."""
     if (rule.least is None) is not (rule.most is None):
         yield (("least" if rule.least is None else "most"),), "is missing: `least` and `most` go together."
     elif rule.least is not None and rule.most is not None and rule.least > rule.most:
@@ -52,7 +53,8 @@ def _seconds(rule: Seconds, mode: Mode) -> Iterator[Disagreement]:
         yield ("suffix",), f'"{rule.suffix}" would make another number of it.'
 
 
-def _size(rule: Size, mode: Mode, *, open_models: bool) -> Iterator[Disagreement]:
+def size_findings(rule: Size, mode: Mode, *, open_models: bool) -> Iterator[Disagreement]:
+    """Find what contradicts something else in the sizes that a mode makes."""
     if rule.default not in rule.allowed and not (rule.any_pixels and _PIXELS.fullmatch(rule.default)):
         yield ("default",), not_among(rule.default, rule.allowed)
     if rule.within is not None and not rule.any_pixels:

@@ -29,12 +29,13 @@ def parameter_findings(rule: Parameter, mode: Mode) -> Iterator[Disagreement]:
         for other in others:
             if other not in mode.parameters:
                 yield (key, other), not_among(other, sorted(mode.parameters))
-    yield from _json(rule)
+    yield from shape_findings(rule)
     if rule.multiplies_price:
-        yield from at(("multiplies_price",), _number_of_clips(rule))
+        yield from at(("multiplies_price",), factor_findings(rule))
 
 
-def _json(rule: Parameter) -> Iterator[Disagreement]:
+def shape_findings(rule: Parameter) -> Iterator[Disagreement]:
+    """Find a shape, or keys, of what is no JSON or has none."""
     for key in ("shape", "keys"):
         if getattr(rule, key) and rule.type != "json":
             yield (key,), "needs `type: json`."
@@ -42,8 +43,8 @@ def _json(rule: Parameter) -> Iterator[Disagreement]:
         yield ("keys",), "needs `shape: object` or `shape: objects`."
 
 
-def _number_of_clips(rule: Parameter) -> Iterator[str]:
-    """A factor of the price: none, or fewer than none, would slip through every budget."""
+def factor_findings(rule: Parameter) -> Iterator[str]:
+    """Find a factor of the price that is no number of clips: none, or fewer than none, would slip through every budget."""
     ends = rule.allowed or (rule.least, rule.most)
     if rule.type != "integer":
         yield "needs `type: integer`."

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.core.text.strict_yaml import Place
 from pipelines.providers.profile.checks.findings import Disagreement
-from pipelines.providers.profile.model import Images, Mode, Profile
+from pipelines.providers.profile.model import Mode, Profile
 
 _Claim = tuple[Place, str]  # what is sent, by its place in the mode, and the field that takes it
 
@@ -66,8 +66,14 @@ def _around(mode: Mode, profile: Profile) -> Iterator[_Claim]:
     if mode.model_field is not None:
         yield ("model_field",), mode.model_field
     yield ("prompt_field",), mode.prompt_field
-    if mode.images.most and mode.prompt_style == "text":
-        yield from _images(mode.images)
+    rule = mode.images
+    if rule.most and mode.prompt_style == "text":
+        fields = rule.fields if rule.style == "each" else (rule.field,)
+        for index, field in enumerate(fields):
+            yield ("images", "fields", index) if rule.style == "each" else ("images", "field"), field
+        uploaded = (rule.file_field or rule.field) if "file" in rule.forms else None
+        if uploaded is not None and uploaded not in fields:
+            yield ("images", "file_field"), uploaded
     if mode.character:
         yield from ((("character",), field) for field in _CHARACTER)
     callback = profile.callback_field_of(mode.name)
@@ -75,13 +81,3 @@ def _around(mode: Mode, profile: Profile) -> Iterator[_Claim]:
         yield ("callback_field",), callback
     if mode.remix is not None and mode.remix.field is not None:
         yield ("remix", "field"), mode.remix.field
-
-
-def _images(rule: Images) -> Iterator[_Claim]:
-    if rule.style == "each":
-        yield from ((("images", "fields", index), field) for index, field in enumerate(rule.fields))
-    else:
-        yield ("images", "field"), rule.field
-    uploaded = (rule.file_field or rule.field) if "file" in rule.forms else None
-    if uploaded is not None and uploaded not in (rule.fields if rule.style == "each" else (rule.field,)):
-        yield ("images", "file_field"), uploaded

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.batch.columns.names import CANONICAL, canonical_name, near_miss
+from pipelines.batch.columns.names import CANONICAL, canonical_name, meanings_of, near_miss
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,19 @@ def test_an_alias_that_was_understood_is_said(read):
 
     assert len(batch.jobs) == 3
     assert [str(w) for w in batch.warnings] == ['spring.csv, line 1: the column "n" is read as takes.']
+
+
+@pytest.mark.parametrize(
+    ("names", "parameters", "meanings"),
+    [
+        (["Prompt", "mood"], set(), ["prompt", None]),
+        (["text", "Duration"], set(), ["prompt", "seconds"]),
+        (["text", "prompt"], set(), [None, "prompt"]),
+        (["duration", "seconds"], set(), ["seconds", "seconds"]),
+        (["duration", "count"], {"duration", "count"}, [None, None]),
+        (["seconds"], {"seconds"}, ["seconds"]),
+    ],
+)
+def test_an_alias_gives_way_to_what_is_surer(names, parameters, meanings):
+    """A parameter of that name comes before it, and before a weak one any other column of the same meaning."""
+    assert meanings_of(names, frozenset(parameters)) == dict(zip(names, meanings, strict=True))

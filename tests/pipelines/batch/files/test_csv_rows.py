@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipelines.batch.files import document
+from pipelines.batch.files.csv_rows import misaligned, separator_of
 from pipelines.batch.files.document import CsvDialect
+from pipelines.batch.files.source import BatchSource
+from pipelines.core.errors import BatchError
 
 
 @pytest.mark.parametrize(("separator", "word"), [(",", None), (";", "semicolon"), ("\t", "tab"), ("|", "bar")])
@@ -153,3 +158,36 @@ def test_a_first_line_that_names_the_separator_is_no_header(read, problems, text
 def test_a_separator_alone_makes_no_batch(problems, text):
     """There is still no row."""
     assert "no rows" in " ".join(problems(text))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "header", "separator"),
+    [
+        (".csv", "prompt,note", ","),
+        (".csv", "\n\nprompt;note,more,and more", ";"),
+        (".csv", "text|note", "|"),
+        (".csv", "one\ttwo\tthree;four", "\t"),
+        (".csv", "anything", ","),
+        (".tsv", "prompt,note", "\t"),
+    ],
+)
+def test_the_separator_is_the_one_that_gives_a_prompt_or_else_most_columns(suffix, header, separator):
+    """The name of a .tsv file says it."""
+    assert separator_of(BatchSource(Path(f"b{suffix}"), suffix, f"{header}\n", "")) == separator
+
+
+def test_two_separators_that_give_a_prompt_are_refused_with_their_names():
+    """Neither is surely meant."""
+    with pytest.raises(BatchError, match="both comma and semicolon"):
+        separator_of(BatchSource(Path("b.csv"), ".csv", "prompt;a,prompt\n", ""))
+
+
+def test_a_row_of_another_length_hears_which_columns_or_cells_are_concerned():
+    """Too few: the columns without a cell; too many: the cells without a column."""
+    assert misaligned(["a"], ["prompt", "id", "note"]) == (
+        "has 1 cells for 3 columns; missing: id, note.",
+        "Complete the row.",
+    )
+    what, fix = misaligned(["a", "b", "c"], ["prompt"])
+    assert what == 'has 3 cells for 1 columns; too many: "b c".'
+    assert "quotes" in fix

@@ -11,6 +11,9 @@ import pytest
 
 from pipelines.batch.files import excel_sheet
 from pipelines.batch.files.document import CsvDialect
+from pipelines.batch.files.excel_rows import check_traits, chosen_sheet
+from pipelines.batch.files.excel_sheet import ExcelRefused, SheetTraits, check_archive
+from pipelines.batch.findings import Report
 from pipelines.catalogue.done_copy import write_done_copy
 from pipelines.core.errors import BatchError
 
@@ -282,3 +285,50 @@ def test_the_done_copy_is_a_csv_file_that_excel_opens(read, tmp_path):
     assert path.read_bytes().startswith(
         "\ufeffid,prompt,seconds,shelf,status,video_path,cost,error\r\n007,a café,8,0.5".encode()
     )
+
+
+@pytest.mark.parametrize(
+    ("traits", "words"),
+    [
+        (SheetTraits(), "is empty"),
+        (SheetTraits(rows={1}, last_column=100_000), "columns"),
+        (SheetTraits(rows={1}, merged=["A1:B1"]), "merged cells: A1:B1."),
+        (SheetTraits(rows={1, 3}, hidden_rows=[3]), "hidden rows: 3."),
+    ],
+)
+def test_whatever_a_sheet_hides_is_refused(traits, words):
+    """A person and a program must see the same rows."""
+    with pytest.raises(BatchError, match=words):
+        check_traits(traits, "b.xlsx", Report())
+
+
+@pytest.mark.parametrize(
+    ("states", "title"),
+    [
+        ({"One": "visible", "Two": "visible"}, "One"),
+        ({"One": "hidden", "Two": "visible"}, "Two"),
+        ({"One": "visible", "Batch": "visible"}, "Batch"),
+        ({"One": "visible", "Batch": "hidden"}, "One"),
+    ],
+)
+def test_the_sheet_called_batch_is_chosen_or_the_first_that_can_be_seen(states, title):
+    """Sheets with nothing in them are not worth a word."""
+    book, raw = openpyxl.Workbook(), io.BytesIO()
+    book.remove(book.active)
+    for name, state in states.items():
+        book.create_sheet(name).sheet_state = state
+    book.active = next(sheet for sheet in book.worksheets if sheet.sheet_state == "visible")
+    book.save(raw)
+    with excel_sheet.opened(raw.getvalue()) as opened:
+        sheet, notes = chosen_sheet(opened)
+        assert (sheet.title, notes) == (title, [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [(b"prompt\n", "no Excel file"), (excel_sheet._OLE + b"...", "an old Excel file")],
+)
+def test_an_archive_is_judged_before_it_is_unpacked(raw, words):
+    """By its first bytes and its list of parts."""
+    with pytest.raises(ExcelRefused, match=words):
+        check_archive(raw)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.batch.files.jsonl_rows import record_of
+
 
 def test_objects_and_bare_prompts_are_rows(read):
     """One a line; numbers, booleans and null are read as they are written."""
@@ -57,3 +59,22 @@ def test_json_that_is_none_is_said_with_its_place_in_the_file(problems):
 
     assert problem.startswith("spring.jsonl, line 2: is not JSON at character 11: expecting ':' delimiter.")
     assert "line 1" not in problem
+
+
+@pytest.mark.parametrize(
+    ("line", "record"),
+    [
+        ('"a cat"', {"prompt": "a cat"}),
+        ('{"prompt": "a", "seconds": 8.0, "x": [1, "b"], "y": null}', {"prompt": "a", "seconds": "8.0", "x": ("1", "b"), "y": None}),
+    ],
+)  # fmt: skip
+def test_a_line_is_a_row_whose_numbers_stay_as_they_are_written(line, record):
+    """A bare text is a prompt."""
+    assert record_of(line) == record
+
+
+@pytest.mark.parametrize("line", ["8", "null", "[]", '{"a": 1, "a": 2}', "{"])
+def test_a_line_of_another_kind_is_no_row(line):
+    """A number is no prompt, and a key that is there twice is not sure."""
+    with pytest.raises(ValueError, match=r"\w"):
+        record_of(line)

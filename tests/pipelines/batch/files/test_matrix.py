@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.batch.files.matrix import combinations
+from pipelines.batch.files.matrix import combinations, multiplied
 from pipelines.batch.findings import Report
 
 LISTS = {"mood": ["calm", "loud"], "size": ["1280x720", "720x1280"]}
@@ -75,3 +75,15 @@ def test_a_column_given_by_the_job_and_by_the_matrix_is_refused(problems):
     """Whichever won, somebody would pay for the other."""
     text = "version: 1\nmatrix: {seconds: [4, 8]}\njobs: [{prompt: a, seconds: 12}]\n"
     assert "is given here and by the matrix" in problems(text, "yaml")[0]
+
+
+def test_lists_are_multiplied_less_what_is_excluded_and_with_what_is_included():
+    """An included entry extends the combinations that it agrees with, and else stands by itself."""
+    lists = {"a": ["1", "2"], "b": ["x", "y"]}
+    assert multiplied({}, [], []) == []
+    assert multiplied({}, [{"c": "3"}], []) == [{"c": "3"}]
+    assert multiplied(lists, [{"a": "1", "c": "3"}, {"a": "4"}], [{"b": "y"}]) == [
+        {"a": "1", "b": "x", "c": "3"},
+        {"a": "2", "b": "x"},
+        {"a": "4"},
+    ]

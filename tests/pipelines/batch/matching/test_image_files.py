@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pipelines.batch.matching.image_files import Pictures
+from pipelines.batch.matching.image_files import Picture, Pictures, read_picture
 from pipelines.core.image import LocalImage, load, reference_to
 
 FILM = "prompt,model,image_url\na cat,film-1,"
@@ -132,3 +132,15 @@ def test_a_character_is_an_address(refused):
 
     assert 'column "character_url"' in problem
     assert "is not an http or https address" in problem
+
+
+def test_a_picture_is_read_from_the_folder_of_the_batch_or_from_the_cell(picture, tmp_path):
+    """With its pixels; a folder or a wrong path gives what to say of it."""
+    raw = picture("cat.png")
+    read = read_picture("cat.png", tmp_path)
+    assert isinstance(read, Picture)
+    assert (read.pixels, read.is_local) == ((1280, 720), True)
+    written_out = f"data:image/png;base64,{base64.b64encode(raw).decode()}"
+    assert read_picture(written_out, tmp_path).reference == written_out
+    assert read_picture(".", tmp_path).what.endswith("is no file.")
+    assert read_picture("~nobody-of-this-name/cat.png", tmp_path).what.endswith("is no path.")

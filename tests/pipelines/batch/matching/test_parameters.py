@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.batch.matching.parameters import ParameterRefused, parameter_value
+from pipelines.batch.matching.parameters import ParameterRefused, cell_as, check_shape, parameter_value
 from pipelines.providers.profile.model import Parameter
 
 
@@ -192,3 +192,16 @@ def test_a_parameter_of_a_provider_that_nobody_uses_excuses_no_misspelling(refus
     profiles["yard"] = profiles["yard"].model_copy(update={"modes": (mode.model_copy(update={"parameters": own}),)})
 
     assert 'the column "resolution" looks like "size"' in refused("prompt,resolution\na,720p\n")[0]
+
+
+def test_a_cell_is_read_as_the_type_of_its_parameter():
+    """Text stays as it is written."""
+    kinds = {"string": "1", "integer": 1, "number": 1, "boolean": True, "list": ["1"], "json": 1}
+    assert {kind: cell_as(kind, "1") for kind in kinds} == kinds
+
+
+@pytest.mark.parametrize(("shape", "value"), [("object", []), ("list", {}), ("objects", [1]), ("objects", [{"b": 1}])])
+def test_json_of_another_shape_is_refused_before_it_is_sent(shape, value):
+    """With an example of the right one, or the key that is missing."""
+    with pytest.raises(ParameterRefused, match=r"is not a JSON|has no a"):
+        check_shape(Parameter(type="json", shape=shape, keys=() if shape == "list" else ("a",)), value, "x")

@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.core.job import Choice, Job
+from pipelines.batch.planning.fallbacks import contrasts
+from pipelines.core.job import Choice, Job, Order
 from pipelines.pricing.plan_hash import plan_hash
+from pipelines.pricing.price import Quote
 from pipelines.providers.profile.model import Orientation
 
 
@@ -221,3 +223,25 @@ def test_the_hash_of_a_plan_counts_the_fallbacks(plan):
     (job,) = plan("id,prompt\na,x\n", fallback=("yard",)).jobs
     dearer = job.model_copy(update={"fallbacks": (job.fallbacks[0].model_copy(update={"cost_estimated": Decimal(4)}),)})
     assert plan_hash([dearer]) != plan_hash([job])
+
+
+ORDER = Order(provider="lab", mode="clip", model="clip-1", prompt="a", seconds=4, size="1280x720")
+
+
+@pytest.mark.parametrize(
+    ("turned", "price", "words"),
+    [
+        ({}, Quote(Decimal(1), "USD", assumed=False), []),
+        ({}, Quote(Decimal("0.5"), "USD", assumed=False), []),
+        ({}, Quote(Decimal(2), "USD", assumed=False), ["is dearer: 2 USD instead of 1 at lab."]),
+        ({}, Quote(Decimal(1), "CNY", assumed=False), ["costs 1 CNY, and lab 1 USD."]),
+        ({"seconds": None}, None, ["decides itself how long a clip is, and lab makes 4 s.", "has no known price."]),
+        ({"size": "720x720"}, Quote(Decimal(1), "USD", assumed=False), ["makes 720x720 instead of 1280x720."]),
+        ({"size": None}, Quote(Decimal(1), "USD", assumed=False), []),
+    ],
+)
+def test_a_fallback_is_told_by_what_it_does_otherwise(turned, price, words):
+    """Another length or size, another currency, a higher price or none that is known; less money needs no word."""
+    assert (
+        list(contrasts(ORDER, ORDER.model_copy(update=turned), Quote(Decimal(1), "USD", assumed=False), price)) == words
+    )

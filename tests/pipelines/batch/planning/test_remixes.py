@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from pipelines.batch.planning.remixes import repeats
+
 UUID = "27a1128f-14b5-440e-a82d-510c81e6fcd4"
 
 
@@ -216,3 +218,20 @@ def test_a_remix_of_what_is_switched_off_is_warned_of(plan):
     assert len(warnings) == 2
     assert 'row 2 (line 3), column "remix_of": names a, which is not to be made' in warnings[0]
     assert "names b" in warnings[1]
+
+
+@pytest.mark.parametrize(
+    ("column", "asked", "has", "same"),
+    [
+        ("model", "sora-2", "sora-2", True),
+        ("model", "Sora-2", "sora-2", False),
+        ("size", "1280X720", "1280x720", True),
+        ("seconds", "8", "4", False),
+        ("orientation", "portrait", "720x1280", True),
+        ("orientation", "landscape", "720x1280", False),
+        ("orientation", "portrait", "9:16", True),
+    ],
+)
+def test_a_value_is_repeated_however_it_is_written(column, asked, has, same):
+    """Only the names of models are compared letter by letter; a shape may be that of a size in pixels."""
+    assert repeats(column, asked, has) is same

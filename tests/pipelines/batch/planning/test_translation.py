@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.batch.columns.vendor_words import vendor_words
+from pipelines.batch.columns.vendor_words import Word, vendor_words
+from pipelines.batch.planning.translation import PicturesUnclear, with_pictures
 from pipelines.core.errors import BatchError
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
@@ -265,3 +266,34 @@ def test_no_word_of_a_shipped_provider_is_kept_in_silence(name, read):
             assert any(f'"{word.field}"' in each for each in words), (mode.name, row)
             if images is not None and word.meaning == "image_url":
                 assert images == (ONE,), (mode.name, row)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "place", "text", "found"),
+    [
+        ([], None, f"{ONE} {TWO}", [ONE, TWO]),
+        ([ONE], None, json.dumps([ONE]), [ONE]),
+        ([], 0, ONE, [ONE]),
+        ([ONE], 1, TWO, [ONE, TWO]),
+        ([ONE, TWO], 0, ONE, [ONE, TWO]),
+    ],
+)
+def test_pictures_come_into_the_places_that_their_fields_have(pictures, place, text, found):
+    """A field for all of them may repeat what is there."""
+    assert with_pictures(pictures, Word("frame", "image_url", place), text) == found
+
+
+@pytest.mark.parametrize(
+    ("pictures", "place", "text", "words"),
+    [
+        ([], None, '{"url": "x"}', "holds more than addresses"),
+        ([ONE], None, TWO, "names other pictures"),
+        ([], 0, f"{ONE} {TWO}", "takes one picture, and 2 are given"),
+        ([], 1, ONE, "there is no picture 1"),
+        ([ONE], 0, TWO, "names another picture"),
+    ],
+)
+def test_pictures_whose_order_nobody_can_tell_are_refused(pictures, place, text, words):
+    """The order decides what a picture is used for."""
+    with pytest.raises(PicturesUnclear, match=words):
+        with_pictures(pictures, Word("frame", "image_url", place), text)

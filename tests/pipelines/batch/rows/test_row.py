@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.batch.rows.row import read_row
+from pipelines.batch.rows.row import character_problem, read_row
 
 
 def given(**values):
@@ -36,3 +36,11 @@ def test_a_character_may_begin_at_zero():
     """0 is a second like any other."""
     row, problems = given(character_url="https://a.example/c.mp4", character_start="0", character_end="3s")
     assert (row.character_start, row.character_end, problems) == (0, 3, [])
+
+
+def test_a_part_of_a_clip_is_one_to_three_seconds_long():
+    """Its three cells come together."""
+    whole = {"character_url": "https://a.example/1.mp4", "character_start": 1, "character_end": 4}
+    assert character_problem(whole) is None
+    assert character_problem(whole | {"character_end": 5}).what == "is 4 s after character_start."
+    assert character_problem({"character_start": 1}).column == "character_url"

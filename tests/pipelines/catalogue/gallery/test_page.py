@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.catalogue.gallery.page import write_gallery
+from pipelines.catalogue.gallery.page import HeadFigure, head_figures, write_gallery
 from pipelines.core.status import JobStatus
 from pipelines.ledger.balances import Balance
 from tests.pipelines.outputs.clips import make_clip
@@ -232,3 +232,19 @@ def test_in_a_browser_it_filters_sorts_plays_and_asks_nobody(tmp_path, make_row,
     assert page.evaluate("document.querySelector('video').error") is None
     assert problems == []
     assert all(url.startswith(tmp_path.as_uri()) for url in asked)
+
+
+def test_the_head_tells_paid_reserved_and_uncertain_money_apart():
+    """Only what there is; after a rehearsal all of it is what the run would have cost."""
+
+    def balance(currency, **amounts):
+        zero = dict.fromkeys(("spent", "reserved", "uncertain"), Decimal(0))
+        return Balance(currency, **zero | {name: Decimal(amount) for name, amount in amounts.items()})
+
+    money = [balance(currency="USD", spent=2, uncertain=1), balance(currency="CNY", spent=3)]
+    told = [(figure.words, figure.amount) for figure in head_figures(money, rehearsed=False)]
+    assert told == [("spent", "2.00 USD + 3.00 CNY"), ("uncertain", "1.00 USD")]
+    assert head_figures([], rehearsed=False) == head_figures([], rehearsed=True) == []
+    (figure,) = head_figures(money[1:], rehearsed=True)
+    assert isinstance(figure, HeadFigure)
+    assert figure.words == "would have cost"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.core.errors import DownloadInterrupted, LinkExpired, NotAVideo, OutputError
-from pipelines.outputs.download.reply import Next, Reply, understand
+from pipelines.outputs.download.reply import Next, Reply, refuse_unless_video, understand
 from pipelines.outputs.download.sidecar import Sidecar
 
 EARLIER = Sidecar("link", '"v1"', 100)
@@ -82,3 +82,10 @@ def test_d11_only_a_strong_etag_counts(etag):
 def test_d10_only_the_right_rest_of_the_same_file_is_appended(status, headers, following):
     """Start, total and ETag must all fit; anything else starts again."""
     assert ask(status, headers, have=40, earlier=EARLIER).next is following
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-type": "video/mp4"}, {"content-type": "application/octet-stream"}])
+@pytest.mark.parametrize("status", [200, 206])
+def test_whatever_may_be_a_video_is_let_pass(status, headers):
+    """Servers that say nothing of the kind, or know it only as bytes, are many."""
+    refuse_unless_video(status, headers, "cdn")

@@ -177,3 +177,20 @@ def test_every_shipped_profile_can_be_built_upon(name):
     profile = checked_profile(data)
     assert (profile.base_url, profile.modes, profile.prices) == (base.base_url, base.modes, base.prices)
     assert profile.key_names == ("MY_OWN_API_KEY",)
+
+
+def test_a_name_means_the_nearest_draft_of_it_and_its_own_the_one_behind():
+    """A shipped one builds upon shipped ones only."""
+
+    def draft(name, path, rank):
+        return ProfileDraft(f"{name}-{rank}.yaml", path, rank, parse_yaml(f"name: {name}\n"))
+
+    near, far, shipped = draft("fox", Path("near"), 0), draft("fox", Path("far"), 1), draft("fox", None, 9)
+    owl, shipped_owl = draft("owl", Path("owl"), 0), draft("elk", None, 9)
+    layers = ProfileLayers([shipped, far, near, owl, shipped_owl])
+    assert layers.base_of(near, "fox") is far
+    assert layers.base_of(far, "fox") is shipped
+    assert layers.base_of(shipped, "fox") is None
+    assert layers.base_of(owl, "fox") is near
+    assert layers.base_of(shipped_owl, "fox") is shipped
+    assert layers.base_of(owl, ["fox"]) is layers.base_of(owl, "") is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.core.errors import KeyRefused, ProviderError, ProviderUnavailable, SlowDown, UnknownJob, UnusableAnswer
 from pipelines.net.http import Answer
 from pipelines.providers.profile.load import profile_named, shipped_profiles
-from pipelines.providers.responses.status import readable
+from pipelines.providers.responses.status import is_envelope, readable
 
 ACE, QINIU, OPENAI = "acedata", "qiniu", "openai"
 
@@ -219,3 +219,21 @@ def test_w06_every_answer_is_read_or_translated(name, status, body, result, comp
         said = ""
         assert read == body
     assert said == "" or said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "is_one"),
+    [
+        ({"error": {"message": "no"}}, None, True),
+        ({"detail": "no"}, None, True),
+        ({"success": False}, None, True),
+        ({"error": "no", "id": "v1"}, None, False),
+        ({"error": "no", "status": "failed"}, None, False),
+        ({"error": "no", "data": {}}, None, True),
+        ({"error": "no", "data": {"x": 1}}, None, False),
+        ({}, None, False),
+    ],
+)
+def test_an_envelope_has_an_error_and_nothing_of_a_job(body, code, is_one):
+    """The error of a job says how the job ended, that of an envelope says nothing of it."""
+    assert is_envelope(body, code, profile_named(OPENAI)) is is_one

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,35 @@ class Purchase:
     def nth(self, number: int) -> Purchase:
         """One of several clips as a purchase of its own, so that each has a picture of its own."""
         return self if number == 1 else replace(self, id=f"{self.id}-{number}")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedOrder:
+    """A valid order, before it is sold."""
+
+    contract: str
+    model: str
+    prompt: str
+    seconds: float
+    size: str
+    pixels: tuple[int, int]
+    fields: dict[str, Any]  # as they were sent
+    orientation: str | None = None
+    callback_url: str | None = None
+    remixed_from: str | None = None
+    echoed: bool = False  # the contract shows the order again
+    service: str = ""  # as on the bill
+    clips: int = 1
+    price: float | None = None  # where the price list here does not know it
+    usual_s: float | None = None  # seconds that it usually takes, where that is not known here
+
+    @classmethod
+    def remix(cls, source: Purchase, prompt: str, **more: Any) -> Self:
+        """The order of a clip like another one but for its prompt."""
+        fields = {"prompt": prompt, "remix_of": source.id}
+        alike = {"contract": source.contract, "model": source.model, "seconds": source.seconds, "size": source.size}
+        pixels = (source.width, source.height)
+        return cls(**{**alike, "prompt": prompt, "pixels": pixels, "fields": fields, "remixed_from": source.id, **more})
 
 
 class Bill:

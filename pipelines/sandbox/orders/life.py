@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pipelines.sandbox.orders.bill import Purchase
+from pipelines.sandbox.orders.bill import Purchase
 
 
 class Stage(StrEnum):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pipelines.sandbox.orders.state import ParsedOrder
+from pipelines.sandbox.orders.bill import ParsedOrder
 
 CREDIT = 0.095215  # USD, in common packs [A14 A15]
 #: USD a clip and a second: the vendor says "from" [A5]; seedance and happyhorse are stand-ins.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
-from typing import Any, Self
 from uuid import UUID
 
 from pipelines.sandbox.callbacks.delivery import PATIENCE, UNSIGNED, Body, Callback, Delivery, RetryLadder, Sign
@@ -17,7 +15,7 @@ from pipelines.sandbox.http.wire import RequestCounts, Visit
 from pipelines.sandbox.media.links import LIFETIMES
 from pipelines.sandbox.media.render_cache import RenderCache
 from pipelines.sandbox.options import SandboxOptions
-from pipelines.sandbox.orders.bill import Bill, Purchase
+from pipelines.sandbox.orders.bill import Bill, ParsedOrder, Purchase
 from pipelines.sandbox.orders.latency import Latency, usual_latency
 from pipelines.sandbox.orders.limits import AccountLimits
 from pipelines.sandbox.orders.prices import price_of_order
@@ -26,35 +24,6 @@ from pipelines.sandbox.vendors.from_profile.profiles import profiles_in
 from pipelines.sandbox.vendors.openai.identifiers import ID_PREFIXES, digits, litellm_id
 
 HOUR = 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedOrder:
-    """A valid order, before it is sold."""
-
-    contract: str
-    model: str
-    prompt: str
-    seconds: float
-    size: str
-    pixels: tuple[int, int]
-    fields: dict[str, Any]  # as they were sent
-    orientation: str | None = None
-    callback_url: str | None = None
-    remixed_from: str | None = None
-    echoed: bool = False  # the contract shows the order again
-    service: str = ""  # as on the bill
-    clips: int = 1
-    price: float | None = None  # where the price list here does not know it
-    usual_s: float | None = None  # seconds that it usually takes, where that is not known here
-
-    @classmethod
-    def remix(cls, source: Purchase, prompt: str, **more: Any) -> Self:
-        """The order of a clip like another one but for its prompt."""
-        fields = {"prompt": prompt, "remix_of": source.id}
-        alike = {"contract": source.contract, "model": source.model, "seconds": source.seconds, "size": source.size}
-        pixels = (source.width, source.height)
-        return cls(**{**alike, "prompt": prompt, "pixels": pixels, "fields": fields, "remixed_from": source.id, **more})
 
 
 class SandboxState:

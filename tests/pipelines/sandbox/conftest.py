@@ -54,7 +54,7 @@ def _serving(options: SandboxOptions) -> Iterator[str]:
 def started(**options: Any) -> Iterator[httpx.Client]:
     with (
         _serving(SandboxOptions(**{"latency": "0.05", **options})) as url,
-        httpx.Client(base_url=url, headers=KEY, timeout=PATIENCE, trust_env=False) as client,
+        httpx.Client(base_url=url, headers=KEY, timeout=PATIENCE, trust_env=False, verify=False) as client,
     ):
         yield client
 
@@ -146,7 +146,9 @@ async def _calling(*statuses, do=None, **options):
     with _serving(SandboxOptions(**{"latency": "0.1", "speed": 1_000_000, **options})) as url:
         async with (
             server,
-            httpx.AsyncClient(base_url=url, headers={"authorization": "Bearer k"}, timeout=PATIENCE) as client,
+            httpx.AsyncClient(
+                base_url=url, headers={"authorization": "Bearer k"}, timeout=PATIENCE, verify=False
+            ) as client,
         ):
             if do is not None:
                 rules = [{"match": {"route": "callback"}, "do": do}]

@@ -33,14 +33,20 @@ def open_sandbox(*arguments, **options):
 async def test_a_restarted_sandbox_answers_for_old_ids(tmp_path):
     """After a kill the bill alone brings back every job, its state by the clock, and its file byte by byte."""
     options = SandboxOptions(bill=tmp_path / "bill.jsonl", latency="0.3")
-    async with running_sandbox(options) as sandbox, httpx.AsyncClient(base_url=sandbox.url, headers=KEY) as client:
+    async with (
+        running_sandbox(options) as sandbox,
+        httpx.AsyncClient(base_url=sandbox.url, headers=KEY, verify=False) as client,
+    ):
         video = (await client.post("/v1/videos", json=ORDER)).json()["id"]
         await asyncio.sleep(0.4)
         before = sha256((await client.get(f"/v1/videos/{video}/content")).content).hexdigest()
         running = (await client.post("/v1/videos", json=ORDER)).json()["id"]
         os.kill(sandbox.pid, signal.SIGKILL)
     await asyncio.sleep(0.3)
-    async with running_sandbox(options) as sandbox, httpx.AsyncClient(base_url=sandbox.url, headers=KEY) as client:
+    async with (
+        running_sandbox(options) as sandbox,
+        httpx.AsyncClient(base_url=sandbox.url, headers=KEY, verify=False) as client,
+    ):
         after = sha256((await client.get(f"/v1/videos/{video}/content")).content).hexdigest()
         assert after == before
         assert (await client.get(f"/v1/videos/{running}")).json()["status"] == "completed"
@@ -58,7 +64,7 @@ def test_it_starts_quickly_and_ends_cleanly_at_a_signal():
         process, address = open_sandbox("--port", "0")
         assert time.monotonic() - begun < 3
         assert address == {"url": address["url"], "pid": process.pid}
-        assert httpx.get(f"{address['url']}/_sandbox/bill").json() == []
+        assert httpx.get(f"{address['url']}/_sandbox/bill", verify=False).json() == []
         process.send_signal(number)
         assert process.wait(5) == 0
         process.stdout.close()
@@ -76,7 +82,7 @@ def test_it_stays_without_standard_input_if_not_told_otherwise():
     """Run by hand in the background, it serves although its input has ended."""
     process, address = open_sandbox(stdin=subprocess.DEVNULL)
     time.sleep(0.3)
-    assert httpx.get(f"{address['url']}/_sandbox/requests").status_code == 200
+    assert httpx.get(f"{address['url']}/_sandbox/requests", verify=False).status_code == 200
     process.terminate()
     assert process.wait(5) == 0
     process.stdout.close()
@@ -105,7 +111,7 @@ async def test_one_that_cannot_start_is_an_error():
 async def test_light_renders_are_valid_and_their_own(serving):
     """Blank clips for measurements are real files too, and no two jobs share one."""
     with serving(SandboxOptions(latency="0", renders="light")) as url:
-        async with httpx.AsyncClient(base_url=url, headers=KEY) as client:
+        async with httpx.AsyncClient(base_url=url, headers=KEY, verify=False) as client:
             files = set()
             for _ in range(3):
                 video = (await client.post("/v1/videos", json=ORDER)).json()["id"]
@@ -118,7 +124,7 @@ async def test_statuses_are_quick_while_files_are_made():
     """Rendering does not hold up status answers."""
     async with (
         running_sandbox(SandboxOptions(latency="0")) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.url, headers=KEY) as client,
+        httpx.AsyncClient(base_url=sandbox.url, headers=KEY, verify=False) as client,
     ):
         order = {"prompt": "a", "async": True, "duration": 15}
         task = (await client.post("/sora/videos", json=order)).json()["task_id"]
@@ -136,7 +142,7 @@ async def test_statuses_are_quick_while_files_are_made():
 def test_connections_that_faults_cut_leave_nothing_on_the_terminal():
     """A cut before or after the work is no error of the server, and it does not speak of one."""
     process, address = open_sandbox("--latency", "0", stderr=-1)
-    with process, httpx.Client(base_url=address["url"], headers=KEY, trust_env=False) as client:
+    with process, httpx.Client(base_url=address["url"], headers=KEY, trust_env=False, verify=False) as client:
         for moment in ("before", "after"):
             client.post("/_sandbox/faults", json=[{"match": {"route": "submit"}, "do": {"cut": moment}}])
             for _ in range(5):

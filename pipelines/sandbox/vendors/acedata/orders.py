@@ -10,8 +10,7 @@ from pydantic import ConfigDict
 
 from pipelines.sandbox.callbacks.delivery import check_address
 from pipelines.sandbox.media.pixels import FRAMES_PER_SECOND, pixels
-from pipelines.sandbox.orders.bill import Purchase
-from pipelines.sandbox.orders.state import ParsedOrder
+from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.requests.fields import Field, read_fields
 from pipelines.sandbox.requests.rules import FieldRule, check_rules
 from pipelines.sandbox.vendors.acedata.shapes import AceShape

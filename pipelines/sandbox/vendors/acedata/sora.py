@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.sandbox.orders.state import ParsedOrder
+from pipelines.sandbox.orders.bill import ParsedOrder
 from pipelines.sandbox.requests.references import check_pixels
 from pipelines.sandbox.vendors.acedata.orders import FindClip, Service, check_fields
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field

@@ -13,9 +13,9 @@ from pipelines.sandbox.callbacks.delivery import ACE_LADDER, signed_with
 from pipelines.sandbox.faults.scripts import Effect
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.media.links import expiry
-from pipelines.sandbox.orders.bill import Purchase
+from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import share_done
-from pipelines.sandbox.orders.state import ParsedOrder, SandboxState, derived_uuid
+from pipelines.sandbox.orders.state import SandboxState, derived_uuid
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.acedata.orders import Service
 from pipelines.sandbox.vendors.acedata.shapes import AceShape, Shown, clip_id

@@ -12,9 +12,9 @@ from typing import Any
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.sandbox.faults.scripts import Effect
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
-from pipelines.sandbox.orders.bill import Purchase
+from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
-from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
+from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.acedata.orders import Service
 from pipelines.sandbox.vendors.acedata.services import SERVICES

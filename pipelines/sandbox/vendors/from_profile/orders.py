@@ -12,8 +12,7 @@ from typing import Any
 from pipelines.core.job import Order
 from pipelines.providers.profile.model import Images, Mode, Parameter, Profile
 from pipelines.sandbox.media.pixels import pixels
-from pipelines.sandbox.orders.bill import Purchase
-from pipelines.sandbox.orders.state import ParsedOrder
+from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.requests.fields import Field, read_fields
 from pipelines.sandbox.requests.references import check_pixels
 from pipelines.sandbox.vendors.from_profile.fields import exactly, fields_of

@@ -15,9 +15,9 @@ from pipelines.providers.profile.model import Mode, Profile
 from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.media.links import custom_link, expiry
-from pipelines.sandbox.orders.bill import Purchase
+from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
-from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
+from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.requests.forms import any_fields, is_multipart
 from pipelines.sandbox.vendors.from_profile.answers import Words, put, words_of
 from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.sandbox.orders.state import ParsedOrder
+from pipelines.sandbox.orders.bill import ParsedOrder
 from pipelines.sandbox.requests.fields import Field, read_fields
 from pipelines.sandbox.requests.forms import UploadedFile
 from pipelines.sandbox.requests.references import check_pixels

@@ -12,10 +12,10 @@ from pipelines.sandbox.vendors.refusals import wrong_field
 MOST_LISTED = 100
 USUAL = 20
 
-Show = Callable[[Purchase], dict[str, Any]]
+ShowVideo = Callable[[Purchase], dict[str, Any]]
 
 
-def full_page(bought: Sequence[Purchase], query: Mapping[str, str], show: Show) -> dict[str, Any]:
+def full_page(bought: Sequence[Purchase], query: Mapping[str, str], show: ShowVideo) -> dict[str, Any]:
     """OpenAI's list object [O2]: one page of what was bought, which comes the oldest first."""
     limit = _limit(query, least=0)
     limit = USUAL if limit is None else limit
@@ -35,7 +35,7 @@ def full_page(bought: Sequence[Purchase], query: Mapping[str, str], show: Show) 
     }
 
 
-def bare_page(bought: Sequence[Purchase], query: Mapping[str, str], show: Show) -> dict[str, Any]:
+def bare_page(bought: Sequence[Purchase], query: Mapping[str, str], show: ShowVideo) -> dict[str, Any]:
     """SGLang's list: everything at once unless a limit is given, and odd values are forgiven [G1]."""
     own = _after(bought if query.get("order", "").lower() == "asc" else bought[::-1], query) or ()
     return {"object": "list", "data": [show(purchase) for purchase in own[: _limit(query, least=1)]]}

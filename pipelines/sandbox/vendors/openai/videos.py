@@ -11,9 +11,9 @@ from pipelines.sandbox.faults.scripts import Effect
 from pipelines.sandbox.http.wire import ApiRoute, Handler, Header, VendorAnswer, Visit
 from pipelines.sandbox.media.files import download, file_answer
 from pipelines.sandbox.media.links import expiry, qiniu_link
-from pipelines.sandbox.orders.bill import Purchase
+from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
-from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
+from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.requests.fields import read_fields
 from pipelines.sandbox.requests.forms import any_fields, is_multipart
 from pipelines.sandbox.vendors.openai.dialects import ContentRules, ServerDialect

@@ -11,9 +11,9 @@ from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER, check_address
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.media.links import expiry, qiniu_link
 from pipelines.sandbox.media.pixels import SHORTER_SIDES, pixels
-from pipelines.sandbox.orders.bill import Purchase
+from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import ENDS, Stage, share_done, stage_of
-from pipelines.sandbox.orders.state import ParsedOrder, SandboxState
+from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.requests.fields import read_fields
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.requests.rules import check_rules

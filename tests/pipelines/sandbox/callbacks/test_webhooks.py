@@ -22,7 +22,7 @@ PATIENCE = 10.0
 
 def is_accepted(body, headers, secret=SECRET):
     """Whether the vendor's own package takes a delivery."""
-    with openai.OpenAI(api_key="k", http_client=openai.DefaultHttpxClient(trust_env=False)) as sdk:
+    with openai.OpenAI(api_key="k", http_client=openai.DefaultHttpxClient(trust_env=False, verify=False)) as sdk:
         try:
             sdk.webhooks.verify_signature(body, headers, secret=secret)
         except openai.InvalidWebhookSignatureError:
@@ -87,7 +87,7 @@ def selling(serving):
     async def sell(hook, *rules):
         with serving(SandboxOptions(latency="0.05", webhook_url=hook.url, webhook_secret=SECRET)) as url:
             async with httpx.AsyncClient(
-                base_url=url, headers={"authorization": "Bearer k"}, trust_env=False
+                base_url=url, headers={"authorization": "Bearer k"}, trust_env=False, verify=False
             ) as client:
                 (await client.post("/_sandbox/faults", json=list(rules))).raise_for_status()
                 yield client

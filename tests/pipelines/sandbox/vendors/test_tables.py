@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -11,8 +9,6 @@ from pipelines.sandbox.requests.fields import Field
 from pipelines.sandbox.vendors import tables
 from pipelines.sandbox.vendors.tables import STRICT, read_table
 
-HOUSE = Path(__file__).parents[4]
-MARKS = re.compile(r"\[((?:[A-Z]\d+(?:old)?)(?: [A-Z]\d+(?:old)?)*)\]")
 TABLE = """
 fields:
   url: {type: image, kinds: [url]}
@@ -76,14 +72,3 @@ def test_a_slip_in_a_table_is_an_error_at_once(read, right, wrong, error):
     """An unknown key, a value of another type and a name that nothing has are never read as something else."""
     with pytest.raises(error):
         read(TABLE.replace(right, wrong))
-
-
-def test_every_source_that_is_named_is_explained():
-    """Each mark in the sandbox, its tables and its tests stands in the list of docs/sandbox.md."""
-    page = (HOUSE / "docs" / "sandbox.md").read_text("utf-8").partition("## Where it is from")[2]
-    explained = {mark for row in re.findall(r"^\| ([A-Z].*?) \|", page, re.MULTILINE) for mark in row.split(", ")}
-    folders = (HOUSE / "pipelines" / "sandbox", HOUSE / "tests" / "pipelines" / "sandbox")
-    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".yaml")]
-    named = {mark for path in files for found in MARKS.findall(path.read_text("utf-8")) for mark in found.split()}
-    assert named - explained == set()
-    assert explained - named == set()

@@ -25,7 +25,7 @@ def png(size: tuple[int, int]) -> bytes:
 @pytest.fixture
 def sdk(client: httpx.Client) -> Iterator[openai.OpenAI]:
     base_url = str(client.base_url.join("/openai/v1"))
-    http_client = openai.DefaultHttpxClient(trust_env=False)
+    http_client = openai.DefaultHttpxClient(trust_env=False, verify=False)
     with openai.OpenAI(api_key="the-sdk", base_url=base_url, max_retries=0, http_client=http_client) as sdk:
         yield sdk
 

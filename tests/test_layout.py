@@ -4,29 +4,83 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
+import tomllib
+from fnmatch import fnmatch
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from tests.programmes import structure
+from tests.programmes.structure import LIMITS
+
 HOUSE = Path(__file__).parents[1]
 STOREYS = ("flows", "tasks", "pipelines")
-MODULES = [path for storey in STOREYS for path in sorted((HOUSE / storey).rglob("*.py"))]
 NOWHERE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base"}
 
+BATCH, CHECKS, CLI = "pipelines/batch", "pipelines/providers/profile", "flows/command_line"
+DOWNLOAD, RUN, TEXT = "pipelines/outputs/download", "pipelines/run", "pipelines/core/text"
+#: Modules without a test file of their own name (or all such of a folder): what tests them, below tests/, and why there.
+TESTED_THROUGH = {
+    f"{CLI}/__main__.py": (f"{CLI}/test_driving.py", "one call; each process of these tests begins with it"),
+    f"{CLI}/arguments.py": (f"{CLI}/test_app.py", "declarations of options, which show in the help"),
+    f"{CLI}/init.py": (f"{CLI}/test_plan.py", "what it writes is planned"),
+    f"{CLI}/last_words.py": (f"{CLI}/test_run.py", "what each run ends with"),
+    f"{CLI}/ls.py": (f"{CLI}/test_status_and_ls.py", "both show one ledger"),
+    f"{CLI}/status.py": (f"{CLI}/test_status_and_ls.py", "both show one ledger"),
+    f"{CLI}/prefect_api.py": (f"{CLI}/test_prefect_server.py", "with and without a server"),
+    f"{CLI}/profile_card.py": (f"{CLI}/test_providers.py", "the card is what `providers` shows"),
+    f"{CLI}/tables.py": (f"{CLI}/test_plan.py", "each command that shows a table has tests of what it shows"),
+    f"{CLI}/talk.py": (f"{CLI}/test_app.py", "how an error is said"),
+    "tasks/*": ("flows/test_campaign.py", "a task is a flow's; the flow shows what each has done"),
+    f"{BATCH}/columns/vendor_words.py": (f"{BATCH}/planning/test_translation.py", "as rows are translated"),
+    f"{BATCH}/files/document.py": (f"{BATCH}/files/test_source.py", "what each reader gives"),
+    f"{BATCH}/files/excel_*.py": (f"{BATCH}/files/test_excel_rows.py", "whole workbooks are read"),
+    f"{BATCH}/files/sample.py": (f"{CLI}/test_plan.py", "what `init` writes is planned"),
+    f"{BATCH}/files/settings.py": (f"{BATCH}/files/test_yaml_document.py", "as settings stand in a file"),
+    f"{BATCH}/findings.py": (f"{BATCH}/planning/test_jobs.py", "as problems are said together"),
+    f"{BATCH}/matching/*": (f"{BATCH}/matching/test_mode.py", "as a row finds its mode"),
+    f"{BATCH}/planning/*": (f"{BATCH}/planning/test_jobs.py", "from rows to whole jobs"),
+    f"{BATCH}/rows/*": (f"{BATCH}/planning/test_jobs.py", "from rows to whole jobs"),
+    "pipelines/catalogue/compilation.py": ("pipelines/run/job/test_lifecycle.py", "of a folder that a run has filled"),
+    "pipelines/core/errors.py": (f"{CLI}/test_app.py", "names and exit codes; each is raised where it belongs"),
+    "pipelines/core/events.py": (f"{TEXT}/test_sentences.py", "values; each has its sentence"),
+    "pipelines/core/job.py": (f"{BATCH}/planning/test_jobs.py", "values; planning makes them"),
+    "pipelines/core/outcome.py": ("pipelines/ledger/test_outcomes.py", "values; the ledger records them"),
+    "pipelines/ledger/job_state.py": ("pipelines/ledger/test_outcomes.py", "what the ledger gives back"),
+    "pipelines/ledger/storage/schema.py": ("pipelines/ledger/test_migrations.py", "tables, as they are made"),
+    f"{DOWNLOAD}/*": (f"{DOWNLOAD}/test_download.py", "whole downloads, against a server that fails in every way"),
+    "pipelines/outputs/media/moov.py": ("pipelines/outputs/media/test_probe.py", "as a file is probed"),
+    "pipelines/outputs/storage/*": (f"{DOWNLOAD}/test_download.py", "where downloads are published"),
+    f"{CHECKS}/checks/*": (f"{CHECKS}/checks/test_agreement.py", "a profile that one of the checks must find at fault"),
+    f"{CHECKS}/files.py": (f"{CHECKS}/test_load.py", "as profiles are found"),
+    f"{CHECKS}/scalars.py": (f"{CHECKS}/test_model.py", "types of the model's fields"),
+    "pipelines/providers/protocol.py": (
+        "pipelines/providers/test_contract_suite.py",
+        "values; each contract gives them",
+    ),
+    f"{RUN}/job/wait.py": (f"{RUN}/test_poller.py", "whole waits"),
+    f"{RUN}/observers.py": (f"{RUN}/test_run.py", "what a run tells"),
+    f"{RUN}/opening.py": (f"{RUN}/job/test_lifecycle.py", "every run is opened"),
+    f"{RUN}/options.py": (f"{CLI}/test_run_bad_input.py", "each option, as it is refused"),
+    f"{RUN}/output_folder.py": (f"{CLI}/test_status_and_ls.py", "as folders are found"),
+    f"{RUN}/status_queries.py": (f"{RUN}/test_poller.py", "what the poller asks"),
+    "pipelines/sandbox/*": ("pipelines/sandbox", "it is spoken to over HTTP, route by route, as its clients do"),
+}
+#: Dependencies that no line of ours imports, with what needs them.
+USED_WITHOUT_IMPORT = {
+    "fastapi": "Prefect's server, which does not import with later ones",
+    "python-multipart": "Starlette reads forms with it",
+}
 
-def parsed(path):
-    return ast.parse(path.read_text("utf-8"), str(path))
 
-
-def imported(path):
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
+@pytest.fixture(scope="module")
+def house():
+    """Every module of ours, read."""
+    return structure.modules()
 
 
 @pytest.mark.parametrize("storey", STOREYS)
@@ -50,51 +104,102 @@ def test_the_layer_contracts_hold():
     assert "0 broken" in ended.stdout
 
 
-@pytest.mark.parametrize("storey", ["pipelines"])
-def test_the_ground_floor_knows_no_prefect(storey):
+def test_the_ground_floor_knows_no_prefect(house):
     """Nothing below `pipelines/` imports Prefect, not even inside a function."""
-    guilty = [
-        path
-        for path in (HOUSE / storey).rglob("*.py")
-        if any(name.split(".")[0] == "prefect" for name in imported(path))
-    ]
-    assert guilty == []
+    ours = {name: module.imported for name, module in house.items() if name.startswith("pipelines")}
+    assert [name for name, taken in ours.items() if any(each.split(".")[0] == "prefect" for each, *_ in taken)] == []
 
 
-def test_flows_define_no_classes():
+def test_flows_define_no_classes(house):
     """Prefect loads a flow file twice, so a class or an error that is defined there would exist twice."""
-    guilty = [
-        f"{path.relative_to(HOUSE)}: {node.name}"
-        for path in (HOUSE / "flows").rglob("*.py")
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.ClassDef)
-    ]
-    assert guilty == []
+    flows = [module for name, module in house.items() if name.startswith("flows")]
+    assert [(each.name, node.name) for each in flows for node in each.nodes if isinstance(node, ast.ClassDef)] == []
 
 
-def test_one_task_a_file():
+def test_one_task_a_file(house):
     """Every file of `tasks/` defines one Prefect task."""
-    for path in (HOUSE / "tasks").glob("[!_]*.py"):
-        functions = [node for node in parsed(path).body if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)]
-        tasks = [f.name for f in functions if any("task" in ast.unparse(mark) for mark in f.decorator_list)]
-        assert len(tasks) == 1, f"{path.name}: {tasks}"
+    for name, module in house.items():
+        if name.startswith("tasks."):
+            marks = {each.name: map(ast.unparse, each.decorator_list) for each in module.functions}
+            tasks = [function for function, all_marks in marks.items() if any("task" in mark for mark in all_marks)]
+            assert len(tasks) == 1, f"{name}: {tasks}"
 
 
-def test_every_module_says_what_it_is():
-    """A module is named for its subject, has a docstring, and fits on a few screens."""
-    for path in MODULES:
-        assert path.stem not in NOWHERE_NAMES, path
-        assert ast.get_docstring(parsed(path)), path
-        assert len(path.read_text("utf-8").splitlines()) <= 400, path
+def test_every_module_says_what_it_is(house):
+    """A module is named for its subject and has a docstring."""
+    for name, module in house.items():
+        assert name.rpartition(".")[2] not in NOWHERE_NAMES, name
+        assert ast.get_docstring(module.tree), name
+
+
+def test_functions_are_short(house):
+    """Nineteen of twenty functions fit on a screen beside what calls them, docstrings aside."""
+    lengths = [structure.length(each, docstring=False) for module in house.values() for each in module.functions]
+    assert structure.percentile(lengths) <= LIMITS.p95_lines
+
+
+def test_modules_fit_on_a_few_screens(house):
+    """No module is longer than the limit."""
+    lengths = {name: len(module.text.splitlines()) for name, module in house.items()}
+    assert {name: lines for name, lines in lengths.items() if lines > LIMITS.module_lines} == {}
+
+
+def test_few_helpers_have_one_caller(house):
+    """A helper that only names a few lines of its one caller is read faster in its place (`make structure --helpers`)."""
+    functions = sum(len(module.functions) for module in house.values())
+    assert 100 * len(structure.one_caller_helpers(house)) / functions <= LIMITS.one_caller_percent
+
+
+def test_a_name_means_one_thing(house):
+    """Hardly a public name is defined in two modules."""
+    twice = structure.names_defined_twice(house)
+    assert len(twice) <= LIMITS.names_defined_twice, twice
+
+
+def test_imports_run_in_no_circle(house):
+    """No module reaches itself by imports, be they inside functions or for type checkers alone."""
+    assert structure.circles(house) == []
+
+
+def test_the_life_of_a_job_is_read_downwards(house):
+    """Who follows a job through `generate_job` hardly ever has to climb back into a file that sent him on."""
+    reader = structure.followed(house)
+    assert len(reader.opened) > 4
+    assert max(reader.climbs.values()) <= LIMITS.climbs
+
+
+def test_every_module_has_its_mirror(house):
+    """`a/b.py` is tested by `tests/a/test_b.py`, or stands in the table with what tests it instead; the table is true."""
+    names = [str(module.path.relative_to(HOUSE)) for module in house.values() if module.path.name != "__init__.py"]
+    bare = [name for name in names if not mirror(name).exists()]
+    assert [name for name in bare if not any(fnmatch(name, pattern) for pattern in TESTED_THROUGH)] == []
+    for pattern, (path, why) in TESTED_THROUGH.items():
+        assert any(fnmatch(name, pattern) for name in bare), f"{pattern}: nothing of it is without a mirror"
+        assert (HOUSE / "tests" / path).exists(), f"{pattern}: there is no {path}"
+        assert why
+
+
+def mirror(name):
+    path = Path(name)
+    return HOUSE / "tests" / path.with_name(f"test_{path.name}")
+
+
+def test_every_dependency_is_imported_by_what_is_shipped(house):
+    """What pyproject.toml asks for is used: each distribution has a module that a file of the three packages imports."""
+    declared = tomllib.loads((HOUSE / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    wanted = {re.match(r"[\w.-]+", each)[0].lower().replace("_", "-") for each in declared}
+    roots = {name.partition(".")[0] for module in house.values() for name, *_ in module.imported}
+    places = packages_distributions()
+    used = {name.lower().replace("_", "-") for root in roots for name in places.get(root, ())}
+    assert wanted - used - set(USED_WITHOUT_IMPORT) == set()
+    assert set(USED_WITHOUT_IMPORT) <= wanted - used
 
 
 def test_tests_are_no_packages():
     """An `__init__.py` below `tests/` would hide the real packages; and tests mirror the tree that they test."""
     assert [*(HOUSE / "tests").rglob("__init__.py")] == []
-    mirrored = {path.relative_to(HOUSE / "tests") for path in (HOUSE / "tests").rglob("*") if path.is_dir()}
-    own = {Path("benchmarks"), Path("programmes")}
-    missing = [p for p in mirrored if p not in own and "__pycache__" not in p.parts and not (HOUSE / p).is_dir()]
-    assert missing == []
+    mirrored = {path.parent.relative_to(HOUSE / "tests") for path in (HOUSE / "tests").rglob("test_*.py")}
+    assert [path for path in mirrored if not (HOUSE / path).is_dir()] == []
 
 
 def test_the_top_level_is_tidy():

@@ -9,7 +9,7 @@ What is counted, over `flows`, `tasks` and `pipelines`:
 - public functions and classes of module level that are defined under one name in more than one module (the commands of
   `flows/command_line` are all called `command`, and are left out);
 - circles of imports, those inside functions and for type checkers alone included;
-- climbs of somebody who follows a job: `generate` is read from the top, and each function of `pipelines/run` that it
+- climbs of somebody who follows a job: `generate_job` is read from the top, and each function of `pipelines/run` that it
   calls is opened there and then, unless it has been read. A climb leads back into a file from which one has come and to
   which one has not returned yet. How often a file is opened once more after one has left it is printed as well: the
   methods of what every step is given, the run and the provider session, are such.
@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 HOUSE = Path(__file__).parents[2]
 STOREYS = ("flows", "tasks", "pipelines")
-FOLLOWED = ("pipelines.run.job.lifecycle", "generate", "pipelines.run")
+FOLLOWED = ("pipelines.run.job.lifecycle", "generate_job", "pipelines.run")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -65,6 +65,11 @@ class Module:
         """Its syntax."""
         return ast.parse(self.text, str(self.path))
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Everything in its syntax."""
+        return [*ast.walk(self.tree)]
+
     @property
     def room(self) -> str:
         """The folder that it belongs to: a storey, or a room of `pipelines`."""
@@ -73,15 +78,18 @@ class Module:
     @cached_property
     def functions(self) -> list[Function]:
         """Every function, method and function inside of one."""
-        return [node for node in ast.walk(self.tree) if isinstance(node, Function)]
+        return [node for node in self.nodes if isinstance(node, Function)]
 
-    def imported(self) -> Iterator[tuple[str, str, str]]:
+    @cached_property
+    def imported(self) -> list[tuple[str, str, str]]:
         """Every import, wherever it stands: module, the name that is taken from it or nothing, and how it is called here."""
-        for node in ast.walk(self.tree):
+        found = []
+        for node in self.nodes:
             if isinstance(node, ast.Import):
-                yield from ((each.name, "", each.asname or each.name) for each in node.names)
+                found += [(each.name, "", each.asname or each.name) for each in node.names]
             elif isinstance(node, ast.ImportFrom):
-                yield from ((node.module or "", each.name, each.asname or each.name) for each in node.names)
+                found += [(node.module or "", each.name, each.asname or each.name) for each in node.names]
+        return found
 
 
 def modules() -> dict[str, Module]:
@@ -112,10 +120,10 @@ def one_caller_helpers(house: dict[str, Module]) -> list[tuple[Module, Function]
     named: Counter[str] = Counter()
     here: dict[str, Counter[str]] = {}
     for module in house.values():
-        names = [node.id for node in ast.walk(module.tree) if isinstance(node, ast.Name)]
-        names += [node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)]
+        names = [node.id for node in module.nodes if isinstance(node, ast.Name)]
+        names += [node.attr for node in module.nodes if isinstance(node, ast.Attribute)]
         here[module.name] = Counter(names)
-        named.update(name for _, name, _ in module.imported())
+        named.update(name for _, name, _ in module.imported)
     return [
         (module, function)
         for module in house.values()
@@ -167,7 +175,7 @@ def circles(house: dict[str, Module]) -> list[list[str]]:
 
 def _targets(module: Module, house: dict[str, Module]) -> set[str]:
     """The modules of ours that one imports: the module that a name is taken from, or that the name is."""
-    wanted = (f"{source}.{name}" if f"{source}.{name}" in house else source for source, name, _ in module.imported())
+    wanted = (f"{source}.{name}" if f"{source}.{name}" in house else source for source, name, _ in module.imported)
     return {name for name in wanted if name in house and name != module.name}
 
 
@@ -215,7 +223,7 @@ class Reader:
 
     def _where(self, module: Module, name: str) -> tuple[Module, str]:
         """Where a name that stands in a module is defined."""
-        for source, taken, called in module.imported():
+        for source, taken, called in module.imported:
             if called == name and taken and source in self.house:
                 return self.house[source], taken
         return module, name

@@ -1,8 +1,22 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HOUSE = Path(__file__).parents[3]
+SPY = """
+import sys
+from flows.command_line import main
+try:
+    main()
+finally:
+    print("loaded:", [name for name in sys.modules if name.startswith("pipelines.sandbox")])
+"""
 
 DROPPED_SECOND = {"match": {"route": "submit", "nth": [2]}, "do": {"cut": "after"}}
 UNLIKED_SECOND = {"match": {"route": "submit", "nth": [2]}, "do": {"outcome": "moderation_blocked"}}
@@ -25,7 +39,7 @@ def holds(folder, secret):
     return [path for path in files if secret.encode() in path.read_bytes()]
 
 
-def test_a_batch_in_portions_and_again(reelbatch, run_here, cli, provider, write_batch, tmp_path, manifest):
+def test_a_batch_in_portions_and_again(run_here, cli, provider, write_batch, tmp_path, manifest):
     """`--only` and `--limit` make what they name, the plain command the rest, and once more the command sends nothing."""
     secret = "sk-very-secret-0123456789"
     batch, environment = write_batch(*MIXED), provider.environment(secret)
@@ -36,7 +50,7 @@ def test_a_batch_in_portions_and_again(reelbatch, run_here, cli, provider, write
     assert ran[-1].json["counts"] == {"planned": 2, "done": 3}
     ran.append(run_here(*command, **environment))
     before = provider.requests()
-    ran.append(reelbatch(*command, **environment))
+    ran.append(run_here(*command, **environment))
 
     assert [ended.code for ended in ran] == [0, 0, 0, 0]
     assert [ended.json["counts"].get("done") for ended in ran] == [1, 3, 5, 5]
@@ -50,6 +64,23 @@ def test_a_batch_in_portions_and_again(reelbatch, run_here, cli, provider, write
     assert holds(tmp_path / "out", secret) == []
     for ended in (*ran, listed, status):
         assert secret not in ended.out + ended.err
+
+
+def test_a_paid_run_loads_no_simulator(provider, prefect_api, write_batch, tmp_path):
+    """A run that is no rehearsal pays, and ends, without having imported anything of the sandbox."""
+    command = ["run", write_batch("a boat"), "--out", "out", "--provider", "qiniu"]
+    environment = os.environ | provider.environment() | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(HOUSE)}
+    ended = subprocess.run(
+        [sys.executable, "-c", SPY, *command],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert provider.prompts() == ["a boat"]
+    assert ended.stdout == "loaded: []\n"
 
 
 def test_some_rows_fail(run_here, provider, write_batch, tmp_path, manifest):

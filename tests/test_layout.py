@@ -36,7 +36,6 @@ TESTED_THROUGH = {
     f"{CLI}/tables.py": (f"{CLI}/test_plan.py", "each command that shows a table has tests of what it shows"),
     f"{CLI}/talk.py": (f"{CLI}/test_app.py", "how an error is said"),
     "tasks/*": ("flows/test_campaign.py", "a task is a flow's; the flow shows what each has done"),
-    f"{BATCH}/columns/vendor_words.py": (f"{BATCH}/planning/test_translation.py", "as rows are translated"),
     f"{BATCH}/files/document.py": (f"{BATCH}/files/test_source.py", "what each reader gives"),
     f"{BATCH}/files/excel_*.py": (f"{BATCH}/files/test_excel_rows.py", "whole workbooks are read"),
     f"{BATCH}/files/sample.py": (f"{CLI}/test_plan.py", "what `init` writes is planned"),
@@ -57,7 +56,6 @@ TESTED_THROUGH = {
     "pipelines/outputs/storage/*": (f"{DOWNLOAD}/test_download.py", "where downloads are published"),
     f"{CHECKS}/checks/*": (f"{CHECKS}/checks/test_agreement.py", "a profile that one of the checks must find at fault"),
     f"{CHECKS}/files.py": (f"{CHECKS}/test_load.py", "as profiles are found"),
-    f"{CHECKS}/scalars.py": (f"{CHECKS}/test_model.py", "types of the model's fields"),
     "pipelines/providers/protocol.py": (
         "pipelines/providers/test_contract_suite.py",
         "values; each contract gives them",

@@ -42,7 +42,9 @@ def rehearse(prefect_api, tmp_path, monkeypatch):
             while not names <= set(ends):  # records arrive late; the test's own time limit ends this
                 await asyncio.sleep(0.05)
                 found = (await server.post("/task_runs/filter", json=wanted)).json()
-                ends = {run["name"]: run for run in found if run["state_type"] in ("COMPLETED", "FAILED")}
+                ends = {
+                    run["name"]: run for run in found if run["state"] and run["state_type"] in ("COMPLETED", "FAILED")
+                }
         return state, ends
 
     return run

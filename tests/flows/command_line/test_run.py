@@ -4,9 +4,12 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+
+from pipelines.core.errors import LedgerError
+from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
 
 HOUSE = Path(__file__).parents[3]
 SPY = """
@@ -175,14 +178,21 @@ def test_a_provider_that_is_down(run_here, start_provider, write_batch):
     assert provider.prompts() == ["a boat", "a kettle", "a tram"]
 
 
-def test_a_provider_that_comes_back(run_here, start_provider, write_batch):
+def test_a_provider_that_comes_back(run_here, start_provider, write_batch, until, tmp_path):
     """A run that waits for its provider goes on by itself as soon as it is there."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
     batch = write_batch("a boat", "a tram")
     environment = {"QINIU_BASE_URL": f"http://127.0.0.1:{port}/qiniu/v1", "QINIU_API_KEY": "k"}
+
+    missed = "SELECT 1 FROM attempt WHERE state = 'not_sent'"
+
+    def was_missed():
+        with suppress(LedgerError):
+            return LedgerReader(tmp_path / "out" / LEDGER_NAME).read(lambda c: c.exec_driver_sql(missed).first())
+
     with ThreadPoolExecutor() as meanwhile:
-        provider = meanwhile.submit(lambda: time.sleep(1) or start_provider(port=port))
+        provider = meanwhile.submit(lambda: until(was_missed) and start_provider(port=port))
         after = run_here("run", batch, "--out", "out", "--provider", "qiniu", **environment)
     assert after.code == 0, after.err
     assert "cannot be reached" in after.err

@@ -12,11 +12,10 @@ import prefect.runtime
 from prefect.client.orchestration import get_client
 from prefect.states import Crashed
 
+from pipelines.run.output_folder import FLOW_RUN_NOTE
 from pipelines.run.run import Run
 
 log = logging.getLogger("reelbatch")
-
-NOTE = ".prefect-flow-run"
 
 
 @asynccontextmanager
@@ -26,7 +25,7 @@ async def noted_flow_run(run: Run) -> AsyncIterator[None]:
     Only the owner of the ledger comes here, so whoever wrote the id that is found no longer lives. Nothing that goes wrong
     here stops the run.
     """
-    note, own = run.ledger.path.with_name(NOTE), str(prefect.runtime.flow_run.id)
+    note, own = run.ledger.path.with_name(FLOW_RUN_NOTE), str(prefect.runtime.flow_run.id)
     try:
         await _mark_abandoned(_left_in(note), own)
     except Exception as error:  # noqa: BLE001 - a tidy record of the last run is not worth this one

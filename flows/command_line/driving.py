@@ -25,7 +25,7 @@ from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
 from pipelines.run.opening import check_setup, open_ledger
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import ledger_of, output_folder
+from pipelines.run.output_folder import FLOW_RUN_NOTE, ledger_of, output_folder
 from pipelines.run.run import RunContext, run_context
 
 _LAST_HEARD = 16  # more than a run has reasons
@@ -105,7 +105,9 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
     _listen_for_signals(context)
     run_context.set(context)
     async with open_ledger(batch, options) as ledger:  # before Prefect, which takes its time
-        if "PREFECT_API_URL" not in os.environ and await refresh(batch, options, ledger, context):
+        # With a server of the user's own, and behind a run that was killed, the flow has something to write down there.
+        told = "PREFECT_API_URL" in os.environ or ledger.path.with_name(FLOW_RUN_NOTE).exists()
+        if not told and await refresh(batch, options, ledger, context):
             return
         context.ledger = ledger
         with display(context.progress, plain=as_json) as (show, observe):

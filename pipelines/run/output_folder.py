@@ -11,6 +11,7 @@ from pipelines.ledger.storage.sqlite import ledger_path
 from pipelines.run.options import RunOptions
 
 SANDBOX_BILL = "sandbox-bill.jsonl"  # only a rehearsal has one
+FLOW_RUN_NOTE = ".prefect-flow-run"  # the id of a flow run that has not ended, beside its ledger
 
 
 def output_folder(batch: Batch, options: RunOptions) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from flows.abandoned_run import NOTE
+from pipelines.run.output_folder import FLOW_RUN_NOTE
 
 
 @pytest.fixture
@@ -38,14 +38,14 @@ def test_a_killed_run_is_marked_as_crashed(
     (before, why, _), (_, _, after) = flow_runs(batch)
     assert before == "CRASHED"
     assert after in why
-    assert not (tmp_path / "out" / NOTE).exists()
+    assert not (tmp_path / "out" / FLOW_RUN_NOTE).exists()
 
 
 @pytest.mark.parametrize("left", ["no id", "00000000-0000-4000-8000-000000000000"])
 def test_a_note_of_no_use_stops_nothing(run_here, provider, write_batch, tmp_path, left):
     """Rubbish, or the id of a flow run of another server, is forgotten, and the run goes on."""
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / NOTE).write_text(left, "utf-8")
+    (tmp_path / "out" / FLOW_RUN_NOTE).write_text(left, "utf-8")
     command = ["run", write_batch("a boat"), "--out", "out", "--provider", "qiniu", "--poll-every", "0.05"]
     assert run_here(*command, **provider.environment()).code == 0
-    assert not (tmp_path / "out" / NOTE).exists()
+    assert not (tmp_path / "out" / FLOW_RUN_NOTE).exists()

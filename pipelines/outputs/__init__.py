@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.outputs.download.download import Clip, ClipSource, DownloadLimits, bring_home, settle
+from pipelines.outputs.download.download import Clip, ClipSource, DownloadLimits, bring_home, settle, unsettled
 from pipelines.outputs.download.verify import verify_file
 from pipelines.outputs.media.comparison import changed_orders, differences
 from pipelines.outputs.media.probe import Media
@@ -18,5 +18,6 @@ __all__ = [
     "differences",
     "make_thumbnail",
     "settle",
+    "unsettled",
     "verify_file",
 ]

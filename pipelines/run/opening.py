@@ -22,6 +22,7 @@ from pipelines.net.addresses import Origin
 from pipelines.net.http import Http
 from pipelines.providers.client import Client
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect
+from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder
 from pipelines.run.provider_session import Allowance, Pace, ProviderSession
@@ -61,6 +62,8 @@ async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
+        states = await ledger.write(views.states)
+        await asyncio.to_thread(settle_what_is_done, folder / "videos", states)
         yield ledger
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ _T = TypeVar("_T")
 
 _BLOCK_BYTES = 1 << 20  # a clip below this takes one hop to a thread, for everything that blocks
 _HEAD_BYTES = 8
+_KEPT = re.compile(r"\.([A-Za-z0-9_-]+)\.part(\.json)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,15 @@ def settle(folder: Path, filename: str, attempt: str) -> None:
     with ClipPlace(folder, filename, attempt) as place, suppress(OSError):
         place.remove(place.sidecar)
         place.remove(place.part)
+
+
+def unsettled(folder: Path) -> dict[str, list[Path]]:
+    """Find what is kept for a restart in a folder of clips: part files and what is remembered of them, by attempt."""
+    found: dict[str, list[Path]] = {}
+    for path in folder.rglob(".*.part*"):
+        if match := _KEPT.search(path.name):
+            found.setdefault(match[1], []).append(path)
+    return found
 
 
 async def _download(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +21,9 @@ from pipelines.core.errors import (
 from pipelines.core.job import Job
 from pipelines.core.outcome import Done, Failed, Parked, Ready
 from pipelines.core.status import Billed, JobStatus
+from pipelines.ledger.job_state import JobState
 from pipelines.ledger.outcomes import Change
-from pipelines.outputs import Clip, ClipSource, bring_home, changed_orders, differences, settle
+from pipelines.outputs import Clip, ClipSource, bring_home, changed_orders, differences, settle, unsettled
 from pipelines.pacing.back_off import delay
 from pipelines.pacing.waits import sleep_unless
 from pipelines.providers.protocol import Link, Phase, Progress, Provider
@@ -67,8 +69,23 @@ async def collect(job: Job, progress: Progress, session: ProviderSession, run: R
     flags = flags_of(job, progress, clips[0], session)
     change = await run.record(job, Done(output, flags, progress.completed_at, expires_at, trace_id))
     for number in range(len(clips)):
-        settle(run.folder / "videos", _numbered(job.filename, number), _part_id(job, run))
+        settle(run.folder / "videos", _numbered(job.filename, number), _part_id(job.id, run.states[job.id]))
     return change
+
+
+def settle_what_is_done(folder: Path, states: Mapping[str, JobState]) -> None:
+    """Take away what a run that was killed has kept for clips that it had recorded a moment before. Blocks.
+
+    Args:
+        folder: of the clips.
+        states: of every job, by id.
+    """
+    if not (kept := unsettled(folder)):
+        return
+    for job_id, state in states.items():
+        if state.status is JobStatus.DONE:
+            for path in kept.get(_part_id(job_id, state), ()):
+                path.unlink(missing_ok=True)
 
 
 async def _fetch(job: Job, number: int, provider: Provider, link: Link, run: Run) -> Clip | None:
@@ -83,7 +100,7 @@ async def _fetch(job: Job, number: int, provider: Provider, link: Link, run: Run
                 ClipSource(link.url, key_header, link.expires_at, provider.trusted),
                 folder=run.folder / "videos",
                 filename=_numbered(job.filename, number),
-                attempt=_part_id(job, run),
+                attempt=_part_id(job.id, run.states[job.id]),
             )
         except (LinkExpired, NotAVideo) as error:
             fresh = await _fresh_link(job, number, provider, run)
@@ -165,6 +182,6 @@ def _numbered(filename: str, number: int) -> str:
     return filename if number == 0 else f"{filename.removesuffix('.mp4')}-{number + 1}.mp4"
 
 
-def _part_id(job: Job, run: Run) -> str:
+def _part_id(job_id: str, state: JobState) -> str:
     """Name the part file: the same in every run that fetches the same paid clip."""
-    return hashlib.sha256((run.states[job.id].provider_job_id or job.id).encode()).hexdigest()[:12]
+    return hashlib.sha256((state.provider_job_id or job_id).encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -98,3 +99,14 @@ def test_a_job_is_as_urgent_as_its_first_link(studio, ends, vendor_links, expect
     links = tuple(Link(f"https://cdn/{n}", expires_at=end) for n, end in enumerate(ends))
     progress = Progress(Phase.SUCCEEDED, "succeeded", links, completed_at=NOW)
     assert first_expiry(progress, studio.job("a", provider="acedata"), session) == expected
+
+
+async def test_what_a_kill_left_beside_a_recorded_clip_is_taken_away(studio):
+    """A run that dies between the record and its tidying leaves a receipt; the next one, whatever it does, removes it."""
+    await studio.make(studio.job("a"))
+    videos = studio.folder / "out" / "videos"
+    part = f".a.mp4.{hashlib.sha256(studio.records()['a'].provider_job_id.encode()).hexdigest()[:12]}.part"
+    for name in (part, f"{part}.json", ".b.mp4.0123456789ab.part", ".hidden"):
+        (videos / name).write_bytes(b"x")
+    await studio.make(studio.job("a"))
+    assert sorted(path.name for path in videos.iterdir()) == [".b.mp4.0123456789ab.part", ".hidden", "a.mp4"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -119,7 +118,8 @@ class ReservedSpace:
             return
         try:
             with self._path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, _RESERVED_BYTES)
+                file.write(bytes(_RESERVED_BYTES))  # written, since macOS cannot reserve what is not
+                file.flush()
         except OSError as error:
             self._path.unlink(missing_ok=True)
             raise DiskFull(f"There is no space for {self._path.parent} ({error.strerror}). Free some first.") from None

@@ -95,13 +95,9 @@ def test_reserved_is_real_space_and_given_back(tmp_path):
     assert (tmp_path / "reserved").stat().st_size == 4 << 20
 
 
-def test_without_room_for_the_reserved_nothing_is_begun(tmp_path, monkeypatch):
+def test_without_room_for_the_reserved_nothing_is_begun(tmp_path):
     """A disk that is too full for the reserve is said before anything is paid, and no half reserve stays."""
-
-    def refuse(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.posix_fallocate", refuse)
+    (tmp_path / "reserved").symlink_to("/dev/full")
     with pytest.raises(DiskFull, match="No space left"):
         ReservedSpace(tmp_path / "reserved").take()
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.catalogue.load import frame_of_records
 from pipelines.catalogue.report import Case, cases
-from pipelines.catalogue.sums import GroupSum, payments, sums_by
+from pipelines.catalogue.sums import GroupSum, sums_by
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, ledger_in
 from pipelines.run.output_folder import is_rehearsal
@@ -57,7 +57,7 @@ def campaign_overview(folder: Path, by: str | None = None) -> CampaignOverview:
     )
     if by is None and not any(status.meaning.needs_person for status in found.counts.counts):
         return found
-    records, paid = reader.read(lambda connection: (list(views.records(connection)), payments(connection)))
+    records, paid = reader.read(lambda connection: (list(views.records(connection)), views.payments(connection)))
     found = replace(found, attention=cases(records))
     if by is None:
         return found

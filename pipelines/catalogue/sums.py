@@ -7,9 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from sqlalchemy import Connection, select
+from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.frame import json_columns
 from pipelines.core.errors import SetupError
@@ -17,22 +15,13 @@ from pipelines.core.status import JobStatus
 from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.ledger.balances import Balance, Bucket, from_micros
-from pipelines.ledger.storage.schema import attempt
+from pipelines.ledger.views import Payment
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: As people read them.
 BUCKETS = (Bucket.SPENT, Bucket.RESERVED, Bucket.UNCERTAIN)
-
-
-class Payment(NamedTuple):
-    """What one submission has cost or may cost: its job, and the budget bucket in which it counts."""
-
-    id: str
-    currency: str
-    bucket: str  # spent, reserved or uncertain
-    micros: int  # millionths
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +40,9 @@ class GroupSum:
             "value": self.value,
             "jobs": self.jobs,
             "done": self.done,
-            "money": [{name: str(getattr(money, name)) for name in ("currency", *BUCKETS)} for money in self.money],
+            "money": [money.as_dict() for money in self.money],
             "video_s": self.video_s,
         }
-
-
-def payments(connection: Connection) -> list[Payment]:
-    """Every submission that costs something, or may: together they are the balances of the ledger."""
-    columns = (attempt.c.job_id, attempt.c.currency, attempt.c.bucket, attempt.c.cost_micros)
-    counted = select(*columns).where(*(column.is_not(None) for column in columns))
-    return [Payment(*row) for row in connection.execute(counted)]
 
 
 def sums_by(frame: pd.DataFrame, column: str, paid: Sequence[Payment]) -> list[GroupSum]:

@@ -176,7 +176,6 @@ def statuses(has: Callable[[Meaning], bool]) -> tuple[JobStatus, ...]:
 
 
 FINAL = frozenset(statuses(lambda meaning: meaning.final))
-NEEDS_PERSON = statuses(lambda meaning: meaning.needs_person)
 ACCEPTED = statuses(lambda meaning: meaning.accepted)
 
 

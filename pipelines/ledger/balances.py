@@ -50,6 +50,10 @@ class Balance:
         """The most that may have to be paid for what was asked so far."""
         return self.reserved + self.spent + self.uncertain
 
+    def as_dict(self) -> dict[str, str]:
+        """For machines: amounts as text, so that 0.10 stays 0.10."""
+        return {name: str(getattr(self, name)) for name in ("currency", "spent", "reserved", "uncertain")}
+
 
 def to_micros(amount: Decimal | None) -> int | None:
     """A price as an integer of millionths, so that sums are exact in any database."""

@@ -23,7 +23,6 @@ class JobState:
     remote: RemoteJob | None = None  # since it was accepted
     submitted_at: datetime | None = None
     account: str | None = None  # fingerprint of the address and key that it was sent with
-    fallback_index: int = 0  # how many of its fallbacks it has fallen back to
     trace_id: str | None = None  # what the provider's support will ask for
 
     @property
@@ -43,7 +42,6 @@ STATE_COLUMNS = (
     job.c.result_url,
     job.c.submitted_at,
     job.c.account,
-    job.c.fallback_index,
     job.c.trace_id,
 )
 
@@ -71,7 +69,7 @@ def state_from(row: Any) -> JobState:
     if row.provider_job_id is not None:
         remote = RemoteJob(row.provider_job_id, row.mode or "", row.status_url, row.result_url, row.contract)
     submitted_at = datetime.fromisoformat(row.submitted_at) if row.submitted_at else None
-    return JobState(JobStatus(row.status), remote, submitted_at, row.account, row.fallback_index, row.trace_id)
+    return JobState(JobStatus(row.status), remote, submitted_at, row.account, row.trace_id)
 
 
 def state_of(connection: Connection, job_id: str) -> JobState:

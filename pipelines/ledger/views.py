@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
@@ -60,19 +60,20 @@ class Overview:
             "campaign": self.campaign,
             "total": sum(self.counts.values()),
             "counts": {str(status): count for status, count in self.counts.items()},
-            "money": [
-                {
-                    "currency": money.currency,
-                    "spent": str(money.spent),
-                    "reserved": str(money.reserved),
-                    "uncertain": str(money.uncertain),
-                }
-                for money in self.money
-            ],
+            "money": [money.as_dict() for money in self.money],
             "running": self.running,
             "run_since": self.run_since,
             "run_pid": self.run_pid,
         }
+
+
+class Payment(NamedTuple):
+    """What one submission has cost or may cost: its job, and the budget bucket in which it counts."""
+
+    id: str
+    currency: str
+    bucket: str  # spent, reserved or uncertain
+    micros: int  # millionths
 
 
 def states(connection: Connection) -> dict[str, JobState]:
@@ -120,6 +121,13 @@ def records(connection: Connection) -> Iterator[JobRecord]:
             error_message=row.error_message,
             failed_stage=row.failed_stage,
         )
+
+
+def payments(connection: Connection) -> list[Payment]:
+    """Every submission that costs something, or may: together they are the balances of the ledger."""
+    columns = (attempt.c.job_id, attempt.c.currency, attempt.c.bucket, attempt.c.cost_micros)
+    counted = select(*columns).where(*(column.is_not(None) for column in columns))
+    return [Payment(*row) for row in connection.execute(counted)]
 
 
 def reason(connection: Connection, job_id: str) -> tuple[str | None, str | None]:

@@ -20,6 +20,8 @@ from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Http
+from pipelines.outputs import unsettled
+from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect
 from pipelines.run.job.collect import settle_what_is_done
@@ -62,8 +64,8 @@ async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
-        states = await ledger.write(views.states)
-        await asyncio.to_thread(settle_what_is_done, folder / "videos", states)
+        if kept := await asyncio.to_thread(unsettled, folder / "videos"):
+            settle_what_is_done(kept, await ledger.write(views.states))
         yield ledger
 
 
@@ -155,8 +157,7 @@ def budget_of(batch: Batch, options: RunOptions) -> Budget | None:
     most = options.budget if options.budget is not None else batch.budget.max
     if most is None:
         return None
-    currencies = {job.currency for job in batch.jobs if job.currency}
-    return Budget(most, batch.budget.currency or (currencies.pop() if len(currencies) == 1 else "USD"))
+    return Budget(most, budget_currency(batch.jobs, batch.budget.currency))
 
 
 def _sessions(

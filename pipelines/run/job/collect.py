@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from pipelines.core.outcome import Done, Failed, Parked, Ready
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.outcomes import Change
-from pipelines.outputs import Clip, ClipSource, bring_home, changed_orders, differences, settle, unsettled
+from pipelines.outputs import Clip, ClipSource, bring_home, changed_orders, differences, settle
 from pipelines.pacing.back_off import delay
 from pipelines.pacing.waits import sleep_unless
 from pipelines.providers.protocol import Link, Phase, Progress, Provider
@@ -73,15 +73,13 @@ async def collect(job: Job, progress: Progress, session: ProviderSession, run: R
     return change
 
 
-def settle_what_is_done(folder: Path, states: Mapping[str, JobState]) -> None:
-    """Take away what a run that was killed has kept for clips that it had recorded a moment before. Blocks.
+def settle_what_is_done(kept: Mapping[str, Sequence[Path]], states: Mapping[str, JobState]) -> None:
+    """Take away what a run that was killed has kept for clips that it had recorded a moment before.
 
     Args:
-        folder: of the clips.
+        kept: files by attempt, as `unsettled` finds them.
         states: of every job, by id.
     """
-    if not (kept := unsettled(folder)):
-        return
     for job_id, state in states.items():
         if state.status is JobStatus.DONE:
             for path in kept.get(_part_id(job_id, state), ()):

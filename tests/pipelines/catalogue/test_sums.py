@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from pipelines.catalogue.frame import catalogue_frame
-from pipelines.catalogue.sums import Payment, money_by_group, sums_by
+from pipelines.catalogue.sums import money_by_group, sums_by
 from pipelines.core.errors import SetupError
 from pipelines.ledger.balances import Balance
+from pipelines.ledger.views import Payment
 
 PAID = [
     Payment("a", "USD", "spent", 100_000),

@@ -1,43 +1,82 @@
 """The campaign flow: a batch file becomes a folder of catalogued videos."""
 
-from __future__ import annotations
+# Prefect copies this file by value when it is served; annotations that are texts could not be read there.
 
-from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import prefect.runtime
 from prefect import flow
 from prefect.client.schemas.objects import State
+from pydantic import BeforeValidator, Field
 
 from flows.abandoned_run import noted_flow_run
+from flows.deployed_run import chosen_here, refuse_temporary
+from flows.naming import name_the_end, run_name, tag_run
+from pipelines.providers.profile.load import shipped_profiles
 from pipelines.run.opening import open_run
-from pipelines.run.options import RunOptions
+from pipelines.run.options import AdvancedOptions, RunOptions
+from pipelines.run.result import CampaignResult
 from tasks.catalogue import catalogue
 from tasks.generate import generate_all
 from tasks.plan import plan
-from tasks.report import final_state, progress_artifact, report
+from tasks.report import conclusion, final_state, progress_artifact, report
+
+_PROVIDERS = Field(title="Provider", json_schema_extra={"enum": [*sorted(shipped_profiles()), None]})
 
 
-def _run_name() -> str:
-    given = prefect.runtime.flow_run.parameters
-    options = given.get("options") or {}
-    rehearsed = options.get("rehearse") if isinstance(options, dict) else options.rehearse
-    name = Path(str(given["batch"])).stem
-    return f"{name} (rehearsal)" if rehearsed else name
-
-
-@flow(name="campaign", flow_run_name=_run_name, validate_parameters=True)
-async def campaign(batch: Path, options: RunOptions = RunOptions()) -> State[Any]:
+@flow(name="campaign", flow_run_name=run_name, validate_parameters=True, on_failure=[name_the_end])
+async def campaign(
+    batch: Annotated[str, BeforeValidator(str), Field(title="Batch")],
+    rehearse: Annotated[bool, Field(title="Rehearse")] = False,
+    budget: Annotated[float | None, Field(title="Budget", gt=0)] = None,
+    provider: Annotated[str | None, _PROVIDERS] = None,
+    out: Annotated[str | None, Field(title="Output folder")] = None,
+    in_flight: Annotated[int | None, Field(title="Jobs in flight", ge=1, le=10_000)] = None,
+    per_minute: Annotated[float | None, Field(title="Submissions a minute", gt=0)] = None,
+    limit: Annotated[int | None, Field(title="At most so many jobs", ge=1)] = None,
+    only: Annotated[list[str] | None, Field(title="Only these jobs")] = None,
+    advanced: Annotated[AdvancedOptions, Field(title="Advanced")] = AdvancedOptions(),
+) -> State[CampaignResult]:
     """Make every video of a batch file. Running it again resumes, and never pays twice.
 
     Args:
-        batch: the batch file, CSV, YAML or JSONL.
-        options: what is left empty comes from the batch file, then from the provider's profile.
+        batch: The batch file: a path, an s3:// or https:// address, or the text of a CSV file.
+        rehearse: Send everything to the embedded sandbox. Nothing is paid.
+        budget: The most that may be spent, in the currency of the prices.
+        provider: For rows that name none.
+        out: Where videos and manifest go. Relative to the Variable reelbatch_root, where there is one.
+        in_flight: Jobs at each provider at once.
+        per_minute: To each provider.
+        limit: The first that are not done.
+        only: By id or pattern, such as hero-*.
+        advanced: What few need.
+
+    Returns:
+        What the campaign came to: `await campaign(...)` gives the CampaignResult.
+
+    Raises:
+        AttentionNeeded: a person must look: rows failed, are in doubt or wait, or the budget ended it. It has the result.
+        ReelbatchError: the campaign could not begin; nothing was sent.
     """
+    options = await chosen_here(
+        RunOptions.of(
+            advanced,
+            rehearse=rehearse,
+            budget=None if budget is None else str(budget),
+            provider=provider,
+            out=out,
+            in_flight=in_flight,
+            per_minute=per_minute,
+            limit=limit,
+            only=tuple(only or ()),
+        )
+    )
     planned = await plan(batch, options)
+    refuse_temporary(planned, options)
     async with open_run(planned, options) as run, noted_flow_run(run):
+        await tag_run(run)
         async with progress_artifact(run):
             await generate_all(run)
         await catalogue()
         await report()
-        return await final_state(run)
+        result = await conclusion(run)
+    return final_state(result)

@@ -10,18 +10,20 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
+import prefect.runtime
 from prefect import task
 from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from pipelines.catalogue.report import summary_table
-from pipelines.core.errors import SetupError
+from pipelines.core.errors import AttentionNeeded, SetupError
 from pipelines.core.text.amounts import buckets_text
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
 from pipelines.run.observers import SAID
+from pipelines.run.result import CampaignResult, campaign_result
 from pipelines.run.run import Run, current_run
 
 _EVERY_S = 2.0  # each update is a write in Prefect's database
@@ -64,14 +66,29 @@ async def report() -> str:
     return _words(run)
 
 
-async def final_state(run: Run) -> State[str]:
-    """The last state of the flow run: `11 of 12 done, 1 failed`. Failed if a person must look at something."""
-    words, good = _words(run), run.result().exit_code == 0
+async def conclusion(run: Run) -> CampaignResult:
+    """Say what the campaign came to."""
+    words = _words(run)
+    try:
+        held = await run.ledger.write(balances)
+    except SetupError:  # it may have gone with its disk
+        held = []
+    result = campaign_result(run, words, held, prefect.runtime.flow_run.id)
+    good = result.exit_code == 0
     closing = f"{words}. {await _money(run)}Everything is in {_shown(run.folder)}."
     logging.getLogger(SAID).log(logging.INFO if good else logging.WARNING, closing)
-    if good:
-        return Completed(message=words, data=words)
-    return Failed(message=". ".join([words, *(str(reason) for reason in run.reasons())]))
+    return result
+
+
+def final_state(result: CampaignResult) -> State[CampaignResult]:
+    """The last state of the flow run, with the result.
+
+    Raises:
+        AttentionNeeded: a person must look at something.
+    """
+    if result.exit_code == 0:
+        return Completed(message=result.words, data=result)
+    raise AttentionNeeded(". ".join([result.words, *result.reasons]), result)
 
 
 def _words(run: Run) -> str:

@@ -19,4 +19,8 @@ Fallback = Annotated[
 ProfileFiles = Annotated[
     list[Path] | None, typer.Option("--profile", help="A profile of a provider, as a YAML file. May be given again.")
 ]
+Occurrence = Annotated[
+    str | None,
+    typer.Option("--occurrence", help="For when it is made, in a folder of its own: 2026-11-21 or 2026-11-21T02:00."),
+]
 ProviderName = Annotated[str | None, typer.Option("--provider", help="Provider for rows that name none.")]

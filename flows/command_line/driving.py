@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flows.command_line.display import display
@@ -21,6 +22,7 @@ from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
 from pipelines.core.events import RunStopping
+from pipelines.net.addresses import Origin
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
 from pipelines.run.opening import check_setup, open_ledger
@@ -54,7 +56,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     check_setup(batch, options)
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
-    context = RunContext(batch=batch)
+    context = RunContext(batch=batch, options=options)
     context.progress.total = len(batch.jobs)
     heard: deque[str] = deque(maxlen=_LAST_HEARD)
     try:
@@ -75,6 +77,17 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
             show_error(reason)
         say_last_words(context.progress, folder, ledger_of(folder, options), rehearsed=options.rehearse)
     return context.result.exit_code
+
+
+def shown_parameters(batch: Path, options: RunOptions) -> dict[str, Any]:
+    """What Prefect shows of the choices of a run: all but what is secret, as a callback's address may be."""
+    advanced = options.advanced()
+    if advanced.callback_url is not None:
+        advanced = advanced.model_copy(update={"callback_url": str(Origin.of(advanced.callback_url))})
+    flat = options.model_dump(exclude={*type(advanced).model_fields, "root"})
+    flat["budget"] = None if options.budget is None else float(options.budget)
+    flat["out"] = None if options.out is None else str(options.out)
+    return {"batch": str(batch), **flat, "only": list(options.only), "advanced": advanced}
 
 
 def _is_termination(error: BaseException) -> bool:
@@ -116,7 +129,7 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
             async with prefect_api(show):
                 from flows.campaign import campaign  # takes its time, while the server comes up
 
-                state: Any = await campaign(batch.path, options, return_state=True)
+                state: Any = await campaign(**shown_parameters(batch.path, options), return_state=True)
     if context.result is None:
         outcome = await state.aresult(raise_on_failure=False)
         if isinstance(outcome, Exception):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from flows.command_line.arguments import AsJson, BatchFile, Fallback, ProfileFiles, ProviderName
+from flows.command_line.arguments import AsJson, BatchFile, Fallback, Occurrence, ProfileFiles, ProviderName
 from flows.command_line.talk import print_json, show_warnings
 
 NAME = "plan"
@@ -15,24 +13,22 @@ def command(
     provider: ProviderName = None,
     fallback: Fallback = None,
     profile: ProfileFiles = None,
+    occurrence: Occurrence = None,
     as_json: AsJson = False,
 ) -> None:
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
     from flows.command_line.tables import plan_table
-    from pipelines.batch import read_batch
     from pipelines.pricing.budget import budget_currency, shortfall
     from pipelines.pricing.estimate import estimate
     from pipelines.pricing.plan_hash import plan_hash
-    from pipelines.providers.profile.load import find_profiles
+    from pipelines.run.batch_file import read_for_run
+    from pipelines.run.options import chosen_options
 
-    known = find_profiles(profile or (), beside=batch)
-    elsewhere = known.elsewhere(os.environ)
-    planned = read_batch(
-        batch, provider=provider, fallback=fallback or (), profiles=known.profiles, elsewhere=elsewhere
-    )
+    given = {"provider": provider, "fallback": tuple(fallback or ()), "profiles": tuple(profile or ())}
+    notes, planned = read_for_run(batch, chosen_options(given | {"occurrence": occurrence}))
     jobs, budget = planned.jobs, planned.budget
     short = () if budget.max is None else shortfall(jobs, budget.max, budget_currency(jobs, budget.currency))
-    warnings = (*known.notes, *planned.warnings, *short)
+    warnings = (*notes, *short)
     show_warnings(warnings)
     estimated = estimate(planned.jobs, planned.profiles)
     if as_json:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.command_line.arguments import AsJson, BatchFile, Fallback, ProfileFiles, ProviderName
+from flows.command_line.arguments import AsJson, BatchFile, Fallback, Occurrence, ProfileFiles, ProviderName
 from flows.command_line.talk import say, show_warnings
 
 NAME = "run"
@@ -16,7 +15,9 @@ NAME = "run"
 
 def command(
     batch: BatchFile,
-    out: Annotated[Path | None, typer.Option("--out", help="Output folder. Default: outputs/<name>.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Output folder. Default: outputs/<name> beside the batch.")
+    ] = None,
     provider: ProviderName = None,
     fallback: Fallback = None,
     profile: ProfileFiles = None,
@@ -32,6 +33,7 @@ def command(
     callback_url: Annotated[
         str | None, typer.Option("--callback-url", help="Address that providers are told to call. Polling goes on.")
     ] = None,
+    occurrence: Occurrence = None,
     plan: Annotated[
         str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
     ] = None,
@@ -48,9 +50,9 @@ def command(
 ) -> None:
     """Make every video of a batch file, and catalogue them. The same command again resumes and pays for nothing twice."""
     from flows.command_line.driving import drive
-    from pipelines.batch import own_columns_words, read_batch
+    from pipelines.batch import own_columns_words
     from pipelines.pricing.plan_hash import check_plan
-    from pipelines.providers.profile.load import find_profiles
+    from pipelines.run.batch_file import read_for_run
     from pipelines.run.options import chosen_options
 
     given = {
@@ -67,15 +69,12 @@ def command(
         "ledger": ledger,
         "callback_url": callback_url,
         "wait_for_provider": wait_for_provider,
+        "occurrence": occurrence,
         "rehearse": rehearse,
     }
     options = chosen_options(given, {"faults": faults, "speed": speed, "latency": latency})
-    known = find_profiles(options.profiles, beside=batch)
-    elsewhere = known.elsewhere(os.environ)
-    planned = read_batch(
-        batch, provider=provider, fallback=options.fallback, profiles=known.profiles, elsewhere=elsewhere
-    )
-    show_warnings((*known.notes, *planned.warnings))
+    notes, planned = read_for_run(batch, options)
+    show_warnings(notes)
     if planned.kept:
         say(own_columns_words(planned.kept))
     check_plan(planned.jobs, plan)

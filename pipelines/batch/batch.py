@@ -28,6 +28,7 @@ from pipelines.batch.rows.duplicate_prompts import warn_of_duplicate_prompts
 from pipelines.batch.rows.template import names_in
 from pipelines.core.errors import Problem
 from pipelines.core.job import Job
+from pipelines.core.occurrence import Occurrence
 from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.providers.profile.load import shipped_profiles
@@ -83,6 +84,7 @@ def read_batch(
     fallback: Sequence[str] = (),
     profiles: Mapping[str, Profile] | None = None,
     elsewhere: frozenset[str] = frozenset(),
+    occurrence: Occurrence | None = None,
 ) -> Batch:
     """Read a batch file and plan its jobs. Touches no network; reads the local pictures that the file names.
 
@@ -94,6 +96,7 @@ def read_batch(
         fallback: the providers that such rows turn to when theirs surely did not take them, as `name` or `name:model`.
         profiles: by name; without it the shipped ones.
         elsewhere: providers whose address the operator has set: what their vendor closes does not concern them.
+        occurrence: that the batch is made for; its templates may name it.
 
     Raises:
         BatchError: with all problems at once. Nothing is sent then.
@@ -114,7 +117,10 @@ def read_batch(
             f'{document.file}, "delivery"', "there is no receiver of callbacks yet; jobs are asked about instead."
         )
     name = document.settings.name or plain_name(path.stem)
-    planner = Planner(document, columns, Surroundings(name, path.parent, known, provider, tuple(fallback)), report)
+    around = Surroundings(
+        name, path.parent, known, provider, tuple(fallback), {} if occurrence is None else occurrence.variables
+    )
+    planner = Planner(document, columns, around, report)
     jobs = planner.plan()
     report.stop_if_wrong()
     warn_of_duplicate_prompts(jobs, document, report)

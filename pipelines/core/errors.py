@@ -14,6 +14,7 @@ ReelbatchError
 │   └── DiskFull
 ├── BudgetReached            whoever set the cap
 │   └── NotCovered           the same, for this one job
+├── AttentionNeeded          whoever runs the campaign: it has ended, and not all of it is done
 ├── ProviderError            the provider, or nobody
 │   ├── ProviderUnavailable  (passes)
 │   │   └── SlowDown         (passes)
@@ -35,7 +36,7 @@ Whatever is not in this tree is a bug.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,18 @@ class BudgetReached(ReelbatchError):
 
 class NotCovered(BudgetReached):
     """A budget cannot cover a job without a price in its currency. Run without a budget, or leave the job out."""
+
+
+class AttentionNeeded(ReelbatchError):
+    """A campaign has ended, and a person must look at it."""
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result  # what the campaign came to all the same: a CampaignResult
+
+    def __reduce__(self) -> tuple[type[AttentionNeeded], tuple[str, Any]]:
+        """Prefect keeps what a flow raised."""
+        return type(self), (str(self), self.result)
 
 
 class ProviderError(ReelbatchError):

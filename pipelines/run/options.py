@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from pipelines.core.errors import SetupError
+from pipelines.core.occurrence import Occurrence, occurrence_named
 from pipelines.providers.responses.json_values import is_link
+
+#: The fault scripts of the sandbox, as the form of Prefect offers them; an own file of rules may be named as well.
+FAULTS = ("none", "rough", "storm", "expired-links", "ambiguous", "rate-limited", "moderated", "fickle")
 
 
 def _address(text: str) -> str:
@@ -19,42 +23,76 @@ def _address(text: str) -> str:
     return text
 
 
-class RunOptions(BaseModel):
-    """The choices of one run. What is left empty comes from the batch file, then from the provider's profile."""
+class AdvancedOptions(BaseModel):
+    """The choices of a run that few need. What is left empty comes from the batch file, then from the provider's profile."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    out: Path | None = Field(None, description="Output folder. Default: outputs/<name of the batch>.")
-    provider: str | None = Field(None, description="Provider for rows that name none.")
-    budget: Decimal | None = Field(None, gt=0, description="The most that may be spent, in the currency of the prices.")
-    in_flight: int | None = Field(None, ge=1, le=10_000, description="Jobs at each provider at once.")
-    per_minute: float | None = Field(None, gt=0, description="Submissions a minute to each provider.")
     poll_every: float | None = Field(
         None, gt=0, description="Seconds between status queries of a job. Default: learned."
     )
-    only: tuple[str, ...] = Field((), description="Only the jobs with these ids.")
-    limit: int | None = Field(None, ge=1, description="Only the first so many jobs that are not done.")
-    ledger: str | None = Field(None, description="Where the ledger is. Default: ledger.sqlite3 in the output folder.")
     wait_for_provider: float = Field(600.0, ge=0, description="Seconds to wait for a provider that cannot be reached.")
+    fallback: tuple[str, ...] = Field((), description="Providers to turn to when a row is surely refused, in order.")
+    occurrences: Literal["each", "once"] = Field(
+        "each",
+        description="each: every tick of a schedule is made anew, in a folder of its own. once: what is made stays made.",
+    )
+    occurrence: str | None = Field(
+        None, description="The occurrence to make or go on with, such as 2026-11-21. Default: that of the tick."
+    )
+    timezone: str = Field("UTC", description="The time zone whose day {{ date }} is, such as Europe/Berlin.")
+    ledger: str | None = Field(None, description="Where the ledger is. Default: ledger.sqlite3 in the output folder.")
     callback_url: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="Address that providers are told to call when a job ends, where they can. Polling goes on."
     )
     profiles: tuple[Path, ...] = Field((), description="Further profiles of providers, as YAML files.")
-    fallback: tuple[str, ...] = Field((), description="Providers to turn to when a row is surely refused, in order.")
-    rehearse: bool = Field(False, description="Send everything to the embedded sandbox; nothing is paid.")  # noqa: FBT003 - pydantic has defaults first
-    faults: str = Field("none", description="Rehearsal only: a fault script of the sandbox.")
+    faults: str = Field(
+        "none", description="Rehearsal only: a fault script of the sandbox.", json_schema_extra={"enum": [*FAULTS]}
+    )
     speed: float = Field(60.0, gt=0, description="Rehearsal only: how much faster than life the sandbox works.")
     latency: str | None = Field(None, description="Rehearsal only: how long a job takes, such as 1 or uniform:2-5.")
 
 
-def chosen_options(given: dict[str, Any], of_a_rehearsal: dict[str, Any]) -> RunOptions:
+class RunOptions(AdvancedOptions):
+    """Every choice of one run."""
+
+    rehearse: bool = Field(False, description="Send everything to the embedded sandbox; nothing is paid.")  # noqa: FBT003 - pydantic has defaults first
+    budget: Decimal | None = Field(None, gt=0, description="The most that may be spent, in the currency of the prices.")
+    provider: str | None = Field(None, description="Provider for rows that name none.")
+    out: Path | None = Field(None, description="Output folder. Default: outputs/<name of the batch> beside the batch.")
+    in_flight: int | None = Field(None, ge=1, le=10_000, description="Jobs at each provider at once.")
+    per_minute: float | None = Field(None, gt=0, description="Submissions a minute to each provider.")
+    limit: int | None = Field(None, ge=1, description="Only the first so many jobs that are not done.")
+    only: tuple[str, ...] = Field((), description="Only the jobs with these ids.")
+    root: Path | None = None  # where folders lie that have no place of their own: of a deployment
+
+    @classmethod
+    def of(cls, advanced: AdvancedOptions, **flat: Any) -> RunOptions:
+        """Put together what Prefect's form asks for in two places."""
+        return cls.model_validate({**advanced.model_dump(), **flat})
+
+    @property
+    def tick(self) -> Occurrence | None:
+        """The occurrence that the run is for.
+
+        Raises:
+            SetupError: it cannot be read.
+        """
+        return None if self.occurrence is None else occurrence_named(self.occurrence, self.timezone)
+
+    def advanced(self) -> AdvancedOptions:
+        """The part of it that few need."""
+        return AdvancedOptions.model_validate(self.model_dump(include=set(AdvancedOptions.model_fields)))
+
+
+def chosen_options(given: dict[str, Any], of_a_rehearsal: dict[str, Any] | None = None) -> RunOptions:
     """Read the choices of a run, as the command line names them.
 
     Raises:
         SetupError: one makes no sense, or is a rehearsal's while this is to be a run that costs money.
     """
-    chosen = {name: value for name, value in of_a_rehearsal.items() if value is not None}
-    if chosen and not given["rehearse"]:
+    chosen = {name: value for name, value in (of_a_rehearsal or {}).items() if value is not None}
+    if chosen and not given.get("rehearse"):
         names = ", ".join(f"--{name}" for name in chosen)
         raise SetupError(
             f"Only a rehearsal has {names}, and this run would be paid for. Add --rehearse, or leave out {names}."

@@ -15,8 +15,20 @@ FLOW_RUN_NOTE = ".prefect-flow-run"  # the id of a flow run that has not ended, 
 
 
 def output_folder(batch: Batch, options: RunOptions) -> Path:
-    """Choose where a run puts everything: `--out`, the batch file's `output.dir`, or `outputs/<name>`; rehearsals apart."""
-    folder = options.out or batch.output.dir or Path("outputs") / batch.name
+    """Choose where a run puts everything.
+
+    That is `--out`, the batch file's `output.dir`, or `outputs/<name>` beside the batch file (with a root: `<root>/<name>`);
+    each occurrence in a folder of its own below it, and rehearsals apart.
+
+    Raises:
+        SetupError: the occurrence cannot be read.
+    """
+    own = batch.path.absolute().parent / "outputs" if options.root is None else options.root
+    folder = options.out or batch.output.dir or own / batch.name
+    if options.root is not None:
+        folder = options.root / folder
+    if (tick := options.tick) is not None:
+        folder /= tick.key
     return (folder / "rehearsal" if options.rehearse else folder).absolute()
 
 
@@ -37,8 +49,10 @@ def is_rehearsal(folder: Path) -> bool:
 
 
 def title_of(batch: Batch, options: RunOptions) -> str:
-    """Choose the heading of the gallery; a rehearsal says that it is one."""
-    return f"{batch.name} (rehearsal, nothing was paid)" if options.rehearse else batch.name
+    """Choose the heading of the gallery: the campaign and its occurrence; a rehearsal says that it is one."""
+    tick = options.tick
+    name = batch.name if tick is None else f"{batch.name} {tick.words}"
+    return f"{name} (rehearsal, nothing was paid)" if options.rehearse else name
 
 
 def make_folders(folder: Path) -> None:

@@ -249,6 +249,7 @@ class RunContext:
     """What the command line hands to a flow in its own process, and what the tasks of the flow find there."""
 
     batch: Batch | None = None  # read already, so that the flow need not read it again
+    options: RunOptions | None = None  # chosen already; what Prefect shows of them is without secrets
     observers: tuple[Observer, ...] = ()
     ledger: Ledger | None = None  # open, with the batch registered in it; None: the flow opens it
     begun: Callable[[], None] | None = None  # called when the run begins, inside the flow
@@ -258,6 +259,11 @@ class RunContext:
 
 
 run_context: ContextVar[RunContext | None] = ContextVar("run_context", default=None)
+
+
+def handed_over() -> RunContext | None:
+    """What the command line handed to this flow, if it began it; a flow's file cannot name a ContextVar itself."""
+    return run_context.get()
 
 
 def current_run() -> Run:

@@ -16,6 +16,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.campaign import campaign
+from flows.command_line.driving import shown_parameters
 from pipelines.catalogue.manifest_row import COLUMNS
 from pipelines.run.observers import SAID
 from pipelines.run.options import RunOptions
@@ -49,7 +50,9 @@ def run_campaign(prefect_api, provider, monkeypatch, tmp_path):
 
     async def run(batch, **options):
         with temporary_settings({PREFECT_API_URL: prefect_api}):
-            return await campaign(batch, RunOptions(out=tmp_path / "out", **options), return_state=True)
+            return await campaign(
+                **shown_parameters(batch, RunOptions(out=tmp_path / "out", **options)), return_state=True
+            )
 
     return run
 
@@ -117,13 +120,19 @@ async def test_a_mixed_batch(run_campaign, seen_by_prefect, provider, mixed, tmp
 
 
 async def test_one_row_fails(run_campaign, seen_by_prefect, provider, mixed, tmp_path, manifest):
-    """A failed row leaves the others alone; the run and that row's task are Failed, and the message counts."""
+    """A failed row leaves the others alone; that row's task is Failed, and the run says so by its name and its result."""
     provider.faults(UNLIKED_FIFTH)
     state = await run_campaign(mixed)
-    assert (state.type, state.message) == ("FAILED", "11 of 12 done, 1 failed")
+    error = await state.aresult(raise_on_failure=False)
+    assert (state.type, str(error), error.result.counts) == (
+        "FAILED",
+        "11 of 12 done, 1 failed",
+        {"done": 11, "failed": 1},
+    )
     statuses = [row["status"] for row in manifest(tmp_path / "out").values()]
     assert sorted(statuses) == ["done"] * 11 + ["failed"]
-    _, task_runs, artifacts = await seen_by_prefect(state, 15)
+    flow_run, task_runs, artifacts = await seen_by_prefect(state, 15)
+    assert (flow_run["state"]["name"], flow_run["state"]["message"]) == ("Rows Failed", "11 of 12 done, 1 failed")
     failed = IDS[statuses.index("failed")]
     assert [run["name"] for run in task_runs if run["state_type"] == "FAILED"] == [failed]
     summary = next(artifact for artifact in artifacts if (artifact["key"] or "").endswith("summary"))

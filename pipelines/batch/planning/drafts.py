@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.batch.columns.names import Column
@@ -32,6 +32,7 @@ class Surroundings:
     profiles: Mapping[str, Profile]  # by name
     provider: str | None  # of rows that name none, from the command line
     fallback: tuple[str, ...]  # the same for fallbacks; empty: as the file says
+    occurrence: Mapping[str, str] = field(default_factory=dict)  # what templates may name of it
 
 
 class Drafts:

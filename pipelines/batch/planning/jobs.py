@@ -35,7 +35,7 @@ class Planner:
         self._drafts = Drafts(document, columns, around, self._claims, report)
         self.own_columns = self._drafts.own_columns
         self._written = {column.name: written for written, column in columns.items()}
-        self._orders = Orders(columns, around.profiles, around.name)
+        self._orders = Orders(columns, around.profiles, around.name, around.occurrence)
         self._fallbacks = Fallbacks(self._orders, around.profiles, self._general_fallback())
         self._wrong: list[RowDraft] = []
         self._off: set[str] = set()  # jobs that will not be made

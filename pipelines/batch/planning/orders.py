@@ -36,8 +36,14 @@ class _Meaning:
 class Orders:
     """Makes the orders of one batch. Rows that ask for the same are decided once."""
 
-    def __init__(self, columns: Mapping[str, Column], profiles: Mapping[str, Profile], name: str) -> None:
-        self._profiles, self._name = profiles, name
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        profiles: Mapping[str, Profile],
+        name: str,
+        occurrence: Mapping[str, str],
+    ) -> None:
+        self._profiles, self._name, self._occurrence = profiles, name, occurrence
         self._own = [written for written, column in columns.items() if column.own]
         self._variables = {written: column.variable for written, column in columns.items()}
         modes = [mode for profile in profiles.values() for mode in profile.modes]
@@ -160,7 +166,7 @@ class Orders:
     def variables(self, draft: RowDraft, order: Order | Fit, provider: str) -> dict[str, str]:
         """The variables of a template: the user's own columns, the canonical ones, and what the defaults decided."""
         row, values = draft.row, draft.values
-        variables = {"provider": provider, "model": order.model}
+        variables = {**self._occurrence, "provider": provider, "model": order.model}
         variables |= {"seconds": "" if order.seconds is None else str(order.seconds), "size": order.size or ""}
         variables["orientation"] = order.orientation or row.orientation or ""
         variables["campaign"] = row.campaign or self._name

@@ -29,6 +29,10 @@ _NODES = frozenset(
 )
 _FILTERS = ("upper", "lower", "title", "capitalize", "trim", "default")
 
+#: Only what a schedule makes has these (`Occurrence.variables`): a date that went along with the calendar would buy anew.
+_OF_OCCURRENCES = ("date", "occurrence")
+_NO_OCCURRENCE = "Say for when it is: --occurrence 2026-11-21. A schedule says it by itself."
+
 _LONGEST = 1_000_000  # characters that a template may render to; no provider takes as many
 
 
@@ -95,7 +99,8 @@ def _read(text: str) -> Template:
             value = variables.get(variable_name(name))
             if value is None:
                 known = first_of(sorted(variables), 20)
-                raise TemplateRefused(f"there is no {quoted(name, 40)} here. Names: {known}")
+                fix = (_NO_OCCURRENCE,) if variable_name(name) in _OF_OCCURRENCES else ()
+                raise TemplateRefused(f"there is no {quoted(name, 40)} here. Names: {known}", *fix)
             filled[2 * place + 1] = value
         return "".join(filled)
 

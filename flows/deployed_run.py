@@ -1,0 +1,99 @@
+"""What a run of a deployment adds to what was asked for: its occurrence, and a folder that outlives it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import prefect.runtime
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+from prefect.variables import Variable
+
+from pipelines.batch import Batch
+from pipelines.core.errors import SetupError
+from pipelines.core.occurrence import Occurrence, occurrence_at, occurrence_named
+from pipelines.run.options import AdvancedOptions, RunOptions
+from pipelines.run.output_folder import output_folder
+from pipelines.run.run import handed_over
+
+ROOT = "reelbatch_root"  #: the Prefect Variable with the folder below which deployments put their outputs
+
+
+async def chosen_here(asked: RunOptions) -> RunOptions:
+    """Complete the choices of a run by what is known where it runs.
+
+    The command line has chosen already. A deployment's run is for the occurrence of its schedule's tick, and puts what has
+    no place of its own below the Prefect Variable `reelbatch_root`.
+
+    Raises:
+        SetupError: an option of the deployment makes no sense.
+    """
+    context = handed_over()
+    if context is not None and context.options is not None:
+        return context.options
+    if prefect.runtime.deployment.id is None:
+        return asked
+    asked = await _merged(asked)
+    tick = occurrence_of_tick(asked)
+    root = str(await Variable.aget(ROOT, default=""))
+    return asked.model_copy(
+        update={
+            "occurrence": None if tick is None else tick.key,
+            "root": Path.cwd() / root if root else None,
+        }
+    )
+
+
+async def _merged(asked: RunOptions) -> RunOptions:
+    """Take what `advanced` does not name from the deployment: Prefect replaces a parameter as a whole."""
+    async with get_client() as client:
+        deployment = await client.read_deployment(prefect.runtime.deployment.id)
+    own, run = deployment.parameters.get("advanced") or {}, FlowRunContext.get()
+    given = (run.flow_run.parameters.get("advanced") or {}) if run and run.flow_run else {}
+    return asked.model_copy(update=dict(AdvancedOptions.model_validate({**own, **given})))
+
+
+def occurrence_of_tick(chosen: Any) -> Occurrence | None:
+    """Find the occurrence of a flow run: the one that was named, or that of the schedule's tick.
+
+    Args:
+        chosen: the advanced choices, as a model or as Prefect keeps them.
+
+    Raises:
+        SetupError: it cannot be read.
+    """
+    advanced = chosen if isinstance(chosen, AdvancedOptions) else AdvancedOptions.model_validate(chosen or {})
+    if advanced.occurrence is not None:
+        return occurrence_named(advanced.occurrence, advanced.timezone)
+    run = FlowRunContext.get()
+    if advanced.occurrences == "once" or run is None or run.flow_run is None or not run.flow_run.auto_scheduled:
+        return None
+    # Retry gives the run another start; the key by which the scheduler made it keeps the tick.
+    moment = prefect.runtime.flow_run.scheduled_start_time
+    return occurrence_at(moment, advanced.timezone)
+
+
+def refuse_temporary(batch: Batch, options: RunOptions) -> None:
+    """Refuse a run for money whose clips and ledger would go with a folder that Prefect deletes.
+
+    Raises:
+        SetupError: its output folder is temporary.
+    """
+    folder = output_folder(batch, options)
+    if options.rehearse or not any(map(_is_prefects_own, folder.parents)):
+        return
+    raise SetupError(
+        f"The output folder {folder} is temporary: Prefect deletes it after the run, with clips and ledger. Nothing was "
+        f"sent. Set the Prefect Variable {ROOT} to a folder that stays (`prefect variable set {ROOT} /srv/reelbatch`), "
+        "or give `out` an absolute path."
+    )
+
+
+def _is_prefects_own(folder: Path) -> bool:
+    """Tell whether a worker made the folder for one run (`tmp...prefect`), or a runner keeps pulled code in it."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    if temporary not in folder.resolve().parents:
+        return False
+    return (folder.name.startswith("tmp") and folder.name.endswith("prefect")) or folder.name == "runner_storage"

@@ -1,0 +1,62 @@
+"""The names under which Prefect shows a run: of the flow run, its tags, and its last state."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import prefect.runtime
+from coolname.data import config
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Failed
+
+from flows.deployed_run import occurrence_of_tick
+from pipelines.batch.batch import plain_name
+from pipelines.core.errors import AttentionNeeded
+from pipelines.run.batch_file import batch_name
+from pipelines.run.run import Run
+
+log = logging.getLogger("reelbatch")
+
+#: The words that Prefect makes up names of; a name of others was typed by a person.
+_PARTS: Any = config
+_MADE_UP = frozenset(word for part in _PARTS.values() for word in part.get("words", ()))
+
+
+def run_name() -> str:
+    """`<campaign> <occurrence>`; a rehearsal says that it is one, and a name that a person typed stays."""
+    name = prefect.runtime.flow_run.name or ""
+    if name and not is_made_up(name):
+        return name
+    given = prefect.runtime.flow_run.parameters
+    tick = occurrence_of_tick(given.get("advanced"))
+    parts = [plain_name(batch_name(str(given["batch"]))), "" if tick is None else tick.words]
+    return " ".join(filter(None, [*parts, "(rehearsal)" if given.get("rehearse") else ""]))
+
+
+def is_made_up(name: str) -> bool:
+    """Tell whether Prefect made up the name of a flow run: two of its words, such as `brave-otter`."""
+    words = name.split("-")
+    return len(words) == 2 and all(word in _MADE_UP for word in words)  # noqa: PLR2004 - as Prefect makes them
+
+
+async def tag_run(run: Run) -> None:
+    """Give the flow run the tags that it is found by: the campaign, its providers, and whether it is rehearsed."""
+    tags = {run.batch.name, *run.sessions, *(["rehearsal"] if run.options.rehearse else [])}
+    try:
+        async with get_client() as client:
+            run_id = prefect.runtime.flow_run.id
+            tags |= set(prefect.runtime.flow_run.tags)
+            await client.update_flow_run(run_id, tags=sorted(tags))
+    except Exception as error:  # noqa: BLE001 - a tag is not worth a run
+        log.info("The flow run could not be tagged (%s).", type(error).__name__)
+
+
+async def name_the_end(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - as Prefect calls it
+    """Give a run that a person must look at the name of its end: Budget Reached, In Doubt, Rows Failed."""
+    error = await state.aresult(raise_on_failure=False)
+    if isinstance(error, AttentionNeeded) and error.result is not None:
+        named: State[Any] = Failed(name=error.result.end, message=str(error), data=state.data)
+        async with get_client() as client:
+            await client.set_flow_run_state(flow_run.id, named, force=True)

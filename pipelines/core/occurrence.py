@@ -1,0 +1,77 @@
+"""An occurrence of a campaign that comes again and again: one tick of its schedule, with a folder and orders of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pipelines.core.errors import SetupError
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """When a campaign is due: a moment, or a whole day."""
+
+    date: date  # in the time zone of the schedule
+    at: datetime | None = None  # aware, in that zone; None: the whole day
+
+    @property
+    def key(self) -> str:
+        """Its name as a folder and in a ledger: `2026-11-21`, or `2026-11-21T02-00-00Z` (always in UTC)."""
+        return self.date.isoformat() if self.at is None else self.at.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+
+    @property
+    def words(self) -> str:
+        """As people read it, in the time zone of the schedule: `2026-11-21 02:00`."""
+        if self.at is None:
+            return self.date.isoformat()
+        return self.at.strftime("%Y-%m-%d %H:%M:%S" if self.at.second else "%Y-%m-%d %H:%M")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What templates may name: `{{ date }}` and `{{ occurrence }}`."""
+        return {"date": self.date.isoformat(), "occurrence": self.words}
+
+
+def occurrence_at(moment: datetime, timezone: str = "UTC") -> Occurrence:
+    """The occurrence of a schedule's tick.
+
+    Args:
+        moment: aware.
+        timezone: of the schedule, such as `Europe/Berlin`; its day is the day of the occurrence.
+
+    Raises:
+        SetupError: there is no such time zone.
+    """
+    local = moment.astimezone(_zone(timezone)).replace(microsecond=0)
+    return Occurrence(local.date(), local)
+
+
+def occurrence_named(text: str, timezone: str = "UTC") -> Occurrence:
+    """Read an occurrence as a person or a schedule names it: `2026-11-21`, `2026-11-21T02:00`, or its folder's name.
+
+    Args:
+        text: a day, or a moment; one without an offset is a moment of the time zone.
+        timezone: of the schedule.
+
+    Raises:
+        SetupError: it is neither, or there is no such time zone.
+    """
+    zone, plain = _zone(timezone), text.strip()
+    try:
+        if len(plain) == len("2026-11-21"):
+            return Occurrence(date.fromisoformat(plain))
+        if plain.endswith("Z") and plain.count("-") == 4:  # noqa: PLR2004 - a folder's name: 2026-11-21T02-00-00Z
+            return occurrence_at(datetime.strptime(plain, "%Y-%m-%dT%H-%M-%SZ").replace(tzinfo=UTC), timezone)
+        moment = datetime.fromisoformat(plain)
+    except ValueError:
+        raise SetupError(f"{text!r} is no occurrence. Write a day or a moment: 2026-11-21, 2026-11-21T02:00.") from None
+    return occurrence_at(moment if moment.tzinfo else moment.replace(tzinfo=zone), timezone)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SetupError(f"There is no time zone {name!r}. Write one such as Europe/Berlin or UTC.") from None

@@ -48,18 +48,15 @@ async def test_t4_a_link_says_when_it_ends(desk, provider, lives):
 async def test_t9_a_hiccup_is_no_failure(desk, hiccup, start_provider):
     """An unfinished task that says `success: false` without a coded error goes on, and ends well."""
     slow = start_provider(latency="3")  # so that the first query finds it unfinished
-    desk = replace(
-        desk,
-        sandbox=SandboxAddress(slow.url, slow.process.pid),
-        office=httpx.Client(base_url=slow.url, trust_env=False),
-    )
-    client = desk.client("acedata")
-    (order,) = desk.plan(ACE)
-    desk.faults({"match": {"route": "status", "contract": "acedata", "nth": [1]}, "do": {"hiccup": hiccup}})
-    job = await desk.accepted(client, order)
-    first = await client.check(job)
-    assert first.phase is Phase.RUNNING
-    assert (await desk.ended(client, job)).phase is Phase.SUCCEEDED
+    with httpx.Client(base_url=slow.url, trust_env=False) as office:
+        desk = replace(desk, sandbox=SandboxAddress(slow.url, slow.process.pid), office=office)
+        client = desk.client("acedata")
+        (order,) = desk.plan(ACE)
+        desk.faults({"match": {"route": "status", "contract": "acedata", "nth": [1]}, "do": {"hiccup": hiccup}})
+        job = await desk.accepted(client, order)
+        first = await client.check(job)
+        assert first.phase is Phase.RUNNING
+        assert (await desk.ended(client, job)).phase is Phase.SUCCEEDED
 
 
 SIZED = [

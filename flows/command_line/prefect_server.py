@@ -131,10 +131,15 @@ def _serve(descriptor: int) -> None:
         os._exit(0)
 
     threading.Thread(target=leave_with_parent, daemon=True).start()
-    os.nice(_NICE)
     app = "prefect.server.api.server:create_app"
     config = uvicorn.Config(app, factory=True, log_level="error", lifespan="on", backlog=_BACKLOG)
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+    class GivesWay(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            os.nice(_NICE)  # only from here on: the run waits for the start
+
+    GivesWay(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -234,18 +233,17 @@ async def test_a_reader_is_quick_while_a_writer_is_busy(path, register, make_job
             other.execute("BEGIN IMMEDIATE")
             other.execute("UPDATE job SET status = 'done'")
             inside.set()
-            leave.wait(10)
+            leave.wait(60)
             other.execute("ROLLBACK")
             other.close()
 
         writer = threading.Thread(target=slow)
         writer.start()
         try:
-            assert inside.wait(10)
-            began = time.perf_counter()
+            assert inside.wait(60)
             reader = LedgerReader(path)
             assert reader.read(views.overview).counts == {JobStatus.PLANNED: 1}
-            assert time.perf_counter() - began < 2
+            assert writer.is_alive()  # it did not wait for the writer
             assert reader.is_being_written()
         finally:
             leave.set()

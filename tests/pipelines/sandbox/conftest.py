@@ -17,7 +17,7 @@ from pipelines.sandbox.options import SandboxOptions
 from pipelines.sandbox.process import SandboxAddress
 
 KEY = {"authorization": "Bearer somebody"}
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 Start = Callable[..., AbstractContextManager[httpx.Client]]
 

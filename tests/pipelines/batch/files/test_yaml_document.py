@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 import pytest
@@ -34,11 +33,9 @@ ONE = "version: 1\njobs:\n  - prompt: a cat\n"
 )
 def test_v16_v17_v18_v20_what_could_multiply_hide_or_run_is_refused(problems, text, words):
     """Anchors, aliases, merge keys, tags, doubled keys, several documents and deep nesting end with one message."""
-    began = time.monotonic()
     (problem,) = problems(text, "yaml")
 
-    assert words in problem
-    assert time.monotonic() - began < 2
+    assert words in problem  # and not after minutes: the limit of every test would end that
 
 
 def test_v19_scalars_stay_text(read):

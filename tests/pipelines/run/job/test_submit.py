@@ -190,7 +190,7 @@ async def _fill(ledger):
 
 async def test_s19_an_id_that_cannot_be_written_is_cried_out(studio, capsys):
     """When the disk is full between payment and record, the id is said on standard error, and nothing more is bought."""
-    studio.sandbox.faults(rule({"delay": 0.5}))
+    studio.sandbox.faults(rule({"delay": 4}))
     async with studio.opened(studio.job("a"), studio.job("b"), in_flight=1) as run:
         working = asyncio.create_task(studio.work(run))
         await studio.until(studio.bought)

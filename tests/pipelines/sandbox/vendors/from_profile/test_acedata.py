@@ -47,7 +47,7 @@ def serving(start, tmp_path):
 
 
 def ended(client, identifier):
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while "finished_at" not in (task := client.post(f"{PLACE}/tasks", json={"id": identifier}).json()):
         assert time.monotonic() < until, task
         time.sleep(0.01)

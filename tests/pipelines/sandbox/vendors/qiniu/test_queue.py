@@ -33,7 +33,7 @@ def submitted(client):
 @pytest.fixture
 def ended():
     def wait(client, job):
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while (answer := client.get(job["status_url"])).status_code == 202:
             assert time.monotonic() < until, answer.text
             time.sleep(0.01)

@@ -28,7 +28,7 @@ def ordered(**parameters):
 @pytest.fixture
 def ended():
     def wait(client, identifier):
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while (answer := client.get(f"{PATH}/{identifier}").json())["status"] not in ("Completed", "Failed"):
             assert time.monotonic() < until, answer
             time.sleep(0.01)

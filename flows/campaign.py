@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from flows.abandoned_run import noted_flow_run
 from flows.deployed_run import chosen_here, refuse_temporary
 from flows.naming import name_the_end, run_name, tag_run
+from flows.run_logs import send_logs
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.run.opening import open_run
 from pipelines.run.options import AdvancedOptions, RunOptions
@@ -57,6 +58,7 @@ async def campaign(
         AttentionNeeded: a person must look: rows failed, are in doubt or wait, or the budget ended it. It has the result.
         ReelbatchError: the campaign could not begin; nothing was sent.
     """
+    send_logs()
     options = await chosen_here(
         RunOptions.of(
             advanced,

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Coroutine
 from typing import Any, cast
 
+import prefect.runtime
 from prefect import task
+from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
+from prefect.utilities.urls import url_for
 
+from pipelines.catalogue.gallery.thumbnails import thumbnail_of
+from pipelines.catalogue.manifest_row import manifest_row
+from pipelines.catalogue.pages import clip_page
 from pipelines.core.errors import OutputError, ReelbatchError
 from pipelines.core.events import DownloadFailed
 from pipelines.core.job import Job
 from pipelines.core.status import JobStatus
+from pipelines.core.text.amounts import price_text
+from pipelines.ledger import views
 from pipelines.pacing.rate_limit import RateLimit
 from pipelines.run.dispatch import dispatch
 from pipelines.run.job.explain import explanation
 from pipelines.run.job.lifecycle import generate_job
+from pipelines.run.observers import SAID
 from pipelines.run.run import Run, current_run
 
 #: Every task run is about three events, and the default broker of a Prefect server drops what exceeds 10,000 waiting
 #: ones (measured: docs/architecture.md). So many may start at once, and so many a second after that.
 _STARTS_AT_ONCE = 1_500
 _STARTS_PER_SECOND = 30.0
+_MOST_PAGES = 200  # each costs a picture and a write in Prefect's database
+
+log = logging.getLogger("reelbatch")
 
 
 async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
@@ -36,7 +50,7 @@ async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
     name="generate",
     task_run_name="{job_id}",
     retries=2,
-    retry_delay_seconds=[5, 30],
+    retry_delay_seconds=15,  # one number: the UI shows a list as NaN
     retry_condition_fn=_passes,
     cache_policy=NO_CACHE,
     persist_result=False,
@@ -44,6 +58,8 @@ async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
 async def generate(job_id: str) -> Any:
     """Take one job of the current run as far as it can go. The task run shows where it stands."""
     run = current_run()
+    if page := url_for("task-run", obj_id=prefect.runtime.task_run.id):
+        run.pages[job_id] = page
     try:
         state = await generate_job(job_id, run)
     except OutputError as error:
@@ -52,19 +68,39 @@ async def generate(job_id: str) -> Any:
     except Exception as error:
         run.close(ReelbatchError(f"{job_id}: this is a bug in reelbatch ({type(error).__name__}: {error})."))
         raise
+    if state.status is JobStatus.DONE:
+        await show_clip(job_id, run)
     return _end_state(state.status, await explanation(run.job(job_id), run))
 
 
 def _end_state(status: JobStatus, words: str) -> State[Any]:
-    """Where a job stands, as the state of its task run: `Parked`, `In Doubt`, and plainly Completed if it is done."""
+    """Where a job stands, as the state of its task run: Completed (green) only if the clip is there.
+
+    What needs a person is Failed (red), named `Parked` or `In Doubt`; what was not made is grey, named `Skipped` or `Planned`.
+    """
     if status is JobStatus.DONE:
         return Completed(message=words)
     name = status.label.title()
-    return Failed(name=name, message=words) if status.meaning.needs_person else Completed(name=name, message=words)
+    return (Failed if status.meaning.needs_person else Cancelled)(name=name, message=words)
+
+
+async def show_clip(job_id: str, run: Run) -> None:
+    """Put a small page of a clip on its task run. Nothing that goes wrong here concerns the clip."""
+    if len(run.pages) > _MOST_PAGES:
+        return
+    try:
+        (record,) = await run.ledger.write(lambda connection: list(views.records(connection, job_id)))
+        row = manifest_row(record)
+        picture = await asyncio.to_thread(thumbnail_of, run.folder, job_id, str(row.path))
+        page = clip_page(row, run.folder, picture, rehearsed=run.options.rehearse)
+        await acreate_markdown_artifact(markdown=page, description=f"{job_id}: {row.status.label}")
+    except Exception as error:  # noqa: BLE001 - a page is not worth a run
+        log.info("%s: its page could not be shown in Prefect (%s).", job_id, type(error).__name__)
 
 
 async def generate_all(run: Run) -> None:
     """A task run for every job that is not at its end."""
+    logging.getLogger(SAID).info(_beginning(run))
     starts = RateLimit(_STARTS_PER_SECOND, burst=_STARTS_AT_ONCE, stop=run.stop)
 
     async def work(job: Job) -> None:
@@ -75,3 +111,9 @@ async def generate_all(run: Run) -> None:
     cpu_before = time.process_time()
     await dispatch(run, work)
     run.generating_cpu_s = time.process_time() - cpu_before
+
+
+def _beginning(run: Run) -> str:
+    """Say how things stand before anything is sent, with the budget and the folder."""
+    budget = "" if run.budget is None else f" Budget {price_text(run.budget.most, run.budget.currency)}."
+    return f"{run.title}: {run.progress.words()}.{budget} Everything goes to {run.folder}."

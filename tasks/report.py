@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -12,17 +13,19 @@ from uuid import UUID
 
 import prefect.runtime
 from prefect import task
-from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
+from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from pipelines.catalogue.report import summary_table
+from pipelines.catalogue.manifest_row import manifest_row
+from pipelines.catalogue.pages import summary_page
 from pipelines.core.errors import AttentionNeeded, SetupError
 from pipelines.core.text.amounts import buckets_text
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
 from pipelines.run.observers import SAID
+from pipelines.run.output_folder import output_folder
 from pipelines.run.result import CampaignResult, campaign_result
 from pipelines.run.run import Run, current_run
 
@@ -59,10 +62,13 @@ async def _follow(run: Run, artifact: UUID) -> None:
 async def report() -> str:
     """A table of the jobs, those that need a person first. Returns one line: n of m done."""
     run = current_run()
-    rows = summary_table(await run.ledger.write(lambda connection: list(views.records(connection))), most=_MOST_ROWS)
+    rows = [
+        manifest_row(record) for record in await run.ledger.write(lambda connection: list(views.records(connection)))
+    ]
     folder = _shown(run.folder)
     words = f"{_words(run)}. {await _money(run)}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
-    await acreate_table_artifact(table=rows, key=artifact_key(run, "summary"), description=words)
+    page = summary_page(rows, run.folder, most=_MOST_ROWS, pages=run.pages)
+    await acreate_markdown_artifact(markdown=page, key=artifact_key(run, "summary"), description=words)
     return _words(run)
 
 
@@ -117,6 +123,7 @@ def _share(run: Run) -> float:
 
 
 def artifact_key(run: Run, what: str) -> str:
-    """Lower-case letters, digits and dashes, as Prefect wants it."""
+    """Lower-case letters, digits and dashes, as Prefect wants it; its own for each campaign and place of its outputs."""
     name = re.sub(r"[^a-z0-9]+", "-", run.batch.name.lower()).strip("-") or "campaign"
-    return f"{name}-{what}"
+    place = output_folder(run.batch, run.options.model_copy(update={"occurrence": None}))
+    return f"{name}-{hashlib.sha256(str(place).encode('utf-8', 'surrogateescape')).hexdigest()[:6]}-{what}"

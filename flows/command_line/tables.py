@@ -159,7 +159,7 @@ def job_table(rows: Sequence[ManifestRow]) -> None:
     """One line a job."""
     table = plain_table("id", "status", "provider", "s", "cost", "file or reason", right=("s", "cost"))
     for row in rows:
-        cost = row.cost_actual if row.cost_actual is not None else row.cost_estimated
+        cost = row.cost if row.status is JobStatus.PLANNED else row.shown_cost
         flags = f" [{', '.join(row.flags)}]" if row.flags else ""
         table.add_row(
             row.id,

@@ -68,11 +68,6 @@ def plain_values(column: pd.Series[Any]) -> list[Any]:
     return column.astype(object).where(column.notna(), None).tolist()
 
 
-def plain_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows of a table as Python has them, None where there is no value."""
-    return as_rows({name: plain_values(frame[name]) for name in frame.columns})
-
-
 def json_columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
     """The columns of a table as JSON has them: times and costs are text."""
     columns = {}

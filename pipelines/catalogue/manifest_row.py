@@ -70,6 +70,11 @@ class ManifestRow(BaseModel):
         """What it has cost or, as long as that is not known, what it is expected to cost."""
         return self.cost_estimated if self.cost_actual is None else self.cost_actual
 
+    @property
+    def shown_cost(self) -> Decimal | None:
+        """What it has cost, or may cost, for a table of clips; None for what was not bought."""
+        return None if self.billed is Billed.NO and not self.cost_actual else self.cost
+
 
 #: The columns of the manifest, without the user's own.
 COLUMNS = tuple(name for name in ManifestRow.model_fields if name != "own")

@@ -1,18 +1,14 @@
-"""What a run has come to, for people: the jobs that need a person, and a short table of all of them."""
+"""What a run has come to, for people: the jobs that need a person."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.catalogue.frame import catalogue_frame, plain_rows
-from pipelines.catalogue.manifest_row import manifest_row
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import price_text
 from pipelines.ledger.views import JobRecord
-
-_FALLBACK = "fallback_from:"  # the flag names the provider that was asked first
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +44,3 @@ def cases(records: Iterable[JobRecord]) -> list[Case]:
         reason = f"{message} ({code})" if message and code else message or code or "no reason was given"
         found.append(Case(record.job.id, status, cost, reason, status.meaning.advice))
     return sorted(found, key=lambda case: case.status.rank)
-
-
-def summary_table(records: Sequence[JobRecord], *, most: int) -> list[dict[str, str]]:
-    """Make a table of at most `most` jobs, those that need a person first. Prompts stay out: they may be confidential."""
-    urgent = sorted(records, key=lambda record: record.status.rank)[:most]
-    table = []
-    for row in plain_rows(catalogue_frame(map(manifest_row, urgent))):
-        # A fallback says whose place it took.
-        first = next((flag.removeprefix(_FALLBACK) for flag in row["flags"] if flag.startswith(_FALLBACK)), None)
-        cost = row["cost_estimated"] if row["cost_actual"] is None else row["cost_actual"]
-        table.append(
-            {
-                "id": row["id"],
-                "status": JobStatus(row["status"]).label,
-                "provider": row["provider"] if first is None else f"via {row['provider']}, fallback of {first}",
-                "model": row["model"],
-                "seconds": str(row["params"].get("seconds", "")),
-                "size": str(row["params"].get("size", "")),
-                "cost": price_text(cost, row["currency"]),
-                "file or reason": row["path"] or row["error_message"] or "",
-            }
-        )
-    return table

@@ -95,11 +95,14 @@ def fallen_back(connection: Connection) -> list[Job]:
     return [made_as(Job.model_validate_json(row.plan), row.made_as) for row in rows]
 
 
-def records(connection: Connection) -> Iterator[JobRecord]:
-    """Every job in the order of its batch file, those that the file no longer names last."""
-    tries = dict(connection.execute(select(attempt.c.job_id, func.count()).group_by(attempt.c.job_id)).tuples().all())
+def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRecord]:
+    """Every job in the order of its batch file, those that the file no longer names last; or one job alone."""
+    counted = select(attempt.c.job_id, func.count()).group_by(attempt.c.job_id)
+    counted = counted if job_id is None else counted.where(attempt.c.job_id == job_id)
+    tries = dict(connection.execute(counted).tuples().all())
     order = (job.c.in_batch.desc(), job.c.position, job.c.id)
-    for row in connection.execute(select(job).order_by(*order)):
+    wanted = select(job) if job_id is None else select(job).where(job.c.id == job_id)
+    for row in connection.execute(wanted.order_by(*order)):
         plan = Job.model_validate_json(row.plan)
         made = made_as(plan, row.made_as)
         yield JobRecord(

@@ -61,6 +61,7 @@ class Run:
     downloads: Slots = field(default_factory=lambda: Slots(_DOWNLOADS))
     time_scale: float = 1.0
     interrupted: bool = False
+    pages: dict[str, str] = field(default_factory=dict)  # by job id, the address of a page about it alone
     generating_cpu_s: float = 0.0  # CPU time of this process while jobs were generated
     _open_ends: set[asyncio.Task[Any]] = field(default_factory=set)
     _said_at: dict[str, float] = field(default_factory=dict)  # by topic, what is said rarely

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 import logging
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -108,10 +109,15 @@ async def test_a_mixed_batch(run_campaign, seen_by_prefect, provider, mixed, tmp
     assert (flow_run["name"], flow_run["state"]["message"]) == ("spring-launch", "12 of 12 done")
     assert sorted(run["name"] for run in task_runs) == sorted([*IDS, "plan", "catalogue", "report"])
     assert {run["state_type"] for run in task_runs} == {"COMPLETED"}
-    by_key = {artifact["key"]: artifact for artifact in artifacts if artifact["key"]}
-    assert set(by_key) == {"spring-launch-progress", "spring-launch-summary"}
-    assert by_key["spring-launch-progress"]["data"] == 100
-    assert sorted(row["id"] for row in json.loads(by_key["spring-launch-summary"]["data"])) == sorted(IDS)
+    by_key = {artifact["key"].rpartition("-")[2]: artifact for artifact in artifacts if artifact["key"]}
+    assert set(by_key) == {"progress", "summary"}
+    assert all(re.fullmatch(r"spring-launch-[0-9a-f]{6}-\w+", found["key"]) for found in by_key.values())
+    assert by_key["progress"]["data"] == 100
+    assert by_key["summary"]["data"].count("](file://") == 2 + len(IDS)
+    pages = {artifact["task_run_id"]: artifact["data"] for artifact in artifacts if artifact["key"] is None}
+    clips = {run["id"]: run["name"] for run in task_runs if run["name"] in IDS}
+    assert set(pages) == set(clips)
+    assert all("data:image/jpeg;base64," in pages[run] and f"**{name}**" in pages[run] for run, name in clips.items())
 
     before = provider.requests()
     again = await run_campaign(mixed)
@@ -136,7 +142,8 @@ async def test_one_row_fails(run_campaign, seen_by_prefect, provider, mixed, tmp
     failed = IDS[statuses.index("failed")]
     assert [run["name"] for run in task_runs if run["state_type"] == "FAILED"] == [failed]
     summary = next(artifact for artifact in artifacts if (artifact["key"] or "").endswith("summary"))
-    assert json.loads(summary["data"])[0]["id"] == failed
+    first = next(line for line in summary["data"].splitlines() if line.startswith("| ["))
+    assert f"[{failed}](http" in first
 
 
 async def test_a_rehearsal_is_seen_to_be_one(run_campaign, seen_by_prefect, write_batch, tmp_path, monkeypatch):

@@ -42,11 +42,16 @@ def wait_for_server() -> None:
     raise SystemExit("the Prefect server does not start")
 
 
-def newest_flow_run() -> str:
-    body = json.dumps({"sort": "START_TIME_DESC", "limit": 1}).encode()
-    request = urllib.request.Request(f"{API}/flow_runs/filter", body, {"content-type": "application/json"})
+def found(what: str, **wanted: object) -> list[dict[str, str]]:
+    request = urllib.request.Request(
+        f"{API}/{what}/filter", json.dumps(wanted).encode(), {"content-type": "application/json"}
+    )
     with urllib.request.urlopen(request) as answer:
-        return str(json.load(answer)[0]["id"])
+        return list(json.load(answer))
+
+
+def newest_flow_run() -> str:
+    return found("flow_runs", sort="START_TIME_DESC", limit=1)[0]["id"]
 
 
 def picture(page: Page, url: str, target: Path, *, settle_ms: int) -> None:
@@ -90,6 +95,23 @@ def main() -> None:
                     page.get_by_role("tab", name=tab).or_(page.get_by_text(tab, exact=True)).first.click()
                     page.wait_for_timeout(3000)
                     page.screenshot(path=str(target / f"prefect-{tab.lower().replace(' ', '-')}.png"))
+                clip = found("task_runs", task_runs={"name": {"any_": ["tram-rain"]}}, limit=1)[0]["id"]
+                clip_page = f"http://127.0.0.1:{PORT}/runs/task-run/{clip}"
+                picture(page, clip_page, target / "prefect-clip-log.png", settle_ms=4000)
+                artifact = found("artifacts", artifacts={"task_run_id": {"any_": [clip]}}, limit=1)[0]["id"]
+                picture(
+                    page,
+                    f"http://127.0.0.1:{PORT}/artifacts/artifact/{artifact}",
+                    target / "prefect-clip.png",
+                    settle_ms=4000,
+                )
+                (summary,) = (one["id"] for one in found("artifacts") if str(one["key"]).endswith("summary"))
+                picture(
+                    page,
+                    f"http://127.0.0.1:{PORT}/artifacts/artifact/{summary}",
+                    target / "prefect-summary.png",
+                    settle_ms=4000,
+                )
                 browser.close()
         finally:
             server.terminate()

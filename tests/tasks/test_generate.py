@@ -49,7 +49,9 @@ def rehearse(prefect_api, tmp_path, monkeypatch):
                 await asyncio.sleep(0.05)
                 found = (await server.post("/task_runs/filter", json=wanted)).json()
                 ends = {
-                    run["name"]: run for run in found if run["state"] and run["state_type"] in ("COMPLETED", "FAILED")
+                    run["name"]: run
+                    for run in found
+                    if run["state"] and run["state_type"] in ("COMPLETED", "FAILED", "CANCELLED")
                 }
         return state, ends
 
@@ -123,7 +125,7 @@ async def test_every_end_has_a_state_of_its_own(rehearse):
 
 
 async def test_what_is_skipped_is_shown_as_skipped(rehearse, bought):
-    """When a parent fails, its task run has failed, and those of its children say that they were skipped."""
+    """When a parent fails, its task run is red, and those of its children say that they were skipped, and are not green."""
     rows = [["id", "prompt", "remix_of"], ["boat", "a boat", ""], ["rain", "in the rain", "boat"]]
     state, runs = await rehearse([{"match": {"route": "submit"}, "do": {"status": 400}}], rows)
     assert said(state).startswith("0 of 2 done, 1 rejected, 1 skipped")
@@ -131,6 +133,7 @@ async def test_what_is_skipped_is_shown_as_skipped(rehearse, bought):
         "boat": "Rejected",
         "rain": "Skipped",
     }
+    assert (runs["boat"]["state_type"], runs["rain"]["state_type"]) == ("FAILED", "CANCELLED")
     assert bought() == ([], {"boat": 1})
 
 

@@ -27,6 +27,29 @@ def thumbnail_name(job_id: str) -> str:
     return f"{slug}.{digest}.jpg".lstrip(".")
 
 
+def thumbnail_of(folder: Path, job_id: str, path: str) -> bytes | None:
+    """The thumbnail of a clip, made if it is missing; None where there is none to be had. Blocks some 10 ms.
+
+    Args:
+        folder: the output folder.
+        job_id: whose clip it is.
+        path: of the clip, below the folder.
+    """
+    thumbnail = folder / FOLDER / thumbnail_name(job_id)
+    return None if _refresh(folder / path, thumbnail) else thumbnail.read_bytes()
+
+
+def _refresh(video: Path, thumbnail: Path) -> str | None:
+    """Make a thumbnail that is missing or older than its clip. Says why it could not, or None."""
+    try:
+        made = video.stat().st_mtime_ns
+        if thumbnail.is_file() and thumbnail.stat().st_mtime_ns >= made:
+            return None
+    except OSError as error:
+        return f"{type(error).__name__}: {error.strerror}"
+    return make_thumbnail(video, thumbnail)
+
+
 async def write_thumbnails(folder: Path, rows: Sequence[ManifestRow]) -> dict[str, str]:
     """Make the thumbnails that are missing, or older than their clip, in threads.
 
@@ -39,19 +62,10 @@ async def write_thumbnails(folder: Path, rows: Sequence[ManifestRow]) -> dict[st
     """
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    def refresh(video: Path, thumbnail: Path) -> str | None:
-        try:
-            made = video.stat().st_mtime_ns
-            if thumbnail.is_file() and thumbnail.stat().st_mtime_ns >= made:
-                return None
-        except OSError as error:
-            return f"{type(error).__name__}: {error.strerror}"
-        return make_thumbnail(video, thumbnail)
-
     async def look_after(row: ManifestRow) -> tuple[str, str | None]:
         async with gate:
             thumbnail = folder / FOLDER / thumbnail_name(row.id)
-            return row.id, await asyncio.to_thread(refresh, folder / str(row.path), thumbnail)
+            return row.id, await asyncio.to_thread(_refresh, folder / str(row.path), thumbnail)
 
     found = await asyncio.gather(*(look_after(row) for row in rows if row.path))
     return {job_id: reason for job_id, reason in found if reason}

@@ -24,7 +24,7 @@ from pipelines.core.events import (
     SubmissionsClosed,
 )
 from pipelines.core.job import Job
-from pipelines.core.outcome import Failed, FellBack, InDoubt, Parked, Rejected, Skipped
+from pipelines.core.outcome import Accepted, Done, Failed, FellBack, InDoubt, Parked, Ready, Rejected, Skipped
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import price_text
 from pipelines.core.text.counts import first_of
@@ -79,6 +79,23 @@ def sentence(event: Event) -> Sentence | None:
             )
         case _:
             assert_never(event)
+
+
+def log_line(event: Event) -> Sentence | None:
+    """Say what only a log tells, beside the sentences: the story of each clip, with what it costs."""
+    if not isinstance(event, JobChanged):
+        return None
+    job, provider = event.job, event.job.order.provider
+    cost = f" for {cost}" if (cost := price_text(job.cost_estimated, job.currency)) else ""
+    match event.outcome:
+        case Accepted(remote):
+            return Sentence(f"{job.id}: ordered from {provider}{cost}, task {remote.id}.", INFO)
+        case Ready():
+            return Sentence(f"{job.id}: made by {provider}; it is brought home.", INFO)
+        case Done(output):
+            return Sentence(f"{job.id}: done, {output['path']}{cost}.", INFO)
+        case _:
+            return None
 
 
 def level_of(reason: ReelbatchError) -> int:

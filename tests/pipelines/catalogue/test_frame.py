@@ -15,9 +15,10 @@ from pipelines.catalogue.frame import (
     TIME,
     TRUTH,
     WHOLE_NUMBER,
+    as_rows,
     catalogue_frame,
     json_columns,
-    plain_rows,
+    plain_values,
 )
 from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow
 
@@ -58,7 +59,7 @@ def test_values_are_exact(make_row):
     )
     frame = catalogue_frame([row, make_row()], ["market"])
 
-    first, second = plain_rows(frame)
+    first, second = as_rows({name: plain_values(frame[name]) for name in frame.columns})
     assert (first["prompt"], first["submitted_at"], first["has_audio"]) == ("half \ud800", NOON, False)
     assert (first["cost_estimated"], first["flags"], first["params"]) == (
         row.cost_estimated,

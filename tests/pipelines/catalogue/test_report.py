@@ -2,9 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
-
-from pipelines.catalogue.report import cases, summary_table
+from pipelines.catalogue.report import cases
 from pipelines.core.job import Job, Order
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.views import JobRecord
@@ -42,39 +40,3 @@ def test_a_case_says_why_and_what_is_at_stake():
     ]
     assert [case.cost for case in cases(stakes)] == ["0.40 USD", "", ""]
     assert all(case.advice for case in cases(stakes))
-
-
-@pytest.mark.parametrize(
-    ("estimated", "actual", "cost"),
-    [
-        ("0.4", None, "0.40 USD"),
-        ("0.4", Decimal(0), "0.00 USD"),
-        ("0", None, "0.00 USD"),
-        ("0.4", Decimal("0.095"), "0.095 USD"),
-        (None, None, ""),
-    ],
-)
-def test_a_cost_is_a_number_or_nothing(estimated, actual, cost):
-    """What was charged goes before what was expected, free is 0.00, and a currency never stands alone."""
-    (row,) = summary_table([record(JobStatus.DONE, cost=estimated, cost_actual=actual)], most=1)
-    assert row["cost"] == cost
-
-
-def test_a_fallback_says_whose_place_it_took():
-    """The provider column names who makes it, and who was asked first."""
-    rows = summary_table(
-        [
-            record(JobStatus.DONE, provider="litellm"),
-            record(JobStatus.DONE, provider="litellm", flags=("renamed", "fallback_from:qiniu")),
-        ],
-        most=2,
-    )
-    assert [row["provider"] for row in rows] == ["litellm", "via litellm, fallback of qiniu"]
-
-
-def test_what_needs_a_person_comes_first():
-    """Doubt before failures before what is done, no more rows than asked for, and no prompt in any of them."""
-    statuses = (JobStatus.DONE, JobStatus.PARKED, JobStatus.FAILED, JobStatus.IN_DOUBT)
-    rows = summary_table([record(status) for status in statuses], most=3)
-    assert [row["status"] for row in rows] == ["in doubt", "parked", "failed"]
-    assert "secret" not in str(rows)

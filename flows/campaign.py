@@ -20,21 +20,22 @@ from tasks.generate import generate_all
 from tasks.plan import plan
 from tasks.report import conclusion, final_state, progress_artifact, report
 
-_PROVIDERS = Field(title="Provider", json_schema_extra={"enum": [*sorted(shipped_profiles()), None]})
+# Prefect titles each parameter by its name; only what is extra overrides that.
+_PROVIDERS = Field(json_schema_extra={"title": "Provider", "enum": [*sorted(shipped_profiles()), None]})
 
 
 @flow(name="campaign", flow_run_name=run_name, validate_parameters=True, on_failure=[name_the_end])
 async def campaign(
-    batch: Annotated[str, BeforeValidator(str), Field(title="Batch")],
-    rehearse: Annotated[bool, Field(title="Rehearse")] = False,
-    budget: Annotated[float | None, Field(title="Budget", gt=0)] = None,
+    batch: Annotated[str, BeforeValidator(str), Field(json_schema_extra={"title": "Batch"})],
+    rehearse: Annotated[bool, Field(json_schema_extra={"title": "Rehearse"})] = False,
+    budget: Annotated[float | None, Field(json_schema_extra={"title": "Budget"}, gt=0)] = None,
     provider: Annotated[str | None, _PROVIDERS] = None,
-    out: Annotated[str | None, Field(title="Output folder")] = None,
-    in_flight: Annotated[int | None, Field(title="Jobs in flight", ge=1, le=10_000)] = None,
-    per_minute: Annotated[float | None, Field(title="Submissions a minute", gt=0)] = None,
-    limit: Annotated[int | None, Field(title="At most so many jobs", ge=1)] = None,
-    only: Annotated[list[str] | None, Field(title="Only these jobs")] = None,
-    advanced: Annotated[AdvancedOptions, Field(title="Advanced")] = AdvancedOptions(),
+    out: Annotated[str | None, Field(json_schema_extra={"title": "Output folder"})] = None,
+    in_flight: Annotated[int | None, Field(json_schema_extra={"title": "Jobs in flight"}, ge=1, le=10_000)] = None,
+    per_minute: Annotated[float | None, Field(json_schema_extra={"title": "Submissions a minute"}, gt=0)] = None,
+    limit: Annotated[int | None, Field(json_schema_extra={"title": "At most so many jobs"}, ge=1)] = None,
+    only: Annotated[list[str] | None, Field(json_schema_extra={"title": "Only these jobs"})] = None,
+    advanced: Annotated[AdvancedOptions, Field(json_schema_extra={"title": "Advanced"})] = AdvancedOptions(),
 ) -> State[CampaignResult]:
     """Make every video of a batch file. Running it again resumes, and never pays twice.
 

@@ -38,7 +38,7 @@ def clean_environment(**more: str | None) -> dict[str, str]:
     """The environment of every process: nothing of whoever starts the trial, and this tree's packages."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "REELBATCH_"))}
     own |= {
-        "PYTHONPATH": str(HOUSE),
+        "PYTHONPATH": os.pathsep.join((str(HOUSE), str(HOUSE / "flows" / "public"))),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "NO_PROXY": "127.0.0.1,localhost",

@@ -13,11 +13,16 @@ from typing import Any
 import house as houses
 from house import HOUSE, House, Promises, open_house, until
 
-SERVE = "from flows.campaign import campaign\ncampaign.serve(name='served')\n"
+SERVE = """
+from reelbatch import campaign
+if __name__ == "__main__":
+    campaign.serve(name="served")
+"""
 SERVE_TWO = """
 from prefect import serve
-from flows.campaign import campaign
-serve(campaign.to_deployment('one', parameters={'limit': 1}), campaign.to_deployment('two'))
+from reelbatch import campaign
+if __name__ == "__main__":
+    serve(campaign.to_deployment("one", parameters={"limit": 1}), campaign.to_deployment("two"))
 """
 TO_DEPLOYMENT = """
 from prefect.deployments.runner import EntrypointType

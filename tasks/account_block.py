@@ -31,6 +31,7 @@ async def accounts_in_blocks() -> dict[str, str]:
     """
     try:
         async with get_client() as client:
+            await client.read_block_type_by_slug(ProviderAccount.get_block_type_slug())
             found = await client.read_block_documents_by_type(
                 ProviderAccount.get_block_type_slug(), include_secrets=True
             )

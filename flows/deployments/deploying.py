@@ -14,6 +14,7 @@ from flows.campaign import campaign
 from flows.deployments.notifications import tell
 from flows.deployments.parameters import deployment_parameters, form
 from flows.deployments.schedules import overlap_of, schedules_with
+from flows.lost_runs import watch_for_lost_runs
 from pipelines.run.options import RunOptions
 
 ENTRYPOINT = "reelbatch.campaign"
@@ -75,4 +76,5 @@ async def deploy(
             **overlap_of(overlap),
         )
     await tell(deployment, name, notify)
+    await watch_for_lost_runs()
     return {"name": f"{campaign.name}/{name}", "id": str(deployment), "updated": known is not None, "work_pool": pool}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from uuid import UUID
 
 from apprise import Apprise
-from prefect.automations import Automation
-from prefect.blocks.notifications import AppriseNotificationBlock
+from prefect.blocks.notifications import SlackWebhook
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.events.actions import SendNotification
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
@@ -26,6 +26,9 @@ TOLD = {
     "budget reached": ("Budget Reached",),
     "crashed": ("Crashed",),
 }
+#: Of the blocks that every Prefect server has, the one that hands any address to Apprise as it is. The UI calls it
+#: Slack Webhook; a block of our own would need reelbatch where the server is.
+_ADDRESS = SlackWebhook
 LINK_EXPIRING = (
     "reelbatch.link.expiring"  #: event: a link of a finished clip ends soon; its payload says so in `message`
 )
@@ -40,6 +43,7 @@ def check_addresses(urls: Sequence[str]) -> None:
     Raises:
         SetupError: one is no address of Apprise. It is not repeated, since it may hold a secret.
     """
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it repeats an address that it does not know
     for url in urls:
         if not Apprise().add(url):
             kind = url.partition(":")[0] if "://" in url else "it"
@@ -64,7 +68,7 @@ async def tell(deployment: UUID, name: str, urls: Sequence[str]) -> None:
         await _forget_blocks(client, _slug(name), len(urls))
 
 
-def automation_of(deployment: UUID, name: str, what: str, blocks: Sequence[UUID]) -> Automation:
+def automation_of(deployment: UUID, name: str, what: str, blocks: Sequence[UUID]) -> AutomationCore:
     """The automation that tells of one kind of end. Pure.
 
     Args:
@@ -85,7 +89,7 @@ def automation_of(deployment: UUID, name: str, what: str, blocks: Sequence[UUID]
         threshold=1,
     )
     subject, body = f"{name}: {what}", _BODY if states else _LINK_BODY
-    return Automation(
+    return AutomationCore(
         name=f"reelbatch {name}: {what}",
         description=f"Tells when a run of the deployment {name} is {what}. Made by `reelbatch deploy --notify`.",
         enabled=True,
@@ -94,7 +98,7 @@ def automation_of(deployment: UUID, name: str, what: str, blocks: Sequence[UUID]
     )
 
 
-async def _put(client: PrefectClient, automation: Automation) -> None:
+async def _put(client: PrefectClient, automation: AutomationCore) -> None:
     """Create an automation, or put it in the place of that of its name; one that a person switched off stays off."""
     known = await client.read_automations_by_name(automation.name)
     kept = known[0] if known and automation.actions else None
@@ -109,16 +113,17 @@ async def _put(client: PrefectClient, automation: Automation) -> None:
 
 async def _block(name: str, url: str) -> UUID:
     """Keep an address in a notification block."""
-    return UUID(str(await AppriseNotificationBlock(url=url).save(name, overwrite=True)))
+    return UUID(str(await _ADDRESS(url=url).save(name, overwrite=True)))
 
 
 async def _forget_blocks(client: PrefectClient, slug: str, used: int) -> None:
     """Take away the blocks of addresses that are told no more."""
-    kind = AppriseNotificationBlock.get_block_type_slug()
+    kind = _ADDRESS.get_block_type_slug()
     try:
-        known = await client.read_block_documents_by_type(kind)
+        await client.read_block_type_by_slug(kind)
     except ObjectNotFound:  # nobody has ever been told
         return
+    known = await client.read_block_documents_by_type(kind, include_secrets=False)
     for block in known:
         found = re.fullmatch(rf"{re.escape(slug)}-(\d+)", block.name or "")
         if found is not None and int(found[1]) > used:

@@ -190,7 +190,11 @@ class Api:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One request; its answer as JSON."""
-        answer = _HTTP.request(method, f"{self.url}{path}", json=body)
+        for _ in range(20):
+            answer = _HTTP.request(method, f"{self.url}{path}", json=body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)  # its database is locked, and nothing was written
         if answer.is_error:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None

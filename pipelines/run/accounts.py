@@ -104,7 +104,7 @@ def _account(profile: Profile, options: RunOptions, kept: Mapping[str, str]) -> 
     key = REHEARSAL_KEY if options.rehearse else profile.key_from(os.environ)
     if key is None and (key := profile.key_from(kept)) is not None:
         # The address that goes with the key; one in the environment was set for this machine, and wins.
-        places = {**kept, **os.environ}
+        places = os.environ if profile.base_url_set_by(os.environ) else kept
     base_url, was_set = profile.base_url_from(places)
     if key is None and profile.needs_key:
         return None

@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/sh
 
-.PHONY: help demo test lint format docs bench kills fuzz structure screenshots clean
+.PHONY: help demo test lint format docs bench kills fuzz prefect-trial structure screenshots clean
 
 help: ## show what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("reelbatch needs Python 3.11 or newer; this is %d.%d. Set PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -47,6 +47,10 @@ kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the ju
 fuzz: $(STAMP) ## chance: 20,000 answers and profiles that no document foresees, 1,000 draws for every other law of its kind
 	REELBATCH_FUZZ=20000 $(BIN)/python -m pytest -q --timeout 3600 tests/pipelines/providers/test_fuzzed_answers.py tests/pipelines/providers/test_fuzzed_profiles.py
 	REELBATCH_FUZZ=1000 $(BIN)/python -m pytest -q --timeout 3600 -m hypothesis
+
+prefect-trial: $(STAMP) ## every promise about Prefect, with real servers and workers, one step after another (an hour)
+	set -e; for step in ways told stops outages kills limits schedules inbox; do \
+		test ! -f tests/programmes/prefect_trial/$$step.py || PYTHONPATH=. $(BIN)/python tests/programmes/prefect_trial/$$step.py; done
 
 structure: $(STAMP) ## figures of the code's shape: functions, files, helpers, names, circles of imports
 	PYTHONPATH=. $(BIN)/python tests/programmes/structure.py

@@ -16,26 +16,28 @@ from pipelines.providers.profile.load import shipped_profiles
 from pipelines.run.opening import open_run
 from pipelines.run.options import AdvancedOptions, RunOptions
 from pipelines.run.result import CampaignResult
+from tasks.account_block import accounts_in_blocks
 from tasks.catalogue import catalogue
 from tasks.generate import generate_all
 from tasks.plan import plan
 from tasks.report import conclusion, final_state, progress_artifact, report
 
-_PROVIDERS = Field(title="Provider", json_schema_extra={"enum": [*sorted(shipped_profiles()), None]})
+# Prefect titles each parameter by its name; only what is extra overrides that.
+_PROVIDERS = Field(json_schema_extra={"title": "Provider", "enum": [*sorted(shipped_profiles()), None]})
 
 
 @flow(name="campaign", flow_run_name=run_name, validate_parameters=True, on_failure=[name_the_end])
 async def campaign(
-    batch: Annotated[str, BeforeValidator(str), Field(title="Batch")],
-    rehearse: Annotated[bool, Field(title="Rehearse")] = False,
-    budget: Annotated[float | None, Field(title="Budget", gt=0)] = None,
+    batch: Annotated[str, BeforeValidator(str), Field(json_schema_extra={"title": "Batch"})],
+    rehearse: Annotated[bool, Field(json_schema_extra={"title": "Rehearse"})] = False,
+    budget: Annotated[float | None, Field(json_schema_extra={"title": "Budget"}, gt=0)] = None,
     provider: Annotated[str | None, _PROVIDERS] = None,
-    out: Annotated[str | None, Field(title="Output folder")] = None,
-    in_flight: Annotated[int | None, Field(title="Jobs in flight", ge=1, le=10_000)] = None,
-    per_minute: Annotated[float | None, Field(title="Submissions a minute", gt=0)] = None,
-    limit: Annotated[int | None, Field(title="At most so many jobs", ge=1)] = None,
-    only: Annotated[list[str] | None, Field(title="Only these jobs")] = None,
-    advanced: Annotated[AdvancedOptions, Field(title="Advanced")] = AdvancedOptions(),
+    out: Annotated[str | None, Field(json_schema_extra={"title": "Output folder"})] = None,
+    in_flight: Annotated[int | None, Field(json_schema_extra={"title": "Jobs in flight"}, ge=1, le=10_000)] = None,
+    per_minute: Annotated[float | None, Field(json_schema_extra={"title": "Submissions a minute"}, gt=0)] = None,
+    limit: Annotated[int | None, Field(json_schema_extra={"title": "At most so many jobs"}, ge=1)] = None,
+    only: Annotated[list[str] | None, Field(json_schema_extra={"title": "Only these jobs"})] = None,
+    advanced: Annotated[AdvancedOptions, Field(json_schema_extra={"title": "Advanced"})] = AdvancedOptions(),
 ) -> State[CampaignResult]:
     """Make every video of a batch file. Running it again resumes, and never pays twice.
 
@@ -74,7 +76,7 @@ async def campaign(
     )
     planned = await plan(batch, options)
     refuse_temporary(planned, options)
-    async with open_run(planned, options) as run, noted_flow_run(run):
+    async with open_run(planned, options, await accounts_in_blocks()) as run, noted_flow_run(run):
         await tag_run(run)
         async with progress_artifact(run):
             await generate_all(run)

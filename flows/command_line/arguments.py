@@ -24,3 +24,25 @@ Occurrence = Annotated[
     typer.Option("--occurrence", help="For when it is made, in a folder of its own: 2026-11-21 or 2026-11-21T02:00."),
 ]
 ProviderName = Annotated[str | None, typer.Option("--provider", help="Provider for rows that name none.")]
+Budget = Annotated[str | None, typer.Option("--budget", help="The most that may be spent, such as 25.")]
+InFlight = Annotated[int | None, typer.Option("--in-flight", help="Jobs at each provider at once.")]
+PerMinute = Annotated[float | None, typer.Option("--per-minute", help="Submissions a minute.")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Only this job. May be given again.")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Only the first so many unfinished jobs.")]
+PollEvery = Annotated[
+    float | None, typer.Option("--poll-every", help="Seconds between status queries of a job. Default: learned.")
+]
+WaitForProvider = Annotated[
+    float, typer.Option("--wait-for-provider", help="Seconds to wait for a provider that cannot be reached.")
+]
+Rehearse = Annotated[bool, typer.Option("--rehearse", help="Use the embedded sandbox; nothing is paid.")]
+Faults = Annotated[str | None, typer.Option("--faults", help="Rehearsal: a fault script. Default: none.")]
+Speed = Annotated[float | None, typer.Option("--speed", help="Rehearsal: how much faster than life. Default: 60.")]
+Latency = Annotated[str | None, typer.Option("--latency", help="Rehearsal: seconds that a job takes.")]
+
+# Of deployments.
+
+Yes = Annotated[bool, typer.Option("--yes", help="Spend without a cap.")]
+Cron = Annotated[str | None, typer.Option("--cron", help="When it runs, such as '0 2 * * *'.")]
+Interval = Annotated[float | None, typer.Option("--interval", help="It runs every so many seconds.")]
+Timezone = Annotated[str, typer.Option("--timezone", help="Of the schedule and its days, such as Europe/Berlin.")]

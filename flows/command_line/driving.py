@@ -20,7 +20,7 @@ from flows.command_line.prefect_api import prefect_api
 from flows.command_line.talk import show_error
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
-from pipelines.core.errors import SetupError
+from pipelines.core.errors import KeyMissing, SetupError
 from pipelines.core.events import RunStopping
 from pipelines.net.addresses import Origin
 from pipelines.run.exit_code import INTERRUPTED
@@ -53,7 +53,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     Raises:
         ReelbatchError: the run could not begin.
     """
-    check_setup(batch, options)
+    _check(batch, options)
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
     context = RunContext(batch=batch, options=options)
@@ -77,6 +77,22 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
             show_error(reason)
         say_last_words(context.progress, folder, ledger_of(folder, options), rehearsed=options.rehearse)
     return context.result.exit_code
+
+
+def _check(batch: Batch, options: RunOptions) -> None:
+    """Find what is missing before anything is started; a key may be kept in a block of the user's Prefect server.
+
+    Raises:
+        SetupError: what `check_setup` finds.
+    """
+    try:
+        check_setup(batch, options)
+    except KeyMissing:
+        if "PREFECT_API_URL" not in os.environ:
+            raise
+        from tasks.account_block import accounts_in_blocks
+
+        check_setup(batch, options, asyncio.run(accounts_in_blocks()))
 
 
 def shown_parameters(batch: Path, options: RunOptions) -> dict[str, Any]:

@@ -15,12 +15,14 @@ import threading
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from pipelines.core.errors import SetupError, TransportError
 from pipelines.net.http import Http
 
 SERVER_PORTS = range(8000, 9000)  # where a free one is looked for
 _HOST = "127.0.0.1"
+_HOUSE = Path(__file__).parents[2]  # the server's process must find this package wherever it is started
 _BACKLOG = 2_048
 _PATIENCE_S = 90.0
 _STOP_PATIENCE_S = 5.0
@@ -57,14 +59,16 @@ async def temporary_server() -> AsyncIterator[str]:
         raise SetupError("No port from 8000 to 8999 is free for Prefect's server. Set PREFECT_API_URL to one of yours.")
     idle = {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
     url = f"http://{_HOST}:{listener.getsockname()[1]}"
+    path = os.pathsep.join(filter(None, (str(_HOUSE), os.environ.get("PYTHONPATH"))))
     with (
         listener,
         tempfile.TemporaryFile() as words,
     ):  # not a pipe: nobody reads along, and a full pipe stops the server
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flows.command_line.prefect_server", str(listener.fileno())),
+            # -P: a package in the working directory may have the name of ours.
+            *(sys.executable, "-P", "-m", "flows.command_line.prefect_server", str(listener.fileno())),
             pass_fds=(listener.fileno(),),
-            env={**idle, **_TOGETHER, "PREFECT_UI_API_URL": f"{url}/api", **os.environ},
+            env={**idle, **_TOGETHER, "PREFECT_UI_API_URL": f"{url}/api", **os.environ, "PYTHONPATH": path},
             stdin=PIPE,
             stdout=DEVNULL,
             stderr=words,

@@ -7,7 +7,25 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line.arguments import AsJson, BatchFile, Fallback, Occurrence, ProfileFiles, ProviderName
+from flows.command_line.arguments import (
+    AsJson,
+    BatchFile,
+    Budget,
+    Fallback,
+    Faults,
+    InFlight,
+    Latency,
+    Limit,
+    Occurrence,
+    Only,
+    PerMinute,
+    PollEvery,
+    ProfileFiles,
+    ProviderName,
+    Rehearse,
+    Speed,
+    WaitForProvider,
+)
 from flows.command_line.talk import say, show_warnings
 
 NAME = "run"
@@ -21,14 +39,12 @@ def command(
     provider: ProviderName = None,
     fallback: Fallback = None,
     profile: ProfileFiles = None,
-    budget: Annotated[str | None, typer.Option("--budget", help="The most that may be spent, such as 25.")] = None,
-    in_flight: Annotated[int | None, typer.Option("--in-flight", help="Jobs at each provider at once.")] = None,
-    per_minute: Annotated[float | None, typer.Option("--per-minute", help="Submissions a minute.")] = None,
-    only: Annotated[list[str] | None, typer.Option("--only", help="Only this job. May be given again.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many unfinished jobs.")] = None,
-    poll_every: Annotated[
-        float | None, typer.Option("--poll-every", help="Seconds between status queries of a job. Default: learned.")
-    ] = None,
+    budget: Budget = None,
+    in_flight: InFlight = None,
+    per_minute: PerMinute = None,
+    only: Only = None,
+    limit: Limit = None,
+    poll_every: PollEvery = None,
     ledger: Annotated[str | None, typer.Option("--ledger", help="Another place for the ledger.")] = None,
     callback_url: Annotated[
         str | None, typer.Option("--callback-url", help="Address that providers are told to call. Polling goes on.")
@@ -37,15 +53,11 @@ def command(
     plan: Annotated[
         str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
     ] = None,
-    wait_for_provider: Annotated[
-        float, typer.Option("--wait-for-provider", help="Seconds to wait for a provider that cannot be reached.")
-    ] = 600.0,
-    rehearse: Annotated[bool, typer.Option("--rehearse", help="Use the embedded sandbox; nothing is paid.")] = False,
-    faults: Annotated[str | None, typer.Option("--faults", help="Rehearsal: a fault script. Default: none.")] = None,
-    speed: Annotated[
-        float | None, typer.Option("--speed", help="Rehearsal: how much faster than life. Default: 60.")
-    ] = None,
-    latency: Annotated[str | None, typer.Option("--latency", help="Rehearsal: seconds that a job takes.")] = None,
+    wait_for_provider: WaitForProvider = 600.0,
+    rehearse: Rehearse = False,
+    faults: Faults = None,
+    speed: Speed = None,
+    latency: Latency = None,
     as_json: AsJson = False,
 ) -> None:
     """Make every video of a batch file, and catalogue them. The same command again resumes and pays for nothing twice."""

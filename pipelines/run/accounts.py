@@ -1,4 +1,4 @@
-"""With which account each provider is spoken to: its address and key from the environment."""
+"""With which account each provider is spoken to: its address and key from the environment, else from where they are kept."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pipelines.providers.profile.model import Profile
 from pipelines.run.options import RunOptions
 
 REHEARSAL_KEY = "rehearsal"
+_NONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,13 @@ class Account:
     name: str | None = None  # a fixed one, where address and key say nothing
 
 
-def accounts_of(batch: Batch, options: RunOptions) -> list[Account]:
+def accounts_of(batch: Batch, options: RunOptions, kept: Mapping[str, str] = _NONE) -> list[Account]:
     """An account for each provider that a job of the batch goes to, or may turn to.
+
+    Args:
+        batch: whose jobs.
+        options: of the run.
+        kept: keys and addresses that count where the environment has no key, by the names they would have there.
 
     Raises:
         KeyMissing: a provider has none; the message names them all.
@@ -39,7 +45,7 @@ def accounts_of(batch: Batch, options: RunOptions) -> list[Account]:
     """
     accounts, missing = [], []
     for profile in profiles_of(batch).values():
-        account = _account(profile, options)
+        account = _account(profile, options, kept)
         if account is None:
             missing.append(profile)
         else:
@@ -61,6 +67,7 @@ def accounts_to_collect(
     accounts: Iterable[Account],
     profiles: Mapping[str, Profile],
     options: RunOptions,
+    kept: Mapping[str, str] = _NONE,
 ) -> tuple[list[Account], list[ClipsOutOfReach]]:
     """Further accounts: of providers that no job of the batch goes to any more, where paid jobs still wait.
 
@@ -69,6 +76,7 @@ def accounts_to_collect(
         accounts: those that the run has already.
         profiles: by name.
         options: of the run.
+        kept: keys and addresses that count where the environment has no key.
 
     Returns:
         The accounts, and the jobs that cannot be brought home in this run with what to do about it.
@@ -80,7 +88,7 @@ def accounts_to_collect(
     found, out_of_reach = [], []
     for name in sorted({job.order.provider for job in waiting} - named):
         profile = profiles.get(name)
-        account = _account(profile, options) if profile else None
+        account = _account(profile, options, kept) if profile else None
         if account is not None:
             found.append(account)
             continue
@@ -90,17 +98,21 @@ def accounts_to_collect(
     return found, out_of_reach
 
 
-def _account(profile: Profile, options: RunOptions) -> Account | None:
+def _account(profile: Profile, options: RunOptions, kept: Mapping[str, str]) -> Account | None:
     """Address and key of one provider, or None where its key is missing."""
-    base_url, was_set = profile.base_url_from(os.environ)
+    places: Mapping[str, str] = os.environ
     key = REHEARSAL_KEY if options.rehearse else profile.key_from(os.environ)
+    if key is None and (key := profile.key_from(kept)) is not None:
+        # The address that goes with the key; one in the environment was set for this machine, and wins.
+        places = os.environ if profile.base_url_set_by(os.environ) else kept
+    base_url, was_set = profile.base_url_from(places)
     if key is None and profile.needs_key:
         return None
     if reason := key_refusal(key or ""):
-        whose = next((name for name in profile.key_names if os.environ.get(name, "").strip()), profile.key_names[0])
+        whose = next((name for name in profile.key_names if places.get(name, "").strip()), profile.key_names[0])
         raise SetupError(f"{whose} holds no key: {reason}. Set it again, and run the same command again.")
     if reason := base_refusal(base_url):
-        whose = profile.base_url_set_by(os.environ) or f"base_url of {profile.name}"
+        whose = profile.base_url_set_by(places) or f"base_url of {profile.name}"
         raise SetupError(f"{whose} is no address to send to: {reason}.")
     return Account(profile, base_url, key or "", trusted=was_set or is_own(base_url), elsewhere=was_set)
 

@@ -66,6 +66,7 @@ async def examine(
         await check_prefect_server(environment),
         check_ports(environment, ports),
         *check_disk(folder),
+        *check_names(Path.cwd()),
         check_sqlite(),
         check_clock(),
     ]
@@ -161,6 +162,20 @@ def check_disk(folder: Path) -> Iterator[DoctorFinding]:
         yield DoctorFinding("folder", Health.BAD, f"{existing} cannot be written ({error.strerror})")
     else:
         yield DoctorFinding("folder", Health.OK, f"{existing} can be written")
+
+
+def check_names(here: Path) -> Iterator[DoctorFinding]:
+    """Look for packages that a worker which runs here would take for ours."""
+    house = Path(__file__).resolve().parents[2]
+    for name in ("flows", "tasks", "pipelines"):
+        for found in (here / name / "__init__.py", here / f"{name}.py"):
+            if found.is_file() and found.resolve().parent != house / name:
+                yield DoctorFinding(
+                    f"name {name}",
+                    Health.NOTE,
+                    f"{found} shadows {house / name} for a worker whose runs work in this folder: set "
+                    "PYTHONSAFEPATH=1 in the job's environment (`reelbatch deploy` does), or rename it",
+                )
 
 
 def check_sqlite() -> DoctorFinding:

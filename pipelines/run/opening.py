@@ -32,15 +32,20 @@ from pipelines.run.run import Run, RunContext, run_context
 from pipelines.run.selection import choose
 
 
-def check_setup(batch: Batch, options: RunOptions) -> None:
+def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> None:
     """Find what can be known to be missing before anything is started.
+
+    Args:
+        batch: the batch.
+        options: of the run.
+        kept: keys and addresses that count where the environment has no key.
 
     Raises:
         SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger or the rehearsal cannot
             be as asked for.
     """
     _check_only(batch, options)
-    accounts_of(batch, options)
+    accounts_of(batch, options, kept or {})
     folder = output_folder(batch, options)
     ledger_of(folder, options)
     if options.rehearse:
@@ -77,8 +82,13 @@ def is_work_left(batch: Batch, options: RunOptions, states: Mapping[str, JobStat
 
 
 @asynccontextmanager
-async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
+async def open_run(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> AsyncIterator[Run]:
     """Open everything that a run needs, in order, and close it in reverse.
+
+    Args:
+        batch: the batch.
+        options: of the run.
+        kept: keys and addresses that count where the environment has no key.
 
     Raises:
         BatchError: a row that was bought already asks for something else now, or `only` names unknown ids.
@@ -89,7 +99,7 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
         context.begun()
     folder = output_folder(batch, options)
     _check_only(batch, options)
-    accounts = accounts_of(batch, options)
+    accounts = accounts_of(batch, options, kept or {})
     async with AsyncExitStack() as stack:
         ledger = context.ledger
         if ledger is None:
@@ -98,7 +108,7 @@ async def open_run(batch: Batch, options: RunOptions) -> AsyncIterator[Run]:
         made_as = {job.id: job for job in (*batch.jobs, *orphans)}
         made_as |= {job.id: job for job in await ledger.write(views.fallen_back) if job.id in made_as}
         at_providers = [job for job in made_as.values() if states[job.id].status in ACCEPTED]
-        further, out_of_reach = accounts_to_collect(at_providers, accounts, batch.profiles, options)
+        further, out_of_reach = accounts_to_collect(at_providers, accounts, batch.profiles, options, kept or {})
         accounts += further
         if options.rehearse:
             from pipelines.run.rehearsal import rehearsed  # noqa: PLC0415 - only a rehearsal loads the sandbox

@@ -44,6 +44,7 @@ async def running_sandbox(options: SandboxOptions | None = None) -> AsyncIterato
     path = os.pathsep.join(filter(None, (str(HOUSE), os.environ.get("PYTHONPATH"))))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # a package in the working directory may have the name of ours
         "-m",
         "pipelines.sandbox",
         "--until-stdin-closes",

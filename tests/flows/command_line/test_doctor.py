@@ -82,3 +82,13 @@ def test_for_people_it_is_a_table(cli, monkeypatch, prefect_api):
     ended = cli("doctor")
     assert ended.err == ""
     assert "journal mode" in ended.out
+
+
+def test_it_names_packages_that_shadow_ours(findings, prefect_api, tmp_path):
+    """A package of the user's own with the name of one of ours is named, with what to do."""
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "__init__.py").touch()
+    found, _ = findings(PREFECT_API_URL=prefect_api)
+    assert found["name flows"]["health"] == "note"
+    assert str(tmp_path / "flows" / "__init__.py") in found["name flows"]["words"]
+    assert "name tasks" not in found

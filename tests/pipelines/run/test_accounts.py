@@ -120,3 +120,21 @@ def test_the_ends_of_a_key_do_not_count(account_at, monkeypatch):
 def test_a_rehearsal_needs_no_key(account_at):
     """Nothing is sent to a vendor, so nothing is asked for."""
     assert account_at("openai", rehearse=True).key not in os.environ.values()
+
+
+def test_a_key_that_is_kept_elsewhere_counts_where_the_environment_has_none(tmp_path, monkeypatch):
+    """The environment comes first, as a whole; a kept key comes with its own address, unless the environment sets one."""
+    path = tmp_path / "batch.csv"
+    path.write_text("prompt\na cat\n", "utf-8")
+    batch = read_batch(path, provider="acedata")
+    kept = {"ACEDATA_API_KEY": "kept", "ACEDATA_BASE_URL": "https://kept.example"}
+
+    def found():
+        [account] = accounts_of(batch, RunOptions(), kept)
+        return account.key, account.base_url
+
+    assert found() == ("kept", "https://kept.example")
+    monkeypatch.setenv("ACEDATACLOUD_API_BASE_URL", "https://set.example")
+    assert found() == ("kept", "https://set.example")
+    monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "own")
+    assert found() == ("own", "https://set.example")

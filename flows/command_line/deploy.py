@@ -1,0 +1,105 @@
+"""`reelbatch deploy`: a batch becomes a deployment in a Prefect server, run by schedule or by a button."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.command_line.arguments import (
+    AsJson,
+    Budget,
+    Cron,
+    Fallback,
+    Faults,
+    InFlight,
+    Interval,
+    Latency,
+    Limit,
+    Only,
+    PerMinute,
+    PollEvery,
+    ProfileFiles,
+    ProviderName,
+    Rehearse,
+    Speed,
+    Timezone,
+    WaitForProvider,
+    Yes,
+)
+
+NAME = "deploy"
+
+
+def command(
+    batch: Annotated[str, typer.Argument(metavar="BATCH", help="Batch file, or its https:// or s3:// address.")],
+    name: Annotated[str | None, typer.Option("--name", help="Of the deployment. Default: that of the batch.")] = None,
+    cron: Cron = None,
+    interval: Interval = None,
+    timezone: Timezone = "UTC",
+    work_pool: Annotated[
+        str | None, typer.Option("--work-pool", help="Whose workers run it. Default: `reelbatch serve` does.")
+    ] = None,
+    overlap: Annotated[
+        str, typer.Option("--overlap", help="A run is due while one is going on: queue, skip or allow it.")
+    ] = "queue",
+    occurrences: Annotated[
+        str, typer.Option("--occurrences", help="each: every tick is made anew. once: what is made stays made.")
+    ] = "each",
+    notify: Annotated[
+        list[str] | None,
+        typer.Option("--notify", help="Address of Apprise that is told how runs end. May be given again."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Output folder. Default: as with `reelbatch run`.")] = None,
+    provider: ProviderName = None,
+    fallback: Fallback = None,
+    profile: ProfileFiles = None,
+    budget: Budget = None,
+    yes: Yes = False,
+    in_flight: InFlight = None,
+    per_minute: PerMinute = None,
+    only: Only = None,
+    limit: Limit = None,
+    poll_every: PollEvery = None,
+    wait_for_provider: WaitForProvider = 600.0,
+    rehearse: Rehearse = False,
+    faults: Faults = None,
+    speed: Speed = None,
+    latency: Latency = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deploy a batch: it runs by schedule, by a button in Prefect, or by a program. The same name again updates it."""
+    from flows.command_line.deploy_batch import deploy_batch
+    from flows.command_line.talk import print_json
+    from pipelines.run.options import chosen_options
+
+    given = {
+        "out": out,
+        "provider": provider,
+        "fallback": tuple(fallback or ()),
+        "profiles": tuple(profile or ()),
+        "budget": budget,
+        "in_flight": in_flight,
+        "per_minute": per_minute,
+        "poll_every": poll_every,
+        "only": tuple(only or ()),
+        "limit": limit,
+        "wait_for_provider": wait_for_provider,
+        "occurrences": occurrences,
+        "timezone": timezone,
+        "rehearse": rehearse,
+    }
+    made = deploy_batch(
+        batch,
+        chosen_options(given, {"faults": faults, "speed": speed, "latency": latency}),
+        name=name,
+        cron=cron,
+        interval=interval,
+        pool=work_pool,
+        overlap=overlap,
+        notify=tuple(notify or ()),
+        uncapped=yes,
+    )
+    if as_json:
+        print_json(made)

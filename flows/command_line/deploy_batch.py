@@ -1,0 +1,141 @@
+"""Deploying a batch from the command line: everything is checked before Prefect hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.command_line.talk import say, show_warnings
+from flows.deployments.deploying import deploy
+from flows.deployments.notifications import check_addresses
+from flows.deployments.prefect_home import POOL, check_server, durable_root, find_pool
+from flows.deployments.schedules import OVERLAPS, schedule_of
+from pipelines.batch import Batch
+from pipelines.core.errors import SetupError
+from pipelines.core.text.amounts import price_text
+from pipelines.core.text.counts import counted
+from pipelines.pricing.budget import budget_currency, shortfall
+from pipelines.pricing.estimate import estimate
+from pipelines.run.accounts import profiles_of
+from pipelines.run.batch_file import is_address, local_batch, read_for_run
+from pipelines.run.options import RunOptions
+
+
+def deploy_batch(
+    batch: str,
+    options: RunOptions,
+    *,
+    name: str | None,
+    cron: str | None,
+    interval: float | None,
+    pool: str | None,
+    overlap: str,
+    notify: tuple[str, ...],
+    uncapped: bool,
+) -> dict[str, Any]:
+    """Check a batch and its options, and make a deployment of them. Says what was made.
+
+    Args:
+        batch: a path, or an address.
+        options: of every run.
+        name: of the deployment; None: that of the batch.
+        cron: when it runs.
+        interval: seconds between runs, instead.
+        pool: the work pool whose workers run it; None: `reelbatch serve` does.
+        overlap: queue, skip or allow.
+        notify: addresses of Apprise.
+        uncapped: it may spend without a cap.
+
+    Raises:
+        BatchError: with all problems of the batch at once.
+        SetupError: something else is not as it must be. Nothing was deployed then.
+    """
+    schedule = schedule_of(cron, interval, options.timezone)
+    if overlap not in OVERLAPS:
+        raise SetupError(f"--overlap {overlap}: write one of {', '.join(OVERLAPS)}.")
+    check_addresses(notify)
+    planned = _planned(batch, options, scheduled=schedule is not None)
+    options = capped(planned, options, uncapped=uncapped)
+    name = name or planned.name
+    if re.search(r"[/%&><\x00-\x1f]", name) or not name.strip():
+        raise SetupError(f"--name {name!r}: Prefect takes no name with one of / % & < > in it.")
+    asyncio.run(check_server())
+    if is_address(batch) and not options.rehearse and not options.out and not asyncio.run(durable_root()):
+        raise SetupError(
+            "A batch at an address has no folder beside it for its clips. Give --out an absolute path, or set the "
+            "Prefect Variable reelbatch_root to a folder that stays."
+        )
+    made = asyncio.run(
+        _deploy(
+            batch if is_address(batch) else str(planned.path.absolute()),
+            options,
+            name=name,
+            pool=pool,
+            schedule=schedule,
+            overlap=overlap,
+            providers=planned.profiles,
+            notify=notify,
+        )
+    )
+    for line in _words(made, planned, options, "by hand" if schedule is None else "by schedule"):
+        say(line)
+    return made
+
+
+def capped(batch: Batch, options: RunOptions, *, uncapped: bool) -> RunOptions:
+    """Name the cap of each run of a deployment: `--budget`, or that of the batch file as it is now. Pure.
+
+    Raises:
+        SetupError: it would spend without one, and nobody has agreed to that.
+    """
+    if options.rehearse or options.budget is not None:
+        return options
+    if batch.budget.max is not None:
+        return options.model_copy(update={"budget": batch.budget.max})
+    if uncapped:
+        return options
+    raise SetupError(
+        f"Every run of this deployment would spend money ({_price(batch)} as planned now), and nobody is there to ask. "
+        "Name the most that a run may spend with --budget, agree to none with --yes, or try it with --rehearse."
+    )
+
+
+def _planned(batch: str, options: RunOptions, *, scheduled: bool) -> Batch:
+    """Read the batch as a run would, for the occurrence of now where each tick is one."""
+    path = asyncio.run(local_batch(batch, None)) if is_address(batch) else Path(batch)
+    if scheduled and options.occurrences == "each":
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        options = options.model_copy(update={"occurrence": now})
+    notes, planned = read_for_run(path, options)
+    short: tuple[object, ...] = ()
+    if options.budget is not None:
+        short = shortfall(planned.jobs, options.budget, budget_currency(planned.jobs, planned.budget.currency))
+    show_warnings((*notes, *short))
+    return planned
+
+
+async def _deploy(batch: str, options: RunOptions, *, pool: str | None, **more: Any) -> dict[str, Any]:
+    return await deploy(batch, options, pool=await find_pool(pool), **more)
+
+
+def _price(batch: Batch) -> str:
+    totals = estimate(batch.jobs, batch.profiles).totals
+    return ", ".join(price_text(amount, currency) for currency, amount in totals.items()) or "no known price"
+
+
+def _words(made: dict[str, Any], batch: Batch, options: RunOptions, when: str) -> list[str]:
+    """What was made, and what a person does next. Pure."""
+    cap = "rehearsed, nothing is paid" if options.rehearse else "without a cap"
+    if options.budget is not None and not options.rehearse:
+        cap = f"at most {options.budget} a run"
+    jobs = counted(sum(job.enabled for job in batch.jobs), "video")
+    runner = "`reelbatch serve` on this machine" if made["work_pool"] == POOL else f"workers of {made['work_pool']}"
+    keys = sorted({profile.key_names[0] for profile in profiles_of(batch).values() if profile.needs_key})
+    needs = f", with {', '.join(keys)} in its environment" if keys and not options.rehearse else ""
+    return [
+        f"{'Updated' if made['updated'] else 'Deployed'} {made['name']}: {jobs}, {_price(batch)} a run; {cap}.",
+        f"It runs {when}, by {runner}{needs}. Now: prefect deployment run '{made['name']}'",
+    ]

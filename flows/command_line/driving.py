@@ -21,7 +21,6 @@ from flows.command_line.talk import show_error
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
-from pipelines.core.events import RunStopping
 from pipelines.net.addresses import Origin
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
@@ -152,7 +151,6 @@ def _listen_for_signals(context: RunContext) -> None:
             if main is not None:
                 main.cancel()
             return
-        context.run.emit(RunStopping())
         context.run.interrupt()
 
     def listen() -> None:

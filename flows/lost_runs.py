@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.settings import get_current_settings
 
@@ -44,13 +43,13 @@ def silence_s(heartbeat_s: int | None) -> int:
     return min(_MOST_S, 3 * (heartbeat_s or _MOST_S))
 
 
-def lost_runs_automation(within_s: int) -> Automation:
+def lost_runs_automation(within_s: int) -> AutomationCore:
     """The automation that marks runs as crashed of which nothing is heard for so long. Pure.
 
     It waits anew after every heartbeat, and after `Running` too, so that a run is found which was killed before its first
     one. Whatever else is heard of a run, by any name of a state, ends the waiting.
     """
-    return Automation(
+    return AutomationCore(
         name=NAME,
         description="Marks campaigns as Crashed that send no heartbeats any more. Made by `reelbatch deploy`.",
         enabled=True,

@@ -84,14 +84,22 @@ async def stopped_state(result: CampaignResult) -> State[Any]:
         TerminationSignal: whoever ended the process decides how its flow run goes on.
     """
     assert result.stopped is not None
-    words = f"{result.words}. {result.stopped.sentence}"
-    if result.stopped is StopReason.SUSPENDED:
+    why = await _known_in_prefect() or result.stopped if result.stopped is StopReason.TERMINATED else result.stopped
+    words = f"{result.words}. {why.sentence}"
+    if why is StopReason.SUSPENDED:
         await _suspend(words)
-    if result.stopped is StopReason.TERMINATED:
+    if why is StopReason.TERMINATED:
         if _intent() is not None:
             raise TerminationSignal(signal.SIGTERM)
         return Crashed(message=words, data=AttentionNeeded(words, result))
     return Cancelled(message=words, data=AttentionNeeded(words, result))
+
+
+async def _known_in_prefect() -> StopReason | None:
+    """Why a run was stopped, as its state says: a runner ends the process of a run that a person has cancelled."""
+    async with if_prefect_answers("why it is stopped"), get_client() as client:
+        return _reason((await client.read_flow_run(prefect.runtime.flow_run.id)).state)
+    return StopReason.CANCELLED if _intent() == "cancel" else None
 
 
 async def _suspend(words: str) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -10,12 +10,19 @@ from uuid import UUID
 
 import prefect.runtime
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
 from prefect.states import Crashed
 
 from pipelines.run.output_folder import FLOW_RUN_NOTE
 from pipelines.run.run import Run
-
-log = logging.getLogger("reelbatch")
+from tasks.report import if_prefect_answers
 
 
 @asynccontextmanager
@@ -26,15 +33,17 @@ async def noted_flow_run(run: Run) -> AsyncIterator[None]:
     here stops the run.
     """
     note, own = run.ledger.path.with_name(FLOW_RUN_NOTE), str(prefect.runtime.flow_run.id)
-    try:
-        await _mark_abandoned(_left_in(note), own)
-    except Exception as error:  # noqa: BLE001 - a tidy record of the last run is not worth this one
-        log.info("The flow run before this one could not be marked as crashed (%s).", type(error).__name__)
+    abandoned: UUID | None = None
+    async with if_prefect_answers("the run before this one"):
+        abandoned = await _mark_abandoned(_left_in(note), own)
     with suppress(OSError):
         note.write_text(own, "utf-8")
+    tidying = asyncio.create_task(_mark_task_runs(abandoned))
     try:
         yield
     finally:
+        tidying.cancel()
+        await asyncio.gather(tidying, return_exceptions=True)
         with suppress(OSError):
             note.unlink(missing_ok=True)
 
@@ -43,12 +52,34 @@ def _left_in(note: Path) -> str | None:
     return note.read_text("utf-8").strip() if note.exists() else None
 
 
-async def _mark_abandoned(left: str | None, own: str) -> None:
+async def _mark_abandoned(left: str | None, own: str) -> UUID | None:
+    """Mark the flow run of a note as crashed, if it has not ended. Gives it where its process left it behind."""
     if left is None or left == own:
-        return
+        return None
     abandoned = UUID(left)
     async with get_client() as client:
         state = (await client.read_flow_run(abandoned)).state
         if state is not None and not state.is_final():
             message = f"Its process ended without a word. Flow run {own} has taken its folder over."
             await client.set_flow_run_state(abandoned, Crashed(message=message), force=True)
+    return abandoned
+
+
+async def _mark_task_runs(abandoned: UUID | None) -> None:
+    """Mark the task runs that an abandoned flow run has left running, as long as there is time for it."""
+    if abandoned is None:
+        return
+    by_run = FlowRunFilter(id=FlowRunFilterId(any_=[abandoned]))
+    unfinished = TaskRunFilter(
+        state=TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
+    )
+    crashed: State[None] = Crashed(message="Its process ended without a word.")
+    with suppress(Exception):
+        async with get_client() as client:
+            marked: set[UUID] = set()
+            while found := await client.read_task_runs(flow_run_filter=by_run, task_run_filter=unfinished):
+                if marked.issuperset(task_run.id for task_run in found):  # it would go on for ever
+                    break
+                for task_run in found:
+                    marked.add(task_run.id)
+                    await client.set_task_run_state(task_run.id, crashed, force=True)

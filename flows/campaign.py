@@ -10,8 +10,10 @@ from pydantic import BeforeValidator, Field
 
 from flows.abandoned_run import noted_flow_run
 from flows.deployed_run import chosen_here, refuse_temporary
+from flows.last_report import until_prefect_listens
 from flows.naming import name_the_end, run_name, tag_run
 from flows.run_logs import send_logs
+from flows.stop_requests import stop_requests, stopped_state, within_grace
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.run.opening import open_run
 from pipelines.run.options import AdvancedOptions, RunOptions
@@ -76,11 +78,12 @@ async def campaign(
     )
     planned = await plan(batch, options)
     refuse_temporary(planned, options)
-    async with open_run(planned, options, await accounts_in_blocks()) as run, noted_flow_run(run):
+    async with open_run(planned, options, await accounts_in_blocks()) as run, noted_flow_run(run), stop_requests(run):
         await tag_run(run)
         async with progress_artifact(run):
-            await generate_all(run)
+            await within_grace(run, generate_all(run))
         await catalogue()
         await report()
         result = await conclusion(run)
-    return final_state(result)
+    await until_prefect_listens()
+    return final_state(result) if result.stopped is None else await stopped_state(result)

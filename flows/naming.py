@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import prefect.runtime
@@ -16,8 +15,7 @@ from pipelines.batch.batch import plain_name
 from pipelines.core.errors import AttentionNeeded
 from pipelines.run.batch_file import batch_name
 from pipelines.run.run import Run
-
-log = logging.getLogger("reelbatch")
+from tasks.report import if_prefect_answers
 
 #: The words that Prefect makes up names of; a name of others was typed by a person.
 _PARTS: Any = config
@@ -44,13 +42,9 @@ def is_made_up(name: str) -> bool:
 async def tag_run(run: Run) -> None:
     """Give the flow run the tags that it is found by: the campaign, its providers, and whether it is rehearsed."""
     tags = {run.batch.name, *run.sessions, *(["rehearsal"] if run.options.rehearse else [])}
-    try:
-        async with get_client() as client:
-            run_id = prefect.runtime.flow_run.id
-            tags |= set(prefect.runtime.flow_run.tags)
-            await client.update_flow_run(run_id, tags=sorted(tags))
-    except Exception as error:  # noqa: BLE001 - a tag is not worth a run
-        log.info("The flow run could not be tagged (%s).", type(error).__name__)
+    async with if_prefect_answers("its tags"), get_client() as client:
+        tags |= set(prefect.runtime.flow_run.tags)
+        await client.update_flow_run(prefect.runtime.flow_run.id, tags=sorted(tags))
 
 
 async def name_the_end(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - as Prefect calls it

@@ -29,16 +29,39 @@ from pipelines.run.output_folder import output_folder
 from pipelines.run.result import CampaignResult, campaign_result
 from pipelines.run.run import Run, current_run
 
+log = logging.getLogger("reelbatch")
+
 _EVERY_S = 2.0  # each update is a write in Prefect's database
+_ANSWER_S = 10.0  # Prefect's client tries for more than a minute, and a run that pays does not wait for it
 _MOST_ROWS = 200  # the browser loads the whole table
 
 
 @asynccontextmanager
+async def if_prefect_answers(what: str, *, quiet: bool = False) -> AsyncIterator[None]:
+    """Ask or tell Prefect something that no run may fail or wait for. The block is left when it cannot be, or not soon.
+
+    Args:
+        what: it is about, for the log.
+        quiet: say nothing of a failure.
+    """
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            yield
+    except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises
+        if not quiet:
+            log.info("Prefect does not answer about %s (%s).", what, type(error).__name__)
+
+
+@asynccontextmanager
 async def progress_artifact(run: Run) -> AsyncIterator[None]:
-    """A progress bar that follows the run for the length of the block."""
-    words = f"{run.title}: jobs done"
-    found = await acreate_progress_artifact(progress=_share(run), key=artifact_key(run, "progress"), description=words)
-    assert isinstance(found, UUID)
+    """A progress bar that follows the run for the length of the block, while Prefect's server is there."""
+    found: UUID | None = None
+    async with if_prefect_answers("the progress"):
+        key, words = artifact_key(run, "progress"), f"{run.title}: jobs done"
+        found = await acreate_progress_artifact(progress=_share(run), key=key, description=words)
+    if found is None:
+        yield
+        return
     follower = asyncio.create_task(_follow(run, found))
     try:
         yield
@@ -46,7 +69,8 @@ async def progress_artifact(run: Run) -> AsyncIterator[None]:
         follower.cancel()
         with suppress(asyncio.CancelledError):
             await follower
-        await aupdate_progress_artifact(artifact_id=found, progress=_share(run), description=_words(run))
+        async with if_prefect_answers("the progress"):
+            await aupdate_progress_artifact(artifact_id=found, progress=_share(run), description=_words(run))
 
 
 async def _follow(run: Run, artifact: UUID) -> None:
@@ -54,8 +78,9 @@ async def _follow(run: Run, artifact: UUID) -> None:
     while True:
         await asyncio.sleep(_EVERY_S)
         if (share := _share(run)) != shown:
-            shown = share
-            await aupdate_progress_artifact(artifact_id=artifact, progress=share, description=_words(run))
+            async with if_prefect_answers("the progress", quiet=True):
+                await aupdate_progress_artifact(artifact_id=artifact, progress=share, description=_words(run))
+                shown = share
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, retries=1)
@@ -68,7 +93,8 @@ async def report() -> str:
     folder = _shown(run.folder)
     words = f"{_words(run)}. {await _money(run)}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
     page = summary_page(rows, run.folder, most=_MOST_ROWS, pages=run.pages)
-    await acreate_markdown_artifact(markdown=page, key=artifact_key(run, "summary"), description=words)
+    async with if_prefect_answers("the summary"):
+        await acreate_markdown_artifact(markdown=page, key=artifact_key(run, "summary"), description=words)
     return _words(run)
 
 

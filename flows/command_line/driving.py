@@ -16,12 +16,11 @@ from typing import Any
 
 from flows.command_line.display import display
 from flows.command_line.last_words import print_result, remember, say_last_words, unheard
-from flows.command_line.prefect_api import prefect_api
-from flows.command_line.talk import show_error
+from flows.command_line.prefect_api import check_prefect, prefect_api
+from flows.command_line.talk import show_error, show_warnings
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
-from pipelines.core.events import RunStopping
 from pipelines.net.addresses import Origin
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
@@ -143,14 +142,38 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
             context.observers = (observe, partial(remember, heard))
             show("Starting Prefect ...")
             async with prefect_api(show):
-                from flows.campaign import campaign  # takes its time, while the server comes up
-
-                state: Any = await campaign(**shown_parameters(batch.path, options), return_state=True)
+                state = await _flow_run(shown_parameters(batch.path, options), context)
     if context.result is None:
         outcome = await state.aresult(raise_on_failure=False)
         if isinstance(outcome, Exception):
             raise outcome
         raise SetupError(f"The Prefect flow run ended before the batch began: {state.message}")
+
+
+async def _flow_run(parameters: dict[str, Any], context: RunContext) -> Any:
+    """Run the campaign flow. What Prefect cannot be told at its end changes nothing of what the run came to.
+
+    Returns:
+        The last state; None where there is none, as for a run that was suspended.
+
+    Raises:
+        SetupError: Prefect's server went away before the run began.
+    """
+    from prefect.exceptions import Pause
+
+    from flows.campaign import campaign  # takes its time, while the server comes up
+
+    try:
+        return await campaign(**parameters, return_state=True)
+    except Pause:
+        return None
+    except Exception as error:
+        if context.result is None:
+            await check_prefect()
+            raise
+        told = f"Prefect could not be told how this run has ended ({type(error).__name__}); all else is done."
+        show_warnings((told,))
+        return None
 
 
 def _listen_for_signals(context: RunContext) -> None:
@@ -168,7 +191,6 @@ def _listen_for_signals(context: RunContext) -> None:
             if main is not None:
                 main.cancel()
             return
-        context.run.emit(RunStopping())
         context.run.interrupt()
 
     def listen() -> None:

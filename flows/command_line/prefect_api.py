@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,21 +12,16 @@ from flows.command_line.prefect_server import temporary_server
 from pipelines.core.errors import SetupError
 
 _DRAIN_S = 10.0
+_HEALTH_S = 15.0  # a server that is there answers within this, also under load
 
 
 @asynccontextmanager
 async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
     """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts."""
-    from prefect.client.orchestration import get_client  # Prefect reads its settings at import
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # Prefect reads its settings at import
 
-    if url := PREFECT_API_URL.value():
-        async with get_client() as client:
-            problem = await client.api_healthcheck()
-        if problem is not None:
-            raise SetupError(
-                f"No Prefect server answers at {url}. Start it with `prefect server start`, or unset PREFECT_API_URL."
-            )
+    if PREFECT_API_URL.value():
+        await check_prefect()
         yield
         return
     async with temporary_server() as url:
@@ -35,6 +31,27 @@ async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
                 yield
             finally:
                 await send_what_is_left()
+
+
+async def check_prefect() -> None:
+    """Ask the Prefect server that is set whether it is there.
+
+    Raises:
+        SetupError: it is not.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    try:
+        async with asyncio.timeout(_HEALTH_S), get_client() as client:
+            problem = await client.api_healthcheck()
+    except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises, it is not there
+        problem = error
+    if problem is not None:
+        raise SetupError(
+            f"No Prefect server answers at {PREFECT_API_URL.value()}. Start it with `prefect server start`, or unset "
+            "PREFECT_API_URL."
+        )
 
 
 async def send_what_is_left() -> None:

@@ -13,6 +13,7 @@ from pipelines.core.errors import ReelbatchError
 from pipelines.core.job import Job
 from pipelines.core.outcome import Outcome
 from pipelines.core.status import JobStatus
+from pipelines.core.stop_reason import StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,9 @@ class DownloadFailed:
 
 @dataclass(frozen=True, slots=True)
 class RunStopping:
-    """A person has asked the run to stop."""
+    """The run is asked to stop."""
+
+    why: StopReason = StopReason.INTERRUPTED
 
 
 Event = (

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Column, Connection, Integer, String, Text, update
 
 from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta
 
@@ -44,6 +44,18 @@ def _to_2(connection: Connection, operations: Operations) -> None:
         last = rows[-1].id
 
 
+def _to_3(_connection: Connection, operations: Operations) -> None:
+    """Make the table of what persons ask of a run that is going on."""
+    operations.create_table(
+        "request",
+        Column("seq", Integer, primary_key=True, autoincrement=True),
+        Column("kind", String, nullable=False),
+        Column("argument", Text),
+        Column("asked_at", String, nullable=False),
+        Column("answered_at", String),
+    )
+
+
 def _renamed(text: str | None) -> str | None:
     if text is None:
         return None
@@ -54,4 +66,4 @@ def _renamed(text: str | None) -> str | None:
 
 
 #: By the version that they leave.
-_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2}
+_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2, 2: _to_3}

@@ -13,6 +13,7 @@ from pipelines.core.text.times import utc_text
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.history import note
 from pipelines.ledger.outcomes import record
+from pipelines.ledger.requests import answer_late
 from pipelines.ledger.storage.schema import attempt, owner
 
 _ON_ITS_WAY = "the run ended while this submission was on its way; it may have been accepted and charged"
@@ -43,5 +44,6 @@ def recover(connection: Connection) -> int:
         unsent = row.state == AttemptState.CLAIMED
         outcome = Unsent("the run ended before anything was sent") if unsent else InDoubt(_ON_ITS_WAY)
         record(connection, row.job_id, outcome, Claim(row.id, row.job_id))
+    answer_late(connection)
     note(connection, "took_over", epoch=epoch, open_attempts=len(half_way))
     return epoch

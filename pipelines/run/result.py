@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.status import JobStatus
+from pipelines.core.stop_reason import StopReason
 from pipelines.ledger.balances import Balance
-from pipelines.run.exit_code import ALL_DONE, BUDGET, INTERRUPTED, SOME_FAILED
+from pipelines.run.exit_code import ALL_DONE, BUDGET, SOME_FAILED
 from pipelines.run.run import Run
 
 
@@ -39,15 +40,16 @@ class CampaignResult(BaseModel):
     rehearsal: bool = False  # nothing was paid
     exit_code: int = 0
     reasons: tuple[str, ...] = ()  # why it did less than everything
+    stopped: StopReason | None = None  # who stopped it before its end
     flow_run_id: str | None = None
 
     @property
     def end(self) -> str:
-        """How it ended, as the name of a state: `Completed`, `Budget Reached`, `In Doubt`, `Rows Failed`."""
+        """How it ended, as the name of a state: `Completed`, `Cancelled`, `Budget Reached`, `In Doubt`, `Rows Failed`."""
+        if self.stopped is not None:
+            return self.stopped.end
         if self.exit_code == ALL_DONE:
             return "Completed"
-        if self.exit_code == INTERRUPTED:
-            return "Interrupted"
         if self.counts.get(JobStatus.IN_DOUBT):
             return "In Doubt"
         return {BUDGET: "Budget Reached", SOME_FAILED: "Rows Failed"}.get(self.exit_code, "Unfinished")
@@ -78,5 +80,6 @@ def campaign_result(run: Run, words: str, balances: list[Balance], flow_run_id: 
         rehearsal=run.options.rehearse,
         exit_code=ended.exit_code,
         reasons=ended.reasons,
+        stopped=run.stopped,
         flow_run_id=flow_run_id,
     )

@@ -14,10 +14,19 @@ from typing import Any, TypeVar
 from pipelines.batch import Batch
 from pipelines.core.dependencies import held_up, in_turn
 from pipelines.core.errors import ReelbatchError, SetupError
-from pipelines.core.events import Event, JobChanged, JobLeftOut, Observer, ProviderClosed, SubmissionsClosed
+from pipelines.core.events import (
+    Event,
+    JobChanged,
+    JobLeftOut,
+    Observer,
+    ProviderClosed,
+    RunStopping,
+    SubmissionsClosed,
+)
 from pipelines.core.job import Job
 from pipelines.core.outcome import FellBack, Outcome
 from pipelines.core.status import JobStatus, Readiness
+from pipelines.core.stop_reason import StopReason
 from pipelines.ledger import outcomes
 from pipelines.ledger.attempts import Budget, Claim
 from pipelines.ledger.job_state import JobState
@@ -60,8 +69,8 @@ class Run:
     failure: ReelbatchError | None = None  # why the whole run ends
     downloads: Slots = field(default_factory=lambda: Slots(_DOWNLOADS))
     time_scale: float = 1.0
-    interrupted: bool = False
     pages: dict[str, str] = field(default_factory=dict)  # by job id, the address of a page about it alone
+    stopped: StopReason | None = None  # who stopped it in order, before its end
     generating_cpu_s: float = 0.0  # CPU time of this process while jobs were generated
     _open_ends: set[asyncio.Task[Any]] = field(default_factory=set)
     _said_at: dict[str, float] = field(default_factory=dict)  # by topic, what is said rarely
@@ -131,9 +140,11 @@ class Run:
             write_log(SubmissionsClosed(reason))  # who watches hears it in a moment, with the other reasons
         self.halt()
 
-    def interrupt(self) -> None:
-        """Stop in order, as a person wants it."""
-        self.interrupted = True
+    def interrupt(self, why: StopReason = StopReason.INTERRUPTED) -> None:
+        """Stop in order, as a person wants it. The first reason stays."""
+        if self.stopped is None:
+            self.stopped = why
+            self.emit(RunStopping(why))
         self.halt()
 
     def halt(self) -> None:
@@ -221,11 +232,15 @@ class Run:
     def result(self) -> RunResult:
         """What the run comes to."""
         return RunResult(
-            exit_code=exit_code(self.progress.counts, reasons=self.reasons(), interrupted=self.interrupted),
-            reasons=tuple(str(reason) for reason in self.reasons()),
+            exit_code=exit_code(self.progress.counts, reasons=self.reasons(), interrupted=self.stopped is not None),
+            reasons=(*self._told_of_stop(), *(str(reason) for reason in self.reasons())),
             status_requests=sum(session.poller.requests for session in self.sessions.values()),
             generating_cpu_s=self.generating_cpu_s,
         )
+
+    def _told_of_stop(self) -> tuple[str, ...]:
+        """What is said of a stop that nobody at the terminal has asked for."""
+        return () if self.stopped in (None, StopReason.INTERRUPTED) else (self.stopped.sentence,)
 
     def _asked_for(self) -> list[Job]:
         """The jobs of the batch, or those that `--only` names, or with the whole batch what has left it as well."""

@@ -26,6 +26,7 @@ from pipelines.core.events import (
 from pipelines.core.job import Job
 from pipelines.core.outcome import Accepted, Done, Failed, FellBack, InDoubt, Parked, Ready, Rejected, Skipped
 from pipelines.core.status import Billed, JobStatus
+from pipelines.core.stop_reason import StopReason
 from pipelines.core.text.amounts import price_text
 from pipelines.core.text.counts import first_of
 
@@ -71,10 +72,11 @@ def sentence(event: Event) -> Sentence | None:
             )
         case DownloadFailed(job_id, reason):
             return Sentence(f"{job_id}: {reason}")
-        case RunStopping():
+        case RunStopping(why):
+            by_hand = why is StopReason.INTERRUPTED
             return Sentence(
-                "Stopping: nothing more is submitted; what is at the provider is kept for the next run. "
-                "Ctrl-C again leaves at once.",
+                f"Stopping{'' if by_hand else f' ({why})'}: nothing more is submitted; what is at the provider is kept for "
+                f"the next run.{' Ctrl-C again leaves at once.' if by_hand else ''}",
                 INFO,
             )
         case _:

@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String,
 
 from pipelines.core.status import AttemptState
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: Attempts in these states may cost money or are about to; a job has at most one of them.
 LIVE_STATES = (AttemptState.CLAIMED, AttemptState.SENDING, AttemptState.IN_DOUBT, AttemptState.ACCEPTED)
@@ -121,4 +121,14 @@ event = Table(
     Column("at", Float, nullable=False),  # Unix seconds
     Column("kind", String, nullable=False),
     Column("detail", Text),
+)
+
+request = Table(  # what a person asks of the run that owns the ledger, written by another process
+    "request",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False),
+    Column("argument", Text),  # of that kind, as JSON
+    Column("asked_at", String, nullable=False),
+    Column("answered_at", String),  # NULL: nobody has heeded it yet
 )

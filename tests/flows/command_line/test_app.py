@@ -8,7 +8,20 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).parents[3]
-COMMANDS = ["demo", "init", "plan", "run", "status", "ls", "deploy", "serve", "sandbox", "providers", "doctor"]
+COMMANDS = [
+    "demo",
+    "init",
+    "plan",
+    "run",
+    "cancel",
+    "status",
+    "ls",
+    "deploy",
+    "serve",
+    "sandbox",
+    "providers",
+    "doctor",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,92 @@
+"""What a person asks of the run that owns a ledger: another process writes it down, the owner looks now and then."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy.exc import DBAPIError
+
+from pipelines.core.errors import LedgerError
+from pipelines.core.text.times import utc_text
+from pipelines.ledger.storage.schema import owner, request
+from pipelines.ledger.storage.sqlite import open_engine, translated
+
+
+class RequestKind(StrEnum):
+    """What can be asked of a run."""
+
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person has asked for."""
+
+    seq: int
+    kind: RequestKind
+    argument: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The run that a ledger belongs to, or belonged to last."""
+
+    host: str
+    pid: int
+    since: str  # UTC, ISO 8601
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}"
+
+
+def ask(path: Path, kind: RequestKind, argument: Any = None) -> int:
+    """Write down what a person asks of the run that owns a ledger, which goes on meanwhile.
+
+    Args:
+        path: of the ledger; it is not taken over, and must have an owner who heeds it.
+        kind: what is asked for.
+        argument: of that kind; must fit into JSON.
+
+    Returns:
+        Its number.
+
+    Raises:
+        LedgerError: it cannot be written, or the owner is an earlier version that would not look.
+    """
+    values = {"kind": kind, "argument": None if argument is None else json.dumps(argument), "asked_at": utc_text()}
+    try:
+        with open_engine(path).connect() as connection, connection.begin():
+            if not inspect(connection).has_table(request.name):
+                raise LedgerError(f"The run that owns {path} is of an earlier version and cannot be asked. Use Ctrl-C.")
+            found = connection.execute(insert(request).values(**values)).inserted_primary_key
+    except DBAPIError as error:
+        raise translated(error, path) from None
+    return int(found[0]) if found else 0
+
+
+def unanswered(connection: Connection) -> list[Request]:
+    """What has been asked for and not been heeded yet, in order."""
+    rows = connection.execute(select(request).where(request.c.answered_at.is_(None)).order_by(request.c.seq))
+    return [Request(row.seq, RequestKind(row.kind), row.argument and json.loads(row.argument)) for row in rows]
+
+
+def answer(connection: Connection, seq: int) -> None:
+    """Write down that a request has been heeded."""
+    connection.execute(update(request).where(request.c.seq == seq).values(answered_at=utc_text()))
+
+
+def answer_late(connection: Connection) -> None:
+    """Close what was asked of a run that has ended: a word to stop is not meant for the next one."""
+    late = request.c.answered_at.is_(None) & (request.c.kind == RequestKind.CANCEL)
+    connection.execute(update(request).where(late).values(answered_at=utc_text()))
+
+
+def last_owner(connection: Connection) -> Owner:
+    """The run that the ledger belongs to, or belonged to last."""
+    row = connection.execute(select(owner)).one()
+    return Owner(row.host, row.pid, row.since)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from pipelines.actions.cancel import cancel_run
+from pipelines.core.errors import LedgerError
+from pipelines.ledger import requests
+from pipelines.ledger.ledger import Ledger
+
+
+async def test_who_is_asked_is_told_before_the_waiting(tmp_path):
+    """The run that owns the folder is named, and the wait ends when it has given the folder back."""
+    told, path = [], tmp_path / "ledger.sqlite3"
+    async with Ledger(path) as ledger:
+        waiting = asyncio.create_task(asyncio.to_thread(cancel_run, tmp_path, told=told.append))
+        for _ in range(1000):
+            if await ledger.write(requests.unanswered):
+                break
+            await asyncio.sleep(0.01)
+    found = await waiting
+    assert (found.stopped, found.asked.pid, told) == (True, os.getpid(), [found.asked])
+
+
+async def test_the_waiting_is_bounded(tmp_path):
+    """A run that does not stop in time is said not to have stopped; it was asked all the same."""
+    async with Ledger(tmp_path / "ledger.sqlite3") as ledger:
+        found = await asyncio.to_thread(cancel_run, tmp_path, patience_s=0)
+        assert (found.stopped, len(await ledger.write(requests.unanswered))) == (False, 1)
+
+
+async def test_nobody_is_asked_where_no_run_is(tmp_path):
+    """A folder whose run has ended is left as it is; one without a ledger is an error."""
+    async with Ledger(tmp_path / "ledger.sqlite3"):
+        pass
+    assert cancel_run(tmp_path).asked is None
+    async with Ledger(tmp_path / "ledger.sqlite3") as ledger:
+        assert await ledger.write(requests.unanswered) == []
+    with pytest.raises(LedgerError):
+        cancel_run(tmp_path / "nothing")

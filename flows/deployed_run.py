@@ -47,6 +47,11 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
     )
 
 
+async def root_here(folder: str | None) -> Path:
+    """The folder that was named, below the Variable `reelbatch_root` if it is relative; else that; else the working one."""
+    return Path.cwd() / str(await Variable.aget(ROOT, default="")) / (folder or "")
+
+
 def _of_a_deployment() -> bool:
     """Tell whether this very flow run is a deployment's; a subflow's parameters are its caller's, not the deployment's."""
     run = FlowRunContext.get()

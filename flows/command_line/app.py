@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line import demo, doctor, init, ls, plan, providers, run, sandbox, status
+from flows.command_line import collect, demo, doctor, inbox, init, ls, plan, providers, run, sandbox, status
 from flows.command_line.talk import debug_wanted, errors_as_json, print_json, show_error
 
 app = typer.Typer(
@@ -42,7 +42,7 @@ def _root(
     debug_wanted.set(debug)
 
 
-for module in (demo, init, plan, run, status, ls, sandbox, providers, doctor):
+for module in (demo, init, plan, run, collect, inbox, status, ls, sandbox, providers, doctor):
     app.command(module.NAME)(module.command)
 
 

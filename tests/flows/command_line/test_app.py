@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).parents[3]
-COMMANDS = ["demo", "init", "plan", "run", "status", "ls", "sandbox", "providers", "doctor"]
+COMMANDS = ["demo", "init", "plan", "run", "collect", "inbox", "status", "ls", "sandbox", "providers", "doctor"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -61,7 +61,7 @@ async def inbox(
     """
     options = RunOptions(
         rehearse=rehearse,
-        budget=None if budget is None else str(budget),  # type: ignore[arg-type]  # as it was typed, so exactly
+        budget=None if budget is None else str(budget),  # as it was typed
         provider=provider,
         in_flight=in_flight,
         per_minute=per_minute,
@@ -88,19 +88,20 @@ async def _make(batch: Batch, options: RunOptions) -> CampaignResult:
     """Run one campaign as a subflow. The same context each time, so that who started us can interrupt it."""
     context = handed_over() or RunContext()
     context.batch, context.options, context.progress, context.result = batch, options, RunProgress(), None
-    parameters = {
-        "batch": str(batch.path),
-        "rehearse": options.rehearse,
-        "budget": None if options.budget is None else float(options.budget),
-        "provider": options.provider,
-        "out": str(options.out),
-        "in_flight": options.in_flight,
-        "per_minute": options.per_minute,
-    }
     try:
         with handing_over(context):
-            return await campaign(**parameters)
+            made: Any = await campaign(
+                batch=str(batch.path),
+                rehearse=options.rehearse,
+                budget=None if options.budget is None else float(options.budget),
+                provider=options.provider,
+                out=str(options.out),
+                in_flight=options.in_flight,
+                per_minute=options.per_minute,
+            )
     except AttentionNeeded as error:
         if error.result is None:
             raise
-        return error.result
+        made = error.result
+    assert isinstance(made, CampaignResult)
+    return made

@@ -79,9 +79,7 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
         LedgerOwned: another run works on this folder.
         SetupError: the ledger or the folder cannot be used.
     """
-    asked = (options or RunOptions()).model_copy(
-        update={"out": folder.absolute(), "rehearse": False, "occurrence": None}
-    )
+    asked = (options or RunOptions()).model_copy(update={"out": folder, "rehearse": False, "occurrence": None})
     path = ledger_of(folder, asked)
     reader = LedgerReader(path)
     source, waiting = reader.read(lambda connection: (views.source(connection), views.at_providers(connection)))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pipelines.core.errors import SetupError
 from pipelines.core.text.times import utc_text
@@ -98,7 +98,7 @@ class InboxMemory:
     def of(self, sha256: str) -> Content | None:
         """What is known of a content."""
         found = self._rows.execute("SELECT * FROM content WHERE sha256 = ?", (sha256,)).fetchone()
-        return None if found is None else _content(*found)
+        return None if found is None else _content(found)
 
     def in_hand(self) -> list[Content]:
         """What was taken and has not ended, the oldest first."""
@@ -107,7 +107,7 @@ class InboxMemory:
     def not_filed(self) -> list[Content]:
         """What was taken, and whose file was not moved as far as is known."""
         rows = self._rows.execute("SELECT * FROM content WHERE filed = 0 ORDER BY taken_at, name")
-        return [_content(*row) for row in rows]
+        return [_content(row) for row in rows]
 
     def take(self, sha256: str, name: str, folder: Path) -> None:
         """Take a content in hand, before anything is ordered for it; one that is in hand already gets its new name."""
@@ -116,7 +116,7 @@ class InboxMemory:
     def end(self, sha256: str, stage: Stage, words: str) -> Content:
         """Write down how it ended, before its file is moved."""
         statement = "UPDATE content SET stage = ?, words = ? WHERE sha256 = ? RETURNING *"
-        return _content(*self._rows.execute(statement, (stage, words, sha256)).fetchone())
+        return _content(self._rows.execute(statement, (stage, words, sha256)).fetchone())
 
     def filed(self, sha256: str) -> None:
         """Write down that its file was moved."""
@@ -132,7 +132,6 @@ class InboxMemory:
         self._rows.execute("DELETE FROM content WHERE sha256 = ?", (sha256,))
 
 
-def _content(
-    sha256: str, name: str, folder: str, stage: str, words: str, filed: int, stumbles: int, taken_at: str
-) -> Content:
+def _content(row: tuple[Any, ...]) -> Content:
+    sha256, name, folder, stage, words, filed, stumbles, taken_at = row
     return Content(sha256, name, Path(folder), Stage(stage), words, bool(filed), stumbles, taken_at)

@@ -193,7 +193,7 @@ class InboxWatch:
         if batch.source_sha256 != sha256:
             return None  # it has changed between two looks
         for note in notes:
-            log.warning("%s: %s", name, note)
+            log.warning("%s", note)
         self.memory.take(sha256, name, options.out or output_folder(batch, options))
         return await self._make(sha256, batch, options)
 

@@ -42,10 +42,10 @@ def deployed(prefect_api, monkeypatch):
             async with get_client() as client:
                 flow_id = await client.create_flow_from_name(f"deployed-{uuid.uuid4()}")
                 made = await client.create_deployment(flow_id, "here", parameters=own)
-            monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", str(made))  # as in a process that a worker started
             parent = None if below else made
             run = FlowRun(flow_id=flow_id, deployment_id=parent, parameters=given)
-            with FlowRunContext.model_construct(flow_run=run):
+            monkeypatch.setattr("prefect.runtime.deployment.id", str(made), raising=False)  # as Prefect finds it
+            with FlowRunContext.model_construct(flow_run=run, client=None):
                 return await chosen_here(RunOptions.of(AdvancedOptions(**given.get("advanced", {})), rehearse=True))
 
     return choose
@@ -92,7 +92,7 @@ async def test_the_root_is_a_prefect_variable(deployed, prefect_api, tmp_path, m
             assert (await deployed({}, {})).root == tmp_path
             assert await root_here("spring") == tmp_path / "spring"
             assert await root_here(None) == tmp_path
-            monkeypatch.delenv("PREFECT__RUNTIME__DEPLOYMENT__ID")
+            monkeypatch.setattr("prefect.runtime.deployment.id", None, raising=False)
             asked = RunOptions(rehearse=True)
             assert await chosen_here(asked) is asked
         finally:

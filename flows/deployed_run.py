@@ -35,7 +35,8 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
         return context.options
     if prefect.runtime.deployment.id is None:
         return asked
-    asked = await _merged(asked)
+    if _of_a_deployment():
+        asked = await _merged(asked)
     tick = occurrence_of_tick(asked)
     root = str(await Variable.aget(ROOT, default=""))
     return asked.model_copy(
@@ -44,6 +45,17 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
             "root": Path.cwd() / root if root else None,
         }
     )
+
+
+async def root_here(folder: str | None) -> Path:
+    """The folder that was named, below the Variable `reelbatch_root` if it is relative; else that; else the working one."""
+    return Path.cwd() / str(await Variable.aget(ROOT, default="")) / (folder or "")
+
+
+def _of_a_deployment() -> bool:
+    """Tell whether this very flow run is a deployment's; a subflow's parameters are its caller's, not the deployment's."""
+    run = FlowRunContext.get()
+    return bool(run and run.flow_run and run.flow_run.deployment_id)
 
 
 async def _merged(asked: RunOptions) -> RunOptions:
@@ -70,9 +82,9 @@ def occurrence_of_tick(chosen: Any) -> Occurrence | None:
     run = FlowRunContext.get()
     if advanced.occurrences == "once" or run is None or run.flow_run is None or not run.flow_run.auto_scheduled:
         return None
-    # Retry gives the run another start; the key by which the scheduler made it keeps the tick.
-    moment = prefect.runtime.flow_run.scheduled_start_time
-    return occurrence_at(moment, advanced.timezone)
+    # The start that was expected first: Retry, Resume and a late start leave it as the scheduler wrote it.
+    moment = run.flow_run.expected_start_time
+    return None if moment is None else occurrence_at(moment, advanced.timezone)
 
 
 def refuse_temporary(batch: Batch, options: RunOptions) -> None:

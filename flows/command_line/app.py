@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line import cancel, demo, deploy, doctor, init, ls, plan, providers, run, sandbox, serve, status
+from flows.command_line import (
+    cancel,
+    collect,
+    demo,
+    deploy,
+    doctor,
+    inbox,
+    init,
+    ls,
+    plan,
+    providers,
+    run,
+    sandbox,
+    serve,
+    status,
+)
 from flows.command_line.talk import debug_wanted, errors_as_json, print_json, show_error
 
 app = typer.Typer(
@@ -42,7 +57,10 @@ def _root(
     debug_wanted.set(debug)
 
 
-for module in (demo, init, plan, run, cancel, status, ls, deploy, serve, sandbox, providers, doctor):
+for module in (
+    *(demo, init, plan, run, collect, cancel, status, ls),
+    *(deploy, serve, inbox, sandbox, providers, doctor),
+):
     app.command(module.NAME)(module.command)
 
 

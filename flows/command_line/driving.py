@@ -52,14 +52,12 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     Raises:
         ReelbatchError: the run could not begin.
     """
-    _check(batch, options)
-    for name, value in _PREFECT.items():
-        os.environ.setdefault(name, value)
     context = RunContext(batch=batch, options=options)
     context.progress.total = len(batch.jobs)
     heard: deque[str] = deque(maxlen=_LAST_HEARD)
     try:
-        with _terminal_log():
+        with quiet_prefect():
+            _check(batch, options)
             asyncio.run(_drive(options, context, heard, as_json=as_json))
     except BaseException as error:
         if not isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and not _is_termination(error):
@@ -112,8 +110,14 @@ def _is_termination(error: BaseException) -> bool:
 
 
 @contextmanager
-def _terminal_log() -> Iterator[None]:
-    """What a run says goes to its logs in Prefect; the terminal has heard it already, so it shows other warnings only."""
+def quiet_prefect() -> Iterator[None]:
+    """Set up Prefect and the log for a terminal.
+
+    What a run says goes to its logs in Prefect; the terminal has heard it already, so it shows other
+    warnings only.
+    """
+    for name, value in _PREFECT.items():
+        os.environ.setdefault(name, value)
     log = logging.getLogger("reelbatch")
     log.setLevel(logging.INFO)
     log.propagate = False

@@ -12,6 +12,7 @@ from pipelines.catalogue.failed_rows import failed_rows
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.gallery.page import write_gallery
 from pipelines.catalogue.gallery.thumbnails import write_thumbnails
+from pipelines.catalogue.load import own_columns
 from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.manifest_row import ManifestRow, manifest_row
 from pipelines.ledger import views
@@ -22,15 +23,15 @@ from pipelines.outputs.storage.local_disk import disk_errors
 
 
 async def write_catalogue(
-    ledger: Ledger, batch: Batch, folder: Path, *, title: str | None = None, rehearsed: bool = False
+    ledger: Ledger, batch: Batch | None, folder: Path, *, title: str | None = None, rehearsed: bool = False
 ) -> int:
     """Write manifest, done copy, failed rows, thumbnails and gallery. Each file is replaced whole or not at all.
 
     Args:
         ledger: of the output folder.
-        batch: whose jobs are in it.
+        batch: whose jobs are in it; None: the file is not at hand, and done copy and failed rows stay as they are.
         folder: the output folder.
-        title: what the gallery is headed by; None: the batch's name.
+        title: what the gallery is headed by; None: the batch's name, or the folder's.
         rehearsed: nothing was paid.
 
     Returns:
@@ -45,7 +46,9 @@ async def write_catalogue(
         rows = manifest_rows(records)
 
         def write_tables() -> None:
-            write_manifest(folder, catalogue_frame(rows, batch.columns))
+            write_manifest(folder, catalogue_frame(rows, own_columns(rows) if batch is None else batch.columns))
+            if batch is None:
+                return
             table = batch.table
             cells = [table.texts(index) for index in range(len(table.rows))]
             takes = by_row(row for row, record in zip(rows, records, strict=True) if record.in_batch)
@@ -54,7 +57,8 @@ async def write_catalogue(
 
         await asyncio.to_thread(write_tables)
         await write_thumbnails(folder, rows)
-        await asyncio.to_thread(write_gallery, folder, title or batch.name, rows, money, rehearsed=rehearsed)
+        heading = title or (folder.name if batch is None else batch.name)
+        await asyncio.to_thread(write_gallery, folder, heading, rows, money, rehearsed=rehearsed)
         return len(rows)
 
 

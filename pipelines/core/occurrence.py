@@ -1,4 +1,10 @@
-"""An occurrence of a campaign that comes again and again: one tick of its schedule, with a folder and orders of its own."""
+"""An occurrence of a campaign that comes again and again: one tick of its schedule, with a folder and orders of its own.
+
+Two rules of time: its *day*, which templates name as `{{ date }}`, is the day in the time zone of the campaign
+(`advanced.timezone`, UTC where none is set), so that a tick at 00:30 in Berlin belongs to the day that begins there. Its
+*key*, which names folder and ledger, is the moment in UTC: no clock change makes two ticks one, and another time zone
+leaves the folders of old ticks where they are.
+"""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from pipelines.core.job import Job
-from pipelines.core.status import ACCEPTED, Billed, JobStatus
+from pipelines.core.status import ACCEPTED, AttemptState, Billed, JobStatus
 from pipelines.ledger.balances import Balance, balances, from_micros
 from pipelines.ledger.fallbacks import flag_of, made_as
 from pipelines.ledger.job_state import STATE_COLUMNS, JobState, state_from
@@ -74,6 +75,14 @@ class Payment(NamedTuple):
     currency: str
     bucket: str  # spent, reserved or uncertain
     micros: int  # millionths
+
+
+class BatchOfLedger(NamedTuple):
+    """A batch file, as the ledger knows it."""
+
+    campaign: str
+    path: Path  # where it was
+    sha256: str
 
 
 def states(connection: Connection) -> dict[str, JobState]:
@@ -137,6 +146,39 @@ def reason(connection: Connection, job_id: str) -> tuple[str | None, str | None]
     """Why one job stands where it stands: code and message, where there are any."""
     found = connection.execute(select(job.c.error_code, job.c.error_message).where(job.c.id == job_id)).one()
     return found.error_code, found.error_message
+
+
+def attempted(connection: Connection) -> int:
+    """How many submissions were sent, or may have been."""
+    sent = attempt.c.state.not_in((AttemptState.CLAIMED, AttemptState.NOT_SENT))
+    return connection.execute(select(func.count()).select_from(attempt).where(sent)).scalar_one()
+
+
+def at_providers(connection: Connection) -> list[Job]:
+    """Every job that a provider has, or has made, and whose clip is not home; as it is made now."""
+    rows = connection.execute(select(job.c.plan, job.c.made_as).where(job.c.status.in_(ACCEPTED)))
+    return [made_as(Job.model_validate_json(row.plan), row.made_as) for row in rows]
+
+
+def expiring(connection: Connection, before: datetime) -> list[str]:
+    """The jobs, by id, that are paid for, whose clip is not home, and whose link ends before that moment."""
+    rows = connection.execute(
+        select(job.c.id, job.c.url_expires_at)
+        .where(job.c.status.in_(ACCEPTED), job.c.url_expires_at.is_not(None))
+        .order_by(job.c.url_expires_at, job.c.id)
+    )
+    return [row.id for row in rows if datetime.fromisoformat(row.url_expires_at) < before]
+
+
+def ids_in_batch(connection: Connection) -> set[str]:
+    """The jobs, by id, that the batch file named when it was read last."""
+    return set(connection.execute(select(job.c.id).where(job.c.in_batch.is_(True))).scalars())
+
+
+def source(connection: Connection) -> BatchOfLedger | None:
+    """The batch file that was registered last."""
+    found = connection.execute(select(batch).order_by(batch.c.read_at.desc()).limit(1)).one_or_none()
+    return None if found is None else BatchOfLedger(found.campaign, Path(found.path), found.source_sha256)
 
 
 def overview(connection: Connection) -> Overview:

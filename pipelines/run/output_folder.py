@@ -35,11 +35,16 @@ def output_folder(batch: Batch, options: RunOptions) -> Path:
 def ledger_of(folder: Path, options: RunOptions) -> Path:
     """Choose the file of the ledger: `--ledger`, or in the folder; a rehearsal always has its own.
 
+    Each occurrence has a ledger of its own: with `--ledger /srv/a.sqlite3` that of 2026-11-21 is
+    `/srv/2026-11-21/a.sqlite3`. In one file for all, the second would find every row made.
+
     Raises:
         LedgerError: `--ledger` is of a kind that is not supported.
+        SetupError: the occurrence cannot be read.
     """
     if options.ledger and not options.rehearse:
-        return ledger_path(options.ledger)
+        path = ledger_path(options.ledger)
+        return path if options.tick is None else path.parent / options.tick.key / path.name
     return folder / LEDGER_NAME
 
 

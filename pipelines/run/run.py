@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -280,6 +281,16 @@ run_context: ContextVar[RunContext | None] = ContextVar("run_context", default=N
 def handed_over() -> RunContext | None:
     """What the command line handed to this flow, if it began it; a flow's file cannot name a ContextVar itself."""
     return run_context.get()
+
+
+@contextmanager
+def handing_over(context: RunContext) -> Iterator[None]:
+    """Hand a batch and its options over to the flow that is called in the block."""
+    token = run_context.set(context)
+    try:
+        yield
+    finally:
+        run_context.reset(token)
 
 
 def current_run() -> Run:

@@ -14,8 +14,8 @@ from pipelines.core.errors import BatchError, Problem
 #: What a batch file may be called.
 BATCH_SUFFIXES = (".csv", ".tsv", ".xlsx", ".yaml", ".yml", ".jsonl")
 
-#: What other spreadsheets are called.
-_SPREADSHEETS = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+#: What other spreadsheets are called: refused, with what to do.
+OTHER_SPREADSHEETS = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 
 #: A batch file may be this large, in bytes.
 MOST_BATCH_BYTES = 64 * 1024 * 1024
@@ -71,7 +71,7 @@ def _read_bounded(path: Path, most_bytes: int) -> bytes:
         if path.suffix.lower() not in BATCH_SUFFIXES:
             what = f"is a {path.suffix} file." if path.suffix else "has no ending that tells its kind."
             known = f"Known kinds: {', '.join(BATCH_SUFFIXES)}."
-            raise _refused(path, what, "Save it as .xlsx." if path.suffix.lower() in _SPREADSHEETS else known)
+            raise _refused(path, what, "Save it as .xlsx." if path.suffix.lower() in OTHER_SPREADSHEETS else known)
         # The size that the file system tells may be stale, as the file may be growing: only what is read counts.
         parts, left = [], most_bytes + 1
         while left > 0 and (part := file.read(min(left, 1 << 20))):

@@ -31,7 +31,9 @@ _FILTERS = ("upper", "lower", "title", "capitalize", "trim", "default")
 
 #: Only what a schedule makes has these (`Occurrence.variables`): a date that went along with the calendar would buy anew.
 _OF_OCCURRENCES = ("date", "occurrence")
-_NO_OCCURRENCE = "Say for when it is: --occurrence 2026-11-21. A schedule says it by itself."
+_NO_OCCURRENCE = (
+    "Say for when it is: --occurrence 2026-11-21, or advanced.occurrence in Prefect. A schedule says it by itself."
+)
 
 _LONGEST = 1_000_000  # characters that a template may render to; no provider takes as many
 
@@ -98,13 +100,16 @@ def _read(text: str) -> Template:
         for place, name in enumerate(names):
             value = variables.get(variable_name(name))
             if value is None:
-                known = first_of(sorted(variables), 20)
-                fix = (_NO_OCCURRENCE,) if variable_name(name) in _OF_OCCURRENCES else ()
-                raise TemplateRefused(f"there is no {quoted(name, 40)} here. Names: {known}", *fix)
+                raise _missing(name, variables)
             filled[2 * place + 1] = value
         return "".join(filled)
 
     return Template(frozenset(names), render)
+
+
+def _missing(name: str, variables: Mapping[str, str]) -> TemplateRefused:
+    fix = (_NO_OCCURRENCE,) if variable_name(name) in _OF_OCCURRENCES else ()
+    return TemplateRefused(f"there is no {quoted(name, 40)} here. Names: {first_of(sorted(variables), 20)}", *fix)
 
 
 def _read_with_jinja(text: str) -> Template:
@@ -127,6 +132,9 @@ def _read_with_jinja(text: str) -> Template:
         try:
             return str(compiled.render(known))
         except TemplateError as error:
+            missing = [name for name in names - set(known) if f"'{name}' is undefined" in str(error)]
+            if missing:
+                raise _missing(missing[0], variables) from None
             message = quoted(str(error), 120)
             raise TemplateRefused(f"{message}. Names: {first_of(sorted(variables), 20)}") from None
         except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError, MemoryError) as error:

@@ -51,6 +51,16 @@ def test_v24_a_missing_name_is_refused_with_those_that_exist(text):
         fill(text, HERE)
 
 
+@pytest.mark.parametrize("text", ["{{ date }}", "{{ Occurrence }}", "{{ date | upper }}", "{% if date %}x{% endif %}"])
+def test_a_date_that_nobody_named_is_refused_with_what_to_do(text):
+    """Without an occurrence there is none, however it is asked for: on the command line, in Prefect, or by a schedule."""
+    with pytest.raises(TemplateRefused, match=r"there is no .*\bdate|ccurrence") as refused:
+        fill(text, HERE)
+    assert all(word in refused.value.fix for word in ("--occurrence 2026-11-21", "advanced.occurrence", "schedule"))
+    named = {"date": "2026-11-21", "occurrence": "2026-11-21 02:00"}
+    assert fill(text, HERE | named)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,0 +1,48 @@
+"""`reelbatch collect`: bring home what is paid for already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.command_line.arguments import AsJson, ProfileFiles
+from flows.command_line.talk import print_json, say, show_error
+
+NAME = "collect"
+
+
+def command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="An output folder, or one above several. Default: this folder.")
+    ] = Path(),
+    profile: ProfileFiles = None,
+    ledger: Annotated[
+        str | None, typer.Option("--ledger", help="The ledger of DIR, if the run had it in another place.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring home every clip that is paid for and not on disk. Submits nothing, and needs no batch file."""
+    import asyncio
+    from dataclasses import asdict
+
+    from pipelines.actions.collect import campaigns_below, collect_folder, collect_or_say, recovered_words
+    from pipelines.core.errors import SetupError
+    from pipelines.run.exit_code import ALL_DONE, UNFINISHED
+    from pipelines.run.options import chosen_options
+
+    options = chosen_options({"profiles": tuple(profile or ()), "ledger": ledger})
+    folders = [folder.absolute()] if ledger else campaigns_below(folder)
+    if not folders:
+        raise SetupError(f"There is no ledger in {folder} or below it. Give the output folder of a run.")
+    collect = collect_folder if len(folders) == 1 else collect_or_say  # of several, one that is busy is left alone
+    found = [asyncio.run(collect(each, options)) for each in folders]
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        for each in found:
+            for reason in each.reasons:
+                show_error(f"{each.folder}: {reason}")
+        say(f"{recovered_words(found)}.")
+    raise typer.Exit(UNFINISHED if any(each.left or each.reasons for each in found) else ALL_DONE)

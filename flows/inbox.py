@@ -1,0 +1,107 @@
+"""The inbox flow: each batch file that is dropped into a folder or a bucket is made once, and filed."""
+
+# Prefect copies this file by value when it is served; annotations that are texts could not be read there.
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+from flows.campaign import campaign
+from flows.deployed_run import root_here
+from pipelines.batch import Batch
+from pipelines.core.errors import AttentionNeeded
+from pipelines.inbox.memory import InboxMemory
+from pipelines.inbox.place import InboxPlace
+from pipelines.inbox.result import InboxResult, inbox_result
+from pipelines.inbox.watch import InboxWatch, check_cap, home_of, root_of
+from pipelines.run.options import RunOptions
+from pipelines.run.progress import RunProgress
+from pipelines.run.result import CampaignResult
+from pipelines.run.run import RunContext, handed_over, handing_over
+
+
+@flow(name="inbox", flow_run_name="inbox {folder}", validate_parameters=True)
+async def inbox(
+    folder: Annotated[str, Field(title="Inbox")],
+    rehearse: Annotated[bool, Field(title="Rehearse")] = False,
+    budget: Annotated[float | None, Field(title="Budget of each file", gt=0)] = None,
+    yes: Annotated[bool, Field(title="Any amount")] = False,
+    provider: Annotated[str | None, Field(title="Provider")] = None,
+    out: Annotated[str | None, Field(title="Root of the outputs")] = None,
+    in_flight: Annotated[int | None, Field(title="Jobs in flight", ge=1, le=10_000)] = None,
+    per_minute: Annotated[float | None, Field(title="Submissions a minute", gt=0)] = None,
+    once: Annotated[bool, Field(title="Look once")] = True,
+    every: Annotated[float, Field(title="Seconds between looks", gt=0)] = 5.0,
+) -> State[InboxResult]:
+    """Make each new batch file of an inbox exactly once by its content, and file it as done, refused, failed or seen.
+
+    Args:
+        folder: A folder, or a prefix of a bucket such as s3://studio/inbox.
+        rehearse: Send everything to the embedded sandbox. Nothing is paid.
+        budget: The most that one file may cost, in the currency of the prices.
+        yes: A file may cost any amount.
+        provider: For rows that name none.
+        out: Each batch has a folder below it. Default: the Variable reelbatch_root, or outputs in the inbox.
+        in_flight: Jobs at each provider at once.
+        per_minute: To each provider.
+        once: Take what is there and whole, and end. Else watch on.
+        every: A file is whole when it has not changed for so long.
+
+    Returns:
+        What was taken, when it was to look once: `await inbox(...)` gives the InboxResult.
+
+    Raises:
+        SetupError: neither a budget nor a yes, or the inbox cannot be opened. Nothing was sent.
+    """
+    options = RunOptions(
+        rehearse=rehearse,
+        budget=None if budget is None else str(budget),  # as it was typed
+        provider=provider,
+        in_flight=in_flight,
+        per_minute=per_minute,
+    )
+    check_cap(options, yes=yes)
+    place = InboxPlace(folder)
+    root = root_of(place, await _root(out))
+    if (context := handed_over()) is not None and context.begun is not None:
+        context.begun()
+    with InboxMemory(home_of(place, root), rehearsed=rehearse) as memory:
+        watch = InboxWatch(place, memory, root, options, _make, whole_after_s=every)
+        filed = await watch.once() if once else await watch.until_stopped()
+    result = inbox_result(filed)
+    return Completed(message=result.words, data=result)
+
+
+async def _root(out: str | None) -> Path | None:
+    """The root that was named; that of deployments, which the command line does not ask about."""
+    root = await root_here(out)
+    return None if out is None and root == Path.cwd() else root
+
+
+async def _make(batch: Batch, options: RunOptions) -> CampaignResult:
+    """Run one campaign as a subflow. The same context each time, so that who started us can interrupt it."""
+    context = handed_over() or RunContext()
+    context.batch, context.options, context.progress, context.result = batch, options, RunProgress(), None
+    try:
+        with handing_over(context):
+            made: Any = await campaign(
+                batch=str(batch.path),
+                rehearse=options.rehearse,
+                budget=None if options.budget is None else float(options.budget),
+                provider=options.provider,
+                out=str(options.out),
+                in_flight=options.in_flight,
+                per_minute=options.per_minute,
+            )
+    except AttentionNeeded as error:
+        if error.result is None:
+            raise
+        made = error.result
+    assert isinstance(made, CampaignResult)
+    return made

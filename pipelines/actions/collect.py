@@ -1,0 +1,181 @@
+"""Bring home what is paid for already, from the ledger alone: nothing is submitted, and the batch file may be gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from pipelines.batch import Batch, BudgetSetting, LimitSettings, OutputPlace, Table
+from pipelines.batch.files.document import CsvDialect
+from pipelines.catalogue.compilation import write_catalogue
+from pipelines.core.errors import LedgerOwned, OutputError, ReelbatchError, SetupError
+from pipelines.core.events import ClipsOutOfReach, DownloadFailed
+from pipelines.core.job import Job
+from pipelines.core.status import ACCEPTED, JobStatus
+from pipelines.core.text.counts import counted
+from pipelines.ledger import views
+from pipelines.ledger.ledger import LEDGER_NAME, Ledger, LedgerReader
+from pipelines.ledger.views import BatchOfLedger
+from pipelines.outputs import unsettled
+from pipelines.providers.profile.load import find_profiles
+from pipelines.providers.profile.model import Profile
+from pipelines.run.accounts import accounts_to_collect
+from pipelines.run.batch_file import read_for_run
+from pipelines.run.dispatch import dispatch
+from pipelines.run.job.collect import settle_what_is_done
+from pipelines.run.job.lifecycle import generate_job
+from pipelines.run.opening import open_run
+from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import is_rehearsal, ledger_of, make_folders
+from pipelines.run.run import Run, RunContext, handing_over
+
+#: What lies in an output folder beside occurrences of the campaign: there is no campaign below these.
+_NO_CAMPAIGNS = ("videos", "thumbs", "rehearsal", "sandbox-profiles")
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was brought home into one output folder."""
+
+    folder: Path
+    campaign: str = ""
+    recovered: tuple[str, ...] = ()  # jobs whose clips are on disk now, and were not
+    left: tuple[str, ...] = ()  # jobs that are paid for and not home yet
+    reasons: tuple[str, ...] = ()  # why
+
+
+def campaigns_below(root: Path) -> list[Path]:
+    """Every output folder of runs that were paid for: the folder itself, and all below it that have a ledger.
+
+    Raises:
+        SetupError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise SetupError(f"There is no folder {root}. Give an output folder, or one above several.")
+
+    def found() -> Iterator[Path]:
+        for at, folders, files in os.walk(root):
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _NO_CAMPAIGNS)
+            if LEDGER_NAME in files and not is_rehearsal(Path(at)):
+                yield Path(at).absolute()
+
+    return list(found())
+
+
+async def collect_folder(folder: Path, options: RunOptions | None = None) -> Collected:
+    """Bring home every clip of an output folder that a provider has, or is making. Submits nothing.
+
+    Manifest and gallery are written anew; done copy and failed rows as well, if the batch file is where it was.
+
+    Args:
+        folder: the output folder.
+        options: only further profiles, the pace, and a ledger that lies elsewhere count.
+
+    Raises:
+        LedgerOwned: another run works on this folder.
+        SetupError: the ledger or the folder cannot be used.
+    """
+    asked = (options or RunOptions()).model_copy(update={"out": folder, "rehearse": False, "occurrence": None})
+    path = ledger_of(folder, asked)
+    reader = LedgerReader(path)
+    source, waiting = reader.read(lambda connection: (views.source(connection), views.at_providers(connection)))
+    if not waiting or source is None:
+        return Collected(folder, "" if source is None else source.campaign)
+    make_folders(folder)
+    async with Ledger(path, folder=folder) as ledger:
+        if kept := await asyncio.to_thread(unsettled, folder / "videos"):
+            settle_what_is_done(kept, await ledger.write(views.states))
+        return await _collect(ledger, source, asked)
+
+
+async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions) -> Collected:
+    """The same, with the ledger open."""
+    profiles = find_profiles(options.profiles, beside=source.path).profiles
+    waiting = await ledger.write(views.at_providers)
+    accounts, out_of_reach = accounts_to_collect(waiting, (), profiles, options)
+    reachable = {account.profile.name for account in accounts}
+    jobs = [job.model_copy(update={"fallbacks": ()}) for job in waiting if job.order.provider in reachable]
+    batch, context = _bare_batch(source, jobs, profiles), RunContext(ledger=ledger)
+    with handing_over(context):
+        async with open_run(batch, options) as run:
+            await dispatch(run, lambda job: _bring_home(job, run))
+    whole = await asyncio.to_thread(_whole_batch, source, options, waiting, await ledger.write(views.ids_in_batch))
+    await write_catalogue(ledger, whole, run.folder, title=source.campaign)
+    states = await ledger.write(views.states)
+    return Collected(
+        folder=run.folder,
+        campaign=source.campaign,
+        recovered=tuple(job.id for job in waiting if states[job.id].status is JobStatus.DONE),
+        left=tuple(job.id for job in waiting if states[job.id].status in ACCEPTED),
+        reasons=(*map(_words_of, out_of_reach), *map(str, run.reasons())),
+    )
+
+
+async def _bring_home(job: Job, run: Run) -> None:
+    try:
+        await generate_job(job.id, run)
+    except OutputError as error:
+        run.emit(DownloadFailed(job.id, error))
+
+
+def _words_of(event: ClipsOutOfReach) -> str:
+    return f"{counted(len(event.job_ids), 'clip')} of {event.provider} cannot be had: {event.remedy}"
+
+
+def _bare_batch(source: BatchOfLedger, jobs: Sequence[Job], profiles: Mapping[str, Profile]) -> Batch:
+    """A batch of jobs without its file."""
+    return Batch(
+        name=source.campaign,
+        path=source.path,
+        source_sha256=source.sha256,
+        jobs=tuple(jobs),
+        columns=(),
+        kept=(),
+        table=Table((), (), CsvDialect()),
+        limits=LimitSettings(),
+        budget=BudgetSetting(),
+        output=OutputPlace(),
+        delivery="poll",
+        profiles=profiles,
+        warnings=(),
+    )
+
+
+def _whole_batch(source: BatchOfLedger, options: RunOptions, jobs: Sequence[Job], ids: set[str]) -> Batch | None:
+    """The batch as it is in its file, if that is there, is what was registered, and gives the same jobs."""
+    try:
+        _, batch = read_for_run(source.path, options.model_copy(update={"provider": jobs[0].order.provider}))
+    except ReelbatchError:
+        return None
+    same = batch.source_sha256 == source.sha256 and {job.id for job in batch.jobs} == ids
+    return replace(batch, name=source.campaign) if same else None
+
+
+async def collect_or_say(folder: Path, options: RunOptions | None = None) -> Collected:
+    """Collect one campaign of several: why it cannot be is said, and nothing is raised."""
+    try:
+        return await collect_folder(folder, options)
+    except LedgerOwned:
+        return Collected(folder, reasons=("A run is working on it, and brings home what there is.",))
+    except ReelbatchError as error:
+        return Collected(folder, reasons=(str(error),))
+
+
+def expiring_clips(folder: Path, before: datetime) -> list[str]:
+    """The jobs, by id, that are paid for and not home, and whose link ends before that moment; none where none is known.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    return LedgerReader(folder / LEDGER_NAME).read(views.expiring, before)
+
+
+def recovered_words(found: Sequence[Collected]) -> str:
+    """`3 paid clips recovered`, and how many are not home yet."""
+    left = sum(len(each.left) for each in found)
+    words = f"{counted(sum(len(each.recovered) for each in found), 'paid clip')} recovered"
+    return f"{words}, {left:,} not home yet" if left else words

@@ -1,0 +1,112 @@
+"""What a deployment's run adds: the occurrence of its tick, the deployment's own choices, a root that outlives it."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.variables import Variable
+
+from flows.deployed_run import ROOT, chosen_here, occurrence_of_tick, refuse_temporary, root_here
+from pipelines.core.errors import SetupError
+from pipelines.run.options import AdvancedOptions, RunOptions
+
+TICK = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def in_a_run():
+    """A flow run, as the scheduler made it or a person."""
+
+    def begun(*, by_schedule, moment=TICK):
+        run = FlowRun(flow_id=uuid.uuid4(), auto_scheduled=by_schedule, expected_start_time=moment, run_count=2)
+        return FlowRunContext.model_construct(flow_run=run)
+
+    return begun
+
+
+@pytest.fixture
+def deployed(prefect_api, monkeypatch):
+    """The choices in a run of a deployment with these parameters, which was given those; or in a subflow of it."""
+
+    async def choose(own, given, *, below=False):
+        with temporary_settings({PREFECT_API_URL: prefect_api}):
+            async with get_client() as client:
+                flow_id = await client.create_flow_from_name(f"deployed-{uuid.uuid4()}")
+                made = await client.create_deployment(flow_id, "here", parameters=own)
+            parent = None if below else made
+            run = FlowRun(flow_id=flow_id, deployment_id=parent, parameters=given)
+            monkeypatch.setattr("prefect.runtime.deployment.id", str(made), raising=False)  # as Prefect finds it
+            with FlowRunContext.model_construct(flow_run=run, client=None):
+                return await chosen_here(RunOptions.of(AdvancedOptions(**given.get("advanced", {})), rehearse=True))
+
+    return choose
+
+
+def test_a_tick_is_an_occurrence_and_retry_keeps_it(in_a_run):
+    """The start that was expected first counts, however often the run has begun; its day is that of the time zone."""
+    with in_a_run(by_schedule=True):
+        assert occurrence_of_tick({"timezone": "Europe/Berlin"}).variables["date"] == "2026-11-21"
+        assert occurrence_of_tick(None).key == "2026-11-20T23-30-00Z"
+
+
+def test_what_is_no_tick_has_no_occurrence(in_a_run):
+    """Neither a run by hand nor `occurrences: once`; one that was named counts in any run, and outside of one."""
+    named = {"occurrence": "2026-11-21"}
+    with in_a_run(by_schedule=False):
+        assert occurrence_of_tick({}) is None
+        assert occurrence_of_tick(named).key == "2026-11-21"
+    with in_a_run(by_schedule=True):
+        assert occurrence_of_tick({"occurrences": "once"}) is None
+        assert occurrence_of_tick(named).key == "2026-11-21"
+    assert occurrence_of_tick(AdvancedOptions()) is None
+    assert occurrence_of_tick(AdvancedOptions(**named)).key == "2026-11-21"
+
+
+async def test_what_a_run_does_not_name_is_the_deployments(deployed):
+    """A run that sets one advanced choice keeps the others of its deployment."""
+    own = {"advanced": {"poll_every": 3.0, "timezone": "Europe/Berlin"}}
+    chosen = await deployed(own, {"advanced": {"occurrence": "2026-11-21"}})
+    assert (chosen.poll_every, chosen.timezone, chosen.occurrence) == (3.0, "Europe/Berlin", "2026-11-21")
+
+
+async def test_a_subflow_has_its_callers_choices(deployed):
+    """What is called inside a deployment's flow takes no parameters of that deployment."""
+    chosen = await deployed({"advanced": {"poll_every": 3.0}}, {"advanced": {"timezone": "Asia/Tokyo"}}, below=True)
+    assert (chosen.poll_every, chosen.timezone) == (None, "Asia/Tokyo")
+
+
+async def test_the_root_is_a_prefect_variable(deployed, prefect_api, tmp_path, monkeypatch):
+    """Runs of deployments put what has no place of its own below it; a run that is none is left as it was asked for."""
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        await Variable.aset(ROOT, str(tmp_path), overwrite=True)
+        try:
+            assert (await deployed({}, {})).root == tmp_path
+            assert await root_here("spring") == tmp_path / "spring"
+            assert await root_here(None) == tmp_path
+            monkeypatch.setattr("prefect.runtime.deployment.id", None, raising=False)
+            asked = RunOptions(rehearse=True)
+            assert await chosen_here(asked) is asked
+        finally:
+            await Variable.aunset(ROOT)
+
+
+@pytest.mark.parametrize("name", ["tmp1x2y3zprefect", "runner_storage"])
+def test_a_run_for_money_needs_a_folder_that_stays(monkeypatch, tmp_path, name):
+    """What Prefect deletes after the run is refused before any order, with what to do; a rehearsal may go there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = tmp_path / name / "project"
+    batch = SimpleNamespace(path=place / "x.csv", name="x", output=SimpleNamespace(dir=None))
+    with pytest.raises(SetupError, match=rf"temporary.*Nothing was sent.*{ROOT}"):
+        refuse_temporary(batch, RunOptions())
+    refuse_temporary(batch, RunOptions(rehearse=True))
+    refuse_temporary(batch, RunOptions(root=tmp_path / "stays"))
+    refuse_temporary(batch, RunOptions(out=Path("/srv/clips")))

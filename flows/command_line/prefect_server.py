@@ -15,6 +15,7 @@ import threading
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 from pathlib import Path
 
 from pipelines.core.errors import SetupError, TransportError
@@ -135,15 +136,25 @@ def _serve(descriptor: int) -> None:
         os._exit(0)
 
     threading.Thread(target=leave_with_parent, daemon=True).start()
-    app = "prefect.server.api.server:create_app"
-    config = uvicorn.Config(app, factory=True, log_level="error", lifespan="on", backlog=_BACKLOG)
+    config = uvicorn.Config(_gives_way, factory=True, log_level="error", lifespan="on", backlog=_BACKLOG)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
-    class GivesWay(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            os.nice(_NICE)  # only from here on: the run waits for the start
 
-    GivesWay(config).run(sockets=[socket.socket(fileno=descriptor)])
+def _gives_way() -> Any:
+    """Prefect's server, which gives way to other processes once it has started; the run waits for its start."""
+    from prefect.server.api.server import create_app
+
+    server = create_app()
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        async def tell(message: Any) -> None:
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                os.nice(_NICE)
+
+        await server(scope, receive, tell if scope["type"] == "lifespan" else send)
+
+    return serve
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import threading
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 from pipelines.core.errors import SetupError, TransportError
 from pipelines.net.http import Http

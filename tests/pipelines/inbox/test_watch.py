@@ -99,7 +99,7 @@ async def test_a_broken_file_is_refused_with_every_problem(studio, box, look, dr
 
 async def test_what_is_refused_is_looked_at_again(look, drop, box):
     """The picture that was missing is there now, so the same content is made; it is found beside the file."""
-    text = "id,prompt,image_url\na,boat,pictures/boat.png\n"
+    text = "id,prompt,image_url,provider\na,boat,pictures/boat.png,openai\n"
     drop("spring.csv", text)
     assert await look() == {"spring.csv": "refused"}
     (box / "pictures").mkdir()

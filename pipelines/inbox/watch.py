@@ -23,8 +23,8 @@ from pipelines.batch import Batch
 from pipelines.batch.batch import plain_name
 from pipelines.batch.files.source import MOST_BATCH_BYTES
 from pipelines.core.errors import BatchError, LedgerOwned, Problem, ReelbatchError, SetupError
-from pipelines.inbox.memory import Content, InboxMemory, ContentStage
-from pipelines.inbox.place import InboxPlace, FileLook
+from pipelines.inbox.memory import Content, ContentStage, InboxMemory
+from pipelines.inbox.place import FileLook, InboxPlace
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
 from pipelines.run.batch_file import read_for_run

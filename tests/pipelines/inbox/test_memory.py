@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import LedgerOwned, SetupError
-from pipelines.inbox.memory import InboxMemory, ContentStage
+from pipelines.inbox.memory import ContentStage, InboxMemory
 
 HOUSE = Path(__file__).parents[3]
 _KILLED = """

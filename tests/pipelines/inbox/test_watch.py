@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from pipelines.core.errors import LedgerOwned, SetupError
-from pipelines.inbox.memory import InboxMemory, ContentStage
-from pipelines.inbox.place import InboxPlace, FileLook
+from pipelines.inbox.memory import ContentStage, InboxMemory
+from pipelines.inbox.place import FileLook, InboxPlace
 from pipelines.inbox.watch import InboxWatch, check_cap, home_of, is_whole, root_of
 from pipelines.ledger.balances import balances
 from pipelines.run.dispatch import dispatch

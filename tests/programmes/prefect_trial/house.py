@@ -31,6 +31,8 @@ PATIENCE_S = 120.0
 KEY = "a-secret-key"
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
+_HTTP = httpx.Client(trust_env=False, verify=False, timeout=30)  # a context for TLS would be dear
+
 Environment = Mapping[str, str | None]  # None takes a variable away
 
 
@@ -38,7 +40,7 @@ def clean_environment(**more: str | None) -> dict[str, str]:
     """The environment of every process: nothing of whoever starts the trial, and this tree's packages."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "REELBATCH_"))}
     own |= {
-        "PYTHONPATH": str(HOUSE),
+        "PYTHONPATH": os.pathsep.join((str(HOUSE), str(HOUSE / "flows" / "public"))),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "NO_PROXY": "127.0.0.1,localhost",
@@ -110,7 +112,7 @@ class Server:
     def answers(self) -> bool:
         """Tell whether it is healthy."""
         with suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/health", trust_env=False, timeout=2).status_code == httpx.codes.OK
+            return _HTTP.get(f"{self.url}/health", timeout=2).status_code == httpx.codes.OK
         return False
 
     def stop(self, number: int = signal.SIGTERM) -> None:
@@ -142,7 +144,7 @@ class Provider:
 
     def bill(self) -> list[dict[str, Any]]:
         """Every order that was accepted."""
-        return httpx.get(f"{self.url}/_sandbox/bill", trust_env=False).json()
+        return _HTTP.get(f"{self.url}/_sandbox/bill").json()
 
     def prompts(self) -> list[str]:
         """What was ordered, sorted: a prompt that is here twice was bought twice."""
@@ -150,12 +152,12 @@ class Provider:
 
     def requests(self) -> dict[str, int]:
         """How often each route was asked, without our own questions."""
-        routes = httpx.get(f"{self.url}/_sandbox/requests", trust_env=False).json()["routes"]
+        routes = _HTTP.get(f"{self.url}/_sandbox/requests").json()["routes"]
         return {route: count for route, count in routes.items() if "_sandbox" not in route}
 
     def faults(self, *rules: dict[str, Any]) -> None:
         """From now on, this goes wrong."""
-        httpx.post(f"{self.url}/_sandbox/faults", json=rules, trust_env=False).raise_for_status()
+        _HTTP.post(f"{self.url}/_sandbox/faults", json=rules).raise_for_status()
 
 
 @contextmanager
@@ -188,7 +190,11 @@ class Api:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One request; its answer as JSON."""
-        answer = httpx.request(method, f"{self.url}{path}", json=body, trust_env=False, timeout=30)
+        for _ in range(20):
+            answer = _HTTP.request(method, f"{self.url}{path}", json=body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)  # its database is locked, and nothing was written
         if answer.is_error:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None

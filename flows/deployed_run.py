@@ -9,7 +9,6 @@ from typing import Any
 import prefect.runtime
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
-from prefect.variables import Variable
 
 from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
@@ -38,7 +37,7 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
     if _of_a_deployment():
         asked = await _merged(asked)
     tick = occurrence_of_tick(asked)
-    root = str(await Variable.aget(ROOT, default=""))
+    root = await _root_variable()
     return asked.model_copy(
         update={
             "occurrence": None if tick is None else tick.key,
@@ -49,7 +48,14 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
 
 async def root_here(folder: str | None) -> Path:
     """The folder that was named, below the Variable `reelbatch_root` if it is relative; else that; else the working one."""
-    return Path.cwd() / str(await Variable.aget(ROOT, default="")) / (folder or "")
+    return Path.cwd() / await _root_variable() / (folder or "")
+
+
+async def _root_variable() -> str:
+    """What the Variable says, or nothing. `Variable.aget` would leave its connection open."""
+    async with get_client() as client:
+        found = await client.read_variable_by_name(ROOT)
+    return "" if found is None else str(found.value)
 
 
 def _of_a_deployment() -> bool:

@@ -88,20 +88,23 @@ async def _make(batch: Batch, options: RunOptions) -> CampaignResult:
     """Run one campaign as a subflow. The same context each time, so that who started us can interrupt it."""
     context = handed_over() or RunContext()
     context.batch, context.options, context.progress, context.result = batch, options, RunProgress(), None
-    try:
-        with handing_over(context):
-            made: Any = await campaign(
-                batch=str(batch.path),
-                rehearse=options.rehearse,
-                budget=None if options.budget is None else float(options.budget),
-                provider=options.provider,
-                out=str(options.out),
-                in_flight=options.in_flight,
-                per_minute=options.per_minute,
-            )
-    except AttentionNeeded as error:
-        if error.result is None:
-            raise
-        made = error.result
-    assert isinstance(made, CampaignResult)
-    return made
+    with handing_over(context):
+        state: Any = await campaign(
+            batch=str(batch.path),
+            rehearse=options.rehearse,
+            budget=None if options.budget is None else float(options.budget),
+            provider=options.provider,
+            out=str(options.out),
+            in_flight=options.in_flight,
+            per_minute=options.per_minute,
+            return_state=True,
+        )
+    if state.is_cancelled():  # that one campaign, by a person: it is not to begin again by itself
+        raise AttentionNeeded(state.message or "It was cancelled.")
+    ended = await state.aresult(raise_on_failure=False)
+    if isinstance(ended, AttentionNeeded) and ended.result is not None:
+        ended = ended.result
+    if isinstance(ended, BaseException):
+        raise ended
+    assert isinstance(ended, CampaignResult)
+    return ended

@@ -36,7 +36,7 @@ INSERT INTO content VALUES (?, ?, ?, ?, '', 0, 0, ?) ON CONFLICT (sha256) DO UPD
 """
 
 
-class Stage(StrEnum):
+class ContentStage(StrEnum):
     """How far a content is. Its end is the name of the sub-folder, too, that its file goes to."""
 
     IN_HAND = "in hand"
@@ -51,7 +51,7 @@ class Content:
     sha256: str
     name: str  # of the file, as it was dropped
     folder: Path  # the output folder
-    stage: Stage
+    stage: ContentStage
     words: str  # how it ended
     filed: bool
     stumbles: int  # how often its run has ended with an error that nobody has foreseen
@@ -102,7 +102,7 @@ class InboxMemory:
 
     def in_hand(self) -> list[Content]:
         """What was taken and has not ended, the oldest first."""
-        return [content for content in self.not_filed() if content.stage is Stage.IN_HAND]
+        return [content for content in self.not_filed() if content.stage is ContentStage.IN_HAND]
 
     def not_filed(self) -> list[Content]:
         """What was taken, and whose file was not moved as far as is known."""
@@ -111,9 +111,9 @@ class InboxMemory:
 
     def take(self, sha256: str, name: str, folder: Path) -> None:
         """Take a content in hand, before anything is ordered for it; one that is in hand already gets its new name."""
-        self._rows.execute(_TAKE, (sha256, name, str(folder), Stage.IN_HAND, utc_text()))
+        self._rows.execute(_TAKE, (sha256, name, str(folder), ContentStage.IN_HAND, utc_text()))
 
-    def end(self, sha256: str, stage: Stage, words: str) -> Content:
+    def end(self, sha256: str, stage: ContentStage, words: str) -> Content:
         """Write down how it ended, before its file is moved."""
         statement = "UPDATE content SET stage = ?, words = ? WHERE sha256 = ? RETURNING *"
         return _content(self._rows.execute(statement, (stage, words, sha256)).fetchone())
@@ -134,4 +134,4 @@ class InboxMemory:
 
 def _content(row: tuple[Any, ...]) -> Content:
     sha256, name, folder, stage, words, filed, stumbles, taken_at = row
-    return Content(sha256, name, Path(folder), Stage(stage), words, bool(filed), stumbles, taken_at)
+    return Content(sha256, name, Path(folder), ContentStage(stage), words, bool(filed), stumbles, taken_at)

@@ -13,7 +13,7 @@ _STAMPS = ("mtime", "ino", "LastModified", "ETag", "updated", "created")  # what
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class FileLook:
     """How a dropped file looks: another size or stamp means that it has changed."""
 
     bytes: int
@@ -44,7 +44,7 @@ class InboxPlace:
             raise SetupError(f"There is no folder {self.folder}. Make it, or name another inbox.")
         self.look()
 
-    def look(self) -> dict[str, Sight]:
+    def look(self) -> dict[str, FileLook]:
         """Every file that may be a batch, by name; hidden and temporary names are left out.
 
         Raises:
@@ -58,7 +58,7 @@ class InboxPlace:
         except Exception as error:  # noqa: BLE001 - whatever a bucket's client raises
             raise SetupError(f"The inbox {self.address} cannot be read ({type(error).__name__}: {error}).") from None
         return {
-            name: Sight(int(entry.get("size") or 0), tuple(str(entry[key]) for key in _STAMPS if key in entry))
+            name: FileLook(int(entry.get("size") or 0), tuple(str(entry[key]) for key in _STAMPS if key in entry))
             for entry in entries
             if entry["type"] == "file" and may_be_batch(name := PurePosixPath(entry["name"]).name)
         }

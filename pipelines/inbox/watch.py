@@ -23,8 +23,8 @@ from pipelines.batch import Batch
 from pipelines.batch.batch import plain_name
 from pipelines.batch.files.source import MOST_BATCH_BYTES
 from pipelines.core.errors import BatchError, LedgerOwned, Problem, ReelbatchError, SetupError
-from pipelines.inbox.memory import Content, InboxMemory, Stage
-from pipelines.inbox.place import InboxPlace, Sight
+from pipelines.inbox.memory import Content, ContentStage, InboxMemory
+from pipelines.inbox.place import FileLook, InboxPlace
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
 from pipelines.run.batch_file import read_for_run
@@ -98,7 +98,7 @@ class InboxWatch:
     make: Make  # runs a campaign to its end
     stop: asyncio.Event = field(default_factory=lambda: stop_sign.get() or asyncio.Event())
     whole_after_s: float = 5.0  # a file that has not changed for so long is whole
-    _since: dict[str, tuple[Sight, float]] = field(default_factory=dict)  # by name, since when it looks like that
+    _since: dict[str, tuple[FileLook, float]] = field(default_factory=dict)  # by name, since when it looks like that
     _missed: set[str] = field(default_factory=set)
 
     async def until_stopped(self) -> list[Filed]:
@@ -128,7 +128,7 @@ class InboxWatch:
             if self.stop.is_set():
                 break
             if (filed := await self._take(name)) is not None:
-                level = logging.INFO if filed.tray in (Stage.DONE, "seen") else logging.WARNING
+                level = logging.INFO if filed.tray in (ContentStage.DONE, "seen") else logging.WARNING
                 log.log(level, "%s: %s.", filed.name, said(filed))
                 self._since.pop(name, None)
                 found.append(filed)
@@ -138,7 +138,7 @@ class InboxWatch:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stop.wait(), self.whole_after_s)
 
-    def _whole(self, sights: Mapping[str, Sight]) -> list[str]:
+    def _whole(self, sights: Mapping[str, FileLook]) -> list[str]:
         now = time.monotonic()
         self._since = {
             name: known if (known := self._since.get(name)) and known[0] == sight else (sight, now)
@@ -153,7 +153,7 @@ class InboxWatch:
         for content in self.memory.not_filed():
             if content.name in self._since:
                 continue
-            if content.stage is not Stage.IN_HAND:
+            if content.stage is not ContentStage.IN_HAND:
                 self.memory.filed(content.sha256)
             elif content.sha256 not in self._missed:
                 self._missed.add(content.sha256)
@@ -177,9 +177,9 @@ class InboxWatch:
             return None
         sha256 = hashlib.sha256(raw).hexdigest()
         known = self.memory.of(sha256)
-        if known is not None and known.name == name and known.stage is not Stage.IN_HAND and not known.filed:
+        if known is not None and known.name == name and known.stage is not ContentStage.IN_HAND and not known.filed:
             return self._file(known)  # it was about to be moved
-        if known is not None and (known.stage is not Stage.IN_HAND or self._is_there(known, but=name)):
+        if known is not None and (known.stage is not ContentStage.IN_HAND or self._is_there(known, but=name)):
             return self._set_aside(name, known)
         try:
             path = self.place.local(name, raw, home_of(self.place, self.root) / "files" / sha256[:8])
@@ -228,14 +228,14 @@ class InboxWatch:
         words = ". ".join([result.words, *result.reasons])
         if result.exit_code != 0:
             return self._fail(sha256, words)
-        return self._file(self.memory.end(sha256, Stage.DONE, words))
+        return self._file(self.memory.end(sha256, ContentStage.DONE, words))
 
     def _fail(self, sha256: str, words: str) -> Filed:
-        return self._file(self.memory.end(sha256, Stage.FAILED, words))
+        return self._file(self.memory.end(sha256, ContentStage.FAILED, words))
 
     def _file(self, ended: Content) -> Filed:
         """Move a file whose campaign has ended; what needs a person, with the words."""
-        report = "" if ended.stage is Stage.DONE else failure_report(ended)
+        report = "" if ended.stage is ContentStage.DONE else failure_report(ended)
         self.place.file(ended.name, ended.stage, ended.sha256, report)
         self.memory.filed(ended.sha256)
         return Filed(ended.name, ended.stage, ended.words)
@@ -256,7 +256,7 @@ class InboxWatch:
         return Filed(name, "seen", words)
 
 
-def is_whole(sight: Sight, unchanged_s: float, whole_after_s: float) -> bool:
+def is_whole(sight: FileLook, unchanged_s: float, whole_after_s: float) -> bool:
     """Tell whether a file is all there: it has not changed for a while; one that is still empty, for a minute."""
     return unchanged_s >= (whole_after_s if sight.bytes else max(whole_after_s, _EMPTY_FOR_S))
 
@@ -272,7 +272,7 @@ def is_begun(folder: Path) -> bool:
 
 def said(filed: Filed) -> str:
     """What became of a file, in words."""
-    return filed.words if filed.tray in (Stage.DONE, "seen") else f"{filed.tray}: {filed.words.rstrip('.')}"
+    return filed.words if filed.tray in (ContentStage.DONE, "seen") else f"{filed.tray}: {filed.words.rstrip('.')}"
 
 
 def failure_report(ended: Content) -> str:

@@ -10,10 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+
+from pipelines.ledger.ledger import LEDGER_NAME
 
 HOUSE = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -173,6 +176,37 @@ def manifest() -> Callable[[Path], dict[str, Row]]:
         return {row["id"]: row for row in map(json.loads, lines)}
 
     return read
+
+
+@pytest.fixture
+def left_behind(
+    start_reelbatch: Callable[..., subprocess.Popen[str]],
+    start_provider: Callable[..., Any],
+    write_batch: Callable[..., Path],
+    until: Callable[[Callable[[], Any]], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[Path, Any]:
+    """A folder with one paid clip under way and its link about to end, whose run was killed; and its provider."""
+    provider = start_provider(latency="2")
+    for name, value in provider.environment().items():
+        monkeypatch.setenv(name, value)
+    out = tmp_path / "root" / "left"
+    command = ["run", write_batch("a boat", name="left.csv"), "--out", out, "--provider", "qiniu", "--budget", "1"]
+    killed = start_reelbatch(*command, **provider.environment())
+    until(provider.bill)
+
+    def accepted() -> Any:
+        with closing(sqlite3.connect(f"file:{out / LEDGER_NAME}?mode=ro", uri=True)) as ledger:
+            return ledger.execute("SELECT count(*) FROM job WHERE status = 'waiting'").fetchone()[0]
+
+    until(accepted)
+    killed.kill()
+    killed.wait()
+    with closing(sqlite3.connect(out / LEDGER_NAME)) as ledger, ledger:
+        soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        ledger.execute("UPDATE job SET url_expires_at = ?", (soon,))
+    return out, provider
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.variables import Variable
 
 from flows.deployed_run import ROOT, chosen_here, occurrence_of_tick, refuse_temporary, root_here
 from pipelines.core.errors import SetupError
@@ -84,19 +84,24 @@ async def test_a_subflow_has_its_callers_choices(deployed):
     assert (chosen.poll_every, chosen.timezone) == (None, "Asia/Tokyo")
 
 
-async def test_the_root_is_a_prefect_variable(deployed, prefect_api, tmp_path, monkeypatch):
+@pytest.fixture
+def root(prefect_api, tmp_path, until):
+    """The folder that the Variable names, as long as the test lasts."""
+    body = {"name": ROOT, "value": str(tmp_path)}
+    until(lambda: httpx.post(f"{prefect_api}/variables/", json=body, trust_env=False).is_success)  # it may be busy
+    yield tmp_path
+    until(lambda: httpx.delete(f"{prefect_api}/variables/name/{ROOT}", trust_env=False).status_code in (204, 404))
+
+
+async def test_the_root_is_a_prefect_variable(deployed, prefect_api, root, monkeypatch):
     """Runs of deployments put what has no place of its own below it; a run that is none is left as it was asked for."""
+    assert (await deployed({}, {})).root == root
+    monkeypatch.setattr("prefect.runtime.deployment.id", None, raising=False)
     with temporary_settings({PREFECT_API_URL: prefect_api}):
-        await Variable.aset(ROOT, str(tmp_path), overwrite=True)
-        try:
-            assert (await deployed({}, {})).root == tmp_path
-            assert await root_here("spring") == tmp_path / "spring"
-            assert await root_here(None) == tmp_path
-            monkeypatch.setattr("prefect.runtime.deployment.id", None, raising=False)
-            asked = RunOptions(rehearse=True)
-            assert await chosen_here(asked) is asked
-        finally:
-            await Variable.aunset(ROOT)
+        assert await root_here("spring") == root / "spring"
+        assert await root_here(None) == root
+        asked = RunOptions(rehearse=True)
+        assert await chosen_here(asked) is asked
 
 
 @pytest.mark.parametrize("name", ["tmp1x2y3zprefect", "runner_storage"])

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.errors import LedgerOwned, SetupError
-from pipelines.inbox.memory import InboxMemory, Stage
+from pipelines.inbox.memory import ContentStage, InboxMemory
 
 HOUSE = Path(__file__).parents[3]
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pipelines.inbox.memory import InboxMemory, Stage
+from pipelines.inbox.memory import InboxMemory, ContentStage
 memory = InboxMemory(Path(sys.argv[1])).__enter__()
 memory.take("a", "a.csv", Path("/out/a"))
 memory.take("b", "b.csv", Path("/out/b"))
-memory.end("b", Stage.DONE, "1 of 1 done")
+memory.end("b", ContentStage.DONE, "1 of 1 done")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -32,8 +32,8 @@ def test_a_kill_leaves_every_step_that_was_made(tmp_path):
     assert killed.returncode == -signal.SIGKILL
     with InboxMemory(tmp_path) as memory:
         assert [(content.name, content.stage) for content in memory.not_filed()] == [
-            ("a.csv", Stage.IN_HAND),
-            ("b.csv", Stage.DONE),
+            ("a.csv", ContentStage.IN_HAND),
+            ("b.csv", ContentStage.DONE),
         ]
         assert [content.name for content in memory.in_hand()] == ["a.csv"]
         assert memory.of("b").words == "1 of 1 done"
@@ -45,9 +45,9 @@ def test_a_content_is_known_by_its_hash_alone(tmp_path):
         memory.take("a", "a.csv", tmp_path / "out")
         memory.take("a", "again.csv", tmp_path / "other")
         assert (memory.of("a").name, memory.of("a").folder) == ("again.csv", tmp_path / "out")
-        memory.end("a", Stage.FAILED, "in doubt")
+        memory.end("a", ContentStage.FAILED, "in doubt")
         memory.filed("a")
-        assert (memory.of("a").stage, memory.not_filed()) == (Stage.FAILED, [])
+        assert (memory.of("a").stage, memory.not_filed()) == (ContentStage.FAILED, [])
         memory.forget("a")
         assert memory.of("a") is None
 

@@ -14,7 +14,7 @@ def place(request, tmp_path):
     """An inbox on the disk, and one in a bucket that lives in memory."""
     address = str(tmp_path) if request.param == "folder" else f"memory://{uuid.uuid4()}/inbox"
     files, path = fsspec.core.url_to_fs(address)
-    files.makedirs(path, exist_ok=True)
+    files.makedirs(f"{path}/done", exist_ok=True)
     files.pipe_file(f"{path}/spring.csv", b"id,prompt\n")
     found = InboxPlace(address)
     found.pipe = lambda name, text: files.pipe_file(f"{path}/{name}", text)

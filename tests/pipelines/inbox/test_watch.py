@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from pipelines.core.errors import LedgerOwned, SetupError
-from pipelines.inbox.memory import InboxMemory, Stage
-from pipelines.inbox.place import InboxPlace, Sight
+from pipelines.inbox.memory import ContentStage, InboxMemory
+from pipelines.inbox.place import FileLook, InboxPlace
 from pipelines.inbox.watch import InboxWatch, check_cap, home_of, is_whole, root_of
 from pipelines.ledger.balances import balances
 from pipelines.run.dispatch import dispatch
@@ -99,7 +99,7 @@ async def test_a_broken_file_is_refused_with_every_problem(studio, box, look, dr
 
 async def test_what_is_refused_is_looked_at_again(look, drop, box):
     """The picture that was missing is there now, so the same content is made; it is found beside the file."""
-    text = "id,prompt,image_url\na,boat,pictures/boat.png\n"
+    text = "id,prompt,image_url,provider\na,boat,pictures/boat.png,openai\n"
     drop("spring.csv", text)
     assert await look() == {"spring.csv": "refused"}
     (box / "pictures").mkdir()
@@ -214,7 +214,7 @@ async def test_a_key_that_is_missing_is_no_fault_of_the_content(look, drop, stud
 )
 def test_a_file_is_whole_when_it_has_not_changed_for_a_while(size, unchanged_s, whole):
     """One that is still empty may be filled yet."""
-    assert is_whole(Sight(size, ("1",)), unchanged_s, 5.0) is whole
+    assert is_whole(FileLook(size, ("1",)), unchanged_s, 5.0) is whole
 
 
 async def test_a_file_that_is_growing_is_left_alone(look, drop, box):
@@ -266,6 +266,6 @@ async def test_a_bucket_is_an_inbox_too(studio, tmp_path):
         watch = InboxWatch(
             place, memory, tmp_path, RunOptions(provider="qiniu", poll_every=0.05), run_whole, whole_after_s=0.02
         )
-        assert [filed.tray for filed in await watch.once()] == [Stage.DONE]
+        assert [filed.tray for filed in await watch.once()] == [ContentStage.DONE]
     assert files.exists(f"/{studio.key}/inbox/done/spring.csv")
     assert prompts(studio) == ["boat"]

@@ -1,0 +1,21 @@
+"""The collect flow, over a folder that a killed run has left."""
+
+from __future__ import annotations
+
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.collect import collect
+from pipelines.ledger.ledger import LEDGER_NAME, Ledger
+
+
+async def test_collect_brings_home_what_is_below_a_folder(left_behind, prefect_api):
+    """One task run a folder; a folder that another run owns is left alone, and nothing is ordered."""
+    out, provider = left_behind
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        async with Ledger(out / LEDGER_NAME):
+            state = await collect(str(out.parent), return_state=True)
+            assert (state.type, state.message) == ("COMPLETED", "0 paid clips recovered")
+        state = await collect(str(out.parent), return_state=True)
+    assert state.message == "1 paid clip recovered"
+    assert [*(out / "videos").glob("*.mp4")]
+    assert len(provider.bill()) == 1

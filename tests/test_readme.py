@@ -1,8 +1,8 @@
 """The README and docs/ are true: every `reelbatch` command in their `sh` blocks runs, in the order of the page.
 
 Conventions for whoever writes such a page: a command begins a line of a fenced `sh` block with `reelbatch`; it may go on
-after a backslash and carry a comment; what it names exists by then: a file of `docs/`, or something that an earlier
-command has made. Providers are simulated, so a command may also order. Commands that serve are ended by Ctrl-C.
+after a backslash and carry a comment; what it names exists by then: a file of `docs/`, the folder `drop/`, or something
+that an earlier command has made. Providers are simulated, so a command may also order. Commands that serve are ended by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def test_commands_are_found():
 def type_command(prefect_api, provider, monkeypatch, capfd, tmp_path):
     """Type a command as a reader would, in a folder with `docs/`. Gives its exit code and what it said."""
     shutil.copytree(HOUSE / "docs", tmp_path / "docs")
+    (tmp_path / "drop").mkdir()
     monkeypatch.chdir(tmp_path)
     for name, value in provider.environment().items():
         monkeypatch.setenv(name, value)
@@ -88,8 +89,9 @@ def test_every_command_of_a_page_runs(type_command, page):
             continue
         quick = ["--speed", "2000"] if arguments[0] == "demo" or "--rehearse" in arguments else []
         code, heard = type_command([*arguments, *quick])
-        # Whether a machine is ready is not the README's fault; and a worker of Prefect may not have begun when it is ended.
-        allowed = {"doctor": (0, 2), "serve": (0, 130, -signal.SIGINT)}.get(arguments[0], (0,))
+        # Whether a machine is ready is not the README's fault; and what serves may not have begun when it is ended.
+        ended = (0, 130, -signal.SIGINT) if arguments[0] in SERVING else (0,)
+        allowed = (0, 2) if arguments[0] == "doctor" else ended
         assert code in allowed, f"reelbatch {shlex.join(arguments)}:\n{heard}"
 
 

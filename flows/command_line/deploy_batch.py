@@ -20,7 +20,7 @@ from pipelines.core.text.counts import counted
 from pipelines.pricing.budget import budget_currency, shortfall
 from pipelines.pricing.estimate import estimate
 from pipelines.run.accounts import profiles_of
-from pipelines.run.batch_file import is_address, local_batch, read_for_run
+from pipelines.run.batch_file import is_remote, local_batch, read_for_run
 from pipelines.run.options import RunOptions
 
 
@@ -63,14 +63,14 @@ def deploy_batch(
     if re.search(r"[/%&><\x00-\x1f]", name) or not name.strip():
         raise SetupError(f"--name {name!r}: Prefect takes no name with one of / % & < > in it.")
     asyncio.run(check_server())
-    if is_address(batch) and not options.rehearse and not options.out and not asyncio.run(durable_root()):
+    if is_remote(batch) and not options.rehearse and not options.out and not asyncio.run(durable_root()):
         raise SetupError(
             "A batch at an address has no folder beside it for its clips. Give --out an absolute path, or set the "
             "Prefect Variable reelbatch_root to a folder that stays."
         )
     made = asyncio.run(
         _deploy(
-            batch if is_address(batch) else str(planned.path.absolute()),
+            batch if is_remote(batch) else str(planned.path.absolute()),
             options,
             name=name,
             pool=pool,
@@ -105,7 +105,7 @@ def capped(batch: Batch, options: RunOptions, *, uncapped: bool) -> RunOptions:
 
 def _planned(batch: str, options: RunOptions, *, scheduled: bool) -> Batch:
     """Read the batch as a run would, for the occurrence of now where each tick is one."""
-    path = asyncio.run(local_batch(batch, None)) if is_address(batch) else Path(batch)
+    path = asyncio.run(local_batch(batch, None)) if is_remote(batch) else Path(batch)
     if scheduled and options.occurrences == "each":
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         options = options.model_copy(update={"occurrence": now})

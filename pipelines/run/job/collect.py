@@ -35,7 +35,7 @@ _NOTE_AFTER_S = 1.0  # a download that takes a moment only needs no note: after 
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-async def collect(job: Job, progress: Progress, session: ProviderSession, run: Run) -> Change | None:
+async def collect_job(job: Job, progress: Progress, session: ProviderSession, run: Run) -> Change | None:
     """Fetch the clips of a finished job, soonest expiry first among all jobs, and record it as done.
 
     Raises:

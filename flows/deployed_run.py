@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.variables import Variable
 
+from flows.deployed_log import log_to_prefect
 from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
 from pipelines.core.occurrence import Occurrence, occurrence_at, occurrence_named
@@ -35,6 +36,7 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
         return context.options
     if prefect.runtime.deployment.id is None:
         return asked
+    log_to_prefect()
     asked = await _merged(asked)
     tick = occurrence_of_tick(asked)
     root = str(await Variable.aget(ROOT, default=""))

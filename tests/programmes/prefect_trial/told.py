@@ -57,12 +57,13 @@ def ends(house: House, promises: Promises, heard: list[str]) -> None:
 
     def tell(what: str, subject: str, **parameters: object) -> None:
         # On SQLite under load Prefect evaluates an event twice, or gives up ("database is locked"): then it is tried anew.
-        for attempt in range(1, 4):
-            del heard[:]
+        attempt = 0
+        del heard[:]
+        while not heard and attempt < 3:
+            attempt += 1
             state = house.api.until_state(house.api.create_run("told", parameters))
             with suppress(TimeoutError):
                 until(lambda: [each for each in heard if f"told: {subject}" in each], f"a notification: {subject}", 45)
-                break
         titles = Counter(json.loads(each)["title"] for each in heard)
         promises.check(f"{what} is told", holds=heard, seen=(state["name"], attempt, heard[:1]))
         promises.check(f"{what} is told as nothing else", holds=set(titles) == {f"told: {subject}"}, seen=dict(titles))

@@ -33,7 +33,7 @@ LINK_EXPIRING = (
     "reelbatch.link.expiring"  #: event: a link of a finished clip ends soon; its payload says so in `message`
 )
 _NAMED_LATER = "!Flow run encountered an exception: AttentionNeeded*"
-_BODY = "{{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+_BODY = "{{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run.state.message }}\n{{ flow_run|ui_url or '' }}"
 _LINK_BODY = "{{ event.payload['message'] }}"
 
 

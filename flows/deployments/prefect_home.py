@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
@@ -54,13 +56,12 @@ async def find_pool(name: str | None) -> str:
                     f"There is no work pool {name!r}. Make it with `prefect work-pool create {name} --type process`, "
                     "or leave out --work-pool: `reelbatch serve` then runs it on this machine."
                 ) from None
-            template = ProcessWorker.get_default_base_job_template()
-            await client.create_work_pool(
-                WorkPoolCreate(
-                    name=POOL,
-                    type="process",
-                    description="Runs of reelbatch on the machine where `reelbatch serve` runs.",
-                    base_job_template=template,
-                )
+            pool = WorkPoolCreate(
+                name=POOL,
+                type="process",
+                description="Runs of reelbatch on the machine where `reelbatch serve` runs.",
+                base_job_template=ProcessWorker.get_default_base_job_template(),
             )
+            with suppress(ObjectAlreadyExists):  # another command has made it in this moment
+                await client.create_work_pool(pool)
     return name or POOL

@@ -173,8 +173,8 @@ def check_names(here: Path) -> Iterator[DoctorFinding]:
                 yield DoctorFinding(
                     f"name {name}",
                     Health.NOTE,
-                    f"{found} shadows {house / name} for a worker whose runs work in this folder: set "
-                    "PYTHONSAFEPATH=1 in the job's environment (`reelbatch deploy` does), or rename it",
+                    f"{found} shadows {house / name} for runs of a deployment that work in this folder (`working_dir`; "
+                    "`reelbatch deploy` sets none): let them work elsewhere, or rename it",
                 )
 
 

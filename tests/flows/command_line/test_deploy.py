@@ -103,3 +103,17 @@ def test_secrets_stay_in_blocks(run_here, write_batch, deployment):
     )
     assert ended.code == 0, ended.err
     assert "CANARY" not in ended.err + str(deployment("told"))
+
+
+def test_a_provider_of_ones_own_can_be_chosen(run_here, write_batch, deployment, prefect_api, tmp_path):
+    """The server takes the name of a profile that the deployment has, and no name that nobody knows."""
+    (tmp_path / "mine.yaml").write_text("extends: openai\nname: mine\nbase_url: http://127.0.0.1:9/v1\n", "utf-8")
+    batch = write_batch("a boat", name="own.csv")
+    ended = run_here("deploy", batch, "--provider", "mine", "--profile", "mine.yaml", "--yes")
+    assert ended.code == 0, ended.err
+    address = f"{prefect_api}/deployments/{deployment('own')['id']}/create_flow_run"
+    codes = [
+        httpx.post(address, json={"parameters": {"provider": name}}, trust_env=False).status_code
+        for name in ("mine", "qiniu", None, "nobody")
+    ]
+    assert codes == [201, 201, 201, 409]

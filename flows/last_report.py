@@ -10,9 +10,11 @@ import logging
 
 import prefect.runtime
 from prefect.client.orchestration import get_client
+from prefect.context import SettingsContext
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 
+from flows.stop_requests import is_deployed
 from pipelines.run.run import handed_over
 
 log = logging.getLogger("reelbatch")
@@ -31,10 +33,17 @@ async def until_prefect_listens() -> None:
         await asyncio.sleep(min(pause_s, end - loop.time()))
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
     if not listens:
-        if prefect.runtime.deployment.id is not None:  # elsewhere whoever began the run says so
+        if is_deployed():  # elsewhere whoever began the run says so
             log.warning("Prefect could not be told how this run has ended. The catalogue is written.")
-        # It stays so for the rest of the flow run: the engine tells its last state after the flow's function has returned.
-        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}).__enter__()
+        _ask_once_from_here_on()
+
+
+def _ask_once_from_here_on() -> None:
+    """Let Prefect's client try once only, also after the flow's function has returned: there its engine tells the state."""
+    context = SettingsContext.get()
+    if context is not None:
+        once = context.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
+        context.model_copy(update={"settings": once}).__enter__()  # left by nobody; it ends with the task of the flow
 
 
 def _patience_s() -> float:

@@ -72,8 +72,14 @@ async def within_grace(run: Run, work: Coroutine[Any, Any, None]) -> None:
 
 
 def _grace_s(why: StopReason) -> float:
-    by_a_runner = why is not StopReason.ASKED and prefect.runtime.deployment.id is not None
+    by_a_runner = why is not StopReason.ASKED and is_deployed()
     return _RUNNERS_GRACE_S if by_a_runner else _GRACE_S
+
+
+def is_deployed() -> bool:
+    """Tell whether the flow run is of a deployment. `prefect.runtime` would ask the server, and hold up the event loop."""
+    context = FlowRunContext.get()
+    return context is not None and context.flow_run is not None and context.flow_run.deployment_id is not None
 
 
 async def stopped_state(result: CampaignResult) -> State[Any]:
@@ -195,8 +201,7 @@ def _signals(run: Run) -> Any:
 def _signals_of_engine(run: Run) -> Iterator[None]:
     """Stop the run in order when its process is asked to end. Prefect's own handler would raise wherever it stands."""
     loop = asyncio.get_running_loop()
-    deployed = prefect.runtime.deployment.id is not None
-    numbers = (signal.SIGTERM, signal.SIGINT) if deployed else (signal.SIGTERM,)
+    numbers = (signal.SIGTERM, signal.SIGINT) if is_deployed() else (signal.SIGTERM,)
     before = {number: signal.getsignal(number) for number in numbers}
 
     def end() -> None:

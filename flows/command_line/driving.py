@@ -16,7 +16,7 @@ from typing import Any
 
 from flows.command_line.display import display
 from flows.command_line.last_words import print_result, remember, say_last_words, unheard
-from flows.command_line.prefect_api import check_prefect, prefect_api
+from flows.command_line.prefect_api import check_prefect, forget_what_is_left, prefect_api
 from flows.command_line.talk import show_error, show_warnings
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
@@ -38,6 +38,8 @@ _PREFECT = {
     "PREFECT_LOGGING_LEVEL": "ERROR",
     "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "CRITICAL",  # else each try that fails shows its traceback
     "PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL": "CRITICAL",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # else each event that cannot be sent is shown whole
+    "PREFECT_CLIENT_MAX_RETRIES": "3",  # fourteen seconds; a run waits for its last word longer, and knows for what
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "reelbatch",  # what a run says on the terminal stands in its logs in the UI, too
 }
@@ -125,10 +127,12 @@ def quiet_prefect() -> Iterator[None]:
     terminal.setLevel(logging.WARNING)
     terminal.addFilter(lambda record: record.name != SAID)
     log.addHandler(terminal)
+    aloud, logging.raiseExceptions = logging.raiseExceptions, False  # of lines that cannot be sent to Prefect
     try:
         yield
     finally:
         log.removeHandler(terminal)
+        logging.raiseExceptions = aloud
 
 
 async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *, as_json: bool) -> None:
@@ -177,6 +181,7 @@ async def _flow_run(parameters: dict[str, Any], context: RunContext) -> Any:
             raise
         told = f"Prefect could not be told how this run has ended ({type(error).__name__}); all else is done."
         show_warnings((told,))
+        forget_what_is_left()
         return None
 
 

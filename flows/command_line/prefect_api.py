@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from inspect import isawaitable
+from queue import Empty, Queue
+from typing import Any
 
 from flows.command_line.prefect_server import temporary_server
 from pipelines.core.errors import SetupError
@@ -63,3 +65,16 @@ async def send_what_is_left() -> None:
     for rest in (EventsWorker.drain_all(timeout=_DRAIN_S, at_exit=False), APILogHandler.aflush()):
         if isawaitable(rest):
             await rest
+
+
+def forget_what_is_left() -> None:
+    """Throw away what the server, which is gone, has not heard of: the process would wait seven seconds for each event."""
+    from prefect.events.worker import EventsWorker
+
+    for worker in getattr(
+        EventsWorker, "_instances", {}
+    ).values():  # nothing public empties them; those of the logs, too
+        queue: Queue[Any] = getattr(worker, "_queue", Queue())
+        with suppress(Empty):
+            while True:
+                queue.get_nowait()

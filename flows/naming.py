@@ -18,8 +18,8 @@ from pipelines.run.batch_file import batch_name
 from pipelines.run.run import Run
 from tasks.report import if_prefect_answers
 
-#: Between `Failed` and the name of the end. Where the second comes while the first is still looked at, and the database
-#: is locked in that moment, Prefect tells of it fifteen minutes later (measured on SQLite: two of seven).
+#: Between `Failed` and the name of the end. Where the second came while the first was still looked at, and the database
+#: was locked in that moment, Prefect told nobody of it within a minute (seen on SQLite: two of seven).
 _APART_S = 1.0
 
 #: The words that Prefect makes up names of; a name of others was typed by a person.

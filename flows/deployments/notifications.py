@@ -78,13 +78,13 @@ def automation_of(deployment: UUID, name: str, what: str, blocks: Sequence[UUID]
         blocks: the notification blocks, by id.
     """
     states = TOLD.get(what)
-    match = {"prefect.resource.id": "prefect.flow-run.*"} | ({"prefect.state-message": _NAMED_LATER} if states else {})
+    of_run = {"prefect.resource.id": "prefect.flow-run.*", "prefect.state-message": _NAMED_LATER}
+    of_deployment = {"prefect.resource.role": "deployment", "prefect.resource.id": f"prefect.deployment.{deployment}"}
     trigger = EventTrigger(
         expect={f"prefect.flow-run.{state}" for state in states} if states else {LINK_EXPIRING},
-        match=ResourceSpecification(match if states else {}),
-        match_related=ResourceSpecification(
-            {"prefect.resource.role": "deployment", "prefect.resource.id": f"prefect.deployment.{deployment}"}
-        ),
+        # The flow `expiry` looks after every campaign, whichever deployment made it.
+        match=ResourceSpecification(of_run if states else {"prefect.resource.id": "reelbatch.campaign.*"}),
+        match_related=ResourceSpecification(of_deployment if states else {}),
         posture=Posture.Reactive,
         threshold=1,
     )

@@ -17,6 +17,7 @@ from pipelines.core.outcome import Accepted
 from pipelines.core.status import JobStatus
 from pipelines.ledger import attempts, views
 from pipelines.ledger.ledger import Ledger, LedgerReader, last_resort_record, ledger_in
+from pipelines.ledger.storage.schema import SCHEMA_VERSION
 from pipelines.ledger.storage.sqlite import is_disk_full
 from tests.pipelines.ledger.conftest import tell
 
@@ -92,7 +93,7 @@ async def test_another_database_is_left_alone(path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("version", ["3", "99", "newer", ""])
+@pytest.mark.parametrize("version", [str(SCHEMA_VERSION + 1), "99", "newer", ""])
 async def test_i07_a_newer_schema_is_refused(path, version):
     """A ledger of a newer reelbatch is neither written nor guessed at; the message says which version it needs."""
     async with Ledger(path) as ledger:

@@ -15,6 +15,7 @@ from pipelines.providers.profile.load import shipped_profiles
 from pipelines.run.opening import open_run
 from pipelines.run.options import AdvancedOptions, RunOptions
 from pipelines.run.result import CampaignResult
+from tasks.account_limits import shared_limits
 from tasks.catalogue import catalogue
 from tasks.generate import generate_all
 from tasks.plan import plan
@@ -72,7 +73,7 @@ async def campaign(
     )
     planned = await plan(batch, options)
     refuse_temporary(planned, options)
-    async with open_run(planned, options) as run, noted_flow_run(run):
+    async with shared_limits(options) as limits, open_run(planned, options, limits) as run, noted_flow_run(run):
         await tag_run(run)
         async with progress_artifact(run):
             await generate_all(run)

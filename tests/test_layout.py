@@ -115,12 +115,12 @@ def test_flows_define_no_classes(house):
 
 
 def test_one_task_a_file(house):
-    """Every file of `tasks/` defines one Prefect task."""
+    """A file of `tasks/` defines one Prefect task at most."""
     for name, module in house.items():
         if name.startswith("tasks."):
             marks = {each.name: map(ast.unparse, each.decorator_list) for each in module.functions}
             tasks = [function for function, all_marks in marks.items() if any("task" in mark for mark in all_marks)]
-            assert len(tasks) == 1, f"{name}: {tasks}"
+            assert len(tasks) <= 1, f"{name}: {tasks}"
 
 
 def test_every_module_says_what_it_is(house):

@@ -126,7 +126,7 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
         with display(context.progress, plain=as_json) as (show, observe):
             context.observers = (observe, partial(remember, heard))
             show("Starting Prefect ...")
-            async with prefect_api(show):
+            async with prefect_api(show) as context.own_server:
                 from flows.campaign import campaign  # takes its time, while the server comes up
 
                 state: Any = await campaign(**shown_parameters(batch.path, options), return_state=True)

@@ -14,8 +14,11 @@ _DRAIN_S = 10.0
 
 
 @asynccontextmanager
-async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
-    """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts."""
+async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[bool]:
+    """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts.
+
+    Yields whether it is the run's own, which nobody shares.
+    """
     from prefect.client.orchestration import get_client  # Prefect reads its settings at import
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -26,13 +29,13 @@ async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
             raise SetupError(
                 f"No Prefect server answers at {url}. Start it with `prefect server start`, or unset PREFECT_API_URL."
             )
-        yield
+        yield False
         return
     async with temporary_server() as url:
         show(f"Prefect UI, as long as this run lasts: {url}")
         with temporary_settings({PREFECT_API_URL: f"{url}/api"}):
             try:
-                yield
+                yield True
             finally:
                 await send_what_is_left()
 

@@ -8,12 +8,16 @@ from typing import assert_never
 
 from pipelines.core.errors import BudgetReached, ProviderUnavailable, ReelbatchError
 from pipelines.core.events import (
+    AccountFull,
     ClipsOutOfReach,
     DownloadFailed,
     Event,
     JobChanged,
     JobLeftOut,
     JobsWait,
+    LimitsLost,
+    LimitsRegained,
+    LimitTurned,
     NoCallbacks,
     ProviderAway,
     ProviderBack,
@@ -77,8 +81,24 @@ def sentence(event: Event) -> Sentence | None:
                 "Ctrl-C again leaves at once.",
                 INFO,
             )
+        case LimitsLost() | LimitsRegained() | LimitTurned() | AccountFull():
+            return _of_limits(event)
         case _:
             assert_never(event)
+
+
+def _of_limits(event: LimitsLost | LimitsRegained | LimitTurned | AccountFull) -> Sentence:
+    match event:
+        case LimitsLost(reason):
+            return Sentence(
+                f"Prefect's server cannot be asked about account limits ({reason}). The run goes on with what it holds."
+            )
+        case LimitsRegained():
+            return Sentence("Prefect's server answers again; account limits are shared as before.", INFO)
+        case LimitTurned(limit, before, now):
+            return Sentence(f"Account limit {limit} is {now}, not {before}; Prefect's Concurrency page turns it.", INFO)
+        case AccountFull(limit, most):
+            return Sentence(f"Other runs hold all {most} of {limit}. This one waits for its share; nothing is lost.")
 
 
 def level_of(reason: ReelbatchError) -> int:

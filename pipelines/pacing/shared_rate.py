@@ -1,0 +1,196 @@
+"""A rate that several runs share: one run at a time has the floor, for seconds, and then goes at the full pace alone.
+
+The server's limit is a bucket whose slots become free by themselves. A run takes the whole of it, which is granted only when it
+is empty, and puts back what it will not use: so nobody else sends until its time is over, and no two runs ever make a burst
+together. It asks once for all that it sends in that time. In the Concurrency page the limit says how many a minute, and
+its decay how many a second; the stricter of the two holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pipelines.core.errors import LimitServerAway
+from pipelines.pacing.limit_server import LimitServer, Notices, SharedLimit
+
+_FLOOR_S = 10.0  # nobody has the floor for longer
+_LOOK_S = 2.0  # so often it is looked whether the limit was turned
+_SOONEST_S, _LATEST_S = 0.05, 0.5  # between two looks whether the floor is free
+_CONTENDED_S = 60.0  # others are about if they had the floor within this time
+_AFTER_YOU_S = 0.1  # who had the floor lets others go first
+_QUARTER = 4
+
+
+def rate_of(limit: SharedLimit) -> float:
+    """Requests a second that a limit allows."""
+    return min(limit.per_second, limit.most / 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A time for which one run alone sends."""
+
+    slots: int  # of the limit, which become free by themselves while it lasts
+    seconds: float
+
+
+def floor_for(limit: SharedLimit, requests: int) -> Floor:
+    """Find how long so many requests may take, at most ten seconds (but one request), and what that is in slots."""
+    rate = rate_of(limit)
+    most = max(1, math.floor(_FLOOR_S * rate))
+    slots = math.ceil(max(1, min(requests, most)) * limit.per_second / rate - 1e-9)
+    slots = min(slots, limit.most)
+    return Floor(slots, slots / limit.per_second)
+
+
+@dataclass(slots=True)
+class SharedRate:
+    """Has the floor for a run, in turn with others.
+
+    Args:
+        server: who keeps the limit.
+        name: of the limit.
+        usual: requests a second that this run would send without a shared limit.
+        asked: requests a second that it was told to send at most; None: as many as the limit allows.
+        created: how many a minute the limit is created with where it is missing; None: it is not.
+        stop: set when the run ends: then nobody waits any more.
+        notices: whom to tell.
+    """
+
+    server: LimitServer
+    name: str
+    usual: float
+    asked: float | None
+    created: int | None
+    stop: asyncio.Event
+    notices: Notices = field(default_factory=Notices)
+    clock: Callable[[], float] = time.monotonic
+    waiting: int = 0  # how many want to send now
+    _limit: SharedLimit | None = None
+    _follows: bool = True
+    _seen: bool = False
+    _until: float = 0.0  # the floor is ours until then
+    _had_at: float = -math.inf  # since when it is, or was
+    _sent: int = 0  # since then
+    _expected: float = 0.0  # requests a second, as of late
+    _others_at: float = -math.inf  # when somebody else was last seen to have it
+    _away: bool = False
+    _open: asyncio.Event = field(default_factory=asyncio.Event)
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def per_second(self) -> float:
+        """The pace while this run has the floor."""
+        if self._limit is None or not self._limit.active:
+            return self.usual
+        rate = rate_of(self._limit)
+        if self._away and self.clock() - self._others_at < _CONTENDED_S:
+            rate /= _QUARTER  # nobody has the floor now, all go at once
+        return max(rate if self._follows or self.asked is None else min(self.asked, rate), 1e-6)
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether this run may send now."""
+        free = self._seen and (self._limit is None or not self._limit.active)
+        return self.stop.is_set() or self._away or free or self.clock() < self._until
+
+    async def turn(self) -> None:
+        """Return when this run may send."""
+        self._wanted.set()
+        ended = asyncio.create_task(self.stop.wait())
+        try:
+            while not self.is_ours:
+                self._open.clear()
+                opened = asyncio.create_task(self._open.wait())
+                try:
+                    await asyncio.wait((opened, ended), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    opened.cancel()
+        finally:
+            ended.cancel()
+
+    def sent(self) -> None:
+        """One request goes now."""
+        self._sent += 1
+
+    async def keep(self) -> None:
+        """Ask for the floor whenever somebody waits for it, until cancelled."""
+        while True:
+            if not self.waiting:
+                self._wanted.clear()
+                await self._wanted.wait()
+            pause = await self.step()
+            if self.is_ours:
+                self._open.set()
+            await asyncio.sleep(pause)
+
+    async def step(self) -> float:
+        """Look, and take the floor if it is free. Returns for how long to wait."""
+        try:
+            pause = await self._in_step()
+        except LimitServerAway as error:
+            self._away, pause = True, _LOOK_S
+            self.notices.away(self.name, str(error))
+        else:
+            self._away = False
+            self.notices.there(self.name)
+        return pause
+
+    async def _in_step(self) -> float:
+        limit = await self.server.look(self.name)
+        if limit is None and self.created is not None and (self._away or not self._seen):  # else somebody deleted it
+            await self.server.create(self.name, self.created, self.usual)
+            limit = await self.server.look(self.name)
+        turned = self._see(limit)
+        now = self.clock()
+        if limit is None or not limit.active:
+            return _LOOK_S
+        if rate_of(limit) <= 0:  # turned off: nobody sends
+            self._until = 0.0
+            return _LOOK_S
+        if now < self._until:
+            if turned:
+                self._until = now + limit.in_use / limit.per_second
+            return min(_LOOK_S, max(_SOONEST_S, self._until - now + self._courtesy(now)))
+        if limit.in_use:
+            self._others_at = now if self._until + 1.0 / limit.per_second < now else self._others_at
+            nearly = (limit.in_use - 1) / limit.per_second
+            return min(_LOOK_S, max(nearly, _SOONEST_S, min(_LATEST_S, 0.05 / limit.per_second)))
+        return await self._take(limit)
+
+    def _courtesy(self, now: float) -> float:
+        return _AFTER_YOU_S if now - self._others_at < _CONTENDED_S else 0.0
+
+    async def _take(self, limit: SharedLimit) -> float:
+        floor = floor_for(limit, max(self.waiting, math.ceil(self._expected * _FLOOR_S)))
+        before = self.clock()
+        if not await self.server.occupy(self.name, limit.most):
+            self._others_at = before
+            return _SOONEST_S
+        with suppress(LimitServerAway):  # then the floor is empty for a while; nothing worse
+            if floor.slots < limit.most:
+                await self.server.put_back(self.name, limit.most - floor.slots)
+        self._expected, self._sent = self._sent / max(_SOONEST_S, before - self._had_at), 0
+        self._had_at, self._until = before, before + floor.seconds
+        return min(_LOOK_S, max(_SOONEST_S, self._until - self.clock() + self._courtesy(before)))
+
+    def _see(self, limit: SharedLimit | None) -> bool:
+        """Remember it. Returns whether it was turned."""
+        before, self._limit = self._limit, limit
+        first, self._seen = not self._seen, True
+        if limit is None:
+            return before is not None
+        if first or before is None:
+            self._follows = self.asked is None or self.asked >= rate_of(limit) * 0.999
+            if rate_of(limit) < self.usual * 0.999 and limit.active:
+                self.notices.turned(self.name, round(60 * self.usual), round(60 * rate_of(limit)))
+            return True
+        turned = (before.most, before.per_second, before.active) != (limit.most, limit.per_second, limit.active)
+        if turned and rate_of(before) != rate_of(limit):
+            self.notices.turned(self.name, round(60 * rate_of(before)), round(60 * rate_of(limit)))
+        return turned

@@ -230,6 +230,7 @@ class SharedSlots:
         else:
             known = [lease.id is None or await self.server.renew(lease.id) for lease in self.leases]
             self.leases = [lease for lease, is_known in zip(self.leases, known, strict=True) if is_known]
+            self.slots.most = self._open()
         self._renewed_at = now
         self._changed()
         return restarted
@@ -263,7 +264,9 @@ class SharedSlots:
             return await self._take(want - held, limit, now)
         self._starved_since = None
         if held > want and (self._gives_way(limit) or now - self._busy_at >= _IDLE_S):
-            self._gift.gave(await self._release(held - max(want, inside)), now)
+            self._gift.gave(
+                await self._release(held - max(want, inside)), now
+            )  # nothing was awaited since they were counted
             return _FULL_S
         return _FULL_S if self._gift.given_at is not None else await self._secure(limit)
 
@@ -303,17 +306,18 @@ class SharedSlots:
 
     async def _release(self, surplus: int) -> int:
         """Give back leases of so many slots at most. Returns how many."""
-        given = 0
-        for place in sorted(to_release([lease.slots for lease in self.leases], surplus), reverse=True):
-            lease = self.leases.pop(place)
-            given += lease.slots
+        chosen = to_release([lease.slots for lease in self.leases], surplus)
+        going = [self.leases[place] for place in chosen]
+        self.leases = [lease for place, lease in enumerate(self.leases) if place not in chosen]
+        self.slots.most = min(self.slots.most, self.held)  # before anybody else can have them
+        for lease in going:
             if lease.id is None:
                 await self.server.put_back(self.name, lease.slots)
             else:
                 await self.server.release(lease.id)
-        if given:
+        if going:
             self._changed()
-        return given
+        return sum(lease.slots for lease in going)
 
     def _changed(self) -> None:
         self.note([lease.id for lease in self.leases if lease.id is not None])

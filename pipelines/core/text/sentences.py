@@ -49,13 +49,8 @@ def sentence(event: Event) -> Sentence | None:
             return None
         case JobChanged():
             return _of_job(event)
-        case ProviderAway(provider, reason):
-            return Sentence(f"{provider} cannot be reached ({reason}). Its rows wait; nothing is lost.")
-        case ProviderBack(provider):
-            return Sentence(f"{provider} answers again.", INFO)
-        case ProviderSlowed(provider, hold_s):
-            pause = f"none for {hold_s:.0f} s, then slower" if round(hold_s) else "they go on slower"
-            return Sentence(f"{provider} asks for fewer submissions; {pause}.")
+        case ProviderAway() | ProviderBack() | ProviderSlowed():
+            return _of_provider(event)
         case ProviderClosed(_, reason) | SubmissionsClosed(reason) | JobLeftOut(_, reason):
             return Sentence(str(reason), level_of(reason))
         case JobsWait(job_ids, parent, status):
@@ -85,6 +80,17 @@ def sentence(event: Event) -> Sentence | None:
             return _of_limits(event)
         case _:
             assert_never(event)
+
+
+def _of_provider(event: ProviderAway | ProviderBack | ProviderSlowed) -> Sentence:
+    match event:
+        case ProviderAway(provider, reason):
+            return Sentence(f"{provider} cannot be reached ({reason}). Its rows wait; nothing is lost.")
+        case ProviderBack(provider):
+            return Sentence(f"{provider} answers again.", INFO)
+        case ProviderSlowed(provider, hold_s):
+            pause = f"none for {hold_s:.0f} s, then slower" if round(hold_s) else "they go on slower"
+            return Sentence(f"{provider} asks for fewer submissions; {pause}.")
 
 
 def _of_limits(event: LimitsLost | LimitsRegained | LimitTurned | AccountFull) -> Sentence:

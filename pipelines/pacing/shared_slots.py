@@ -190,6 +190,8 @@ class SharedSlots:
         """How many may be inside now."""
         if self.stop.is_set():
             return self.slots.count + self.slots.waiting  # whoever waits is let through, and sends nothing
+        if not (self._seen or self._away):
+            return 0
         if self._limit is None or not self._limit.active:
             return self.usual
         if self._away and not self.leases:
@@ -230,7 +232,7 @@ class SharedSlots:
         else:
             known = [lease.id is None or await self.server.renew(lease.id) for lease in self.leases]
             self.leases = [lease for lease, is_known in zip(self.leases, known, strict=True) if is_known]
-            self.slots.most = self._open()
+            self._close_in()
         self._renewed_at = now
         self._changed()
         return restarted
@@ -309,7 +311,7 @@ class SharedSlots:
         chosen = to_release([lease.slots for lease in self.leases], surplus)
         going = [self.leases[place] for place in chosen]
         self.leases = [lease for place, lease in enumerate(self.leases) if place not in chosen]
-        self.slots.most = min(self.slots.most, self.held)  # before anybody else can have them
+        self._close_in()  # before anybody else can have them
         for lease in going:
             if lease.id is None:
                 await self.server.put_back(self.name, lease.slots)
@@ -318,6 +320,11 @@ class SharedSlots:
         if going:
             self._changed()
         return sum(lease.slots for lease in going)
+
+    def _close_in(self) -> None:
+        """Let nobody in whose slot is not held any more."""
+        if self._limit is not None and self._limit.active:
+            self.slots.most = min(self.slots.most, self.held)
 
     def _changed(self) -> None:
         self.note([lease.id for lease in self.leases if lease.id is not None])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -70,6 +71,7 @@ class SharedRate:
     stop: asyncio.Event
     notices: Notices = field(default_factory=Notices)
     clock: Callable[[], float] = time.monotonic
+    chance: random.Random = field(default_factory=random.Random)  # who waits must not always come second
     waiting: int = 0  # how many want to send now
     _limit: SharedLimit | None = None
     _follows: bool = True
@@ -160,7 +162,8 @@ class SharedRate:
         if limit.in_use:
             self._others_at = now if self._until + 1.0 / limit.per_second < now else self._others_at
             nearly = (limit.in_use - 1) / limit.per_second
-            return min(_LOOK_S, max(nearly, _SOONEST_S, min(_LATEST_S, 0.05 / limit.per_second)))
+            soon = max(_SOONEST_S, min(_LATEST_S, 0.05 / limit.per_second)) * self.chance.uniform(0.5, 1.5)
+            return min(_LOOK_S, max(nearly, soon))
         return await self._take(limit)
 
     def _courtesy(self, now: float) -> float:

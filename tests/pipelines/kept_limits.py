@@ -1,16 +1,16 @@
+"""Limits as Prefect keeps them, without Prefect."""
+
 from __future__ import annotations
 
 import itertools
 import math
 
-import pytest
-
 from pipelines.core.errors import LimitServerAway
 from pipelines.pacing.limit_server import SharedLimit
 
 
-class Ledger:
-    """Limits as Prefect keeps them, on a clock that a test turns: leases are in memory only, and what decays is rounded."""
+class KeptLimits:
+    """A `LimitServer` on a clock that a test turns: leases are in memory only, and what decays is rounded."""
 
     def __init__(self):
         self.now = 1000.0
@@ -101,8 +101,3 @@ class Ledger:
     async def put_back(self, name, slots):
         self._asked()
         self.free(name, slots)
-
-
-@pytest.fixture
-def limit_server():
-    return Ledger()

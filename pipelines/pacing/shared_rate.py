@@ -1,9 +1,8 @@
 """A rate that several runs share: one run at a time has the floor, for seconds, and then goes at the full pace alone.
 
-The server's limit is a bucket whose slots become free by themselves. A run takes the whole of it, which is granted only when it
-is empty, and puts back what it will not use: so nobody else sends until its time is over, and no two runs ever make a burst
-together. It asks once for all that it sends in that time. In the Concurrency page the limit says how many a minute, and
-its decay how many a second; the stricter of the two holds.
+The server's limit is a bucket whose slots become free by themselves, at the rate. A run takes the whole of it, which is granted
+only when it is empty, and puts back what it will not use: so nobody else sends until its time is over, and no two runs
+ever make a burst together. It asks once for all that it sends in that time.
 """
 
 from __future__ import annotations
@@ -13,23 +12,23 @@ import math
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pipelines.core.errors import LimitServerAway
 from pipelines.pacing.limit_server import LimitServer, Notices, SharedLimit
 
-_FLOOR_S = 10.0  # nobody has the floor for longer
+FLOOR_S = 10.0  #: nobody has the floor for longer, but for one request
 _LOOK_S = 2.0  # so often it is looked whether the limit was turned
-_SOONEST_S, _LATEST_S = 0.05, 0.5  # between two looks whether the floor is free
+_SOONEST_S, _LATEST_S = 0.05, 2.0  # between two tries to have the floor
+_TRIES = 12.0  # so many tries while the last slot of a floor becomes free
 _CONTENDED_S = 60.0  # others are about if they had the floor within this time
 _AFTER_YOU_S = 0.1  # who had the floor lets others go first
 _QUARTER = 4
 
 
-def rate_of(limit: SharedLimit) -> float:
-    """Requests a second that a limit allows."""
-    return min(limit.per_second, limit.most / 60.0)
+def block_of(per_second: float) -> int:
+    """How many requests of a rate are sent in a row at most."""
+    return max(1, round(per_second * FLOOR_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,8 @@ class Floor:
 
 
 def floor_for(limit: SharedLimit, requests: int) -> Floor:
-    """Find how long so many requests may take, at most ten seconds (but one request), and what that is in slots."""
-    rate = rate_of(limit)
-    most = max(1, math.floor(_FLOOR_S * rate))
-    slots = math.ceil(max(1, min(requests, most)) * limit.per_second / rate - 1e-9)
-    slots = min(slots, limit.most)
+    """Find how long so many requests may take, at most what the limit and ten seconds allow, but one request always."""
+    slots = max(1, min(requests, limit.most, math.floor(FLOOR_S * limit.per_second + 1e-9)))
     return Floor(slots, slots / limit.per_second)
 
 
@@ -58,7 +54,7 @@ class SharedRate:
         name: of the limit.
         usual: requests a second that this run would send without a shared limit.
         asked: requests a second that it was told to send at most; None: as many as the limit allows.
-        created: how many a minute the limit is created with where it is missing; None: it is not.
+        created: tells whether the limit is created where it is missing.
         stop: set when the run ends: then nobody waits any more.
         notices: whom to tell.
     """
@@ -67,7 +63,7 @@ class SharedRate:
     name: str
     usual: float
     asked: float | None
-    created: int | None
+    created: bool
     stop: asyncio.Event
     notices: Notices = field(default_factory=Notices)
     clock: Callable[[], float] = time.monotonic
@@ -80,6 +76,8 @@ class SharedRate:
     _had_at: float = -math.inf  # since when it is, or was
     _sent: int = 0  # since then
     _expected: float = 0.0  # requests a second, as of late
+    _looked_at: float = -math.inf
+    _nearly_free: bool = False  # whoever has the floor sends the last of theirs
     _others_at: float = -math.inf  # when somebody else was last seen to have it
     _away: bool = False
     _open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -90,7 +88,7 @@ class SharedRate:
         """The pace while this run has the floor."""
         if self._limit is None or not self._limit.active:
             return self.usual
-        rate = rate_of(self._limit)
+        rate = self._limit.per_second
         if self._away and self.clock() - self._others_at < _CONTENDED_S:
             rate /= _QUARTER  # nobody has the floor now, all go at once
         return max(rate if self._follows or self.asked is None else min(self.asked, rate), 1e-6)
@@ -144,42 +142,49 @@ class SharedRate:
         return pause
 
     async def _in_step(self) -> float:
+        now, limit = self.clock(), self._limit
+        if limit is not None and self._nearly_free and now - self._looked_at < _LOOK_S:
+            return await self._take(limit)
         limit = await self.server.look(self.name)
-        if limit is None and self.created is not None and (self._away or not self._seen):  # else somebody deleted it
-            await self.server.create(self.name, self.created, self.usual)
+        if limit is None and self.created and (self._away or not self._seen):  # else somebody deleted it
+            await self.server.create(self.name, block_of(self.usual), self.usual)
             limit = await self.server.look(self.name)
         turned = self._see(limit)
-        now = self.clock()
+        now = self._looked_at = self.clock()
+        self._nearly_free = False
         if limit is None or not limit.active:
             return _LOOK_S
-        if rate_of(limit) <= 0:  # turned off: nobody sends
+        if not limit.most or limit.per_second <= 0:  # turned off: nobody sends
             self._until = 0.0
             return _LOOK_S
         if now < self._until:
             if turned:
                 self._until = now + limit.in_use / limit.per_second
             return min(_LOOK_S, max(_SOONEST_S, self._until - now + self._courtesy(now)))
-        if limit.in_use:
+        if limit.in_use > 1:
             self._others_at = now if self._until + 1.0 / limit.per_second < now else self._others_at
-            nearly = (limit.in_use - 1) / limit.per_second
-            soon = max(_SOONEST_S, min(_LATEST_S, 0.05 / limit.per_second)) * self.chance.uniform(0.5, 1.5)
-            return min(_LOOK_S, max(nearly, soon))
+            return min(_LOOK_S, (limit.in_use - 1) / limit.per_second)
+        self._nearly_free = True
         return await self._take(limit)
 
     def _courtesy(self, now: float) -> float:
         return _AFTER_YOU_S if now - self._others_at < _CONTENDED_S else 0.0
 
     async def _take(self, limit: SharedLimit) -> float:
-        floor = floor_for(limit, max(self.waiting, math.ceil(self._expected * _FLOOR_S)))
+        """Try to have the floor. A try that fails costs nobody anything."""
+        floor = floor_for(limit, max(self.waiting, math.ceil(self._expected * FLOOR_S)))
         before = self.clock()
         if not await self.server.occupy(self.name, limit.most):
-            self._others_at = before
-            return _SOONEST_S
-        with suppress(LimitServerAway):  # then the floor is empty for a while; nothing worse
-            if floor.slots < limit.most:
-                await self.server.put_back(self.name, limit.most - floor.slots)
+            if self._until + 1.0 / limit.per_second < before:
+                self._others_at = before
+            soon = max(_SOONEST_S, min(_LATEST_S, 1.0 / limit.per_second / _TRIES))
+            return soon * self.chance.uniform(0.5, 1.5)
+        self._nearly_free = False
         self._expected, self._sent = self._sent / max(_SOONEST_S, before - self._had_at), 0
         self._had_at, self._until = before, before + floor.seconds
+        self._open.set()
+        if floor.slots < limit.most:
+            await self.server.put_back(self.name, limit.most - floor.slots)
         return min(_LOOK_S, max(_SOONEST_S, self._until - self.clock() + self._courtesy(before)))
 
     def _see(self, limit: SharedLimit | None) -> bool:
@@ -189,11 +194,10 @@ class SharedRate:
         if limit is None:
             return before is not None
         if first or before is None:
-            self._follows = self.asked is None or self.asked >= rate_of(limit) * 0.999
-            if rate_of(limit) < self.usual * 0.999 and limit.active:
-                self.notices.turned(self.name, round(60 * self.usual), round(60 * rate_of(limit)))
+            self._follows = self.asked is None or self.asked >= limit.per_second * 0.999
+            if limit.per_second < self.usual * 0.999 and limit.active:
+                self.notices.turned(self.name, round(60 * self.usual), round(60 * limit.per_second))
             return True
-        turned = (before.most, before.per_second, before.active) != (limit.most, limit.per_second, limit.active)
-        if turned and rate_of(before) != rate_of(limit):
-            self.notices.turned(self.name, round(60 * rate_of(before)), round(60 * rate_of(limit)))
-        return turned
+        if before.per_second != limit.per_second:
+            self.notices.turned(self.name, round(60 * before.per_second), round(60 * limit.per_second))
+        return (before.most, before.per_second, before.active) != (limit.most, limit.per_second, limit.active)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.batch import Batch
 from pipelines.net.addresses import Origin
+from pipelines.pacing.shared_rate import block_of
 from pipelines.providers.client import account_of
 from pipelines.run.accounts import Account, accounts_of
 from pipelines.run.options import RunOptions
 from pipelines.run.provider_session import Pace
 
-_MINUTE_S = 60.0
-
 
 @dataclass(frozen=True, slots=True)
 class AccountLimit:
-    """A limit as it is created: so many jobs at once; or, with a decay, so many submissions a minute."""
+    """A limit as it is created: so many jobs at once; or, with a decay, submissions a second, so many in a row."""
 
     name: str
     most: int
@@ -59,7 +57,7 @@ def in_flight_limit(group: list[Account], pace: Pace) -> AccountLimit:
 def submit_limit(account: Account, pace: Pace) -> AccountLimit:
     """The limit of submissions to one provider. A provider without one has a decay of zero, and none is created."""
     per_second = pace.submissions_per_second(account.profile.limits) if pace.limits_submissions else 0.0
-    return AccountLimit(_name(account, None, "submit"), max(1, math.ceil(per_second * _MINUTE_S - 1e-9)), per_second)
+    return AccountLimit(_name(account, None, "submit"), block_of(per_second), per_second)
 
 
 def limits_of(batch: Batch, options: RunOptions) -> tuple[AccountLimit, ...]:

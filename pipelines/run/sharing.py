@@ -49,7 +49,7 @@ class Sharing:
 
     def rate(self, limit: AccountLimit, usual: float, asked: float | None) -> SharedRate:
         """The rate at which one provider takes submissions."""
-        created = limit.most if limit.per_second else None
+        created = limit.per_second > 0
         rate = SharedRate(self.server, limit.name, usual, asked, created, self.stop, self._notices)
         self._rates.append(rate)
         return rate

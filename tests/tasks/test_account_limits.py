@@ -122,5 +122,5 @@ async def test_a_deployment_creates_the_limits_of_its_accounts(prefect_api, monk
         _turn(prefect_api, made[0].name, limit=2)
         await create_limits(batch, RunOptions())
     seen = [httpx.get(f"{prefect_api}{WHERE}/{each.name}", trust_env=False).json() for each in made]
-    assert [(each["limit"], each["slot_decay_per_second"]) for each in seen] == [(2, 0.0), (30, 0.5)]
+    assert [(each["limit"], each["slot_decay_per_second"]) for each in seen] == [(2, 0.0), (5, 0.5)]
     assert [each.name.rpartition("-")[2] for each in made] == ["flight", "submit"]

@@ -82,8 +82,10 @@ def test_any_number_of_slots_can_go_back(number):
     assert len(sizes) <= 10
     for surplus in range(number + 1):
         assert sum(sizes[place] for place in to_release(sizes, surplus)) <= surplus
-    assert all(any(sum(s for n, s in enumerate(sizes) if bits >> n & 1) == want for bits in range(2 ** len(sizes)))
-               for want in range(min(number, 60) + 1))
+    assert all(
+        any(sum(s for n, s in enumerate(sizes) if bits >> n & 1) == want for bits in range(2 ** len(sizes)))
+        for want in range(min(number, 60) + 1)
+    )
 
 
 def test_who_holds_too_much_after_a_limit_fell_keeps_the_same_share():

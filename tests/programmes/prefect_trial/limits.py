@@ -153,9 +153,9 @@ def turned() -> None:
     with house(latency="1") as here:
         process = run(here, "paced", 150, "--in-flight", 30, "--per-minute", 60)
         until(lambda: len(here.provider.bill()) > 5, "orders")
-        faster = turn(here, "-submit", limit=240, slot_decay_per_second=4.0)
+        faster = turn(here, "-submit", limit=40, slot_decay_per_second=4.0)
         time.sleep(20)
-        slower = turn(here, "-submit", limit=30, slot_decay_per_second=0.5)
+        slower = turn(here, "-submit", slot_decay_per_second=0.5)
         time.sleep(25)
         rest = turn(here, "-submit", active=False)
         codes = exit_codes(process)

@@ -24,7 +24,7 @@ from pipelines.run.account_limits import AccountLimit, limits_of
 from pipelines.run.options import RunOptions
 from pipelines.run.run import handed_over
 
-_PATIENCE_S = 5.0  # Prefect's client tries again for a minute; a run has something to go on with
+_PATIENCE_S = 10.0  # Prefect's client tries again for a minute; a run has something to go on with
 _NOT_FREE = (422, 423)  # more than the limit; so many are not free
 _NOT_KNOWN = (404, 410)
 T = TypeVar("T")

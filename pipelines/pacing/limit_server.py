@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 LEASE_S = 60.0  #: a block of a run that has died is free again after this long
+GRACE_S = 15.0  #: a server that does not answer for so long is away
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,24 @@ class LimitServer(Protocol):
 
     async def put_back(self, name: str, slots: int) -> None:
         """Free slots that no lease holds."""
+
+
+@dataclass(slots=True)
+class Absence:
+    """How long a server has not answered. A busy one is slow at times; only what lasts makes runs go on by themselves."""
+
+    since: float | None = None
+    lasts: bool = False
+
+    def failed(self, now: float) -> bool:
+        """It did not answer. Returns whether it lasts."""
+        self.since = now if self.since is None else self.since
+        self.lasts = now - self.since >= GRACE_S
+        return self.lasts
+
+    def over(self) -> None:
+        """It answered."""
+        self.since, self.lasts = None, False
 
 
 def _nothing(*_: Any) -> None:

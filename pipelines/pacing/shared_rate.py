@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipelines.core.errors import LimitServerAway
-from pipelines.pacing.limit_server import LimitServer, Notices, SharedLimit
+from pipelines.pacing.limit_server import Absence, LimitServer, Notices, SharedLimit
 
 FLOOR_S = 10.0  #: nobody has the floor for longer, but for one request
 _LOOK_S = 2.0  # so often it is looked whether the limit was turned
@@ -79,7 +79,7 @@ class SharedRate:
     _looked_at: float = -math.inf
     _nearly_free: bool = False  # whoever has the floor sends the last of theirs
     _others_at: float = -math.inf  # when somebody else was last seen to have it
-    _away: bool = False
+    _absence: Absence = field(default_factory=Absence)
     _open: asyncio.Event = field(default_factory=asyncio.Event)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -89,7 +89,7 @@ class SharedRate:
         if self._limit is None or not self._limit.active:
             return self.usual
         rate = self._limit.per_second
-        if self._away and self.clock() - self._others_at < _CONTENDED_S:
+        if self._absence.lasts and self.clock() - self._others_at < _CONTENDED_S:
             rate /= _QUARTER  # nobody has the floor now, all go at once
         return max(rate if self._follows or self.asked is None else min(self.asked, rate), 1e-6)
 
@@ -97,7 +97,7 @@ class SharedRate:
     def is_ours(self) -> bool:
         """Tell whether this run may send now."""
         free = self._seen and (self._limit is None or not self._limit.active)
-        return self.stop.is_set() or self._away or free or self.clock() < self._until
+        return self.stop.is_set() or self._absence.lasts or free or self.clock() < self._until
 
     async def turn(self) -> None:
         """Return when this run may send."""
@@ -134,10 +134,11 @@ class SharedRate:
         try:
             pause = await self._in_step()
         except LimitServerAway as error:
-            self._away, pause = True, _LOOK_S
-            self.notices.away(self.name, str(error))
+            pause = _LOOK_S
+            if self._absence.failed(self.clock()):
+                self.notices.away(self.name, str(error))
         else:
-            self._away = False
+            self._absence.over()
             self.notices.there(self.name)
         return pause
 
@@ -146,7 +147,7 @@ class SharedRate:
         if limit is not None and self._nearly_free and now - self._looked_at < _LOOK_S:
             return await self._take(limit)
         limit = await self.server.look(self.name)
-        if limit is None and self.created and (self._away or not self._seen):  # else somebody deleted it
+        if limit is None and self.created and (self._absence.lasts or not self._seen):  # else somebody deleted it
             await self.server.create(self.name, block_of(self.usual), self.usual)
             limit = await self.server.look(self.name)
         turned = self._see(limit)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pipelines.core.errors import LimitServerAway
-from pipelines.pacing.limit_server import LEASE_S, LimitServer, Notices, SharedLimit
+from pipelines.pacing.limit_server import LEASE_S, Absence, LimitServer, Notices, SharedLimit
 from pipelines.pacing.slots import Slots
 
 _LOOK_S = 2.0  # so often the limit is looked at while nothing moves here
@@ -127,7 +127,7 @@ class SharedSlots:
     _busy_at: float = 0.0
     _starved_since: float | None = None
     _gift: _Gift = field(default_factory=_Gift)
-    _away: bool = False
+    _absence: Absence = field(default_factory=Absence)
 
     @property
     def held(self) -> int:
@@ -154,7 +154,7 @@ class SharedSlots:
         """Tell whether the server should be asked before its time: a job waits for a slot that may be free, or one is left."""
         if self.stop.is_set():
             return self.slots.waiting > 0
-        if self._away or self._limit is None or not self._limit.active:
+        if self._absence.since is not None or self._limit is None or not self._limit.active:
             return False
         inside, held = self.slots.count, self.held
         free = self._limit.in_use < self._limit.most and self._gift.keep is None
@@ -170,10 +170,11 @@ class SharedSlots:
         try:
             pause = await self._in_step()
         except LimitServerAway as error:
-            self._away, pause = True, _LOOK_S
-            self.notices.away(self.name, str(error))
+            pause = _LOOK_S
+            if self._absence.failed(self.clock()):
+                self.notices.away(self.name, str(error))
         else:
-            self._away = False
+            self._absence.over()
             self.notices.there(self.name)
         self.slots.most = self._open()
         return pause
@@ -190,11 +191,11 @@ class SharedSlots:
         """How many may be inside now."""
         if self.stop.is_set():
             return self.slots.count + self.slots.waiting  # whoever waits is let through, and sends nothing
-        if not (self._seen or self._away):
+        if not (self._seen or self._absence.lasts):
             return 0
         if self._limit is None or not self._limit.active:
             return self.usual
-        if self._away and not self.leases:
+        if self._absence.lasts and not self.leases:
             return max(1, min(self._ceiling(self._limit), self._limit.most // _GIFT_SHARE))
         most = min(fair_part(self.held, self._limit), self._ceiling(self._limit))
         return most if self._gift.keep is None else min(most, self._gift.keep)
@@ -206,7 +207,7 @@ class SharedSlots:
         now = self.clock()
         if self._marker is None:
             self._marker = await self.server.lease(_MARKER, 1, _MARKER_S)
-        restarted = (self._away or now - self._renewed_at >= _RENEW_S) and await self._renew(now)
+        restarted = (self._absence.since is not None or now - self._renewed_at >= _RENEW_S) and await self._renew(now)
         limit = await self.server.look(self.name)
         if limit is None and (
             restarted or not self._seen

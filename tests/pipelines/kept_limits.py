@@ -19,9 +19,11 @@ class KeptLimits:
         self._ids = itertools.count()
 
     def clock(self):
+        """The time of the server."""
         return self.now
 
     def make(self, name, most, per_second=0.0, **more):
+        """A limit, as people make it."""
         self.limits[name] = {"identity": f"limit-{next(self._ids)}", "most": most, "in_use": 0, "active": True} | more
         self.limits[name] |= {"per_second": per_second, "updated": self.now}
 
@@ -37,11 +39,13 @@ class KeptLimits:
                 del self.leases[lease]
 
     def used(self, name):
+        """What is in use, after what has become free by itself."""
         limit = self.limits[name]
         gone = math.floor(limit["per_second"] * (self.now - limit["updated"]) + 1e-9)
         return max(0, limit["in_use"] - gone)
 
     def free(self, name, slots):
+        """Give slots back; a limit that is not active takes none."""
         if name in self.limits and self.limits[name]["active"]:
             self.limits[name] |= {"in_use": max(0, self.used(name) - slots), "updated": self.now}
 
@@ -60,6 +64,7 @@ class KeptLimits:
             raise LimitServerAway("it is away")
 
     async def look(self, name):
+        """As `LimitServer` says."""
         self._asked()
         limit = self.limits.get(name)
         if limit is None:
@@ -68,11 +73,13 @@ class KeptLimits:
         return SharedLimit(in_use=self.used(name), **shown)
 
     async def create(self, name, most, per_second):
+        """As `LimitServer` says."""
         self._asked()
         if name not in self.limits:
             self.make(name, most, per_second)
 
     async def lease(self, name, slots, seconds=60.0):
+        """As `LimitServer` says."""
         self._asked()
         if not self._take(name, slots):
             return None
@@ -81,6 +88,7 @@ class KeptLimits:
         return lease
 
     async def renew(self, lease, seconds=60.0):
+        """As `LimitServer` says."""
         self._asked()
         if lease not in self.leases:
             return False
@@ -89,15 +97,18 @@ class KeptLimits:
         return True
 
     async def release(self, lease):
+        """As `LimitServer` says."""
         self._asked()
         if lease in self.leases:
             name, slots, _ = self.leases.pop(lease)
             self.free(name, slots)
 
     async def occupy(self, name, slots):
+        """As `LimitServer` says."""
         self._asked()
         return self._take(name, slots)
 
     async def put_back(self, name, slots):
+        """As `LimitServer` says."""
         self._asked()
         self.free(name, slots)

@@ -33,6 +33,10 @@ def _turn(prefect_api, name, **change):
     httpx.patch(f"{prefect_api}{WHERE}/{name}", json=change, trust_env=False).raise_for_status()
 
 
+def _seen(prefect_api, name):
+    return httpx.get(f"{prefect_api}{WHERE}/{name}", trust_env=False).json()
+
+
 async def test_a_limit_is_made_once_and_then_is_the_peoples(limits, prefect_api, limit_name):
     """Who comes second changes nothing; what people turn is what runs see."""
     assert await limits.look(limit_name) is None
@@ -121,6 +125,6 @@ async def test_a_deployment_creates_the_limits_of_its_accounts(prefect_api, monk
         made = await create_limits(batch, RunOptions())
         _turn(prefect_api, made[0].name, limit=2)
         await create_limits(batch, RunOptions())
-    seen = [httpx.get(f"{prefect_api}{WHERE}/{each.name}", trust_env=False).json() for each in made]
+    seen = [_seen(prefect_api, each.name) for each in made]
     assert [(each["limit"], each["slot_decay_per_second"]) for each in seen] == [(2, 0.0), (5, 0.5)]
     assert [each.name.rpartition("-")[2] for each in made] == ["flight", "submit"]

@@ -102,7 +102,10 @@ def _of_limits(event: LimitsLost | LimitsRegained | LimitTurned | AccountFull) -
         case LimitsRegained():
             return Sentence("Prefect's server answers again; account limits are shared as before.", INFO)
         case LimitTurned(limit, before, now):
-            return Sentence(f"Account limit {limit} is {now}, not {before}; Prefect's Concurrency page turns it.", INFO)
+            what = "submissions a minute" if limit.endswith("-submit") else "jobs at once"
+            return Sentence(
+                f"Account limit {limit}: {now} {what}, not {before}. Prefect's Concurrency page has it.", INFO
+            )
         case AccountFull(limit, most):
             return Sentence(f"Other runs hold all {most} of {limit}. This one waits for its share; nothing is lost.")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -24,12 +25,11 @@ async def _turns():
         await asyncio.sleep(0)
 
 
-async def _simulated(server, runs, seconds, *, latency=0.03, turn=lambda at: None):
+async def _simulated(server, runs, seconds, *, latency=0.03):
     """Let each run ask for the floor as its keeper does; when each had it, as (from, to, pace, whose)."""
     begun, had, agenda = server.now, [], [(server.now + n / 10, n) for n in range(len(runs))]
     while (at := heapq.heappop(agenda))[0] < begun + seconds:
         server.now, who = max(server.now, at[0]), at[1]
-        turn(server.now - begun)
         run = runs[who]
         before = run._had_at
         pause = await run.step()
@@ -63,7 +63,7 @@ async def test_four_runs_never_have_the_floor_together_and_use_nearly_all_of_it(
     for run in runs:
         run.waiting = 100
     had = sorted(await _simulated(limit_server, runs, 400))
-    for (_, end, _, who), (start, _, _, other) in zip(had, had[1:], strict=False):
+    for (_, end, _, who), (start, _, _, other) in pairwise(had):
         assert who == other or end <= start + 1e-6
     parts = [sum(end - start for start, end, _, who in had if who == n) for n in range(4)]
     assert sum(parts) >= 0.95 * 400
@@ -146,7 +146,10 @@ async def test_a_server_that_is_away_stops_nobody(limit_server, others, pace):
     run.waiting = 3
     await run.step()
     limit_server.away = True
+    await run.step()
+    assert said == []
     for _ in range(3):
+        limit_server.now += 10
         await run.step()
     assert (run.is_ours, run.per_second, said) == (True, pace, ["lost"])
     limit_server.away = False
@@ -158,7 +161,7 @@ async def test_requests_go_in_pace_while_the_run_has_the_floor_and_wait_for_the_
     """Behind the floor nobody is sent; what was not sent in its time comes first in the next."""
     stop = asyncio.Event()
     limit_server.make(NAME, 6000, 100.0)
-    shared = SharedRate(limit_server, NAME, 100.0, None, True, stop)
+    shared = SharedRate(limit_server, NAME, 100.0, None, created=True, stop=stop)
     limit_server.clock = asyncio.get_running_loop().time
     rate, times = RateLimit(100, stop=stop, shared=shared), []
     shared._seen, shared._limit = True, await limit_server.look(NAME)
@@ -186,7 +189,7 @@ async def test_requests_go_in_pace_while_the_run_has_the_floor_and_wait_for_the_
 async def test_i11_the_end_of_the_run_frees_who_waits_for_the_floor(limit_server):
     """Nobody stays behind when the run ends."""
     stop = asyncio.Event()
-    rate = RateLimit(1, stop=stop, shared=SharedRate(limit_server, NAME, 1.0, None, True, stop))
+    rate = RateLimit(1, stop=stop, shared=SharedRate(limit_server, NAME, 1.0, None, created=True, stop=stop))
     waiting = asyncio.gather(*[rate.slot() for _ in range(5)])
     await asyncio.sleep(0.01)
     stop.set()

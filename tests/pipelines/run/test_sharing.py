@@ -65,8 +65,9 @@ async def test_without_a_limit_server_nothing_is_shared(studio, limit_server):
     assert not (studio.folder / "out" / LEASE_NOTE).exists()
 
 
-async def test_a_run_whose_limits_nobody_keeps_any_more_ends_well(studio, limit_server, run_of):
+async def test_a_run_whose_limits_nobody_keeps_any_more_ends_well(studio, limit_server, run_of, monkeypatch):
     """The server may be away from the first moment: it is said once, and every clip is made."""
+    monkeypatch.setattr("pipelines.pacing.limit_server.GRACE_S", 0.1)
     limit_server.away = True
     assert set(await run_of(*(studio.job(f"j{n}") for n in range(5)))) == {JobStatus.DONE}
     assert sum("cannot be asked about account limits" in words for words in studio.said) == 1

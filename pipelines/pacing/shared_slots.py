@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pipelines.core.errors import LimitServerAway
+from pipelines.pacing.fair_share import PART, Gift, fair_part, ladder, to_release
 from pipelines.pacing.limit_server import LEASE_S, Absence, LimitServer, Notices, SharedLimit
 from pipelines.pacing.slots import Slots
 
@@ -21,37 +22,9 @@ _LOOK_S = 2.0  # so often the limit is looked at while nothing moves here
 _SHORTEST_S, _FULL_S = 0.1, 0.5  # pauses between two looks: when something moved; when no slot is free
 _RENEW_S = LEASE_S / 4
 _IDLE_S = 3.0  # a block that nobody used for so long is given back
-_FIRST_GIFT_S, _GIFT_S, _LONGEST_GIFT_S = 8.0, 4.0, 80.0  # until a part of what is held is offered to others
-_GIFT_SHARE = 4
-_TAKEN_S = 1.5  # whether somebody took it shows by then
 _STARVED_S = 30.0
 _MARKER, _MARKER_S = "reelbatch-run", 86_400.0  # a lease of no limit: gone only with the server's memory
 _LEAVE_S = 5.0
-
-
-def ladder(number: int) -> list[int]:
-    """Cut a block into leases of 1, 2, 4 and so on: a lease goes back only as a whole, and any number may have to."""
-    parts, size = [], 1
-    while number > 0:
-        parts.append(min(size, number))
-        number -= parts[-1]
-        size *= 2
-    return parts
-
-
-def to_release(sizes: Sequence[int], surplus: int) -> list[int]:
-    """Choose which leases to give back, the largest first, so that no more than the surplus goes. Returns their places."""
-    chosen = []
-    for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
-        if sizes[place] <= surplus:
-            chosen.append(place)
-            surplus -= sizes[place]
-    return chosen
-
-
-def fair_part(held: int, limit: SharedLimit) -> int:
-    """What a run keeps of what it holds when the limit was turned down below what is in use: each the same share."""
-    return held if limit.in_use <= limit.most else held * limit.most // limit.in_use
 
 
 @dataclass(slots=True)
@@ -60,36 +33,6 @@ class Lease:
 
     id: str | None  # None: the server counts the slots, but has lost the lease
     slots: int
-
-
-@dataclass(slots=True)
-class _Gift:
-    """A part of what a run holds, offered to others: pending until its jobs end, then until somebody took it or nobody did."""
-
-    next_at: float | None = None  # None: no job waits here, so whatever is free here goes back anyway
-    pause_s: float = _FIRST_GIFT_S
-    keep: int | None = None  # hold no more than this now
-    given: int = 0
-    given_at: float | None = None
-
-    def step(self, now: float, held: int, waiting: int, limit: SharedLimit) -> None:
-        """Begin an offer, or learn what became of it."""
-        if self.given_at is not None:
-            if now - self.given_at >= _TAKEN_S:
-                taken = limit.most - limit.in_use < self.given
-                self.pause_s = _GIFT_S if taken else min(_LONGEST_GIFT_S, 2 * self.pause_s)
-                self.keep, self.given, self.given_at, self.next_at = None, 0, None, now + self.pause_s
-        elif not waiting or held <= 1:
-            self.keep, self.next_at = None, None
-        elif self.next_at is None:
-            self.next_at = now + self.pause_s
-        elif self.keep is None and now >= self.next_at and limit.in_use >= limit.most:
-            self.keep = held - -(-held // _GIFT_SHARE)
-
-    def gave(self, slots: int, now: float) -> None:
-        """A part of it has gone back."""
-        if slots and self.keep is not None:
-            self.given, self.given_at = self.given + slots, now if self.given_at is None else self.given_at
 
 
 @dataclass(slots=True)
@@ -126,7 +69,7 @@ class SharedSlots:
     _renewed_at: float = 0.0
     _busy_at: float = 0.0
     _starved_since: float | None = None
-    _gift: _Gift = field(default_factory=_Gift)
+    _gift: Gift = field(default_factory=Gift)
     _absence: Absence = field(default_factory=Absence)
 
     @property
@@ -196,7 +139,7 @@ class SharedSlots:
         if self._limit is None or not self._limit.active:
             return self.usual
         if self._absence.lasts and not self.leases:
-            return max(1, min(self._ceiling(self._limit), self._limit.most // _GIFT_SHARE))
+            return max(1, min(self._ceiling(self._limit), self._limit.most // PART))
         most = min(fair_part(self.held, self._limit), self._ceiling(self._limit))
         return most if self._gift.keep is None else min(most, self._gift.keep)
 

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 
-from pipelines.pacing.limit_server import Notices, SharedLimit
-from pipelines.pacing.shared_slots import SharedSlots, fair_part, ladder, to_release
+from pipelines.pacing.limit_server import Notices
+from pipelines.pacing.shared_slots import SharedSlots
 from pipelines.pacing.slots import Slots
 
 NAME = "reelbatch-openai-123abc-in-flight"
@@ -76,27 +76,6 @@ async def party(limit_server):
     yield begin
     for each in parties:
         await each.go()
-
-
-@pytest.mark.parametrize("number", [0, 1, 2, 3, 12, 50, 1000])
-def test_any_number_of_slots_can_go_back(number):
-    """A block is cut so that whatever part of it is not needed any more can be given back exactly."""
-    sizes = ladder(number)
-    assert sum(sizes) == number
-    assert len(sizes) <= 10
-    for surplus in range(number + 1):
-        assert sum(sizes[place] for place in to_release(sizes, surplus)) <= surplus
-    assert all(
-        any(sum(s for n, s in enumerate(sizes) if bits >> n & 1) == want for bits in range(2 ** len(sizes)))
-        for want in range(min(number, 60) + 1)
-    )
-
-
-def test_who_holds_too_much_after_a_limit_fell_keeps_the_same_share():
-    """From twelve to six, everybody keeps half; below the limit everything stays."""
-    limit = SharedLimit("x", most=6, in_use=12)
-    assert [fair_part(held, limit) for held in (8, 4, 1)] == [4, 2, 0]
-    assert fair_part(5, SharedLimit("x", most=6, in_use=6)) == 5
 
 
 async def test_the_first_run_creates_the_limit_and_takes_what_it_needs(party, limit_server):

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from pipelines.pacing.fair_share import Gift, fair_part, ladder, to_release
+from pipelines.pacing.limit_server import SharedLimit
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 12, 50, 1000])
+def test_any_number_of_slots_can_go_back(number):
+    """A block is cut so that whatever part of it is not needed any more can be given back exactly."""
+    sizes = ladder(number)
+    assert sum(sizes) == number
+    assert len(sizes) <= 10
+    for surplus in range(number + 1):
+        assert sum(sizes[place] for place in to_release(sizes, surplus)) <= surplus
+    assert all(
+        any(sum(s for n, s in enumerate(sizes) if bits >> n & 1) == want for bits in range(2 ** len(sizes)))
+        for want in range(min(number, 60) + 1)
+    )
+
+
+def test_who_holds_too_much_after_a_limit_fell_keeps_the_same_share():
+    """From twelve to six, everybody keeps half; below the limit everything stays."""
+    limit = SharedLimit("x", most=6, in_use=12)
+    assert [fair_part(held, limit) for held in (8, 4, 1)] == [4, 2, 0]
+    assert fair_part(5, SharedLimit("x", most=6, in_use=6)) == 5
+
+
+def _offered(gift, now, *, held=12, waiting=5, in_use=12):
+    gift.step(now, held, waiting, SharedLimit("x", most=12, in_use=in_use))
+    return gift.keep
+
+
+def test_who_holds_all_gives_a_quarter_after_a_while():
+    """Only while jobs wait here and nothing is free: else whatever is idle goes back anyway."""
+    gift = Gift()
+    assert [_offered(gift, now) for now in (0, 7.9, 8.0)] == [None, None, 9]
+    assert [_offered(Gift(), now, in_use=11) for now in (0, 100)] == [None, None]
+    assert [_offered(Gift(), now, waiting=0) for now in (0, 100)] == [None, None]
+    assert [_offered(Gift(), now, held=1) for now in (0, 100)] == [None, None]
+
+
+@pytest.mark.parametrize(("in_use", "again"), [(12, 4.0), (9, 16.0)], ids=["somebody took it", "nobody took it"])
+def test_a_gift_that_is_taken_is_soon_followed_by_another(in_use, again):
+    """And one that nobody takes is kept, and offered ever more rarely."""
+    gift = Gift()
+    for now in (0.0, 8.0):
+        _offered(gift, now)
+    gift.gave(3, 9.0)
+    assert _offered(gift, 10.0, held=9, in_use=9) == 9
+    assert _offered(gift, 10.6, held=9, in_use=in_use) is None
+    assert _offered(gift, 10.6 + again - 0.1) is None
+    assert _offered(gift, 10.6 + again) == 9

@@ -12,24 +12,23 @@ _TAKEN_S = 1.5  # whether somebody took it shows by then
 PART = 4  #: one of so many parts is given to others at a time
 
 
-def ladder(number: int) -> list[int]:
-    """Cut a block into leases of 1, 2, 4 and so on: a lease goes back only as a whole, and any number may have to."""
-    parts, size = [], 1
+def ladder(number: int, largest: int) -> list[int]:
+    """Cut a block into leases: of 1, 1, 2, 4 and so on. A lease goes back only as a whole, and any number may have to."""
+    parts: list[int] = []
     while number > 0:
-        parts.append(min(size, number))
+        parts.append(min(number, largest, max(1, sum(parts))))
         number -= parts[-1]
-        size *= 2
     return parts
 
 
-def to_release(sizes: Sequence[int], surplus: int) -> list[int]:
-    """Choose which leases to give back, the largest first, so that no more than the surplus goes. Returns their places."""
-    chosen = []
-    for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
-        if sizes[place] <= surplus:
-            chosen.append(place)
-            surplus -= sizes[place]
-    return chosen
+def nearest(sizes: Sequence[int], most: int) -> tuple[int, ...]:
+    """Choose leases that come together to as much as they can without exceeding a number. Returns their places."""
+    chosen: dict[int, tuple[int, ...]] = {0: ()}
+    for place, size in sorted(enumerate(sizes), key=lambda each: -each[1]):
+        for total, places in list(chosen.items()):
+            if total + size <= most:
+                chosen.setdefault(total + size, (*places, place))
+    return chosen[max(chosen)]
 
 
 def fair_part(held: int, limit: SharedLimit) -> int:
@@ -56,9 +55,11 @@ class Gift:
                 self.keep, self.given, self.given_at, self.next_at = None, 0, None, now + self.pause_s
         elif not waiting or held <= 1:
             self.keep, self.next_at = None, None
+        elif limit.in_use < limit.most:  # there is something to be had as it is
+            self.keep = None
         elif self.next_at is None:
             self.next_at = now + self.pause_s
-        elif self.keep is None and now >= self.next_at and limit.in_use >= limit.most:
+        elif self.keep is None and now >= self.next_at:
             self.keep = held - -(-held // PART)
 
     def gave(self, slots: int, now: float) -> None:

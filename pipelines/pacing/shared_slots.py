@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pipelines.core.errors import LimitServerAway
-from pipelines.pacing.fair_share import PART, Gift, fair_part, ladder, to_release
+from pipelines.pacing.fair_share import PART, Gift, fair_part, ladder, nearest
 from pipelines.pacing.limit_server import LEASE_S, Absence, LimitServer, Notices, SharedLimit
 from pipelines.pacing.slots import Slots
 
@@ -23,6 +23,7 @@ _SHORTEST_S, _FULL_S = 0.1, 0.5  # pauses between two looks: when something move
 _RENEW_S = LEASE_S / 4
 _IDLE_S = 3.0  # a block that nobody used for so long is given back
 _STARVED_S = 30.0
+_LEASES = 8  # no lease is more than so small a part of a limit
 _MARKER, _MARKER_S = "reelbatch-run", 86_400.0  # a lease of no limit: gone only with the server's memory
 _LEAVE_S = 5.0
 
@@ -140,11 +141,20 @@ class SharedSlots:
             return self.usual
         if self._absence.lasts and not self.leases:
             return max(1, min(self._ceiling(self._limit), self._limit.most // PART))
-        most = min(fair_part(self.held, self._limit), self._ceiling(self._limit))
-        return most if self._gift.keep is None else min(most, self._gift.keep)
+        return min(self.held, self._target(self._limit))
 
     def _ceiling(self, limit: SharedLimit) -> int:
         return limit.most if self._follows or self.asked is None else min(self.asked, limit.most)
+
+    def _target(self, limit: SharedLimit) -> int:
+        """How many slots to hold at most. To give some back, no more than whole leases can be kept."""
+        most = self._ceiling(limit)
+        if limit.in_use > limit.most:
+            most = min(most, fair_part(self.held, limit))
+        if self._gift.keep is not None:
+            most = min(most, self._gift.keep)
+        sizes = [lease.slots for lease in self.leases]
+        return most if most >= sum(sizes) else sum(sizes[place] for place in nearest(sizes, most))
 
     async def _in_step(self) -> float:
         now = self.clock()
@@ -199,11 +209,7 @@ class SharedSlots:
         """Take what is wanted and free, or give back what is not wanted any more."""
         held, inside, waiting = self.held, self.slots.count, self.slots.waiting
         self._gift.step(now, held, waiting, limit)
-        want = min(inside + waiting, self._ceiling(limit))
-        if limit.in_use > limit.most:
-            want = min(want, fair_part(held, limit))
-        if self._gift.keep is not None:
-            want = min(want, self._gift.keep)
+        want = min(inside + waiting, self._target(limit))
         if held <= want:
             self._busy_at = now
         if held < want:
@@ -221,7 +227,7 @@ class SharedSlots:
         free = limit.most - limit.in_use
         others = limit.in_use > self.held
         got = 0
-        for part in ladder(min(wanted, (free + 1) // 2 if others else free)):
+        for part in ladder(min(wanted, (free + 1) // 2 if others else free), -(-limit.most // _LEASES)):
             lease = await self.server.lease(self.name, part)
             if lease is None:
                 break
@@ -252,7 +258,7 @@ class SharedSlots:
 
     async def _release(self, surplus: int) -> int:
         """Give back leases of so many slots at most. Returns how many."""
-        chosen = to_release([lease.slots for lease in self.leases], surplus)
+        chosen = nearest([lease.slots for lease in self.leases], max(0, surplus))
         going = [self.leases[place] for place in chosen]
         self.leases = [lease for place, lease in enumerate(self.leases) if place not in chosen]
         self._close_in()  # before anybody else can have them

@@ -186,6 +186,24 @@ async def test_a_lowered_limit_lets_nobody_new_in_and_takes_nobody_out(party, li
     assert (run.slots.count, limit_server.used(NAME), run.said) == (4, 4, [(12, 4)])
 
 
+@pytest.mark.parametrize("fell_to", [1, 3, 4, 5, 11])
+async def test_what_fell_may_rise_again(party, limit_server, fell_to):
+    """However its leases are cut, a run uses what it may have, also after it was less for a while."""
+    limit_server.make(NAME, 12)
+    run = party()
+    await run.come(300)
+    for most in (12, fell_to, 16):
+        limit_server.limits[NAME]["most"] = most
+        for _ in range(60):
+            limit_server.now += 0.5
+            await run.end(1)
+            await run.step()
+            assert run.slots.count <= 12 or most == 16
+        limit_server.now += 2
+        await run.step(4)
+        assert most - 3 <= run.slots.count <= most
+
+
 async def test_a_limit_that_is_off_or_deleted_is_none(party, limit_server):
     """The run has its own number then, and shares again when it is switched on."""
     limit_server.make(NAME, 4)

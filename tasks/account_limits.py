@@ -7,15 +7,16 @@ run asks the endpoints behind it, for whole blocks: 10 to 20 ms a request, and a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from pipelines.batch import Batch
 from pipelines.core.errors import LimitServerAway
@@ -38,8 +39,23 @@ async def shared_limits(options: RunOptions) -> AsyncIterator[LimitServer | None
     if options.rehearse or alone or not PREFECT_API_URL.value():
         yield None
         return
-    async with get_client() as client:
-        yield PrefectLimits(client)
+    async with _asking() as server:
+        yield server
+
+
+@asynccontextmanager
+async def _asking() -> AsyncIterator[PrefectLimits]:
+    """Ask Prefect without the client's own tries, which pause for seconds: who asks here tries again by itself."""
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        context = copy_context()
+    async with get_client(httpx_settings={"event_hooks": {"response": [_refuse_at_once]}}) as client:
+        yield PrefectLimits(client, context)
+
+
+async def _refuse_at_once(answer: Any) -> None:
+    """Let a server in trouble be known as one; its database may be locked for a moment."""
+    if answer.is_server_error:
+        raise LimitServerAway(f"HTTP {answer.status_code}")
 
 
 async def create_limits(batch: Batch, options: RunOptions) -> tuple[AccountLimit, ...]:
@@ -55,8 +71,8 @@ async def create_limits(batch: Batch, options: RunOptions) -> tuple[AccountLimit
         LimitServerAway: Prefect's server cannot be reached.
     """
     wanted = () if options.rehearse else limits_of(batch, options)
-    async with get_client() as client:
-        await ensure(PrefectLimits(client), wanted)
+    async with _asking() as server:
+        await ensure(server, wanted)
     return wanted
 
 
@@ -70,8 +86,9 @@ async def ensure(server: LimitServer, limits: Iterable[AccountLimit]) -> None:
 class PrefectLimits:
     """A `LimitServer` over Prefect's client."""
 
-    def __init__(self, client: PrefectClient) -> None:
+    def __init__(self, client: PrefectClient, context: Context) -> None:
         self._client = client
+        self._context = context  # with the settings that the client shall have
 
     async def look(self, name: str) -> SharedLimit | None:
         """As `LimitServer` says."""
@@ -118,7 +135,7 @@ class PrefectLimits:
         """As `LimitServer` says."""
         await self._ask(self._client.release_concurrency_slots([name], slots, occupancy_seconds=1.0))
 
-    async def _unless(self, refusals: Iterable[int], asking: Awaitable[Any]) -> Any:
+    async def _unless(self, refusals: Iterable[int], asking: Coroutine[Any, Any, Any]) -> Any:
         """Its answer, or None where it is refused so."""
         try:
             return await self._ask(asking)
@@ -127,15 +144,11 @@ class PrefectLimits:
                 raise LimitServerAway(f"HTTP {error.response.status_code}") from None
             return None
 
-    async def _ask(self, asking: Awaitable[T]) -> T:
+    async def _ask(self, asking: Coroutine[Any, Any, T]) -> T:
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return await asking
-        except (ObjectNotFound, ObjectAlreadyExists):
-            raise
-        except PrefectHTTPStatusError as error:
-            if error.response.is_server_error:
-                raise LimitServerAway(f"HTTP {error.response.status_code}") from None
+                return await asyncio.get_running_loop().create_task(asking, context=self._context.copy())
+        except (ObjectNotFound, ObjectAlreadyExists, PrefectHTTPStatusError, LimitServerAway):
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with Prefect's server is no reason to end a run
             raise LimitServerAway(type(error).__name__) from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 LEASE_S = 60.0  #: a block of a run that has died is free again after this long
-GRACE_S = 15.0  #: a server that does not answer for so long is away
+GRACE_S = 10.0  #: a server that does not answer for so long is away
 
 
 @dataclass(frozen=True, slots=True)

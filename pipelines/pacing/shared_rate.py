@@ -18,6 +18,7 @@ from pipelines.core.errors import LimitServerAway
 from pipelines.pacing.limit_server import Absence, LimitServer, Notices, SharedLimit
 
 FLOOR_S = 10.0  #: nobody has the floor for longer, but for one request
+_AGAIN_S = 0.5  # after a question that went wrong
 _LOOK_S = 2.0  # so often it is looked whether the limit was turned
 _SOONEST_S, _LATEST_S = 0.05, 2.0  # between two tries to have the floor
 _TRIES = 12.0  # so many tries while the last slot of a floor becomes free
@@ -134,8 +135,9 @@ class SharedRate:
         try:
             pause = await self._in_step()
         except LimitServerAway as error:
-            pause = _LOOK_S
+            pause = _AGAIN_S
             if self._absence.failed(self.clock()):
+                pause = _LOOK_S
                 self.notices.away(self.name, str(error))
         else:
             self._absence.over()

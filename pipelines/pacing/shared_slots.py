@@ -18,6 +18,7 @@ from pipelines.pacing.fair_share import PART, Gift, fair_part, ladder, nearest
 from pipelines.pacing.limit_server import LEASE_S, Absence, LimitServer, Notices, SharedLimit
 from pipelines.pacing.slots import Slots
 
+_AGAIN_S = 0.5  # after a question that went wrong
 _LOOK_S = 2.0  # so often the limit is looked at while nothing moves here
 _SHORTEST_S, _FULL_S = 0.1, 0.5  # pauses between two looks: when something moved; when no slot is free
 _RENEW_S = LEASE_S / 4
@@ -114,8 +115,9 @@ class SharedSlots:
         try:
             pause = await self._in_step()
         except LimitServerAway as error:
-            pause = _LOOK_S
+            pause = _AGAIN_S
             if self._absence.failed(self.clock()):
+                pause = _LOOK_S
                 self.notices.away(self.name, str(error))
         else:
             self._absence.over()

@@ -81,6 +81,7 @@ class SharedRate:
     _nearly_free: bool = False  # whoever has the floor sends the last of theirs
     _others_at: float = -math.inf  # when somebody else was last seen to have it
     _absence: Absence = field(default_factory=Absence)
+    _back_at: float | None = None  # since when it answers again
     _open: asyncio.Event = field(default_factory=asyncio.Event)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -135,14 +136,22 @@ class SharedRate:
         try:
             pause = await self._in_step()
         except LimitServerAway as error:
-            pause = _AGAIN_S
+            pause, self._back_at = _AGAIN_S, None
             if self._absence.failed(self.clock()):
                 pause = _LOOK_S
                 self.notices.away(self.name, str(error))
         else:
-            self._absence.over()
             self.notices.there(self.name)
+            self._end_absence(self.clock())
         return pause
+
+    def _end_absence(self, now: float) -> None:
+        """Share again, once the floor was had: a server that has just come back answers, and fails, by turns."""
+        self._back_at = now if self._back_at is None else self._back_at
+        shares = self._limit is not None and self._limit.active and now >= self._until
+        if not (self._absence.lasts and shares and now - self._back_at < FLOOR_S):
+            self._absence.over()
+            self._back_at = None
 
     async def _in_step(self) -> float:
         now, limit = self.clock(), self._limit

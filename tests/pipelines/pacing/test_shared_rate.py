@@ -138,7 +138,7 @@ async def test_the_first_run_creates_the_limit_if_there_is_one_worth_the_name(li
 
 @pytest.mark.parametrize(("others", "pace"), [(False, 1.0), (True, 0.25)])
 async def test_a_server_that_is_away_stops_nobody(limit_server, others, pace):
-    """Alone the run keeps its pace; where others have been seen it goes on with a part of it. It is said once."""
+    """Alone the run keeps its pace; where others have been seen, a part of it; until it has its turn again. It is said once."""
     said = []
     limit_server.make(NAME, 10, 1.0, in_use=10 if others else 0)
     notices = Notices(lost=lambda _: said.append("lost"), regained=lambda: said.append("regained"))
@@ -153,8 +153,15 @@ async def test_a_server_that_is_away_stops_nobody(limit_server, others, pace):
         await run.step()
     assert (run.is_ours, run.per_second, said) == (True, pace, ["lost"])
     limit_server.away = False
+    limit_server.limits[NAME]["in_use"], limit_server.limits[NAME]["updated"] = 10, limit_server.now
     await run.step()
-    assert said == ["lost", "regained"]
+    assert (said, run.is_ours) == (["lost", "regained"], True)
+    limit_server.now += 10
+    await run.step()
+    assert run.is_ours
+    assert run.clock() < run._until
+    limit_server.now += 11
+    assert not run.is_ours
 
 
 async def test_requests_go_in_pace_while_the_run_has_the_floor_and_wait_for_the_next(limit_server):

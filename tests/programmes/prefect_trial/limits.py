@@ -205,8 +205,16 @@ def lost() -> None:
         promises.check("both go on while it is away", holds=during > 20, seen=f"{during} orders in {back - gone:.0f} s")
         promises.check("and after it is back", holds=after > 20, seen=f"{after} orders in 10 s")
         here.server.stop(signal.SIGKILL)
+        for_good = time.time()
         codes = exit_codes(*runs)
         bill = here.provider.bill()
+        moments = [line["created"] for line in bill]
+        print(
+            f"        orders in each 5 s from the kill: {[sum(5 * n <= m - gone < 5 * n + 5 for m in moments) for n in range(30)]}"
+        )
+        print(
+            f"        it went for good {for_good - gone:.0f} s after that, and the runs ended {time.time() - for_good:.0f} s later"
+        )
         promises.check("it never returns: each row once, catalogued", holds=len(bill) == 300, seen=(codes, len(bill)))
         promises.check("never more than 12 in all that", holds=peak(bill) <= 12, seen=f"peak {peak(bill)}")
         made = [sum(1 for _ in (here.folder / name / "videos").glob("*.mp4")) for name in ("one", "two")]

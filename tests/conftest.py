@@ -51,6 +51,9 @@ settings.load_profile("fuzz" if "REELBATCH_FUZZ" in os.environ else "alike")
 
 #: What a run's own server does without, and that it writes down together what task runs tell; and nobody looks at it.
 QUICK = {f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in prefect_server._IDLE_SERVICES}
+QUICK["PREFECT_SERVER_SERVICES_REPOSSESSOR_ENABLED"] = (
+    "true"  # runs share it: what a killed one held must be free again
+)
 QUICK |= prefect_server._TOGETHER | {"PREFECT_SERVER_UI_ENABLED": "false"}
 
 

@@ -116,12 +116,12 @@ def test_flows_define_no_classes(house):
 
 
 def test_one_task_a_file(house):
-    """Every file of `tasks/` defines one Prefect task; the block of an account is no task, and has a file of its own."""
+    """A file of `tasks/` defines one Prefect task at most; the block of an account has a file of its own."""
     for name, module in house.items():
-        if name.startswith("tasks.") and name != "tasks.account_block":
+        if name.startswith("tasks."):
             marks = {each.name: map(ast.unparse, each.decorator_list) for each in module.functions}
             tasks = [function for function, all_marks in marks.items() if any("task" in mark for mark in all_marks)]
-            assert len(tasks) == 1, f"{name}: {tasks}"
+            assert len(tasks) <= 1, f"{name}: {tasks}"
 
 
 def test_every_module_says_what_it_is(house):

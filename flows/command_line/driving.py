@@ -149,7 +149,7 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
         with display(context.progress, plain=as_json) as (show, observe):
             context.observers = (observe, partial(remember, heard))
             show("Starting Prefect ...")
-            async with prefect_api(show):
+            async with prefect_api(show) as context.own_server:
                 state = await _flow_run(shown_parameters(batch.path, options), context)
     if context.result is None:
         outcome = await state.aresult(raise_on_failure=False)

@@ -18,19 +18,22 @@ _HEALTH_S = 15.0  # a server that is there answers within this, also under load
 
 
 @asynccontextmanager
-async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
-    """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts."""
+async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[bool]:
+    """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts.
+
+    Yields whether it is the run's own, which nobody shares.
+    """
     from prefect.settings import PREFECT_API_URL, temporary_settings  # Prefect reads its settings at import
 
     if PREFECT_API_URL.value():
         await check_prefect()
-        yield
+        yield False
         return
     async with temporary_server() as url:
         show(f"Prefect UI, as long as this run lasts: {url}")
         with temporary_settings({PREFECT_API_URL: f"{url}/api"}):
             try:
-                yield
+                yield True
             finally:
                 await send_what_is_left()
 

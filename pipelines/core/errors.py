@@ -192,6 +192,12 @@ class NoAnswer(TransportError):
     """The connection broke before an answer was complete: the provider may have received the request."""
 
 
+class LimitServerAway(ReelbatchError):
+    """The server that keeps the limits which runs share cannot be asked now. A run goes on with what it holds."""
+
+    passes = True
+
+
 class OutputError(ReelbatchError):
     """A paid clip could not be brought home. The same command tries again, and pays nothing."""
 

@@ -270,6 +270,7 @@ class RunContext:
     observers: tuple[Observer, ...] = ()
     ledger: Ledger | None = None  # open, with the batch registered in it; None: the flow opens it
     begun: Callable[[], None] | None = None  # called when the run begins, inside the flow
+    own_server: bool = False  # Prefect's server is this run's own: nobody shares it
     progress: RunProgress = field(default_factory=RunProgress)
     run: Run | None = None  # while it is open
     result: RunResult | None = None  # since it has ended

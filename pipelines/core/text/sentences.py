@@ -8,12 +8,16 @@ from typing import assert_never
 
 from pipelines.core.errors import BudgetReached, ProviderUnavailable, ReelbatchError
 from pipelines.core.events import (
+    AccountFull,
     ClipsOutOfReach,
     DownloadFailed,
     Event,
     JobChanged,
     JobLeftOut,
     JobsWait,
+    LimitsLost,
+    LimitsRegained,
+    LimitTurned,
     NoCallbacks,
     ProviderAway,
     ProviderBack,
@@ -46,13 +50,8 @@ def sentence(event: Event) -> Sentence | None:
             return None
         case JobChanged():
             return _of_job(event)
-        case ProviderAway(provider, reason):
-            return Sentence(f"{provider} cannot be reached ({reason}). Its rows wait; nothing is lost.")
-        case ProviderBack(provider):
-            return Sentence(f"{provider} answers again.", INFO)
-        case ProviderSlowed(provider, hold_s):
-            pause = f"none for {hold_s:.0f} s, then slower" if round(hold_s) else "they go on slower"
-            return Sentence(f"{provider} asks for fewer submissions; {pause}.")
+        case ProviderAway() | ProviderBack() | ProviderSlowed():
+            return _of_provider(event)
         case ProviderClosed(_, reason) | SubmissionsClosed(reason) | JobLeftOut(_, reason):
             return Sentence(str(reason), level_of(reason))
         case JobsWait(job_ids, parent, status):
@@ -79,6 +78,8 @@ def sentence(event: Event) -> Sentence | None:
                 f"the next run.{' Ctrl-C again leaves at once.' if by_hand else ''}",
                 INFO,
             )
+        case LimitsLost() | LimitsRegained() | LimitTurned() | AccountFull():
+            return _of_limits(event)
         case _:
             assert_never(event)
 
@@ -98,6 +99,34 @@ def log_line(event: Event) -> Sentence | None:
             return Sentence(f"{job.id}: done, {output['path']}{cost}.", INFO)
         case _:
             return None
+
+
+def _of_provider(event: ProviderAway | ProviderBack | ProviderSlowed) -> Sentence:
+    match event:
+        case ProviderAway(provider, reason):
+            return Sentence(f"{provider} cannot be reached ({reason}). Its rows wait; nothing is lost.")
+        case ProviderBack(provider):
+            return Sentence(f"{provider} answers again.", INFO)
+        case ProviderSlowed(provider, hold_s):
+            pause = f"none for {hold_s:.0f} s, then slower" if round(hold_s) else "they go on slower"
+            return Sentence(f"{provider} asks for fewer submissions; {pause}.")
+
+
+def _of_limits(event: LimitsLost | LimitsRegained | LimitTurned | AccountFull) -> Sentence:
+    match event:
+        case LimitsLost(reason):
+            return Sentence(
+                f"Prefect's server cannot be asked about account limits ({reason}). The run goes on with what it holds."
+            )
+        case LimitsRegained():
+            return Sentence("Prefect's server answers again; account limits are shared as before.", INFO)
+        case LimitTurned(limit, before, now):
+            what = "submissions a minute" if limit.endswith("-submit") else "jobs at once"
+            return Sentence(
+                f"Account limit {limit}: {now} {what}, not {before}. Prefect's Concurrency page has it.", INFO
+            )
+        case AccountFull(limit, most):
+            return Sentence(f"Other runs hold all {most} of {limit}. This one waits for its share; nothing is lost.")
 
 
 def level_of(reason: ReelbatchError) -> int:

@@ -29,7 +29,9 @@ async def test_expiry_raises_the_alarm_for_what_cannot_be_had(left_behind, prefe
         lost = await expiry(str(out.parent))
         assert lost == {str(out): ["job-1"]}
         until(lambda: events(out))
-    assert events(out)[0] == {"folder": str(out), "campaign": "left", "jobs": ["job-1"], "count": 1}
+    found = events(out)[0]
+    assert "1 paid clips end soon" in found.pop("message")
+    assert found == {"folder": str(out), "campaign": "left", "jobs": ["job-1"], "count": 1}
     with temporary_settings({PREFECT_API_URL: prefect_api}):
         state = await expiry(str(out.parent), return_state=True)
     assert (state.message, await state.aresult()) == ("1 paid clip recovered", {})

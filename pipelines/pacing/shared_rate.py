@@ -131,6 +131,11 @@ class SharedRate:
                 self._open.set()
             await asyncio.sleep(pause)
 
+    def go_alone(self) -> None:
+        """Send at the pace of this run alone; for when nobody asks for the floor any more."""
+        self._absence.lasts = True
+        self._open.set()
+
     async def step(self) -> float:
         """Look, and take the floor if it is free. Returns for how long to wait."""
         try:

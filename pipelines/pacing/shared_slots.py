@@ -2,7 +2,7 @@
 
 A job never asks the server. A keeper in the background takes blocks for those who wait, renews their leases, gives back
 what is idle, and follows the limit where it is turned. Nobody hoards: who holds all slots while jobs of theirs wait gives
-a quarter back now and then, and takes it again if nobody else wants it. What is at the provider always stays there.
+one back now and then; if somebody else takes it, a quarter, until others want no more. What is at the provider always stays there.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ run asks the endpoints behind it, for whole blocks: 10 to 20 ms a request, and a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from pipelines.batch import Batch
@@ -28,6 +28,7 @@ from pipelines.run.run import handed_over
 _PATIENCE_S = 10.0  # Prefect's client tries again for a minute; a run has something to go on with
 _NOT_FREE = (422, 423)  # more than the limit; so many are not free
 _NOT_KNOWN = (404, 410)
+_THERE = (409,)  # another run was quicker
 T = TypeVar("T")
 
 
@@ -92,63 +93,57 @@ class PrefectLimits:
 
     async def look(self, name: str) -> SharedLimit | None:
         """As `LimitServer` says."""
-        try:
-            found = await self._ask(self._client.read_global_concurrency_limit_by_name(name))
-        except ObjectNotFound:
-            return None
-        return SharedLimit(
-            identity=str(found.id),
-            most=found.limit,
-            in_use=found.active_slots,
-            per_second=found.slot_decay_per_second,
-            active=found.active,
+        found = await self._ask(self._client.read_global_concurrency_limit_by_name(name), but=_NOT_KNOWN)
+        return (
+            None
+            if found is None
+            else SharedLimit(
+                identity=str(found.id),
+                most=found.limit,
+                in_use=found.active_slots,
+                per_second=found.slot_decay_per_second,
+                active=found.active,
+            )
         )
 
     async def create(self, name: str, most: int, per_second: float) -> None:
         """As `LimitServer` says."""
         limit = GlobalConcurrencyLimitCreate(name=name, limit=most, slot_decay_per_second=per_second)
-        try:
-            await self._ask(self._client.create_global_concurrency_limit(limit))
-        except ObjectAlreadyExists:  # another run was quicker
-            return
+        await self._ask(self._client.create_global_concurrency_limit(limit), but=_THERE)
 
     async def lease(self, name: str, slots: int, seconds: float = LEASE_S) -> str | None:
         """As `LimitServer` says."""
         taking = self._client.increment_concurrency_slots_with_lease([name], slots, "concurrency", seconds)
-        answer = await self._unless(_NOT_FREE, taking)
+        answer = await self._ask(taking, but=_NOT_FREE)
         return None if answer is None else str(answer.json()["lease_id"])
 
     async def renew(self, lease: str, seconds: float = LEASE_S) -> bool:
         """As `LimitServer` says."""
-        return await self._unless(_NOT_KNOWN, self._client.renew_concurrency_lease(UUID(lease), seconds)) is not None
+        return await self._ask(self._client.renew_concurrency_lease(UUID(lease), seconds), but=_NOT_KNOWN) is not None
 
     async def release(self, lease: str) -> None:
         """As `LimitServer` says."""
-        await self._unless(_NOT_KNOWN, self._client.release_concurrency_slots_with_lease(UUID(lease)))
+        await self._ask(self._client.release_concurrency_slots_with_lease(UUID(lease)), but=_NOT_KNOWN)
 
     async def occupy(self, name: str, slots: int) -> bool:
         """As `LimitServer` says."""
         taking = self._client.increment_concurrency_slots([name], slots, "rate_limit")
-        return await self._unless(_NOT_FREE, taking) is not None
+        return await self._ask(taking, but=_NOT_FREE) is not None
 
     async def put_back(self, name: str, slots: int) -> None:
         """As `LimitServer` says."""
         await self._ask(self._client.release_concurrency_slots([name], slots, occupancy_seconds=1.0))
 
-    async def _unless(self, refusals: Iterable[int], asking: Coroutine[Any, Any, Any]) -> Any:
-        """Its answer, or None where it is refused so."""
-        try:
-            return await self._ask(asking)
-        except PrefectHTTPStatusError as error:
-            if error.response.status_code not in refusals:
-                raise LimitServerAway(f"HTTP {error.response.status_code}") from None
-            return None
-
-    async def _ask(self, asking: Coroutine[Any, Any, T]) -> T:
+    async def _ask(self, asking: Coroutine[Any, Any, T], but: Collection[int] = ()) -> T | None:
+        """Its answer, or None where it is refused with one of these statuses. Whatever else goes wrong: it is away."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 return await asyncio.get_running_loop().create_task(asking, context=self._context.copy())
-        except (ObjectNotFound, ObjectAlreadyExists, PrefectHTTPStatusError, LimitServerAway):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with Prefect's server is no reason to end a run
-            raise LimitServerAway(type(error).__name__) from None
+        except Exception as error:  # nothing that is wrong with Prefect's server is a reason to end a run
+            cause = error.__cause__ if isinstance(error, ObjectNotFound | ObjectAlreadyExists) else error
+            status = getattr(getattr(cause, "response", None), "status_code", None)
+            if status in but:
+                return None
+            if isinstance(error, LimitServerAway):
+                raise
+            raise LimitServerAway(type(error).__name__ if status is None else f"HTTP {status}") from None

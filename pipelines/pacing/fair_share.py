@@ -42,6 +42,7 @@ class Gift:
 
     next_at: float | None = None  # None: no job waits here, so whatever is free here goes back anyway
     pause_s: float = _FIRST_GIFT_S
+    wanted: bool = False  # somebody took the last one; else a single slot finds out whether others are about
     keep: int | None = None  # hold no more than this now
     given: int = 0
     given_at: float | None = None
@@ -50,8 +51,8 @@ class Gift:
         """Begin an offer, or learn what became of it."""
         if self.given_at is not None:
             if now - self.given_at >= _TAKEN_S:
-                taken = limit.most - limit.in_use < self.given
-                self.pause_s = _GIFT_S if taken else min(_LONGEST_GIFT_S, 2 * self.pause_s)
+                self.wanted = limit.most - limit.in_use < self.given
+                self.pause_s = _GIFT_S if self.wanted else min(_LONGEST_GIFT_S, 2 * self.pause_s)
                 self.keep, self.given, self.given_at, self.next_at = None, 0, None, now + self.pause_s
         elif not waiting or held <= 1:
             self.keep, self.next_at = None, None
@@ -60,7 +61,7 @@ class Gift:
         elif self.next_at is None:
             self.next_at = now + self.pause_s
         elif self.keep is None and now >= self.next_at:
-            self.keep = held - -(-held // PART)
+            self.keep = held - (-(-held // PART) if self.wanted else 1)
 
     def gave(self, slots: int, now: float) -> None:
         """A part of it has gone back."""

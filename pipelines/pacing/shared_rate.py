@@ -22,6 +22,7 @@ _AGAIN_S = 0.5  # after a question that went wrong
 _LOOK_S = 2.0  # so often it is looked whether the limit was turned
 _SOONEST_S, _LATEST_S = 0.05, 2.0  # between two tries to have the floor
 _TRIES = 12.0  # so many tries while the last slot of a floor becomes free
+_TIMES = 4  # so often it is tried to put something back
 _CONTENDED_S = 60.0  # others are about if they had the floor within this time
 _AFTER_YOU_S = 0.1  # who had the floor lets others go first
 _QUARTER = 4
@@ -131,6 +132,11 @@ class SharedRate:
                 self._open.set()
             await asyncio.sleep(pause)
 
+    def go_alone(self) -> None:
+        """Send at the pace of this run alone; for when nobody asks for the floor any more."""
+        self._absence.lasts = True
+        self._open.set()
+
     async def step(self) -> float:
         """Look, and take the floor if it is free. Returns for how long to wait."""
         try:
@@ -193,11 +199,22 @@ class SharedRate:
             return soon * self.chance.uniform(0.5, 1.5)
         self._nearly_free = False
         self._expected, self._sent = self._sent / max(_SOONEST_S, before - self._had_at), 0
-        self._had_at, self._until = before, before + floor.seconds
+        self._had_at, self._until = before, before + limit.most / limit.per_second
         self._open.set()
-        if floor.slots < limit.most:
-            await self.server.put_back(self.name, limit.most - floor.slots)
+        if floor.slots < limit.most and await self._put_back(limit.most - floor.slots):
+            self._until = before + floor.seconds
         return min(_LOOK_S, max(_SOONEST_S, self._until - self.clock() + self._courtesy(before)))
+
+    async def _put_back(self, slots: int) -> bool:
+        """Leave to others what is not needed. If that goes wrong it stays ours: else nobody would have it."""
+        for _ in range(_TIMES):
+            try:
+                await self.server.put_back(self.name, slots)
+            except LimitServerAway:
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return True
+        return False
 
     def _see(self, limit: SharedLimit | None) -> bool:
         """Remember it. Returns whether it was turned."""

@@ -2,7 +2,7 @@
 
 A job never asks the server. A keeper in the background takes blocks for those who wait, renews their leases, gives back
 what is idle, and follows the limit where it is turned. Nobody hoards: who holds all slots while jobs of theirs wait gives
-a quarter back now and then, and takes it again if nobody else wants it. What is at the provider always stays there.
+one back now and then; if somebody else takes it, a quarter, until others want no more. What is at the provider always stays there.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class SharedSlots:
     async def keep(self) -> None:
         """Keep them in step until cancelled."""
         ended = asyncio.create_task(self.stop.wait())
-        ended.add_done_callback(lambda _: self.slots.moved.set())
+        ended.add_done_callback(lambda _: self._let_through())
         try:
             while True:
                 until = self.clock() + await self.step()
@@ -94,6 +94,15 @@ class SharedSlots:
                             await self.slots.moved.wait()
         finally:
             ended.cancel()
+
+    def go_alone(self) -> None:
+        """Have as many slots as without a shared limit; for when nobody keeps this in step any more."""
+        self.slots.most = max(self.usual, self.slots.count)
+
+    def _let_through(self) -> None:
+        if self.stop.is_set():
+            self.slots.most = self._open()
+            self.slots.moved.set()
 
     def _presses(self) -> bool:
         """Tell whether the server should be asked before its time: a job waits for a slot that may be free, or one is left."""

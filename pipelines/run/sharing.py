@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from pipelines.pacing.shared_slots import SharedSlots
 from pipelines.pacing.slots import Slots
 from pipelines.run.account_limits import AccountLimit
 from pipelines.run.run import Run
+
+log = logging.getLogger("reelbatch")
 
 LEASE_NOTE = ".prefect-leases"  # what a run holds, beside its ledger: the next one frees what a killed one has left
 
@@ -67,8 +70,8 @@ class Sharing:
             shared.note = partial(_write, path, note, shared.name)
             shared.left = partial(_at_provider, run, providers)
         await self._free(path)
-        keeping = [*(slots.keep() for slots, _ in self._slots), *(rate.keep() for rate in self._rates)]
-        keepers = [asyncio.create_task(each) for each in keeping]
+        every: list[SharedSlots | SharedRate] = [*(slots for slots, _ in self._slots), *self._rates]
+        keepers = [asyncio.create_task(_kept(each)) for each in every]
         try:
             yield
         finally:
@@ -86,6 +89,15 @@ class Sharing:
             for leases in json.loads(await asyncio.to_thread(path.read_text, "utf-8")).values():
                 for lease in leases:
                     await self.server.release(lease)
+
+
+async def _kept(shared: SharedSlots | SharedRate) -> None:
+    """Keep one limit in step. A bug there must not leave a run waiting for ever for what nobody gives out."""
+    try:
+        await shared.keep()
+    except Exception:
+        log.exception("Account limit %s is not kept any more; the run goes on without it.", shared.name)
+        shared.go_alone()
 
 
 def _write(path: Path, note: dict[str, list[str]], name: str, leases: Sequence[str]) -> None:

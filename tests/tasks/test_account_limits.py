@@ -128,3 +128,23 @@ async def test_a_deployment_creates_the_limits_of_its_accounts(prefect_api, monk
     seen = [_seen(prefect_api, each.name) for each in made]
     assert [(each["limit"], each["slot_decay_per_second"]) for each in seen] == [(2, 0.0), (5, 0.5)]
     assert [each.name.rpartition("-")[2] for each in made] == ["flight", "submit"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+async def test_a_refusal_that_says_nothing_of_limits_is_an_absence_too(limits, monkeypatch, status):
+    """A wrong password, or a locked database: no run breaks by it."""
+    request = httpx.Request("GET", "http://127.0.0.1/api")
+    error = httpx.HTTPStatusError("no", request=request, response=httpx.Response(status, request=request))
+
+    async def broken(*_args, **_more):
+        raise error
+
+    monkeypatch.setattr(limits._client, "request", broken)
+    for asking in (
+        limits.look("x"),
+        limits.create("x", 1, 0.0),
+        limits.renew(str(uuid.uuid4())),
+        limits.put_back("x", 1),
+    ):
+        with pytest.raises(LimitServerAway, match=str(status)):
+            await asking

@@ -39,23 +39,25 @@ def _offered(gift, now, *, held=12, waiting=5, in_use=12):
     return gift.keep
 
 
-def test_who_holds_all_gives_a_quarter_after_a_while():
+def test_who_holds_all_offers_a_slot_after_a_while():
     """Only while jobs wait here and nothing is free: else whatever is idle goes back anyway."""
     gift = Gift()
-    assert [_offered(gift, now) for now in (0, 7.9, 8.0)] == [None, None, 9]
+    assert [_offered(gift, now) for now in (0, 7.9, 8.0)] == [None, None, 11]
     assert [_offered(Gift(), now, in_use=11) for now in (0, 100)] == [None, None]
     assert [_offered(Gift(), now, waiting=0) for now in (0, 100)] == [None, None]
     assert [_offered(Gift(), now, held=1) for now in (0, 100)] == [None, None]
 
 
-@pytest.mark.parametrize(("in_use", "again"), [(12, 4.0), (9, 16.0)], ids=["somebody took it", "nobody took it"])
-def test_a_gift_that_is_taken_is_soon_followed_by_another(in_use, again):
+@pytest.mark.parametrize(
+    ("in_use", "again", "keep"), [(12, 4.0, 9), (11, 16.0, 11)], ids=["somebody took it", "nobody took it"]
+)
+def test_a_gift_that_is_taken_is_soon_followed_by_a_larger_one(in_use, again, keep):
     """And one that nobody takes is kept, and offered ever more rarely."""
     gift = Gift()
     for now in (0.0, 8.0):
         _offered(gift, now)
-    gift.gave(3, 9.0)
-    assert _offered(gift, 10.0, held=9, in_use=9) == 9
-    assert _offered(gift, 10.6, held=9, in_use=in_use) is None
+    gift.gave(1, 9.0)
+    assert _offered(gift, 10.0, held=11, in_use=11) == 11
+    assert _offered(gift, 10.6, held=11, in_use=in_use) is None
     assert _offered(gift, 10.6 + again - 0.1) is None
-    assert _offered(gift, 10.6 + again) == 9
+    assert _offered(gift, 10.6 + again) == keep

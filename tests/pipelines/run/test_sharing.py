@@ -103,3 +103,14 @@ async def test_jobs_that_a_stopped_run_leaves_at_the_provider_keep_their_slots(s
     provider.faults()
     assert set(await run_of(*jobs, in_flight=3)) == {JobStatus.DONE}
     assert limit_server.used(name) == 0
+
+
+async def test_a_bug_in_keeping_a_limit_stops_no_run(studio, limit_server, run_of, monkeypatch, caplog):
+    """Nobody waits for ever for slots, or for a turn, that nobody gives out any more."""
+
+    async def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(limit_server, "look", broken)
+    assert set(await run_of(*(studio.job(f"j{n}") for n in range(4)))) == {JobStatus.DONE}
+    assert "is not kept any more" in caplog.text

@@ -165,7 +165,7 @@ def turned() -> None:
         promises.check("deactivated: the run's own number", holds=free == 12, seen=f"peak {free}")
         again = peak(bill, on + 10)
         promises.check("activated again at 6: kept 10 s later", holds=again <= 6, seen=f"peak {again}")
-        promises.check("every row once, and well", holds=codes == [0] and len(bill) == 260, seen=codes)
+        promises.check("every row once, and well", holds=codes == [0] and len(bill) == 340, seen=codes)
         promises.check("afterwards nothing is held", holds=limit(here, "-in-flight")["active_slots"] == 0)
     with house(latency="1") as here:
         process = run(here, "paced", 150, "--in-flight", 30, "--per-minute", 60)

@@ -164,12 +164,12 @@ async def test_a_server_that_is_away_stops_nobody(limit_server, others, pace):
     assert not run.is_ours
 
 
-async def test_requests_go_in_pace_while_the_run_has_the_floor_and_wait_for_the_next(limit_server):
+async def test_requests_go_in_pace_while_the_run_has_the_floor_and_wait_for_the_next(limit_server, virtual_time):
     """Behind the floor nobody is sent; what was not sent in its time comes first in the next."""
     stop = asyncio.Event()
     limit_server.make(NAME, 6000, 100.0)
     shared = SharedRate(limit_server, NAME, 100.0, None, created=True, stop=stop)
-    limit_server.clock = asyncio.get_running_loop().time
+    limit_server.clock = shared.clock = virtual_time
     rate, times = RateLimit(100, stop=stop, shared=shared), []
     shared._seen, shared._limit = True, await limit_server.look(NAME)
 

@@ -21,7 +21,7 @@ def run_of(studio, limit_server, monkeypatch):
         token = run_context.set(RunContext(observers=(studio.hear,)))
         chosen = RunOptions(out=studio.folder / folder, poll_every=0.05, **options)
         try:
-            async with open_run(studio.batch(jobs), chosen, limit_server) as opened:
+            async with open_run(studio.batch(jobs), chosen, limits=limit_server) as opened:
                 working = asyncio.create_task(studio.work(opened))
                 if halt_at is not None:
                     await studio.until(lambda: opened.progress.in_flight >= halt_at)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
 
+import anyio
 import prefect.runtime
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
@@ -39,15 +40,19 @@ _RUNNERS_GRACE_S = (
 
 @asynccontextmanager
 async def stop_requests(run: Run) -> AsyncIterator[None]:
-    """Listen, for the length of the block, to whoever may stop the run. Nothing that goes wrong here stops it."""
+    """Listen, for the length of the block, to whoever may stop the run. Nothing that goes wrong here stops it.
+
+    Nor does Prefect cut it off, as it does where the slot of a deployment is lost while its server is away.
+    """
     watchers = [asyncio.create_task(heed_requests(run)), asyncio.create_task(_watch_prefect(run, _suspension()))]
-    try:
-        with _signals(run), _tasks_go_on():
-            yield
-    finally:
-        for watcher in watchers:
-            watcher.cancel()
-        await asyncio.gather(*watchers, return_exceptions=True)
+    with anyio.CancelScope(shield=True):
+        try:
+            with _signals(run), _tasks_go_on():
+                yield
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+            await asyncio.gather(*watchers, return_exceptions=True)
 
 
 async def within_grace(run: Run, work: Coroutine[Any, Any, None]) -> None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from pipelines.core.errors import LimitServerAway
 from pipelines.pacing.limit_server import Notices, SharedLimit
 from pipelines.pacing.rate_limit import RateLimit
 from pipelines.pacing.shared_rate import SharedRate, floor_for
@@ -95,6 +96,31 @@ async def test_what_is_not_needed_is_left_to_others(limit_server):
     limit_server.now += 2.05
     await second.step()
     assert (second.is_ours, first.is_ours) == (True, False)
+
+
+async def test_what_could_not_be_put_back_is_used(limit_server, monkeypatch):
+    """A server that fails in the middle leaves nobody without the floor: who took all of it has all of it."""
+    monkeypatch.setattr("pipelines.pacing.shared_rate._AGAIN_S", 0)
+    failures, put_back = [1] * 5, limit_server.put_back
+
+    async def failing(*arguments):
+        if failures:
+            failures.pop()
+            raise LimitServerAway
+        await put_back(*arguments)
+
+    monkeypatch.setattr(limit_server, "put_back", failing)
+    limit_server.make(NAME, 10, 1.0)
+    run = _shared(limit_server)
+    run.waiting = 2
+    await run.step()
+    limit_server.now += 9
+    assert run.is_ours
+    limit_server.now += 2
+    await run.step()
+    assert not failures
+    limit_server.now += 3
+    assert not run.is_ours
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from uuid import UUID
 
 import prefect.runtime
@@ -35,7 +34,7 @@ async def noted_flow_run(run: Run) -> AsyncIterator[None]:
     note, own = run.ledger.path.with_name(FLOW_RUN_NOTE), str(prefect.runtime.flow_run.id)
     abandoned: UUID | None = None
     async with if_prefect_answers("the run before this one"):
-        abandoned = await _mark_abandoned(_left_in(note), own)
+        abandoned = await _mark_abandoned(note.read_text("utf-8").strip() if note.exists() else None, own)
     with suppress(OSError):
         note.write_text(own, "utf-8")
     tidying = asyncio.create_task(_mark_task_runs(abandoned))
@@ -46,10 +45,6 @@ async def noted_flow_run(run: Run) -> AsyncIterator[None]:
         await asyncio.gather(tidying, return_exceptions=True)
         with suppress(OSError):
             note.unlink(missing_ok=True)
-
-
-def _left_in(note: Path) -> str | None:
-    return note.read_text("utf-8").strip() if note.exists() else None
 
 
 async def _mark_abandoned(left: str | None, own: str) -> UUID | None:

@@ -28,7 +28,9 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 async def until_prefect_listens() -> None:
     """Wait until Prefect's server can be told how the flow run has ended; or give up, so that the engine does not wait."""
     loop, pause_s = asyncio.get_running_loop(), _FIRST_PAUSE_S
-    end = loop.time() + _patience_s()
+    context = handed_over()
+    at_the_terminal = context is not None and context.options is not None
+    end = loop.time() + (_AT_THE_TERMINAL_S if at_the_terminal else _PATIENCE_S)
     while (listens := await _listens()) is None and loop.time() < end:
         await asyncio.sleep(min(pause_s, end - loop.time()))
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -44,12 +46,6 @@ def _ask_once_from_here_on() -> None:
     if context is not None:
         once = context.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
         context.model_copy(update={"settings": once}).__enter__()  # left by nobody; it ends with the task of the flow
-
-
-def _patience_s() -> float:
-    context = handed_over()
-    at_the_terminal = context is not None and context.options is not None
-    return _AT_THE_TERMINAL_S if at_the_terminal else _PATIENCE_S
 
 
 async def _listens() -> bool | None:

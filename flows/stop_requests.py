@@ -67,18 +67,14 @@ async def within_grace(run: Run, work: Coroutine[Any, Any, None]) -> None:
             if run.stopped in (None, StopReason.INTERRUPTED):
                 continue
             stopped_at = stopped_at or loop.time()
-            if loop.time() - stopped_at > _grace_s(run.stopped):
+            by_a_runner = run.stopped is not StopReason.ASKED and is_deployed()
+            if loop.time() - stopped_at > (_RUNNERS_GRACE_S if by_a_runner else _GRACE_S):
                 break
     finally:
         task.cancel()
         await asyncio.wait({task})
     if not task.cancelled():
         task.result()
-
-
-def _grace_s(why: StopReason) -> float:
-    by_a_runner = why is not StopReason.ASKED and is_deployed()
-    return _RUNNERS_GRACE_S if by_a_runner else _GRACE_S
 
 
 def is_deployed() -> bool:

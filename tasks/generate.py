@@ -100,7 +100,9 @@ async def show_clip(job_id: str, run: Run) -> None:
 
 async def generate_all(run: Run) -> None:
     """A task run for every job that is not at its end."""
-    logging.getLogger(SAID).info(_beginning(run))
+    budget = "" if run.budget is None else f" Budget {price_text(run.budget.most, run.budget.currency)}."
+    words = f"{run.title}: {run.progress.words()}.{budget} Everything goes to {run.folder}."
+    logging.getLogger(SAID).info(words)
     starts = RateLimit(_STARTS_PER_SECOND, burst=_STARTS_AT_ONCE, stop=run.stop)
 
     async def work(job: Job) -> None:
@@ -111,9 +113,3 @@ async def generate_all(run: Run) -> None:
     cpu_before = time.process_time()
     await dispatch(run, work)
     run.generating_cpu_s = time.process_time() - cpu_before
-
-
-def _beginning(run: Run) -> str:
-    """Say how things stand before anything is sent, with the budget and the folder."""
-    budget = "" if run.budget is None else f" Budget {price_text(run.budget.most, run.budget.currency)}."
-    return f"{run.title}: {run.progress.words()}.{budget} Everything goes to {run.folder}."

@@ -62,7 +62,11 @@ async def tell(deployment: UUID, name: str, urls: Sequence[str]) -> None:
         urls: addresses of Apprise. They are kept in notification blocks, encrypted, and stand nowhere else.
     """
     async with get_client() as client:
-        blocks = [await _block(f"{_slug(name)}-{number}", url) for number, url in enumerate(urls, 1)]
+        names = [f"{_slug(name)}-{number}" for number in range(1, len(urls) + 1)]
+        blocks = [
+            UUID(str(await _ADDRESS(url=url).save(block, overwrite=True)))
+            for block, url in zip(names, urls, strict=True)
+        ]
         for what in (*TOLD, "link expiring"):
             await _put(client, automation_of(deployment, name, what, blocks))
         await _forget_blocks(client, _slug(name), len(urls))
@@ -109,11 +113,6 @@ async def _put(client: PrefectClient, automation: AutomationCore) -> None:
         await client.update_automation(kept.id, automation.model_copy(update={"enabled": kept.enabled}))
     elif automation.actions:
         await client.create_automation(automation)
-
-
-async def _block(name: str, url: str) -> UUID:
-    """Keep an address in a notification block."""
-    return UUID(str(await _ADDRESS(url=url).save(name, overwrite=True)))
 
 
 async def _forget_blocks(client: PrefectClient, slug: str, used: int) -> None:

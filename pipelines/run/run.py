@@ -232,16 +232,14 @@ class Run:
 
     def result(self) -> RunResult:
         """What the run comes to."""
+        # Whoever has pressed Ctrl-C knows who has stopped it.
+        told = () if self.stopped in (None, StopReason.INTERRUPTED) else (self.stopped.sentence,)
         return RunResult(
             exit_code=exit_code(self.progress.counts, reasons=self.reasons(), interrupted=self.stopped is not None),
-            reasons=(*self._told_of_stop(), *(str(reason) for reason in self.reasons())),
+            reasons=(*told, *(str(reason) for reason in self.reasons())),
             status_requests=sum(session.poller.requests for session in self.sessions.values()),
             generating_cpu_s=self.generating_cpu_s,
         )
-
-    def _told_of_stop(self) -> tuple[str, ...]:
-        """What is said of a stop that nobody at the terminal has asked for."""
-        return () if self.stopped in (None, StopReason.INTERRUPTED) else (self.stopped.sentence,)
 
     def _asked_for(self) -> list[Job]:
         """The jobs of the batch, or those that `--only` names, or with the whole batch what has left it as well."""

@@ -19,7 +19,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from pipelines.batch import Batch
-from pipelines.core.errors import LimitServerAway
+from pipelines.core.errors import LimitServerAway, LimitServerGone
 from pipelines.pacing.limit_server import LEASE_S, LimitServer, SharedLimit
 from pipelines.run.account_limits import AccountLimit, limits_of
 from pipelines.run.options import RunOptions
@@ -146,4 +146,6 @@ class PrefectLimits:
                 return None
             if isinstance(error, LimitServerAway):
                 raise
+            if type(error).__name__ == "ConnectError":
+                raise LimitServerGone("no connection") from None
             raise LimitServerAway(type(error).__name__ if status is None else f"HTTP {status}") from None

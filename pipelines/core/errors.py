@@ -198,6 +198,10 @@ class LimitServerAway(ReelbatchError):
     passes = True
 
 
+class LimitServerGone(LimitServerAway):
+    """No connection to it can be made: it is not only slow."""
+
+
 class OutputError(ReelbatchError):
     """A paid clip could not be brought home. The same command tries again, and pays nothing."""
 

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pipelines.core.errors import LimitServerAway, LimitServerGone
+
 LEASE_S = 60.0  #: a block of a run that has died is free again after this long
-GRACE_S = 10.0  #: a server that does not answer for so long is away
+GRACE_S = 10.0  #: a server that cannot be reached for so long is away
+SLOW_S = 60.0  #: and so is one that can be reached, and gives no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,11 @@ class Absence:
     since: float | None = None
     lasts: bool = False
 
-    def failed(self, now: float) -> bool:
-        """It did not answer. Returns whether it lasts."""
+    def failed(self, now: float, error: LimitServerAway) -> bool:
+        """It did not answer. Returns whether it lasts: what is only slow is waited for longer than what is gone."""
         self.since = now if self.since is None else self.since
-        self.lasts = now - self.since >= GRACE_S
+        grace = GRACE_S if isinstance(error, LimitServerGone) else SLOW_S
+        self.lasts = self.lasts or now - self.since >= grace
         return self.lasts
 
     def over(self) -> None:

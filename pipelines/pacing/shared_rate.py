@@ -21,7 +21,7 @@ FLOOR_S = 10.0  #: nobody has the floor for longer, but for one request
 _AGAIN_S = 0.5  # after a question that went wrong
 _LOOK_S = 2.0  # so often it is looked whether the limit was turned
 _SOONEST_S, _LATEST_S = 0.05, 2.0  # between two tries to have the floor
-_TRIES = 12.0  # so many tries while the last slot of a floor becomes free
+_TRIES = 8.0  # so many tries while the last slot of a floor becomes free
 _TIMES = 4  # so often it is tried to put something back
 _CONTENDED_S = 60.0  # others are about if they had the floor within this time
 _AFTER_YOU_S = 0.1  # who had the floor lets others go first
@@ -143,7 +143,7 @@ class SharedRate:
             pause = await self._in_step()
         except LimitServerAway as error:
             pause, self._back_at = _AGAIN_S, None
-            if self._absence.failed(self.clock()):
+            if self._absence.failed(self.clock(), error):
                 pause = _LOOK_S
                 self.notices.away(self.name, str(error))
         else:

@@ -20,7 +20,7 @@ from pipelines.pacing.slots import Slots
 
 _AGAIN_S = 0.5  # after a question that went wrong
 _LOOK_S = 2.0  # so often the limit is looked at while nothing moves here
-_SHORTEST_S, _FULL_S = 0.1, 0.5  # pauses between two looks: when something moved; when no slot is free
+_SHORTEST_S, _FULL_S = 0.1, 1.0  # pauses between two looks: when something moved; when no slot is free
 _RENEW_S = LEASE_S / 4
 _IDLE_S = 3.0  # a block that nobody used for so long is given back
 _STARVED_S = 30.0
@@ -125,7 +125,7 @@ class SharedSlots:
             pause = await self._in_step()
         except LimitServerAway as error:
             pause = _AGAIN_S
-            if self._absence.failed(self.clock()):
+            if self._absence.failed(self.clock(), error):
                 pause = _LOOK_S
                 self.notices.away(self.name, str(error))
         else:

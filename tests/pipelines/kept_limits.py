@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from pipelines.core.errors import LimitServerAway
+from pipelines.core.errors import LimitServerGone
 from pipelines.pacing.limit_server import SharedLimit
 
 
@@ -61,7 +61,7 @@ class KeptLimits:
     def _asked(self):
         self.asked += 1
         if self.away:
-            raise LimitServerAway("it is away")
+            raise LimitServerGone("it is away")
 
     async def look(self, name):
         """As `LimitServer` says."""

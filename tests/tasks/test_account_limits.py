@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import socket
 import uuid
 
 import httpx
 import pytest
 
 from pipelines.batch import read_batch
-from pipelines.core.errors import LimitServerAway
+from pipelines.core.errors import LimitServerAway, LimitServerGone
 from pipelines.run.options import RunOptions
 from pipelines.run.run import RunContext, run_context
 
@@ -78,6 +79,19 @@ async def test_a_lease_of_no_limit_is_a_sign_of_the_servers_memory(limits):
     assert await limits.renew(lease, 86_400.0)
     await limits.release(lease)
     assert not await limits.renew(lease)
+
+
+async def test_a_server_that_is_not_there_is_gone():
+    """No connection is another thing than no answer."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - it takes its time
+
+    from tasks.account_limits import shared_limits  # noqa: PLC0415
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}), pytest.raises(LimitServerGone):
+        async with shared_limits(RunOptions()) as server:
+            await server.look("x")
 
 
 async def test_a_server_that_does_not_answer_is_away(limits, monkeypatch):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from pipelines.pacing.limit_server import Notices
+import pytest
+
+from pipelines.core.errors import LimitServerAway, LimitServerGone
+from pipelines.pacing.limit_server import Absence, Notices
 
 
 def test_an_absence_is_said_once_for_all_limits():
@@ -17,3 +20,13 @@ def test_an_absence_is_said_once_for_all_limits():
     assert said == ["no answer", "regained"]
     notices.away("a", "again")
     assert said[-1] == "again"
+
+
+@pytest.mark.parametrize(("error", "patience"), [(LimitServerGone(), 10), (LimitServerAway(), 60)])
+def test_a_server_that_is_only_slow_is_waited_for_longer(error, patience):
+    """Who goes on by themselves too early sends more than the account may, together with all who do the same."""
+    absence = Absence()
+    assert [absence.failed(now, error) for now in (100, 100 + patience - 1, 100 + patience)] == [False, False, True]
+    absence.over()
+    assert not absence.lasts
+    assert not absence.failed(1000, error)

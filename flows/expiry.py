@@ -21,7 +21,7 @@ from pipelines.core.errors import LedgerError
 from pipelines.run.options import RunOptions
 from tasks.collect import collect_clips
 
-LINK_EXPIRING = "reelbatch.link.expiring"  #: the event of a campaign with paid clips that may be lost soon
+LINK_EXPIRING = "reelbatch.link.expiring"  #: event: paid clips of a campaign may be lost soon; says so in `message`
 
 log = logging.getLogger("reelbatch")
 

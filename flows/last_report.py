@@ -14,8 +14,8 @@ from prefect.context import SettingsContext
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 
-from flows.stop_requests import is_deployed
-from pipelines.run.run import handed_over
+from flows.deployed_run import is_deployed
+from pipelines.run.run import by_command_line
 
 log = logging.getLogger("reelbatch")
 
@@ -28,9 +28,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 async def until_prefect_listens() -> None:
     """Wait until Prefect's server can be told how the flow run has ended; or give up, so that the engine does not wait."""
     loop, pause_s = asyncio.get_running_loop(), _FIRST_PAUSE_S
-    context = handed_over()
-    at_the_terminal = context is not None and context.options is not None
-    end = loop.time() + (_AT_THE_TERMINAL_S if at_the_terminal else _PATIENCE_S)
+    end = loop.time() + (_AT_THE_TERMINAL_S if by_command_line() else _PATIENCE_S)
     while (listens := await _listens()) is None and loop.time() < end:
         await asyncio.sleep(min(pause_s, end - loop.time()))
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -22,12 +22,13 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import Pause, TerminationSignal
 from prefect.states import Cancelled, Crashed, Running, Suspended
 
+from flows.deployed_run import is_deployed
 from flows.lost_runs import LOST
 from pipelines.core.errors import AttentionNeeded
 from pipelines.core.stop_reason import StopReason
 from pipelines.run.requests import LOOK_EVERY_S, heed_requests
 from pipelines.run.result import CampaignResult
-from pipelines.run.run import Run, handed_over
+from pipelines.run.run import Run, by_command_line
 from tasks.report import if_prefect_answers
 
 log = logging.getLogger("reelbatch")
@@ -75,12 +76,6 @@ async def within_grace(run: Run, work: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait({task})
     if not task.cancelled():
         task.result()
-
-
-def is_deployed() -> bool:
-    """Tell whether the flow run is of a deployment. `prefect.runtime` would ask the server, and hold up the event loop."""
-    context = FlowRunContext.get()
-    return context is not None and context.flow_run is not None and context.flow_run.deployment_id is not None
 
 
 async def stopped_state(result: CampaignResult) -> State[Any]:
@@ -190,10 +185,7 @@ def _suspension() -> Any:
 
 def _signals(run: Run) -> Any:
     """Who listens to signals: the command line does for itself, and only a main thread can."""
-    context = handed_over()
-    if (
-        context is not None and context.options is not None
-    ) or threading.current_thread() is not threading.main_thread():
+    if by_command_line() or threading.current_thread() is not threading.main_thread():
         return nullcontext()
     return _signals_of_engine(run)
 

@@ -31,14 +31,13 @@ from pipelines.run.job.explain import explanation
 from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.observers import SAID
 from pipelines.run.run import Run, current_run
+from tasks.report import if_prefect_answers
 
 #: Every task run is about three events, and the default broker of a Prefect server drops what exceeds 10,000 waiting
 #: ones (measured: docs/architecture.md). So many may start at once, and so many a second after that.
 _STARTS_AT_ONCE = 1_500
 _STARTS_PER_SECOND = 30.0
 _MOST_PAGES = 200  # each costs a picture and a write in Prefect's database
-
-log = logging.getLogger("reelbatch")
 
 
 async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
@@ -88,14 +87,12 @@ async def show_clip(job_id: str, run: Run) -> None:
     """Put a small page of a clip on its task run. Nothing that goes wrong here concerns the clip."""
     if len(run.pages) > _MOST_PAGES:
         return
-    try:
+    async with if_prefect_answers(f"the page of {job_id}"):
         (record,) = await run.ledger.write(lambda connection: list(views.records(connection, job_id)))
         row = manifest_row(record)
         picture = await asyncio.to_thread(thumbnail_of, run.folder, job_id, str(row.path))
         page = clip_page(row, run.folder, picture, rehearsed=run.options.rehearse)
         await acreate_markdown_artifact(markdown=page, description=f"{job_id}: {row.status.label}")
-    except Exception as error:  # noqa: BLE001 - a page is not worth a run
-        log.info("%s: its page could not be shown in Prefect (%s).", job_id, type(error).__name__)
 
 
 async def generate_all(run: Run) -> None:

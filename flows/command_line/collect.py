@@ -32,7 +32,7 @@ def command(
     from pipelines.run.exit_code import ALL_DONE, UNFINISHED
     from pipelines.run.options import chosen_options
 
-    options = chosen_options({"profiles": tuple(profile or ()), "ledger": ledger})
+    options = chosen_options({"profiles": profile, "ledger": ledger})
     folders = [folder.absolute()] if ledger else campaigns_below(folder)
     if not folders:
         raise SetupError(f"There is no ledger in {folder} or below it. Give the output folder of a run.")

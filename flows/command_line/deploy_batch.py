@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.command_line.talk import say, show_warnings
+from flows.deployed_run import root_variable
 from flows.deployments.deploying import deploy
 from flows.deployments.notifications import check_addresses
-from flows.deployments.prefect_home import POOL, check_server, durable_root, find_pool
+from flows.deployments.prefect_home import POOL, check_server, find_pool
 from flows.deployments.schedules import OVERLAPS, schedule_of
 from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
@@ -63,7 +64,7 @@ def deploy_batch(
     if re.search(r"[/%&><\x00-\x1f]", name) or not name.strip():
         raise SetupError(f"--name {name!r}: Prefect takes no name with one of / % & < > in it.")
     asyncio.run(check_server())
-    if is_remote(batch) and not options.rehearse and not options.out and not asyncio.run(durable_root()):
+    if is_remote(batch) and not options.rehearse and not options.out and not asyncio.run(root_variable()):
         raise SetupError(
             "A batch at an address has no folder beside it for its clips. Give --out an absolute path, or set the "
             "Prefect Variable reelbatch_root to a folder that stays."

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -138,8 +138,20 @@ def quiet_prefect() -> Iterator[None]:
 async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *, as_json: bool) -> None:
     batch = context.batch
     assert batch is not None
-    _listen_for_signals(context)
     run_context.set(context)
+    main, asked = asyncio.current_task(), 0
+
+    def ask() -> None:
+        nonlocal asked  # the first Ctrl-C submits nothing more and leaves in order; the second leaves at once, safely
+        asked += 1
+        if asked > 1:
+            os._exit(INTERRUPTED)
+        if context.run is not None:
+            context.run.interrupt()
+        elif main is not None:
+            main.cancel()
+
+    listen_for_signals(context, ask)
     async with open_ledger(batch, options) as ledger:  # before Prefect, which takes its time
         # With a server of the user's own, and behind a run that was killed, the flow has something to write down there.
         told = "PREFECT_API_URL" in os.environ or ledger.path.with_name(FLOW_RUN_NOTE).exists()
@@ -185,22 +197,9 @@ async def _flow_run(parameters: dict[str, Any], context: RunContext) -> Any:
         return None
 
 
-def _listen_for_signals(context: RunContext) -> None:
-    """First Ctrl-C: submit nothing more and leave in order. Second: leave at once, which is safe as well."""
+def listen_for_signals(context: RunContext, ask: Callable[[], None]) -> None:
+    """Let Ctrl-C and SIGTERM ask, for as long as the event loop lasts."""
     loop = asyncio.get_running_loop()
-    main = asyncio.current_task()
-    asked = 0
-
-    def ask() -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
-            os._exit(INTERRUPTED)
-        if context.run is None:
-            if main is not None:
-                main.cancel()
-            return
-        context.run.interrupt()
 
     def listen() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

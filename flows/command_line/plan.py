@@ -24,7 +24,7 @@ def command(
     from pipelines.run.batch_file import read_for_run
     from pipelines.run.options import chosen_options
 
-    given = {"provider": provider, "fallback": tuple(fallback or ()), "profiles": tuple(profile or ())}
+    given = {"provider": provider, "fallback": fallback, "profiles": profile}
     notes, planned = read_for_run(batch, chosen_options(given | {"occurrence": occurrence}))
     jobs, budget = planned.jobs, planned.budget
     short = () if budget.max is None else shortfall(jobs, budget.max, budget_currency(jobs, budget.currency))

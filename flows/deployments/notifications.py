@@ -15,6 +15,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
+from flows.expiry import LINK_EXPIRING
 from pipelines.core.errors import SetupError
 
 #: What people are told of, and the events that say so. A run that a person must look at fails first, and is then given
@@ -29,9 +30,6 @@ TOLD = {
 #: Of the blocks that every Prefect server has, the one that hands any address to Apprise as it is. The UI calls it
 #: Slack Webhook; a block of our own would need reelbatch where the server is.
 _ADDRESS = SlackWebhook
-LINK_EXPIRING = (
-    "reelbatch.link.expiring"  #: event: a link of a finished clip ends soon; its payload says so in `message`
-)
 _NAMED_LATER = "!Flow run encountered an exception: AttentionNeeded*"
 _BODY = "{{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run.state.message }}\n{{ flow_run|ui_url or '' }}"
 _LINK_BODY = "{{ event.payload['message'] }}"

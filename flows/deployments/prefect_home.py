@@ -8,10 +8,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
-from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 
-from flows.deployed_run import ROOT
+from flows.command_line.prefect_api import check_prefect
 from pipelines.core.errors import SetupError
 
 POOL = "reelbatch"  #: the process pool of `reelbatch serve`
@@ -29,16 +28,8 @@ async def check_server() -> str:
             "Deployments live in a Prefect server, and none is set. Start one with `prefect server start`, and name it: "
             "export PREFECT_API_URL=http://127.0.0.1:4200/api"
         )
-    async with get_client() as client:
-        problem = await client.api_healthcheck()
-    if problem is not None:
-        raise SetupError(f"No Prefect server answers at {url}. Start it with `prefect server start`.")
+    await check_prefect()
     return str(url)
-
-
-async def durable_root() -> str:
-    """Find the folder below which deployments put their outputs; empty where none is set."""
-    return str(await Variable.aget(ROOT, default=""))
 
 
 async def find_pool(name: str | None) -> str:

@@ -98,7 +98,7 @@ def chosen_options(given: dict[str, Any], of_a_rehearsal: dict[str, Any] | None 
             f"Only a rehearsal has {names}, and this run would be paid for. Add --rehearse, or leave out {names}."
         )
     try:
-        return RunOptions.model_validate(given | chosen)
+        return RunOptions.model_validate({name: value for name, value in given.items() if value is not None} | chosen)
     except ValidationError as error:
         first = error.errors()[0]
         said = "Write a number such as 2.50" if first["type"] == "decimal_parsing" else first["msg"]

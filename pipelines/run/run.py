@@ -268,6 +268,7 @@ class RunContext:
     observers: tuple[Observer, ...] = ()
     ledger: Ledger | None = None  # open, with the batch registered in it; None: the flow opens it
     begun: Callable[[], None] | None = None  # called when the run begins, inside the flow
+    stop: asyncio.Event = field(default_factory=asyncio.Event)  # set by who stops the watch over an inbox
     own_server: bool = False  # Prefect's server is this run's own: nobody shares it
     progress: RunProgress = field(default_factory=RunProgress)
     run: Run | None = None  # while it is open
@@ -280,6 +281,12 @@ run_context: ContextVar[RunContext | None] = ContextVar("run_context", default=N
 def handed_over() -> RunContext | None:
     """What the command line handed to this flow, if it began it; a flow's file cannot name a ContextVar itself."""
     return run_context.get()
+
+
+def by_command_line() -> bool:
+    """Tell whether a command began this flow in its own process: it listens to signals, and somebody waits for its end."""
+    context = run_context.get()
+    return context is not None and context.begun is not None
 
 
 @contextmanager

@@ -10,12 +10,11 @@ import logging
 
 import prefect.runtime
 from prefect.client.orchestration import get_client
-from prefect.context import SettingsContext
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 
 from flows.deployed_run import is_deployed
 from pipelines.run.run import by_command_line
+from tasks.report import asked_once
 
 log = logging.getLogger("reelbatch")
 
@@ -35,15 +34,8 @@ async def until_prefect_listens() -> None:
     if not listens:
         if is_deployed():  # elsewhere whoever began the run says so
             log.warning("Prefect could not be told how this run has ended. The catalogue is written.")
-        _ask_once_from_here_on()
-
-
-def _ask_once_from_here_on() -> None:
-    """Let Prefect's client try once only, also after the flow's function has returned: there its engine tells the state."""
-    context = SettingsContext.get()
-    if context is not None:
-        once = context.settings.copy_with_update(updates={PREFECT_CLIENT_MAX_RETRIES: 0})
-        context.model_copy(update={"settings": once}).__enter__()  # left by nobody; it ends with the task of the flow
+        # Prefect's engine tells the state after the flow's function has returned. The context ends with the flow's task.
+        asked_once().__enter__()
 
 
 async def _listens() -> bool | None:

@@ -16,7 +16,7 @@ from uuid import UUID
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_API_URL
 
 from pipelines.batch import Batch
 from pipelines.core.errors import LimitServerAway, LimitServerGone
@@ -24,6 +24,7 @@ from pipelines.pacing.limit_server import LEASE_S, LimitServer, SharedLimit
 from pipelines.run.account_limits import AccountLimit, limits_of
 from pipelines.run.options import RunOptions
 from pipelines.run.run import handed_over
+from tasks.report import asked_once
 
 _PATIENCE_S = 10.0  # Prefect's client tries again for a minute; a run has something to go on with
 _NOT_FREE = (422, 423)  # more than the limit; so many are not free
@@ -47,7 +48,7 @@ async def shared_limits(options: RunOptions) -> AsyncIterator[LimitServer | None
 @asynccontextmanager
 async def _asking() -> AsyncIterator[PrefectLimits]:
     """Ask Prefect without the client's own tries, which pause for seconds: who asks here tries again by itself."""
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+    with asked_once():
         context = copy_context()
     async with get_client(httpx_settings={"event_hooks": {"response": [_refuse_at_once]}}) as client:
         yield PrefectLimits(client, context)

@@ -16,6 +16,7 @@ from prefect import task
 from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import SettingsContext, get_settings_context
 from prefect.states import Completed
 
 from pipelines.catalogue.manifest_row import manifest_row
@@ -50,6 +51,16 @@ async def if_prefect_answers(what: str, *, quiet: bool = False) -> AsyncIterator
     except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises
         if not quiet:
             log.info("Prefect does not answer about %s (%s).", what, type(error).__name__)
+
+
+def asked_once() -> SettingsContext:
+    """A context in which Prefect's client tries once only, without its pauses of seconds.
+
+    `temporary_settings` would read the environment anew, which costs 0.2 s.
+    """
+    context = get_settings_context()
+    client = context.settings.client.model_copy(update={"max_retries": 0})
+    return context.model_copy(update={"settings": context.settings.model_copy(update={"client": client})})
 
 
 @asynccontextmanager

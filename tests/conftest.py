@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, settings
 
 from flows.command_line import prefect_server
 from pipelines.sandbox.options import SandboxOptions
+from tests.servers import HERE
 
 HOUSE = Path(__file__).parents[1]
 
@@ -133,7 +134,7 @@ class Provider:
 
     def bill(self) -> list[dict[str, Any]]:
         """Every order that was accepted."""
-        return httpx.get(f"{self.url}/_sandbox/bill", trust_env=False).json()[self.seen :]
+        return httpx.get(f"{self.url}/_sandbox/bill", **HERE).json()[self.seen :]
 
     def prompts(self) -> list[str]:
         """What was ordered, sorted: a prompt that is here twice was bought twice."""
@@ -141,7 +142,7 @@ class Provider:
 
     def requests(self) -> Mapping[str, int]:
         """How often each route was asked, without our own questions."""
-        routes = httpx.get(f"{self.url}/_sandbox/requests", trust_env=False).json()["routes"]
+        routes = httpx.get(f"{self.url}/_sandbox/requests", **HERE).json()["routes"]
         new = {route: count - self.asked.get(route, 0) for route, count in routes.items()}
         return {route: count for route, count in new.items() if count and "_sandbox" not in route}
 
@@ -151,7 +152,7 @@ class Provider:
 
     def faults(self, *rules: dict[str, Any]) -> None:
         """From now on, this goes wrong."""
-        httpx.post(f"{self.url}/_sandbox/faults", json=rules, trust_env=False).raise_for_status()
+        httpx.post(f"{self.url}/_sandbox/faults", json=rules, **HERE).raise_for_status()
 
 
 StartProvider = Callable[..., Provider]
@@ -219,7 +220,7 @@ def prefect_api() -> str:
     """A real Prefect server that all who ask for it share."""
     api = f"http://127.0.0.1:{PREFECT_PORT}/api"
     try:
-        httpx.get(f"{api}/health", trust_env=False, timeout=90).raise_for_status()
+        httpx.get(f"{api}/health", **HERE, timeout=90).raise_for_status()
     except httpx.HTTPError as error:
         pytest.fail(f"There is no Prefect server: {error!r}\n{PREFECT_WORDS.read_text('utf-8')}")
     return api

@@ -14,9 +14,7 @@ from flows.command_line.prefect_server import temporary_server
 from pipelines.core.errors import SetupError
 
 _DRAIN_S = 10.0
-_HEALTH_S = (
-    90.0  # one that is there answers at once, but for the minute in which it recovers from a killed run (seen: 60 s)
-)
+_HEALTH_S = 90.0  # it may take a minute to recover from a killed run (seen: 60 s); else it answers at once
 
 
 @asynccontextmanager
@@ -27,6 +25,7 @@ async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[bool]:
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings  # Prefect reads its settings at import
 
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # at the end it warns that there is something left to send
     if PREFECT_API_URL.value():
         await check_prefect()
         yield False
@@ -66,7 +65,6 @@ async def send_what_is_left() -> None:
     from prefect.events.worker import EventsWorker  # loaded by now
     from prefect.logging.handlers import APILogHandler
 
-    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it warns that there is something left to send
     for rest in (EventsWorker.drain_all(timeout=_DRAIN_S, at_exit=False), APILogHandler.aflush()):
         if isawaitable(rest):
             await rest

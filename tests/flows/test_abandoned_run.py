@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from pipelines.run.output_folder import FLOW_RUN_NOTE
+from tests.servers import HERE
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def flow_runs(prefect_api):
 
     def look(batch):
         wanted = {"flow_runs": {"name": {"any_": [batch.stem]}}, "sort": "START_TIME_ASC"}
-        found = httpx.post(f"{prefect_api}/flow_runs/filter", json=wanted, trust_env=False).json()
+        found = httpx.post(f"{prefect_api}/flow_runs/filter", json=wanted, **HERE).json()
         return [(run["state"]["type"], run["state"]["message"], run["id"]) for run in found]
 
     return look

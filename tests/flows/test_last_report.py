@@ -14,6 +14,7 @@ from flows import last_report
 from flows.command_line import prefect_server
 from tasks import report
 from tests.flows.conftest import HOUSE
+from tests.servers import HERE
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def own_server(own_prefect):
         with subprocess.Popen(
             command, pass_fds=(listener.fileno(),), env=variables, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
-            httpx.get(f"{api}/health", trust_env=False, timeout=90).raise_for_status()
+            httpx.get(f"{api}/health", **HERE, timeout=90).raise_for_status()
             listener.close()  # or who connects would wait for a server that is gone
             yield process, api
             process.kill()

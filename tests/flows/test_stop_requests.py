@@ -12,13 +12,13 @@ import anyio
 import httpx
 import pytest
 from prefect.exceptions import Pause
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import stop_requests
 from flows.campaign import campaign
 from flows.lost_runs import LOST
 from pipelines.core.errors import AttentionNeeded
 from pipelines.core.stop_reason import StopReason
+from tests.servers import HERE, prefect_at
 
 ROWS = 10
 
@@ -40,8 +40,8 @@ def during(slow, prefect_api, tmp_path, until):
     provider, parameters = slow
 
     async def run(act):
-        async with httpx.AsyncClient(base_url=prefect_api, trust_env=False) as server:
-            with temporary_settings({PREFECT_API_URL: prefect_api}):
+        async with httpx.AsyncClient(base_url=prefect_api, **HERE) as server:
+            with prefect_at(prefect_api):
                 going = asyncio.create_task(_outcome(parameters))
                 await asyncio.to_thread(until, lambda: len(provider.bill()) == 2)
                 named = {"flow_runs": {"name": {"any_": [tmp_path.name]}}, "sort": "START_TIME_DESC", "limit": 1}
@@ -100,7 +100,7 @@ async def test_a_word_stops_the_run_in_order(slow, during, manifest, tmp_path, p
     assert set(counts) - {"done"} == {"planned", "waiting"}
     assert len(provider.bill()) == ROWS - counts["planned"]
     assert signal.getsignal(signal.SIGTERM) == before
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         result = await campaign(**parameters | {"in_flight": ROWS})
     assert (result.counts, len(provider.bill())) == ({"done": ROWS}, ROWS)
 
@@ -141,7 +141,7 @@ async def test_what_does_not_end_is_cut_off(monkeypatch):
 async def test_a_slot_that_is_lost_cuts_nothing_off(prefect_api):
     """Prefect cancels the flow whose lease it cannot renew; the run comes to its end, and only then that is felt."""
     done = False
-    with temporary_settings({PREFECT_API_URL: prefect_api}), anyio.CancelScope() as lease:
+    with prefect_at(prefect_api), anyio.CancelScope() as lease:
         async with stop_requests.stop_requests(SimpleNamespace(stopped=None)):
             lease.cancel()
             await asyncio.sleep(0.1)

@@ -10,6 +10,7 @@ from pipelines.batch import read_batch
 from pipelines.core.errors import LimitServerAway, LimitServerGone
 from pipelines.run.options import RunOptions
 from pipelines.run.run import RunContext, run_context
+from tests.servers import HERE, prefect_at
 
 WHERE = "/v2/concurrency_limits"
 
@@ -21,21 +22,19 @@ def limit_name():
 
 @pytest.fixture
 async def limits(prefect_api):
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - it takes its time
-
     from tasks.account_limits import shared_limits  # noqa: PLC0415
 
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         async with shared_limits(RunOptions()) as server:
             yield server
 
 
 def _turn(prefect_api, name, **change):
-    httpx.patch(f"{prefect_api}{WHERE}/{name}", json=change, trust_env=False).raise_for_status()
+    httpx.patch(f"{prefect_api}{WHERE}/{name}", json=change, **HERE).raise_for_status()
 
 
 def _seen(prefect_api, name):
-    return httpx.get(f"{prefect_api}{WHERE}/{name}", trust_env=False).json()
+    return httpx.get(f"{prefect_api}{WHERE}/{name}", **HERE).json()
 
 
 async def test_a_limit_is_made_once_and_then_is_the_peoples(limits, prefect_api, limit_name):
@@ -83,13 +82,11 @@ async def test_a_lease_of_no_limit_is_a_sign_of_the_servers_memory(limits):
 
 async def test_a_server_that_is_not_there_is_gone():
     """No connection is another thing than no answer."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - it takes its time
-
     from tasks.account_limits import shared_limits  # noqa: PLC0415
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}), pytest.raises(LimitServerGone):
+    with prefect_at(f"http://127.0.0.1:{port}/api"), pytest.raises(LimitServerGone):
         async with shared_limits(RunOptions()) as server:
             await server.look("x")
 
@@ -113,12 +110,10 @@ async def test_a_server_that_does_not_answer_is_away(limits, monkeypatch):
 )
 async def test_who_shares_nothing_asks_nobody(prefect_api, options, context):
     """A rehearsal's account is its own sandbox, and a temporary server has no other runs."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - it takes its time
-
     from tasks.account_limits import shared_limits  # noqa: PLC0415
 
     token = run_context.set(context)
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         async with shared_limits(options) as server:
             assert server is None
     run_context.reset(token)
@@ -126,8 +121,6 @@ async def test_who_shares_nothing_asks_nobody(prefect_api, options, context):
 
 async def test_a_deployment_creates_the_limits_of_its_accounts(prefect_api, monkeypatch, tmp_path):
     """Before its first run, so that people can turn them; made again, they stay as they were turned."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - it takes its time
-
     from tasks.account_limits import create_limits  # noqa: PLC0415
 
     monkeypatch.setenv("ACEDATA_API_KEY", uuid.uuid4().hex)
@@ -135,7 +128,7 @@ async def test_a_deployment_creates_the_limits_of_its_accounts(prefect_api, monk
     path = tmp_path / "batch.csv"
     path.write_text("prompt\na cat\n", "utf-8")
     batch = read_batch(path, provider="acedata")
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         made = await create_limits(batch, RunOptions())
         _turn(prefect_api, made[0].name, limit=2)
         await create_limits(batch, RunOptions())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from tests.servers import HERE
+
 ADDRESS = "json://127.0.0.1:9/CANARY"
 
 
@@ -13,7 +15,7 @@ def deployment(prefect_api):
     """A deployment, as the REST interface gives it; None where there is none."""
 
     def read(name):
-        answer = httpx.get(f"{prefect_api}/deployments/name/campaign/{name}", trust_env=False)
+        answer = httpx.get(f"{prefect_api}/deployments/name/campaign/{name}", **HERE)
         return answer.json() if answer.is_success else None
 
     return read
@@ -114,6 +116,6 @@ def test_a_provider_of_ones_own_can_be_chosen(run_here, write_batch, deployment,
     address = f"{prefect_api}/deployments/{deployment('own')['id']}/create_flow_run"
 
     def refused(name):
-        return httpx.post(address, json={"parameters": {"provider": name}}, trust_env=False).status_code == 409
+        return httpx.post(address, json={"parameters": {"provider": name}}, **HERE).status_code == 409
 
     assert [refused(name) for name in ("mine", "qiniu", None, "nobody")] == [False, False, False, True]

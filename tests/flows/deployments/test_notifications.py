@@ -4,17 +4,17 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deployments.notifications import TOLD, automation_of, check_addresses, tell
 from pipelines.core.errors import SetupError
+from tests.servers import prefect_at
 
 ID = UUID("00000000-0000-4000-8000-000000000001")
 
 
 @pytest.fixture
 def server(prefect_api):
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         yield
 
 

@@ -15,9 +15,11 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import certifi
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
@@ -41,6 +43,10 @@ if not IS_WORKER:
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_LEVEL": "CRITICAL",  # in this process; reelbatch in a process of its own sets its own levels
     }
+    # Servers here speak plain HTTP: of all the authorities that TLS may trust one is enough, and quickly read.
+    authority = Path(certifi.where()).read_text("ascii").partition("-----END CERTIFICATE-----")
+    Path(os.environ["PREFECT_HOME"], "authority.pem").write_text("".join(authority[:2]), "ascii")
+    os.environ["PREFECT_API_SSL_CERT_FILE"] = f"{os.environ['PREFECT_HOME']}/authority.pem"
     os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
 
 # What is drawn by chance is drawn alike each time, so that a test that passed passes again; `make fuzz` draws anew.
@@ -179,32 +185,43 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.terminate()
 
 
-@pytest.fixture
-def start_provider() -> Iterator[StartProvider]:
-    """Start a provider; options as in `SandboxOptions`."""
+@pytest.fixture(scope="session")
+def kept_provider() -> Iterator[StartProvider]:
+    """A provider with these options, started when one is first wanted: tests one after the other share it."""
     with ExitStack() as stack:
 
-        def start(**options: Any) -> Provider:
+        @cache
+        def kept(**options: Any) -> Provider:
             provider = _start_provider(**options)
             stack.callback(_stop, provider.process)
             return provider
+
+        yield kept
+
+
+@pytest.fixture
+def start_provider(kept_provider: StartProvider) -> Iterator[StartProvider]:
+    """A provider with these options, as in `SandboxOptions`, where all goes well and nobody has asked anything yet."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> Provider:
+            provider = kept_provider(**options)
+            stack.callback(provider.faults)
+            return replace(provider, seen=len(provider.bill()), asked=provider.requests())
 
         yield start
 
 
 @pytest.fixture(scope="session")
-def shared_provider() -> Iterator[Provider]:
+def shared_provider(kept_provider: StartProvider) -> Provider:
     """A provider that many tests share: each comes with a key of its own, and takes its faults away again."""
-    provider = _start_provider()
-    yield provider
-    _stop(provider.process)
+    return kept_provider()
 
 
 @pytest.fixture
-def provider(shared_provider: Provider) -> Iterator[Provider]:
+def provider(start_provider: StartProvider) -> Provider:
     """A provider where all goes well, and of which nobody has asked anything yet."""
-    yield replace(shared_provider, seen=len(shared_provider.bill()), asked=shared_provider.requests())
-    shared_provider.faults()
+    return start_provider()
 
 
 @pytest.fixture(scope="session")

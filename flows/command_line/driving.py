@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -120,6 +121,7 @@ def quiet_prefect() -> Iterator[None]:
     """
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
+    gc.disable()  # it would look through all that is loaded, again and again: 0.3 s of 2
     log = logging.getLogger("reelbatch")
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -131,8 +133,15 @@ def quiet_prefect() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.enable()
         log.removeHandler(terminal)
         logging.raiseExceptions = aloud
+
+
+def all_is_loaded() -> None:
+    """From here on garbage is collected, without a look at what has been loaded."""
+    gc.freeze()
+    gc.enable()
 
 
 async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *, as_json: bool) -> None:
@@ -183,6 +192,7 @@ async def _flow_run(parameters: dict[str, Any], context: RunContext) -> Any:
 
     from flows.campaign import campaign  # takes its time, while the server comes up
 
+    all_is_loaded()
     try:
         return await campaign(**parameters, return_state=True)
     except Pause:

@@ -61,7 +61,7 @@ def command(
 async def _watch(parameters: dict[str, Any]) -> int:
     import logging
 
-    from flows.command_line.driving import listen_for_signals
+    from flows.command_line.driving import all_is_loaded, listen_for_signals
     from flows.command_line.prefect_api import prefect_api
     from pipelines.run.exit_code import ALL_DONE, INTERRUPTED, SOME_FAILED
     from pipelines.run.observers import SAID
@@ -84,6 +84,7 @@ async def _watch(parameters: dict[str, Any]) -> int:
         async with prefect_api(say):
             from flows.inbox import inbox  # takes its time, while the server comes up
 
+            all_is_loaded()
             say(f"Watching {parameters['folder']}. Videos go to {parameters['out']}.")
             found: Any = await inbox(**parameters)
     finally:

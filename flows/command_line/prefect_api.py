@@ -25,7 +25,9 @@ async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[bool]:
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings  # Prefect reads its settings at import
 
-    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # at the end it warns that there is something left to send
+    logging.getLogger("EventsWorker").setLevel(
+        logging.ERROR
+    )  # at the end it warns that there is something left to send
     if PREFECT_API_URL.value():
         await check_prefect()
         yield False

@@ -25,9 +25,9 @@ ROWS = 10
 
 @pytest.fixture
 def slow(start_provider, write_batch, monkeypatch, tmp_path):
-    """A campaign of jobs, two at once, that take two seconds each; its provider, and its parameters."""
+    """A campaign of jobs, two at once, that take a second each; its provider, and its parameters."""
     monkeypatch.setattr(stop_requests, "LOOK_EVERY_S", 0.1)
-    provider = start_provider(latency="2")
+    provider = start_provider(latency="1")
     for name, value in provider.environment().items():
         monkeypatch.setenv(name, value)
     batch = write_batch(*(f"clip {n}" for n in range(ROWS)), name=f"{tmp_path.name}.csv")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -113,6 +114,26 @@ def pytest_configure(config: pytest.Config) -> None:
     warnings.filterwarnings(
         "ignore", leak, pytest.PytestUnraisableExceptionWarning
     )  # what is collected after the last test
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that wait for Prefect come in the middle of each worker's share, and its server starts in the meantime.
+
+    Nobody waits for its start then, and what is left at the end is small enough to be shared fairly.
+    """
+    wait = [item for item in items if "prefect_api" in getattr(item, "fixturenames", ())]
+    quick = [item for item in items if "prefect_api" not in getattr(item, "fixturenames", ())]
+    if not wait or not quick:
+        return
+    with socket.create_connection(("127.0.0.1", PREFECT_PORT)):  # its first connection starts the server
+        pass
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    files = [list(of_file) for _, of_file in groupby(wait, lambda item: item.path)]
+    items.clear()
+    for number in range(workers):
+        mine = quick[len(quick) * number // workers : len(quick) * (number + 1) // workers]
+        waiting = [item for of_file in files[number::workers] for item in of_file]
+        items += [*mine[: len(mine) // 3], *waiting, *mine[len(mine) // 3 :]]
 
 
 def pytest_unconfigure() -> None:

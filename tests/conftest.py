@@ -31,24 +31,20 @@ from tests.servers import HERE
 
 HOUSE = Path(__file__).parents[1]
 
-#: What xdist starts inherits what the process that started it has prepared here.
-IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
-
 # Before anything imports Prefect: no test touches, or learns from, the Prefect of whoever runs it.
-if not IS_WORKER:
-    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-        del os.environ[name]
-    os.environ |= {
-        "PREFECT_HOME": tempfile.mkdtemp(prefix="reelbatch-prefect-"),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_LEVEL": "CRITICAL",  # in this process; reelbatch in a process of its own sets its own levels
-    }
-    # Servers here speak plain HTTP: of all the authorities that TLS may trust one is enough, and quickly read.
-    authority = Path(certifi.where()).read_text("ascii").partition("-----END CERTIFICATE-----")
-    Path(os.environ["PREFECT_HOME"], "authority.pem").write_text("".join(authority[:2]), "ascii")
-    os.environ["PREFECT_API_SSL_CERT_FILE"] = f"{os.environ['PREFECT_HOME']}/authority.pem"
-    os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
+for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+    del os.environ[name]
+os.environ |= {
+    "PREFECT_HOME": tempfile.mkdtemp(prefix="reelbatch-prefect-"),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # in this process; reelbatch in a process of its own sets its own levels
+}
+# Servers here speak plain HTTP: of all the authorities that TLS may trust one is enough, and quickly read.
+authority = Path(certifi.where()).read_text("ascii").partition("-----END CERTIFICATE-----")
+Path(os.environ["PREFECT_HOME"], "authority.pem").write_text("".join(authority[:2]), "ascii")
+os.environ["PREFECT_API_SSL_CERT_FILE"] = f"{os.environ['PREFECT_HOME']}/authority.pem"
+os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
 
 # What is drawn by chance is drawn alike each time, so that a test that passed passes again; `make fuzz` draws anew.
 ALIKE = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -66,7 +62,7 @@ QUICK |= prefect_server._TOGETHER | {"PREFECT_SERVER_UI_ENABLED": "false"}
 
 
 class PrefectServer:
-    """One Prefect server for all tests of all workers, started by the first connection that somebody makes to it."""
+    """One Prefect server for all tests of a worker, started by the first connection that somebody makes to it."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
@@ -101,15 +97,12 @@ class PrefectServer:
 
 
 PREFECT_WORDS = Path(os.environ["PREFECT_HOME"]) / "server.log"
-PREFECT_SERVER = None if IS_WORKER else PrefectServer()
-if PREFECT_SERVER is not None:
-    os.environ["REELBATCH_TESTS_PREFECT_PORT"] = str(PREFECT_SERVER.port)
-PREFECT_PORT = int(os.environ["REELBATCH_TESTS_PREFECT_PORT"])
+PREFECT_SERVER = PrefectServer()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prefect's client leaves connections to its server to the garbage collector; any other one left open is an error."""
-    leak = f"Exception ignored in. <socket.*raddr=..127.0.0.1., {PREFECT_PORT}.>"
+    leak = f"Exception ignored in. <socket.*raddr=..127.0.0.1., {PREFECT_SERVER.port}.>"
     config.addinivalue_line("filterwarnings", f"ignore:{leak}:pytest.PytestUnraisableExceptionWarning")
     warnings.filterwarnings(
         "ignore", leak, pytest.PytestUnraisableExceptionWarning
@@ -125,7 +118,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     quick = [item for item in items if "prefect_api" not in getattr(item, "fixturenames", ())]
     if not wait or not quick:
         return
-    with socket.create_connection(("127.0.0.1", PREFECT_PORT)):  # its first connection starts the server
+    with socket.create_connection(("127.0.0.1", PREFECT_SERVER.port)):  # its first connection starts the server
         pass
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     files = [list(of_file) for _, of_file in groupby(wait, lambda item: item.path)]
@@ -138,9 +131,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
-    if PREFECT_SERVER is not None:
-        PREFECT_SERVER.stop()
-        shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
+    PREFECT_SERVER.stop()
+    shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +247,8 @@ def idle_provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="session")
 def prefect_api() -> str:
-    """A real Prefect server that all who ask for it share."""
-    api = f"http://127.0.0.1:{PREFECT_PORT}/api"
+    """A real Prefect server that all tests of a worker share: its SQLite is locked at times where several write at once."""
+    api = f"http://127.0.0.1:{PREFECT_SERVER.port}/api"
     try:
         httpx.get(f"{api}/health", **HERE, timeout=90).raise_for_status()
     except httpx.HTTPError as error:

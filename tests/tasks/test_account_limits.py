@@ -38,6 +38,8 @@ def limits(asked_once):
 
 
 class Persistent:
+    """A server of limits that is asked again until it answers."""
+
     def __init__(self, server):
         self._server = server
 

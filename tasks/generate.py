@@ -38,6 +38,7 @@ from tasks.report import if_prefect_answers
 _STARTS_AT_ONCE = 1_500
 _STARTS_PER_SECOND = 30.0
 _MOST_PAGES = 200  # each costs a picture and a write in Prefect's database
+_PAGES_PATIENCE_S = 10.0  # once all is made
 
 
 async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
@@ -67,8 +68,12 @@ async def generate(job_id: str) -> Any:
     except Exception as error:
         run.close(ReelbatchError(f"{job_id}: this is a bug in reelbatch ({type(error).__name__}: {error})."))
         raise
-    if state.status is JobStatus.DONE:
-        await show_clip(job_id, run)
+    if state.status is JobStatus.DONE and len(run.pages) <= _MOST_PAGES:
+        showing = asyncio.create_task(
+            show_clip(job_id, run)
+        )  # in the context of this task run; nobody waits for it here
+        run.showing.add(showing)
+        showing.add_done_callback(run.showing.discard)
     return _end_state(state.status, await explanation(run.job(job_id), run))
 
 
@@ -84,10 +89,8 @@ def _end_state(status: JobStatus, words: str) -> State[Any]:
 
 
 async def show_clip(job_id: str, run: Run) -> None:
-    """Put a small page of a clip on its task run. Nothing that goes wrong here concerns the clip."""
-    if len(run.pages) > _MOST_PAGES:
-        return
-    async with if_prefect_answers(f"the page of {job_id}"):
+    """Put a small page of a clip on its task run, one after the other. Nothing that goes wrong here concerns the clip."""
+    async with run.one_page, if_prefect_answers(f"the page of {job_id}"):
         (record,) = await run.ledger.write(lambda connection: list(views.records(connection, job_id)))
         row = manifest_row(record)
         picture = await asyncio.to_thread(thumbnail_of, run.folder, job_id, str(row.path))
@@ -110,3 +113,7 @@ async def generate_all(run: Run) -> None:
     cpu_before = time.process_time()
     await dispatch(run, work)
     run.generating_cpu_s = time.process_time() - cpu_before
+    if run.showing:
+        _, late = await asyncio.wait(run.showing, timeout=_PAGES_PATIENCE_S)
+        for showing in late:
+            showing.cancel()

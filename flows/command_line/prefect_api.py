@@ -14,7 +14,9 @@ from flows.command_line.prefect_server import temporary_server
 from pipelines.core.errors import SetupError
 
 _DRAIN_S = 10.0
-_HEALTH_S = 90.0  # one on SQLite may stand still for a minute (docs/architecture.md, "Prefect"); else it answers at once
+_HEALTH_S = (
+    90.0  # one on SQLite may stand still for a minute (docs/architecture.md, "Prefect"); else it answers at once
+)
 
 
 @asynccontextmanager

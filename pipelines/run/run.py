@@ -71,6 +71,8 @@ class Run:
     downloads: Slots = field(default_factory=lambda: Slots(_DOWNLOADS))
     time_scale: float = 1.0
     pages: dict[str, str] = field(default_factory=dict)  # by job id, the address of a page about it alone
+    showing: set[asyncio.Task[None]] = field(default_factory=set)  # pages that are being made, beside the jobs
+    one_page: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while one of them is made
     stopped: StopReason | None = None  # who stopped it in order, before its end
     generating_cpu_s: float = 0.0  # CPU time of this process while jobs were generated
     _open_ends: set[asyncio.Task[Any]] = field(default_factory=set)

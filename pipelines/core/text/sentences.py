@@ -24,7 +24,22 @@ from pipelines.core.events import (
     SubmissionsClosed,
 )
 from pipelines.core.job import Job
-from pipelines.core.outcome import Accepted, Done, Failed, FellBack, InDoubt, Parked, Ready, Rejected, Skipped
+from pipelines.core.outcome import (
+    Accepted,
+    Adopted,
+    Archived,
+    Charged,
+    Done,
+    Failed,
+    FellBack,
+    InDoubt,
+    NotCharged,
+    Parked,
+    Ready,
+    Rejected,
+    Resubmitted,
+    Skipped,
+)
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.stop_reason import StopReason
 from pipelines.core.text.amounts import price_text
@@ -127,6 +142,16 @@ def _of_job(event: JobChanged) -> Sentence | None:
             return Sentence(f"{job.id}: parked: {message}. The next run asks again; it costs nothing.")
         case Parked(_, _, message):
             return Sentence(f"{job.id}: parked: {message}")
+        case Adopted(remote):
+            return Sentence(f"{job.id}: it was bought, says a person, as {remote.id}. It is waited for.", INFO)
+        case NotCharged():
+            return Sentence(f"{job.id}: it was not charged, says a person. It is planned again.", INFO)
+        case Charged():
+            return Sentence(f"{job.id}: it was charged, says a person, and there is no clip of it.")
+        case Resubmitted():
+            return Sentence(f"{job.id}: a person wants it bought once more; {may_cost(job)} before.")
+        case Archived():
+            return Sentence(f"{job.id}: archived, and not counted any more.", INFO)
         case Failed(status=JobStatus.EXPIRED):
             return Sentence(f"{job.id}: PAID AND EXPIRED at {provider}: its link ended and no new one is given.", ERROR)
         case Failed() as failed:

@@ -88,6 +88,20 @@ def answer(connection: Connection, seq: int, said: Any = None) -> None:
     connection.execute(update(request).where(request.c.seq == seq).values(values))
 
 
+def take_back(path: Path, seq: int) -> bool:
+    """Close a request that nobody has heeded. False: it has been heeded after all.
+
+    Raises:
+        LedgerError: the ledger cannot be written.
+    """
+    unheeded = (request.c.seq == seq) & request.c.answered_at.is_(None)
+    try:
+        with open_engine(path).connect() as connection, connection.begin():
+            return connection.execute(update(request).where(unheeded).values(answered_at=utc_text())).rowcount == 1
+    except DBAPIError as error:
+        raise translated(error, path) from None
+
+
 def answered(connection: Connection, seq: int) -> tuple[bool, Any]:
     """Whether a request has been heeded, and what came of it; nothing where a later run closed it unheeded."""
     row = connection.execute(select(request).where(request.c.seq == seq)).one()

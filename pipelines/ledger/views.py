@@ -26,7 +26,9 @@ class JobRecord:
     """Everything that the ledger knows of one job."""
 
     job: Job
+    plan: Job  # as the batch file asks for it, before any fallback
     status: JobStatus
+    redo_of: str | None  # the job of the file that it is a new take of
     in_batch: bool
     archived: bool  # a person has taken it out of the counts
     replaced_by: str | None  # the job of a new take
@@ -127,6 +129,8 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
         made = made_as(plan, row.made_as)
         yield JobRecord(
             job=made,
+            plan=plan,
+            redo_of=row.redo_of,
             status=JobStatus(row.status),
             in_batch=row.in_batch,
             archived=row.archived_at is not None,
@@ -183,10 +187,10 @@ def expiring(connection: Connection, before: datetime) -> list[str]:
     return [row.id for row in rows if datetime.fromisoformat(row.url_expires_at) < before]
 
 
-def ids_in_batch(connection: Connection) -> set[str]:
-    """The jobs, by id, that the batch file named when it was read last."""
-    named = (job.c.in_batch.is_(True), job.c.redo_of.is_(None))
-    return set(connection.execute(select(job.c.id).where(*named)).scalars())
+def provider_job_ids(connection: Connection, provider: str) -> set[str]:
+    """What a provider calls the jobs of this ledger."""
+    named = (attempt.c.provider == provider, attempt.c.provider_job_id.is_not(None))
+    return set(connection.execute(select(attempt.c.provider_job_id).where(*named)).scalars())
 
 
 def source(connection: Connection) -> BatchOfLedger | None:

@@ -35,6 +35,7 @@ from pipelines.core.outcome import (
     InDoubt,
     NotCharged,
     Parked,
+    PersonsWord,
     Ready,
     Rejected,
     Resubmitted,
@@ -122,6 +123,8 @@ def level_of(reason: ReelbatchError) -> int:
 
 def _of_job(event: JobChanged) -> Sentence | None:
     job, provider = event.job, event.job.order.provider
+    if isinstance(event.outcome, PersonsWord):
+        return _of_persons_word(job, event.outcome)
     match event.outcome:
         case InDoubt(reason, replay_of=None):
             return Sentence(f"{job.id}: in doubt, {may_cost(job)} ({reason}). It is not sent again by itself.", ERROR)
@@ -142,6 +145,18 @@ def _of_job(event: JobChanged) -> Sentence | None:
             return Sentence(f"{job.id}: parked: {message}. The next run asks again; it costs nothing.")
         case Parked(_, _, message):
             return Sentence(f"{job.id}: parked: {message}")
+        case Failed(status=JobStatus.EXPIRED):
+            return Sentence(f"{job.id}: PAID AND EXPIRED at {provider}: its link ended and no new one is given.", ERROR)
+        case Failed() as failed:
+            known = failed.billed is Billed.UNKNOWN and job.cost_estimated is not None
+            charged = f" (it may be charged all the same: {price_text(job.cost_estimated, job.currency)})"
+            return Sentence(f"{job.id}: {failed.status} at {provider}: {failed.message}{charged if known else ''}")
+        case _:
+            return None
+
+
+def _of_persons_word(job: Job, word: PersonsWord) -> Sentence | None:
+    match word:
         case Adopted(remote):
             return Sentence(f"{job.id}: it was bought, says a person, as {remote.id}. It is waited for.", INFO)
         case NotCharged():
@@ -152,12 +167,6 @@ def _of_job(event: JobChanged) -> Sentence | None:
             return Sentence(f"{job.id}: a person wants it bought once more; {may_cost(job)} before.")
         case Archived():
             return Sentence(f"{job.id}: archived, and not counted any more.", INFO)
-        case Failed(status=JobStatus.EXPIRED):
-            return Sentence(f"{job.id}: PAID AND EXPIRED at {provider}: its link ended and no new one is given.", ERROR)
-        case Failed() as failed:
-            known = failed.billed is Billed.UNKNOWN and job.cost_estimated is not None
-            charged = f" (it may be charged all the same: {price_text(job.cost_estimated, job.currency)})"
-            return Sentence(f"{job.id}: {failed.status} at {provider}: {failed.message}{charged if known else ''}")
         case _:
             return None
 

@@ -11,7 +11,7 @@ from prefect import flow
 from pydantic import Field
 
 from pipelines.actions.archive import archive_jobs
-from pipelines.actions.resolve import adopt_id, settle_doubt
+from pipelines.actions.resolve import DoubtWord, adopt_id, settle_doubt
 from pipelines.actions.verify import verify_folder
 from pipelines.core.errors import AttentionNeeded, SettlementRefused
 from pipelines.core.outcome import Charged, NotCharged, Resubmitted
@@ -42,7 +42,7 @@ async def resolve(
         if task_id is None:
             raise SettlementRefused("To adopt a job, give the id that its provider knows it by.")
         return (await adopt_id(Path(folder), job, task_id)).words
-    words = {"not-charged": NotCharged, "charged": Charged, "resubmit": Resubmitted}
+    words: dict[str, DoubtWord] = {"not-charged": NotCharged, "charged": Charged, "resubmit": Resubmitted}
     return (await settle_doubt(Path(folder), job, words[word])).words
 
 

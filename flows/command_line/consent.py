@@ -10,7 +10,7 @@ from flows.command_line.talk import say
 from pipelines.core.errors import SetupError
 
 
-def ask(question: str, *, yes: bool, instead: str = "--yes") -> None:
+def ask_first(question: str, *, yes: bool, instead: str = "--yes") -> None:
     """Go on if the person says yes.
 
     Args:

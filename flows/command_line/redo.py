@@ -24,7 +24,7 @@ def command(
     """Buy a new take of a job that is done, or has ended without a clip; its price first. The old file stays."""
     import asyncio
 
-    from flows.command_line.consent import ask
+    from flows.command_line.consent import ask_first
     from flows.command_line.driving import drive
     from pipelines.actions.redo import begin_redo, plan_redo
     from pipelines.core.text.amounts import price_text
@@ -35,6 +35,6 @@ def command(
     price = price_text(plan.new.cost_estimated, plan.new.currency) or "an unknown price"
     paid = " Rehearsed: nothing is paid." if plan.rehearsal else ""
     say(f"New take {plan.new.id} of {job_id} at {plan.new.order.provider}, {plan.new.order.model}: {price}.{paid}")
-    ask("Buy it?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
+    ask_first("Buy it?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
     batch, options = asyncio.run(begin_redo(plan, options))
     raise typer.Exit(drive(batch, options, as_json=as_json))

@@ -39,14 +39,14 @@ def command(
     """Settle a payment in doubt. Without one of the four options: show what is known of it. Works while a run goes on."""
     import asyncio
 
-    from flows.command_line.consent import ask
+    from flows.command_line.consent import ask_first
     from pipelines.actions.evidence import gather_evidence
-    from pipelines.actions.resolve import adopt_id, settle_doubt
+    from pipelines.actions.resolve import DoubtWord, adopt_id, settle_doubt
     from pipelines.core.outcome import Charged, NotCharged, Resubmitted
     from pipelines.core.text.amounts import price_text
     from pipelines.run.options import RunOptions
 
-    words = {Charged: charged, NotCharged: not_charged, Resubmitted: resubmit}
+    words: dict[DoubtWord, bool] = {Charged: charged, NotCharged: not_charged, Resubmitted: resubmit}
     chosen = [word for word, wanted in words.items() if wanted]
     if len(chosen) + (adopt is not None) > 1:
         raise typer.BadParameter("Choose one of --adopt, --not-charged, --charged and --resubmit.")
@@ -60,7 +60,7 @@ def command(
         return
     if resubmit and not yes:
         price = price_text(evidence.cost, evidence.currency) or "its price"
-        ask(f"Buy {job_id} once more for {price}, though {price} may have been paid already?", yes=False)
+        ask_first(f"Buy {job_id} once more for {price}, though {price} may have been paid already?", yes=False)
     if adopt is not None:
         settled = asyncio.run(adopt_id(folder, job_id, adopt, unseen=yes, options=options))
     else:

@@ -26,7 +26,7 @@ def command(
     """Run again what failed for a reason that passes, its price first. Says which rows it leaves, and why."""
     import asyncio
 
-    from flows.command_line.consent import ask
+    from flows.command_line.consent import ask_first
     from flows.command_line.driving import drive
     from pipelines.actions.retry import begin_retry, plan_retry
     from pipelines.run.exit_code import ALL_DONE
@@ -40,7 +40,7 @@ def command(
             print_json(plan.as_dict())
         say("Nothing is run again.")
         raise typer.Exit(ALL_DONE)
-    ask("Run them again?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
+    ask_first("Run them again?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
     batch, options = asyncio.run(begin_retry(plan, options))
     raise typer.Exit(drive(batch, options, as_json=as_json))
 

@@ -18,6 +18,9 @@ from pipelines.providers.profile.load import find_profiles
 from pipelines.run.options import RunOptions
 
 
+DoubtWord = type[NotCharged] | type[Charged] | type[Resubmitted]
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of a job that a person has settled."""
@@ -61,7 +64,7 @@ async def adopt_id(
     return Settled(evidence.folder, job_id, said[job_id], words, warning)
 
 
-async def settle_doubt(folder: Path, job_id: str, word: type[NotCharged | Charged | Resubmitted]) -> Settled:
+async def settle_doubt(folder: Path, job_id: str, word: DoubtWord) -> Settled:
     """Say of a submission in doubt that it was not charged, that it was and there is no clip, or that it is bought anew.
 
     Args:

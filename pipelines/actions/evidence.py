@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -202,11 +202,8 @@ async def _candidates(found: Evidence, owned: set[str], options: RunOptions) -> 
         if each.job.id not in owned and (agrees := agreement(each, order, found.sent_at, found.ended_at))
     ]
     matched.sort(key=lambda candidate: -len(candidate.agrees))
-    return matched, "" if matched else _none_of(listed, order.provider)
-
-
-def _none_of(listed: Sequence[ListedJob], provider: str) -> str:
-    return f"None of the {len(listed):,} newest jobs that {provider} lists is like it and free."
+    none = f"None of the {len(listed):,} newest jobs that {order.provider} lists is like it and free."
+    return matched, "" if matched else none
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from pipelines.core.status import JobStatus
 from pipelines.ledger import requests, views
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.requests import RequestKind
-from pipelines.ledger.settlement import as_argument, settle
+from pipelines.ledger.settlement import as_argument, write_word
 
 _LOOK_EVERY_S = 0.1
 PATIENCE_S = 20.0  #: an owner looks every two seconds
@@ -61,7 +61,7 @@ async def say_of_jobs(
                 async with Ledger(path) as ledger:
                     try:
                         for job_id, word in words[len(said) :]:
-                            said[job_id] = (await ledger.write(settle, job_id, word)).state.status
+                            said[job_id] = (await ledger.write(write_word, job_id, word)).state.status
                     finally:
                         await write_catalogue_again(ledger, path.parent)
             except LedgerOwned:

@@ -111,10 +111,12 @@ def _new_take(record: JobRecord, records: Iterable[JobRecord], prompt: str | Non
     taken = {each.job.id.casefold() for each in records}
     number = next(n for n in range(2, len(taken) + 3) if f"{first}-r{n}".casefold() not in taken)
     new_id, takes = f"{first}-r{number}", [each.job.take for each in records if each.job.row == old.row]
+    stem = old.filename.removesuffix(".mp4")  # `hero.mp4` becomes `hero-r2.mp4`, and that `hero-r3.mp4`
+    stem = stem if record.redo_of is None else stem.rpartition("-r")[0] or stem
     update: dict[str, Any] = {
         "id": new_id,
         "take": max(takes) + 1,
-        "filename": _free_name(old.filename, record.redo_of, number),
+        "filename": f"{stem}-r{number}.mp4",
         "enabled": True,
         "fallbacks": old.fallbacks[old.fallback_index :],
         "fallback_index": 0,
@@ -129,14 +131,6 @@ def _new_take(record: JobRecord, records: Iterable[JobRecord], prompt: str | Non
     if profile is not None and (price := quote(update.get("order", old.order), profile)) is not None:
         update |= {"cost_estimated": price.amount, "currency": price.currency}
     return old.model_copy(update=update)
-
-
-def _free_name(filename: str, redo_of: str | None, number: int) -> str:
-    """`hero.mp4` becomes `hero-r2.mp4`, and that `hero-r3.mp4`."""
-    stem = filename.removesuffix(".mp4")
-    if redo_of is not None:
-        stem = stem.rpartition("-r")[0] or stem
-    return f"{stem}-r{number}.mp4"
 
 
 def _with_prompt(order: Order, prompt: str, profile: Profile | None) -> Order:

@@ -17,7 +17,6 @@ from pipelines.ledger.ledger import LedgerReader, ledger_in
 from pipelines.providers.profile.load import find_profiles
 from pipelines.run.options import RunOptions
 
-
 DoubtWord = type[NotCharged] | type[Charged] | type[Resubmitted]
 
 

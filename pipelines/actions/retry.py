@@ -20,7 +20,7 @@ from pipelines.core.text.amounts import amount_text
 from pipelines.core.text.suggestion import near_name
 from pipelines.ledger import views
 from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
-from pipelines.ledger.settlement import settle
+from pipelines.ledger.settlement import write_word
 from pipelines.ledger.views import JobRecord
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
@@ -143,7 +143,7 @@ async def begin_retry(plan: RetryPlan, options: RunOptions | None = None) -> tup
         await write_catalogue_again(ledger, plan.folder, chosen)  # `failed.csv` says what failed, as it is now
         by = who()
         for job_id in plan.ids:
-            await ledger.write(settle, job_id, Retried(by))
+            await ledger.write(write_word, job_id, Retried(by))
         source = await ledger.write(views.source)
         records = await ledger.write(lambda connection: list(views.records(connection)))
     batch = batch_to_run(source, records, chosen)

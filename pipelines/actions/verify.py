@@ -18,7 +18,7 @@ from pipelines.core.errors import LedgerOwned, SetupError
 from pipelines.core.outcome import ClipGone
 from pipelines.core.status import JobStatus
 from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
-from pipelines.ledger.settlement import settle
+from pipelines.ledger.settlement import write_word
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import is_rehearsal
 
@@ -92,7 +92,7 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
         for name, record in records_by_id(reader).items()
         if record.status is JobStatus.DONE and record.output is not None and not record.archived
     }
-    files, bad = await asyncio.to_thread(_look, place, outputs)
+    files, bad = await asyncio.to_thread(faults_in, place, outputs)
     if not bad:
         return Verified(place, files)
     if reader.is_being_written():
@@ -106,7 +106,13 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
     return Verified(place, files, _as_they_stand(reader, bad, why))
 
 
-def _look(place: Path, outputs: Mapping[str, Mapping[str, Any]]) -> tuple[int, list[BadClip]]:
+def faults_in(place: Path, outputs: Mapping[str, Mapping[str, Any]]) -> tuple[int, list[BadClip]]:
+    """Look at every file, and say how many there are, and which are not what they were.
+
+    Args:
+        place: the output folder.
+        outputs: what the ledger says of the files, by job.
+    """
     files, bad = 0, []
     for job_id, output in outputs.items():
         for clip in _clips_of(output):
@@ -152,7 +158,7 @@ async def _give_up(path: Path, bad: list[BadClip], outputs: Mapping[str, Mapping
         for clip in {clip.job_id: clip for clip in reversed(bad)}.values():
             lost = [{name: each[name] for name in ("path", "sha256")} for each in _clips_of(outputs[clip.job_id])]
             message = f"{clip.path}: {clip.what}"
-            await ledger.write(settle, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
+            await ledger.write(write_word, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
         await write_catalogue_again(ledger, path.parent)
     return aside
 
@@ -185,10 +191,7 @@ def _as_they_stand(reader: LedgerReader, bad: list[BadClip], why: str) -> tuple[
     found = []
     for clip in bad:
         record = records[clip.job_id]
+        words = why or record.error_message or "it could not be fetched now; `reelbatch collect` tries again"
         home = record.status is JobStatus.DONE
-        found.append(replace(clip, status=record.status, why="" if home else _why(record.error_message, why)))
+        found.append(replace(clip, status=record.status, why="" if home else words))
     return tuple(found)
-
-
-def _why(message: str | None, why: str) -> str:
-    return why or message or "it could not be fetched now; `reelbatch collect` tries again"

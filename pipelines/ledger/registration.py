@@ -100,7 +100,7 @@ def _write(connection: Connection, fresh: list[_Columns], kept: list[_Columns], 
         connection.execute(insert(job), chunk)
     names = ("position", "row", "take", "campaign", "fingerprint", "plan", "in_batch")
     keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in names})
-    unwritten = {column: None for column in job.c if column.nullable and column.name not in names}
+    unwritten = {column: None for column in job.c if column.nullable and column.name not in (*names, "redo_of")}
     begin = keep.values(
         unwritten | {job.c.status: bindparam("_status"), job.c.fallback_index: 0, job.c.billed: Billed.NO}
     )

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import LedgerError
@@ -62,7 +62,8 @@ def ask(path: Path, kind: RequestKind, argument: Any = None) -> int:
     values = {"kind": kind, "argument": None if argument is None else json.dumps(argument), "asked_at": utc_text()}
     try:
         with open_engine(path).connect() as connection, connection.begin():
-            if request.name not in inspect(connection).get_table_names() or _is_older(connection):
+            version = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
+            if int(version) < SCHEMA_VERSION:
                 raise LedgerError(f"The run that owns {path} is of an earlier version and cannot be asked. Use Ctrl-C.")
             found = connection.execute(insert(request).values(**values)).inserted_primary_key
     except DBAPIError as error:
@@ -112,12 +113,6 @@ def answer_late(connection: Connection) -> None:
     """Close what was asked of a run that has ended: it is not meant for the next one, and who asks asks again."""
     late = request.c.answered_at.is_(None)
     connection.execute(update(request).where(late).values(answered_at=utc_text()))
-
-
-def _is_older(connection: Connection) -> bool:
-    """Whether whoever owns this ledger is of an earlier version, which does not know all that can be asked."""
-    found = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
-    return int(found) < SCHEMA_VERSION
 
 
 def last_owner(connection: Connection) -> Owner:

@@ -33,7 +33,7 @@ _ASKED: dict[str, type[Any]] = {
 }
 
 
-def settle(connection: Connection, job_id: str, outcome: PersonsWord) -> Change:
+def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Change:
     """Write down what a person says of a job.
 
     Raises:
@@ -69,9 +69,9 @@ def settle_as_asked(connection: Connection, job_id: str, outcome: PersonsWord, r
     """Write down what a person asks to be said of a job, together with the answer to the request.
 
     Raises:
-        SettlementRefused: as `settle`; then the request has no answer yet.
+        SettlementRefused: as `write_word`; then the request has no answer yet.
     """
-    change = settle(connection, job_id, outcome)
+    change = write_word(connection, job_id, outcome)
     answer(connection, request, {"status": change.state.status})
     return change
 
@@ -91,7 +91,7 @@ def make_anew(connection: Connection, job_id: str, new: Job, by: str) -> Change:
     old = connection.execute(select(job).where(job.c.id == job_id)).one_or_none()
     if old is not None and old.replaced_by is not None:
         raise SettlementRefused(f"{job_id} is replaced by {old.replaced_by} already. Ask for a new take of that one.")
-    change = settle(connection, job_id, Replaced(new.id, by))
+    change = write_word(connection, job_id, Replaced(new.id, by))
     assert old is not None
     values = {
         "id": new.id,

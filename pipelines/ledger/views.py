@@ -127,6 +127,10 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
     for row in connection.execute(wanted.order_by(*order)):
         plan = Job.model_validate_json(row.plan)
         made = made_as(plan, row.made_as)
+        aside = (
+            *((f"replaced_by:{row.replaced_by}",) if row.replaced_by else ()),
+            *(("archived",) if row.archived_at else ()),
+        )
         yield JobRecord(
             job=made,
             plan=plan,
@@ -143,7 +147,7 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
             downloaded_at=_moment(row.downloaded_at),
             url_expires_at=_moment(row.url_expires_at),
             output=json.loads(row.output) if row.output else None,
-            flags=(*(json.loads(row.flags) if row.flags else ()), *flag_of(plan, made), *_set_aside(row)),
+            flags=(*(json.loads(row.flags) if row.flags else ()), *flag_of(plan, made), *aside),
             cost_actual=from_micros(row.cost_actual_micros),
             billed=Billed(row.billed),
             error_code=row.error_code,
@@ -218,12 +222,6 @@ def overview(connection: Connection) -> Overview:
         archived=archived,
         replaced=replaced,
     )
-
-
-def _set_aside(row: Any) -> tuple[str, ...]:
-    """What a person has decided, as flags."""
-    replaced = (f"replaced_by:{row.replaced_by}",) if row.replaced_by else ()
-    return (*replaced, *(("archived",) if row.archived_at else ()))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from pipelines.catalogue.compilation import write_catalogue
 from pipelines.core.status import JobStatus
+from pipelines.run.opening import open_run
+from pipelines.run.run import RunContext, handing_over
 
 #: The order is worked off, and its answer never arrives: bought, and nobody here knows.
 BOUGHT = {"match": {"route": "submit", "nth": [1]}, "do": {"cut": "after"}}
@@ -39,3 +42,18 @@ def money(studio: Any) -> Callable[[], tuple[float, float, float]]:
         return float(balance.reserved), float(balance.spent), float(balance.uncertain)
 
     return read
+
+
+@pytest.fixture
+def run_on(studio: Any) -> Callable[..., Awaitable[Any]]:
+    """A whole run of what `begin_retry` and `begin_redo` give, with its catalogue."""
+
+    async def work(batch: Any, options: Any) -> Any:
+        context = RunContext(observers=(studio.hear,))
+        with handing_over(context):
+            async with open_run(batch, options.model_copy(update={"poll_every": 0.05})) as run:
+                await studio.work(run)
+                await write_catalogue(run.ledger, run.batch, run.folder)
+        return context.result
+
+    return work

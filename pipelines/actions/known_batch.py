@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,22 +30,21 @@ def options_of(folder: Path, chosen: RunOptions | None = None) -> RunOptions:
 
 
 def batch_of_file(source: BatchOfLedger, options: RunOptions, jobs: Sequence[Job]) -> Batch | None:
-    """The batch as it is in its file, if that is what was registered and gives the same jobs; else None.
+    """The batch as it is in its file, with the jobs as the ledger has them, if the file is what was registered; else None.
 
     Args:
         source: as the ledger knows the file.
         options: whose profiles count.
-        jobs: those that it must give, as they were planned.
+        jobs: those that it names, as they were planned; with the new takes of a person behind their rows.
     """
-    wanted = {job.id: job.order.fingerprint() for job in jobs}
+    wanted = {job.id for job in jobs}
     for provider in dict.fromkeys((None, *(job.order.provider for job in jobs[:1]))):
         try:
             _, batch = read_for_run(source.path, options.model_copy(update={"provider": provider}))
         except ReelbatchError:
             continue
-        found = {job.id: job.order.fingerprint() for job in batch.jobs}
-        if batch.source_sha256 == source.sha256 and wanted.items() <= found.items():
-            return replace(batch, name=source.campaign)
+        if batch.source_sha256 == source.sha256 and {job.id for job in batch.jobs} <= wanted:
+            return replace(batch, name=source.campaign, jobs=tuple(jobs))
     return None
 
 
@@ -75,14 +75,13 @@ def batch_to_run(source: BatchOfLedger | None, records: Sequence[JobRecord], opt
     """
     if source is None:
         raise LedgerError("No batch file was ever run in this folder. Start with `reelbatch run`.")
-    here = [record for record in records if record.in_batch]
-    named = [record.plan for record in here if record.redo_of is None and record.counts]
-    batch = batch_of_file(source, options, named)
-    if batch is None:
-        profiles = find_profiles(options.profiles, beside=source.path).profiles
-        return batch_of_jobs(source, [record.plan for record in here], profiles)
-    takes = {job.id: [record.plan for record in here if record.redo_of == job.id] for job in batch.jobs}
-    return replace(batch, jobs=tuple(each for job in batch.jobs for each in (job, *takes[job.id])))
+    takes: defaultdict[str | None, list[Job]] = defaultdict(list)
+    for record in records:
+        if record.in_batch:
+            takes[record.redo_of].append(record.plan)
+    jobs = [each for job in takes[None] for each in (job, *takes[job.id])]
+    batch = batch_of_file(source, options, jobs)
+    return batch or batch_of_jobs(source, jobs, find_profiles(options.profiles, beside=source.path).profiles)
 
 
 async def write_catalogue_again(ledger: Ledger, folder: Path, options: RunOptions | None = None) -> None:

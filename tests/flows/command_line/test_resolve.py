@@ -29,6 +29,7 @@ def campaign(provider, run_here, write_batch, tmp_path):
     batch = write_batch(*({"id": name, "prompt": f"clip {name}"} for name in IDS))
     command = ["run", batch, "--out", "out", "--provider", "openai", "--in-flight", 1]
     environment = provider.environment()
+    assert run_here(*command, **environment).code == 4  # too many in doubt: no more are sent in this run
     ended = run_here(*command, **environment)
     provider.faults()
     # nothing but time lets a clip expire

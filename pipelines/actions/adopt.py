@@ -33,7 +33,7 @@ def read_line(line: str) -> LastResort:
     Raises:
         SettlementRefused: it is none.
     """
-    start = line.find("{")
+    start = line.find("{", max(line.find("Keep this line:"), 0))
     try:
         known: dict[str, Any] = json.JSONDecoder().raw_decode(line[start:])[0] if start >= 0 else {}
     except ValueError:

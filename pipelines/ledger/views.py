@@ -26,12 +26,8 @@ class JobRecord:
     """Everything that the ledger knows of one job."""
 
     job: Job
-    plan: Job  # as the batch file asks for it, before any fallback
     status: JobStatus
-    redo_of: str | None  # the job of the file that it is a new take of
     in_batch: bool
-    archived: bool  # a person has taken it out of the counts
-    replaced_by: str | None  # the job of a new take
     attempts: int
     provider_job_id: str | None
     trace_id: str | None
@@ -46,6 +42,15 @@ class JobRecord:
     error_code: str | None
     error_message: str | None
     failed_stage: str | None
+    planned: Job | None = None  # as the batch file asks for it, where a fallback makes it
+    redo_of: str | None = None  # the job of the file that it is a new take of
+    archived: bool = False  # a person has taken it out of the counts
+    replaced_by: str | None = None  # the job of a new take
+
+    @property
+    def plan(self) -> Job:
+        """The job as the batch file asks for it, before any fallback."""
+        return self.planned or self.job
 
     @property
     def counts(self) -> bool:
@@ -133,7 +138,7 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
         )
         yield JobRecord(
             job=made,
-            plan=plan,
+            planned=None if made is plan else plan,
             redo_of=row.redo_of,
             status=JobStatus(row.status),
             in_batch=row.in_batch,

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from flows.command_line import (
+    adopt,
+    archive,
     cancel,
     collect,
     demo,
@@ -19,10 +21,14 @@ from flows.command_line import (
     ls,
     plan,
     providers,
+    redo,
+    resolve,
+    retry,
     run,
     sandbox,
     serve,
     status,
+    verify,
 )
 from flows.command_line.talk import debug_wanted, errors_as_json, print_json, show_error
 
@@ -59,6 +65,7 @@ def _root(
 
 for module in (
     *(demo, init, plan, run, collect, cancel, status, ls),
+    *(resolve, retry, redo, verify, archive, adopt),
     *(deploy, serve, inbox, sandbox, providers, doctor),
 ):
     app.command(module.NAME)(module.command)

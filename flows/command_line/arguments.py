@@ -9,6 +9,7 @@ import typer
 
 BatchFile = Annotated[Path, typer.Argument(metavar="BATCH", help="Batch file: .csv, .xlsx, .yaml or .jsonl.")]
 OutputFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a run.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="A job, by its id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 Fallback = Annotated[
     list[str] | None,

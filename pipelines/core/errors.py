@@ -11,6 +11,7 @@ ReelbatchError
 │   ├── FundsExhausted
 │   ├── LedgerError
 │   │   └── LedgerOwned
+│   ├── SettlementRefused    (whoever settles: what was said does not fit how the job stands)
 │   └── DiskFull
 ├── BudgetReached            whoever set the cap
 │   └── NotCovered           the same, for this one job
@@ -119,6 +120,10 @@ class LedgerError(SetupError):
 
 class LedgerOwned(LedgerError):
     """Another run is working on this folder. Wait for it, or stop it, then run the same command again."""
+
+
+class SettlementRefused(SetupError):
+    """This cannot be said of the job as it stands. Nothing was changed."""
 
 
 class DiskFull(SetupError):

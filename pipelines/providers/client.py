@@ -25,6 +25,7 @@ from pipelines.providers.protocol import (
     BeforeFirstByte,
     Contract,
     Link,
+    ListedJob,
     Phase,
     Progress,
     Request,
@@ -146,13 +147,13 @@ class Client:
         found = contract.read_batch(body, jobs, self.profile, self._base_url)
         return {name: self._clean(progress) for name, progress in found.items()}
 
-    async def list_recent(self, most: int = 20) -> list[RemoteJob]:
+    async def list_recent(self, most: int = 20) -> list[ListedJob]:
         """The newest jobs of this account, newest first, where the provider has a list; raises as `check` does."""
         query = {"limit": str(most), "order": "desc"} | self.profile.list_parameters
         body, _ = await self._ask(Request("GET", f"{path_of('list', self.profile)}?{urlencode(query)}"))
         rows = [json_values.mapping(row) for row in json_values.at_path(body, "data[]")]
-        found = (CONTRACTS[self.profile.contract].read_job(row, self.profile) for row in rows)
-        return [job for job in found if job is not None]
+        contract = CONTRACTS[self.profile.contract]
+        return [_listed(job, row) for row in rows if (job := contract.read_job(row, self.profile)) is not None]
 
     async def delete(self, job: RemoteJob) -> None:
         """Remove a finished video from the provider's store, where it has such a request; raises as `check` does."""
@@ -242,6 +243,18 @@ class Client:
     def _headers(self, content_type: str | None) -> dict[str, str]:
         headers = {"accept": "application/json", **self.key_header()}
         return headers if content_type is None else headers | {"content-type": content_type}
+
+
+def _listed(job: RemoteJob, row: Mapping[str, Any]) -> ListedJob:
+    return ListedJob(
+        job,
+        json_values.moment(row.get("created_at")),
+        json_values.word(row.get("status")),
+        json_values.text(row.get("model")),
+        json_values.text(row.get("prompt")),
+        json_values.text(row.get("size")),
+        next((n for name in ("seconds", "duration") if (n := json_values.number(row.get(name))) is not None), None),
+    )
 
 
 def encoded(request: Request) -> tuple[str, bytes]:

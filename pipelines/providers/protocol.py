@@ -55,6 +55,19 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedJob:
+    """A job as the provider's list of an account shows it; what the list does not say is None."""
+
+    job: RemoteJob
+    created_at: datetime | None = None
+    status: str = ""  # the provider's own word
+    model: str | None = None
+    prompt: str | None = None
+    size: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """A file that goes out as a part of a multipart form."""
 

@@ -79,7 +79,7 @@ def is_work_left(batch: Batch, options: RunOptions, states: Mapping[str, JobStat
     """Tell whether a run would have anything to do: a job to send, to wait for, or to bring home."""
     ids = [job.id for job in batch.jobs]
     asked_for = choose(ids, options.only)[0] if options.only else [*ids, *(job.id for job in orphans)]
-    return any(states[job_id].status.has_work for job_id in asked_for)
+    return any(states[job_id].has_work for job_id in asked_for)
 
 
 @asynccontextmanager
@@ -112,6 +112,8 @@ async def open_run(
         if ledger is None:
             ledger = await stack.enter_async_context(open_ledger(batch, options))
         states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
+        named = {job.id for job in batch.jobs}
+        orphans = [job for job in orphans if job.id not in named]
         made_as = {job.id: job for job in (*batch.jobs, *orphans)}
         made_as |= {job.id: job for job in await ledger.write(views.fallen_back) if job.id in made_as}
         at_providers = [job for job in made_as.values() if states[job.id].status in ACCEPTED]
@@ -141,7 +143,9 @@ async def open_run(
             time_scale=options.speed if options.rehearse else 1.0,
         )
         here = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
-        run.progress.begin((states[job_id].status for job_id in here), await ledger.write(balances))
+        run.progress.begin(
+            (states[job_id].status for job_id in here if states[job_id].counts), await ledger.write(balances)
+        )
         run.emit(RunBegan())
         for event in out_of_reach:
             run.emit(event)

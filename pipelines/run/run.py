@@ -25,10 +25,10 @@ from pipelines.core.events import (
     SubmissionsClosed,
 )
 from pipelines.core.job import Job
-from pipelines.core.outcome import FellBack, Outcome
+from pipelines.core.outcome import FellBack, Outcome, PersonsWord
 from pipelines.core.status import JobStatus, Readiness
 from pipelines.core.stop_reason import StopReason
-from pipelines.ledger import outcomes
+from pipelines.ledger import outcomes, settlement
 from pipelines.ledger.attempts import Budget, Claim
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
@@ -92,6 +92,17 @@ class Run:
         """Write down what has happened to a job. Memory, counts and observers learn it from what the ledger returns."""
         change = await self.ledger.write(outcomes.record, job.id, outcome, claim)
         self._learn(job, change)
+        return change
+
+    async def take_word(self, job_id: str, word: PersonsWord, request: int) -> Change:
+        """Write down what a person asks to be said of a job, together with the answer to the request.
+
+        Raises:
+            SettlementRefused: it cannot be said of the job as it stands.
+        """
+        change = await self.ledger.write(settlement.settle_as_asked, job_id, word, request)
+        if job_id in self.made_as:
+            self._learn(self.made_as[job_id], change)
         return change
 
     def _learn(self, job: Job, change: Change) -> None:
@@ -197,7 +208,7 @@ class Run:
         wanted = [
             job
             for job in self._asked_for()
-            if self.status_of(job.id).has_work and job.order.provider in self.sessions  # one switched off may have none
+            if self.states[job.id].has_work and job.order.provider in self.sessions  # one switched off may have none
         ]
         wanted.sort(key=lambda job: self.status_of(job.id) is JobStatus.PLANNED)
         return in_turn(wanted, self.status_of)[: self.options.limit]
@@ -218,6 +229,8 @@ class Run:
         """Tell whether there is anything to do for a job now: a new one is not begun when nothing more may be sent."""
         if self.status_of(job.id) is not JobStatus.PLANNED:
             return True
+        if not self.states[job.id].counts:  # a person has set it aside meanwhile
+            return False
         readiness = self.readiness_of(job)
         if readiness is not Readiness.GO:
             return readiness is Readiness.SKIP
@@ -246,8 +259,10 @@ class Run:
     def _asked_for(self) -> list[Job]:
         """The jobs of the batch, or those that `--only` names, or with the whole batch what has left it as well."""
         if not self.options.only:
-            return [self.made_as[job.id] for job in (*self.batch.jobs, *self.orphans)]
-        chosen, _ = choose([job.id for job in self.batch.jobs], self.options.only)
+            return [
+                self.made_as[job_id] for job_id in dict.fromkeys(job.id for job in (*self.batch.jobs, *self.orphans))
+            ]
+        chosen, _ = choose([*dict.fromkeys(job.id for job in (*self.batch.jobs, *self.orphans))], self.options.only)
         return [self.made_as[job_id] for job_id in chosen]
 
 

@@ -28,7 +28,23 @@ from pipelines.core.events import (
     SubmissionsClosed,
 )
 from pipelines.core.job import Job
-from pipelines.core.outcome import Accepted, Done, Failed, FellBack, InDoubt, Parked, Ready, Rejected, Skipped
+from pipelines.core.outcome import (
+    Accepted,
+    Adopted,
+    Archived,
+    Charged,
+    Done,
+    Failed,
+    FellBack,
+    InDoubt,
+    NotCharged,
+    Parked,
+    PersonsWord,
+    Ready,
+    Rejected,
+    Resubmitted,
+    Skipped,
+)
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.stop_reason import StopReason
 from pipelines.core.text.amounts import price_text
@@ -136,6 +152,8 @@ def level_of(reason: ReelbatchError) -> int:
 
 def _of_job(event: JobChanged) -> Sentence | None:
     job, provider = event.job, event.job.order.provider
+    if isinstance(event.outcome, PersonsWord):
+        return _of_persons_word(job, event.outcome)
     match event.outcome:
         case InDoubt(reason, replay_of=None):
             return Sentence(f"{job.id}: in doubt, {may_cost(job)} ({reason}). It is not sent again by itself.", ERROR)
@@ -162,6 +180,22 @@ def _of_job(event: JobChanged) -> Sentence | None:
             known = failed.billed is Billed.UNKNOWN and job.cost_estimated is not None
             charged = f" (it may be charged all the same: {price_text(job.cost_estimated, job.currency)})"
             return Sentence(f"{job.id}: {failed.status} at {provider}: {failed.message}{charged if known else ''}")
+        case _:
+            return None
+
+
+def _of_persons_word(job: Job, word: PersonsWord) -> Sentence | None:
+    match word:
+        case Adopted(remote):
+            return Sentence(f"{job.id}: it was bought, says a person, as {remote.id}. It is waited for.", INFO)
+        case NotCharged():
+            return Sentence(f"{job.id}: it was not charged, says a person. It is planned again.", INFO)
+        case Charged():
+            return Sentence(f"{job.id}: it was charged, says a person, and there is no clip of it.")
+        case Resubmitted():
+            return Sentence(f"{job.id}: a person wants it bought once more; {may_cost(job)} before.")
+        case Archived():
+            return Sentence(f"{job.id}: archived, and not counted any more.", INFO)
         case _:
             return None
 

@@ -20,7 +20,8 @@ _DEFINITE = frozenset({*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421,
 _NEVER_BEGUN: frozenset[RefusalKind] = frozenset({"key", "funds", "slow_down", "row"})
 _INVALID_URL, _NOT_FOUND = "invalid url", "not_found"
 _ORDERED = ("model", "video", "image", "file", "character")  # what an order may name, and a server may not have
-_MODERATION = ("moderation", "content_policy", "content policy", "safety")
+#: Words of a code or message that say: what was asked for is not made, however often it is asked for.
+MODERATION_WORDS = ("moderation", "content_policy", "content policy", "safety")
 _OK, _MOVED, _CLIENT, _SERVER = 200, 300, 400, 500
 _SEE_OTHER = 303  # not "send it there", but "it is done, and the answer is there"
 
@@ -68,7 +69,7 @@ def kind_of(status: int, code: str | None, message: str | None, profile: Profile
     if status in (401, 402, 429):
         kinds: dict[int, RefusalKind] = {401: "key", 402: "funds", 429: "slow_down"}
         return kinds[status]
-    if any(word in f"{code} {message}".lower() for word in _MODERATION):
+    if any(word in f"{code} {message}".lower() for word in MODERATION_WORDS):
         return "moderation"
     if status == 403:  # noqa: PLR2004 - the table of HTTP is better known than any name
         return "forbidden"

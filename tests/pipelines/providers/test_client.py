@@ -492,7 +492,7 @@ async def test_t19_a_form_goes_out_as_one(peer, client_of, order_of):
 async def test_the_newest_jobs_can_be_listed(peer, client_of, provider, line, answer, ids):
     """With or without pages, and with what the server wants besides; rows without an id are left out."""
     peer.answers(200, answer)
-    assert [job.id for job in await client_of(provider).list_recent(2)] == ids
+    assert [listed.job.id for listed in await client_of(provider).list_recent(2)] == ids
     assert peer.requests[0][0] == f"GET {line} HTTP/1.1"
 
 

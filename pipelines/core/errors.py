@@ -8,6 +8,7 @@ ReelbatchError
 │   ├── KeyMissing
 │   ├── KeyRefused
 │   ├── Unsendable
+│   │   └── ProxyUnusable
 │   ├── FundsExhausted
 │   ├── LedgerError
 │   │   └── LedgerOwned
@@ -105,6 +106,10 @@ class KeyRefused(SetupError):
 
 class Unsendable(SetupError):
     """A request cannot be sent as it is: look at the key and the address. Nothing was sent."""
+
+
+class ProxyUnusable(Unsendable):
+    """HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no address of a proxy. Set it right, or unset it. Nothing was sent."""
 
 
 class FundsExhausted(SetupError):

@@ -11,6 +11,7 @@ from pipelines.core.errors import KeyMissing, SetupError
 from pipelines.core.events import ClipsOutOfReach
 from pipelines.core.job import Job
 from pipelines.net.addresses import base_refusal, is_own
+from pipelines.net.proxies import ProxyRules
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.profile.model import Profile
 from pipelines.run.options import RunOptions
@@ -41,7 +42,7 @@ def accounts_of(batch: Batch, options: RunOptions, kept: Mapping[str, str] = _NO
 
     Raises:
         KeyMissing: a provider has none; the message names them all.
-        SetupError: an address is none, or a key cannot be one.
+        SetupError: an address is none, a key cannot be one, or the proxy on the way is none.
     """
     accounts, missing = [], []
     for profile in profiles_of(batch).values():
@@ -114,6 +115,8 @@ def _account(profile: Profile, options: RunOptions, kept: Mapping[str, str]) -> 
     if reason := base_refusal(base_url):
         whose = profile.base_url_set_by(places) or f"base_url of {profile.name}"
         raise SetupError(f"{whose} is no address to send to: {reason}.")
+    if not options.rehearse:
+        ProxyRules.of(os.environ).proxy_of(base_url)
     return Account(profile, base_url, key or "", trusted=was_set or is_own(base_url), elsewhere=was_set)
 
 

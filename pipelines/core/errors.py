@@ -28,6 +28,7 @@ ReelbatchError
     ├── LinkExpired          (a fresh status query gives a new link)
     ├── DownloadInterrupted  (passes)
     ├── NotAVideo
+    ├── ClipRefused
     └── AddressRefused
 
 A class docstring is its default message and says what to do next. `passes` marks what time alone may mend.
@@ -37,6 +38,7 @@ Whatever is not in this tree is a bug.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 
@@ -206,6 +208,10 @@ class LinkExpired(OutputError):
 
     passes = True
 
+    def __init__(self, message: str | None = None, said_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.said_at = said_at  # what time it was at the server that said so; None: it did not say
+
 
 class DownloadInterrupted(OutputError):
     """The download broke off. It resumes where it stopped."""
@@ -217,6 +223,14 @@ class NotAVideo(OutputError):
     """What was downloaded is not a whole MP4 file."""
 
     passes = True
+
+
+class ClipRefused(OutputError):
+    """A clip cannot be taken as it is served. The job is parked; the next run asks again and pays nothing."""
+
+    def __init__(self, message: str | None = None, code: str = "refused") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AddressRefused(OutputError):

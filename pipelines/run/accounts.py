@@ -10,11 +10,11 @@ from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
 from pipelines.core.events import ClipsOutOfReach
 from pipelines.core.job import Job
-from pipelines.net.addresses import base_refusal, is_own
+from pipelines.net.addresses import Origin, base_refusal, is_own
 from pipelines.net.proxies import ProxyRules
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.profile.model import Profile
-from pipelines.run.options import RunOptions
+from pipelines.run.options import TRUSTED_BY_ENVIRONMENT, RunOptions
 
 REHEARSAL_KEY = "rehearsal"
 _NONE: Mapping[str, str] = {}
@@ -118,6 +118,21 @@ def _account(profile: Profile, options: RunOptions, kept: Mapping[str, str]) -> 
     if not options.rehearse:
         ProxyRules.of(os.environ).proxy_of(base_url)
     return Account(profile, base_url, key or "", trusted=was_set or is_own(base_url), elsewhere=was_set)
+
+
+def trusted_hosts(options: RunOptions) -> tuple[str, ...]:
+    """The hosts that files may come from though they are private, as options and environment name them.
+
+    Raises:
+        SetupError: one that the environment names is none.
+    """
+    names = [name.strip() for name in os.environ.get(TRUSTED_BY_ENVIRONMENT, "").split(",") if name.strip()]
+    try:
+        for name in names:
+            Origin.trusted(name)
+    except ValueError:
+        raise SetupError(f"{TRUSTED_BY_ENVIRONMENT} has something in it that is neither HOST nor HOST:PORT.") from None
+    return (*options.trust_hosts, *names)
 
 
 def key_refusal(key: str) -> str | None:

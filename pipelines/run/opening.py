@@ -18,12 +18,13 @@ from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.recovery import reopen_expired
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Http
 from pipelines.outputs import unsettled
 from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
-from pipelines.run.accounts import Account, accounts_of, accounts_to_collect
+from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
 from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder
@@ -46,6 +47,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
     """
     _check_only(batch, options)
     accounts_of(batch, options, kept or {})
+    trusted_hosts(options)
     folder = output_folder(batch, options)
     ledger_of(folder, options)
     if options.rehearse:
@@ -69,6 +71,7 @@ async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
+        await ledger.write(reopen_expired, sure_as_well=False)
         if kept := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(kept, await ledger.write(views.states))
         yield ledger
@@ -184,7 +187,15 @@ def _sessions(
         allowance = Allowance.of(pace, [account.profile.limits for account in group], stop)
         for account in group:
             own, profile = _pace(batch, options, account), account.profile
-            client = Client(http, profile, account.base_url, account.key, account=account.name, trusted=account.trusted)
+            client = Client(
+                http,
+                profile,
+                account.base_url,
+                account.key,
+                account=account.name,
+                trusted=account.trusted,
+                trust_hosts=trusted_hosts(options),
+            )
             sessions[profile.name] = ProviderSession(client, own, stop, allowance)
     return sessions
 

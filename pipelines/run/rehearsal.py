@@ -45,6 +45,7 @@ _NOT_SPOKEN = frozenset(
         "notes",
         "wants_https",
         "not_offered",
+        "trust_hosts",
     }
 )
 

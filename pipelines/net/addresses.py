@@ -82,7 +82,7 @@ class Origin:
             ValueError: it is neither.
         """
         parts = urlsplit(f"//{text}")
-        if parts.path or parts.query or parts.fragment or "@" in text or "*" in text or text != text.strip():
+        if parts.netloc != text or parts.port == 0 or any(not (c.isalnum() or c in "-._:[]") for c in text):
             raise ValueError("no host")
         if ":" in (parts.hostname or "") and "[" not in text:
             raise ValueError("an IPv6 address without brackets")

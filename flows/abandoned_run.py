@@ -20,6 +20,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Crashed
 
+from pipelines.outputs.storage.whole_file import whole_file
 from pipelines.run.output_folder import FLOW_RUN_NOTE
 from pipelines.run.run import Run
 from tasks.report import if_prefect_answers
@@ -36,8 +37,8 @@ async def noted_flow_run(run: Run) -> AsyncIterator[None]:
     abandoned: UUID | None = None
     async with if_prefect_answers("the run before this one"):
         abandoned = await _mark_abandoned(_left_in(note), own)
-    with suppress(OSError):
-        note.write_text(own, "utf-8")
+    with suppress(OSError), whole_file(note) as temporary:  # in the place of a link, and not of what it leads to
+        temporary.write_text(own, "utf-8")
     tidying = asyncio.create_task(_mark_task_runs(abandoned))
     try:
         yield
@@ -49,7 +50,7 @@ async def noted_flow_run(run: Run) -> AsyncIterator[None]:
 
 
 def _left_in(note: Path) -> str | None:
-    return note.read_text("utf-8").strip() if note.exists() else None
+    return note.read_text("utf-8").strip() if note.is_file() and not note.is_symlink() else None
 
 
 async def _mark_abandoned(left: str | None, own: str) -> UUID | None:

@@ -7,6 +7,7 @@ an allow rule: public unicast, minus a list of ranges that only look public.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -196,12 +197,11 @@ def is_own(url: str) -> bool:
 
 
 def without_userinfo(url: str) -> str:
-    """A base URL as it may be shown: name and password, which have no business there, are left out."""
-    scheme, mark, rest = url.partition("://")
-    if not mark:
-        return url.rpartition("@")[2]
+    """A base URL as it may be shown: name, password and query, which have no business there, are left out."""
+    scheme, mark, rest = url.rpartition("://")
     place, slash, path = rest.partition("/")
-    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path.partition('?')[0].partition('#')[0]}"
+    place = re.sub(r":(?!\d+$)[^\]]*$", "", place.rpartition("@")[2])  # no port, but a password with a stray @ perhaps
+    return re.split(r"[?#]", f"{scheme}{mark}{place}{slash}{path}", maxsplit=1)[0]
 
 
 def without_query(url: str) -> str:

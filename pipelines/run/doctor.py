@@ -231,7 +231,7 @@ async def check_live(profile: Profile, environment: Mapping[str, str]) -> Doctor
     try:
         Origin.of(base_url)
         async with Http() as http:
-            answer = await http.ask("GET", base_url, headers={}, deadline_s=10)
+            answer = await http.ask("GET", shown, headers={}, deadline_s=10)
     except ValueError:  # it quotes the address
         return DoctorFinding(name, Health.BAD, f"{shown} is no address")
     except (ProxyUnusable, TransportError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -74,7 +75,9 @@ for module in (
 def main() -> None:
     """Run the command line and leave with its exit code. No traceback without --debug."""
     from pipelines.core.errors import ReelbatchError
+    from pipelines.net.proxies import shield
 
+    shield(os.environ)
     try:
         app(prog_name="reelbatch")
     except ReelbatchError as error:

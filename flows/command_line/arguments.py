@@ -20,6 +20,10 @@ Fallback = Annotated[
 ProfileFiles = Annotated[
     list[Path] | None, typer.Option("--profile", help="A profile of a provider, as a YAML file. May be given again.")
 ]
+TrustHost = Annotated[
+    list[str] | None,
+    typer.Option("--trust-host", help="HOST[:PORT] that files may come from though it is private. May be given again."),
+]
 Occurrence = Annotated[
     str | None,
     typer.Option("--occurrence", help="For when it is made, in a folder of its own: 2026-11-21 or 2026-11-21T02:00."),

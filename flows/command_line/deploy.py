@@ -25,6 +25,7 @@ from flows.command_line.arguments import (
     Rehearse,
     Speed,
     Timezone,
+    TrustHost,
     WaitForProvider,
     Yes,
 )
@@ -62,6 +63,7 @@ def command(
     only: Only = None,
     limit: Limit = None,
     poll_every: PollEvery = None,
+    trust_host: TrustHost = None,
     wait_for_provider: WaitForProvider = 600.0,
     rehearse: Rehearse = False,
     faults: Faults = None,
@@ -85,6 +87,7 @@ def command(
         "poll_every": poll_every,
         "only": only,
         "limit": limit,
+        "trust_hosts": trust_host,
         "wait_for_provider": wait_for_provider,
         "occurrences": occurrences,
         "timezone": timezone,

@@ -23,6 +23,7 @@ from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
 from pipelines.net.addresses import Origin
+from pipelines.net.proxies import ProxyRules
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
 from pipelines.run.opening import check_setup, open_ledger
@@ -118,7 +119,11 @@ def quiet_prefect() -> Iterator[None]:
 
     What a run says goes to its logs in Prefect; the terminal has heard it already, so it shows other
     warnings only.
+
+    Raises:
+        ProxyUnusable: a proxy of the environment is none.
     """
+    ProxyRules.of(os.environ).check()  # Prefect's client reads them too, and would fall over
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
     gc.disable()  # it would look through all that is loaded, again and again: 0.3 s of 2

@@ -12,6 +12,7 @@ from typing import Any
 
 from flows.command_line.prefect_server import temporary_server
 from pipelines.core.errors import SetupError
+from pipelines.net.addresses import without_userinfo
 
 _DRAIN_S = 10.0
 _HEALTH_S = (
@@ -59,7 +60,7 @@ async def check_prefect() -> None:
         problem = error
     if problem is not None:
         raise SetupError(
-            f"No Prefect server answers at {PREFECT_API_URL.value()}. Start it with `prefect server start`, or unset "
+            f"No Prefect server answers at {without_userinfo(str(PREFECT_API_URL.value()))}. Start it with `prefect server start`, or unset "
             "PREFECT_API_URL."
         )
 

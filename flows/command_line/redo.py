@@ -30,7 +30,7 @@ def command(
     from pipelines.core.text.amounts import price_text
     from pipelines.run.options import chosen_options
 
-    options = chosen_options({"budget": budget, "profiles": tuple(profile or ())})
+    options = chosen_options({"budget": budget, "profiles": profile})
     plan = plan_redo(folder, job_id, prompt, options)
     price = price_text(plan.new.cost_estimated, plan.new.currency) or "an unknown price"
     paid = " Rehearsed: nothing is paid." if plan.rehearsal else ""

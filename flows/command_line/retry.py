@@ -32,7 +32,7 @@ def command(
     from pipelines.run.exit_code import ALL_DONE
     from pipelines.run.options import chosen_options
 
-    options = chosen_options({"budget": budget, "profiles": tuple(profile or ())})
+    options = chosen_options({"budget": budget, "profiles": profile})
     plan = plan_retry(folder, only or (), options)
     _show(plan)
     if not plan.ids:

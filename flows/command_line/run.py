@@ -24,6 +24,7 @@ from flows.command_line.arguments import (
     ProviderName,
     Rehearse,
     Speed,
+    TrustHost,
     WaitForProvider,
 )
 from flows.command_line.talk import say, show_warnings
@@ -53,6 +54,7 @@ def command(
     plan: Annotated[
         str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
     ] = None,
+    trust_host: TrustHost = None,
     wait_for_provider: WaitForProvider = 600.0,
     rehearse: Rehearse = False,
     faults: Faults = None,
@@ -80,6 +82,7 @@ def command(
         "limit": limit,
         "ledger": ledger,
         "callback_url": callback_url,
+        "trust_hosts": trust_host,
         "wait_for_provider": wait_for_provider,
         "occurrence": occurrence,
         "rehearse": rehearse,

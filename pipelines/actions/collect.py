@@ -17,6 +17,7 @@ from pipelines.core.status import ACCEPTED, JobStatus
 from pipelines.core.text.counts import counted
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LEDGER_NAME, Ledger, LedgerReader
+from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.views import BatchOfLedger
 from pipelines.outputs import unsettled
 from pipelines.providers.profile.load import find_profiles
@@ -66,6 +67,8 @@ def campaigns_below(root: Path) -> list[Path]:
 async def collect_folder(folder: Path, options: RunOptions | None = None) -> Collected:
     """Bring home every clip of an output folder that a provider has, or is making. Submits nothing.
 
+    What is `expired` is asked about once more: clocks are wrong at times, and providers relent.
+
     Manifest and gallery are written anew; done copy and failed rows as well, if the batch file is where it was.
 
     Args:
@@ -79,11 +82,12 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
     asked = (options or RunOptions()).model_copy(update={"out": folder, "rehearse": False, "occurrence": None})
     path = ledger_of(folder, asked)
     reader = LedgerReader(path)
-    source, waiting = reader.read(lambda connection: (views.source(connection), views.at_providers(connection)))
-    if not waiting or source is None:
+    source, overview = reader.read(lambda connection: (views.source(connection), views.overview(connection)))
+    if source is None or not any(overview.counts.get(status) for status in (*ACCEPTED, JobStatus.EXPIRED)):
         return Collected(folder, "" if source is None else source.campaign)
     make_folders(folder)
     async with Ledger(path, folder=folder) as ledger:
+        await ledger.write(reopen_expired, sure_as_well=True)
         if kept := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(kept, await ledger.write(views.states))
         return await _collect(ledger, source, asked)

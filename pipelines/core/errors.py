@@ -8,6 +8,7 @@ ReelbatchError
 │   ├── KeyMissing
 │   ├── KeyRefused
 │   ├── Unsendable
+│   │   └── ProxyUnusable
 │   ├── FundsExhausted
 │   ├── LedgerError
 │   │   └── LedgerOwned
@@ -28,6 +29,7 @@ ReelbatchError
     ├── LinkExpired          (a fresh status query gives a new link)
     ├── DownloadInterrupted  (passes)
     ├── NotAVideo
+    ├── ClipRefused
     └── AddressRefused
 
 A class docstring is its default message and says what to do next. `passes` marks what time alone may mend.
@@ -37,6 +39,7 @@ Whatever is not in this tree is a bug.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 
@@ -106,6 +109,10 @@ class KeyRefused(SetupError):
 
 class Unsendable(SetupError):
     """A request cannot be sent as it is: look at the key and the address. Nothing was sent."""
+
+
+class ProxyUnusable(Unsendable):
+    """HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no address of a proxy. Set it right, or unset it. Nothing was sent."""
 
 
 class FundsExhausted(SetupError):
@@ -216,6 +223,10 @@ class LinkExpired(OutputError):
 
     passes = True
 
+    def __init__(self, message: str | None = None, said_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.said_at = said_at  # what time it was at the server that said so; None: it did not say
+
 
 class DownloadInterrupted(OutputError):
     """The download broke off. It resumes where it stopped."""
@@ -227,6 +238,14 @@ class NotAVideo(OutputError):
     """What was downloaded is not a whole MP4 file."""
 
     passes = True
+
+
+class ClipRefused(OutputError):
+    """A clip cannot be taken as it is served. The job is parked; the next run asks again and pays nothing."""
+
+    def __init__(self, message: str | None = None, code: str = "refused") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AddressRefused(OutputError):

@@ -175,14 +175,16 @@ def _make_file(path: Path, folder: Path) -> None:
     """Make a new ledger, for the owner's eyes only from its first byte on; an old one is left as it is.
 
     Raises:
-        LedgerError: there has been another ledger here, and what was paid for is written in that one.
+        LedgerError: there has been another ledger here, and what was paid for is written in that one; or a link is.
     """
     if not path.exists() and (folder / _TRACE).exists():
         raise LedgerError(
             f"The ledger {path} is gone, and {folder / _TRACE} shows that there was one. A new one would buy everything "
             "again. Put it back, or choose another --out; only to buy everything again, move the manifest away."
         )
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if path.is_symlink():
+        raise LedgerError(f"{path} is a symbolic link. Remove it, or give the file that it leads to by --ledger.")
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     with path.open("rb") as file:
         if not _SQLITE.startswith(file.read(len(_SQLITE))):  # SQLite itself would overwrite a file of a few bytes
             raise LedgerError(f"{path} is no ledger. Choose another path.")

@@ -152,7 +152,7 @@ class Provider(Protocol):
     account: str  # fingerprint of address and key; tells accounts apart without naming the key
     trusted: frozenset[
         Origin
-    ]  # its own, if the operator set its address: files may come from there though it is private
+    ]  # its own, if the operator set its address, and further ones that the operator names: files may come from there
 
     async def submit(self, order: Order, supplies: Supplies, before_first_byte: BeforeFirstByte) -> Verdict:
         """Send one paid submission, once."""

@@ -17,13 +17,14 @@ from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.recovery import reopen_expired
 from pipelines.net.http import Http
 from pipelines.outputs import unsettled
 from pipelines.pacing.limit_server import LimitServer
 from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
 from pipelines.run.account_limits import in_flight_limit, pace_of, paying_together, submit_limit
-from pipelines.run.accounts import Account, accounts_of, accounts_to_collect
+from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
 from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder
@@ -47,6 +48,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
     """
     _check_only(batch, options)
     accounts_of(batch, options, kept or {})
+    trusted_hosts(options)
     folder = output_folder(batch, options)
     ledger_of(folder, options)
     if options.rehearse:
@@ -70,6 +72,7 @@ async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
+        await ledger.write(reopen_expired, sure_as_well=False)
         if kept := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(kept, await ledger.write(views.states))
         yield ledger
@@ -207,7 +210,15 @@ def _sessions(
             if sharing is not None:
                 asked = None if own.per_minute is None else own.per_minute / 60.0
                 rate = sharing.rate(submit_limit(account, own), own.submissions_per_second(profile.limits), asked)
-            client = Client(http, profile, account.base_url, account.key, account=account.name, trusted=account.trusted)
+            client = Client(
+                http,
+                profile,
+                account.base_url,
+                account.key,
+                account=account.name,
+                trusted=account.trusted,
+                trust_hosts=trusted_hosts(options),
+            )
             sessions[profile.name] = ProviderSession(client, own, stop, allowance, rate)
     return sessions
 

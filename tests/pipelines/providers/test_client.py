@@ -83,11 +83,14 @@ async def test_s13_a_body_that_is_cut_short_is_in_doubt(peer, client_of, order_o
 
 
 async def test_s38_a_redirect_is_not_followed(peer, client_of, order_of):
-    """A POST that costs money goes to the address that was set, and nowhere else."""
+    """A POST that costs money goes to the address that was set, and nowhere else; it may have been taken there."""
     peer.answers(307, b"", location=f"{peer.url}/elsewhere")
     verdict = await client_of("qiniu").submit(order_of(), Supplies(), _nothing)
+    assert isinstance(verdict, InDoubt)
+    peer.answers(307, b"", location="https://elsewhere.example/v1/videos")
+    verdict = await client_of("qiniu").submit(order_of(), Supplies(), _nothing)
     assert isinstance(verdict, Rejected)
-    assert (verdict.kind, len(peer.requests)) == ("address", 1)
+    assert (verdict.kind, len(peer.requests)) == ("address", 2)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.actions.known_batch import batch_of_jobs, write_catalogue_again
 from pipelines.core.errors import LedgerOwned, OutputError, ReelbatchError, SetupError
-from pipelines.core.events import ClipsOutOfReach, DownloadFailed
+from pipelines.core.events import DownloadFailed
 from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED, JobStatus
 from pipelines.core.text.counts import counted
@@ -113,7 +113,13 @@ async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions) -
         campaign=source.campaign,
         recovered=tuple(job.id for job in waiting if states[job.id].status is JobStatus.DONE),
         left=tuple(job.id for job in waiting if states[job.id].status in ACCEPTED),
-        reasons=(*map(_words_of, out_of_reach), *map(str, run.reasons())),
+        reasons=(
+            *(
+                f"{counted(len(one.job_ids), 'clip')} of {one.provider} cannot be had: {one.remedy}"
+                for one in out_of_reach
+            ),
+            *map(str, run.reasons()),
+        ),
     )
 
 
@@ -122,10 +128,6 @@ async def _bring_home(job: Job, run: Run) -> None:
         await generate_job(job.id, run)
     except OutputError as error:
         run.emit(DownloadFailed(job.id, error))
-
-
-def _words_of(event: ClipsOutOfReach) -> str:
-    return f"{counted(len(event.job_ids), 'clip')} of {event.provider} cannot be had: {event.remedy}"
 
 
 async def collect_or_say(folder: Path, options: RunOptions | None = None) -> Collected:

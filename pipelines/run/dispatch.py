@@ -10,7 +10,6 @@ from pipelines.core.dependencies import children_of, roots_of
 from pipelines.core.events import JobsWait
 from pipelines.core.job import Job
 from pipelines.pacing.worker_pool import work_through
-from pipelines.run.provider_session import ProviderSession
 from pipelines.run.run import Run
 
 
@@ -35,12 +34,8 @@ async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]]) -> None:
         for name, session in run.sessions.items():
             own = [job for job in roots if job.order.provider == name]
             most = sum(job.order.provider == name for job in jobs)
-            workers = partial(_workers, session, most)
+            workers = partial(lambda session, most: min(session.workers, most), session, most)
             group.create_task(work_through(own, begin, workers=workers, stop=run.stop, then=then))
     if not run.stop.is_set():
         for head, ids in run.held_up().items():
             run.emit(JobsWait(tuple(ids), head, run.status_of(head)))
-
-
-def _workers(session: ProviderSession, most: int) -> int:
-    return min(session.workers, most)

@@ -14,6 +14,7 @@ from pathlib import Path
 from pipelines.core.errors import LimitServerAway
 from pipelines.core.events import AccountFull, LimitsLost, LimitsRegained, LimitTurned
 from pipelines.core.status import ACCEPTED
+from pipelines.outputs.storage.whole_file import whole_file
 from pipelines.pacing.limit_server import LimitServer, Notices
 from pipelines.pacing.shared_rate import SharedRate
 from pipelines.pacing.shared_slots import SharedSlots
@@ -102,8 +103,8 @@ async def _kept(shared: SharedSlots | SharedRate) -> None:
 
 def _write(path: Path, note: dict[str, list[str]], name: str, leases: Sequence[str]) -> None:
     note[name] = list(leases)
-    with suppress(OSError):
-        path.write_text(json.dumps(note), "utf-8")
+    with suppress(OSError), whole_file(path) as temporary:
+        temporary.write_text(json.dumps(note), "utf-8")
 
 
 def _at_provider(run: Run, providers: frozenset[str]) -> int:

@@ -32,9 +32,11 @@ def campaign(provider, run_here, write_batch, tmp_path):
     assert run_here(*command, **environment).code == 4  # too many in doubt: no more are sent in this run
     ended = run_here(*command, **environment)
     provider.faults()
-    # nothing but time lets a clip expire
+    # nothing but time, by two clocks, lets a clip expire
     with closing(sqlite3.connect(tmp_path / "out" / LEDGER_NAME)) as ledger, ledger:
-        ledger.execute("UPDATE job SET status = 'expired', output = NULL, error_code = 'expired' WHERE id = 'expired'")
+        ledger.execute(
+            "UPDATE job SET status = 'expired', output = NULL, error_code = 'link_ended' WHERE id = 'expired'"
+        )
         ledger.execute("UPDATE attempt SET state = 'closed' WHERE job_id = 'expired'")
     (tmp_path / "out" / "videos" / "expired.mp4").unlink()
     return ended, lambda *arguments: run_here(*arguments, **environment), command

@@ -43,6 +43,7 @@ def command(
     from pipelines.actions.evidence import gather_evidence
     from pipelines.actions.resolve import DoubtWord, adopt_id, settle_doubt
     from pipelines.core.outcome import Charged, NotCharged, Resubmitted
+    from pipelines.core.status import JobStatus
     from pipelines.core.text.amounts import price_text
     from pipelines.run.options import RunOptions
 
@@ -57,6 +58,8 @@ def command(
     if not chosen and adopt is None:
         if as_json:
             print_json(evidence.as_dict())
+        elif evidence.status is JobStatus.IN_DOUBT:
+            say("Say what is true: --adopt TASK_ID, --not-charged, --charged or --resubmit (reelbatch resolve --help).")
         return
     if resubmit and not yes:
         price = price_text(evidence.cost, evidence.currency) or "its price"
@@ -76,10 +79,11 @@ def _show(evidence: Evidence) -> None:
     """Print what is known, one fact a line, and what the provider lists."""
     known = evidence.as_dict()
     window = " .. ".join(filter(None, (known["sent_at"], known["ended_at"]))) or "unknown"
+    length = f"{known['seconds']} s" if known["seconds"] else None
     facts = {
         "job": f"{known['id']} ({evidence.status.label})",
         "prompt": known["prompt"],
-        "ordered": " ".join(str(known[name]) for name in ("provider", "model", "seconds", "size") if known[name]),
+        "ordered": ", ".join(filter(None, (known["provider"], known["model"], length, known["size"]))),
         "account": known["account"],
         "sent (UTC)": window,
         "price": f"{known['cost']} {known['currency']}" if known["cost"] else "unknown",

@@ -69,9 +69,8 @@ async def generate(job_id: str) -> Any:
         run.close(ReelbatchError(f"{job_id}: this is a bug in reelbatch ({type(error).__name__}: {error})."))
         raise
     if state.status is JobStatus.DONE and len(run.pages) <= _MOST_PAGES:
-        showing = asyncio.create_task(
-            show_clip(job_id, run)
-        )  # in the context of this task run; nobody waits for it here
+        # In the context of this task run, whose page it is; nobody waits for it here.
+        showing = asyncio.create_task(show_clip(job_id, run))
         run.showing.add(showing)
         showing.add_done_callback(run.showing.discard)
     return _end_state(state.status, await explanation(run.job(job_id), run))

@@ -15,9 +15,8 @@ from pipelines.core.errors import SetupError
 from pipelines.net.addresses import without_userinfo
 
 _DRAIN_S = 10.0
-_HEALTH_S = (
-    90.0  # one on SQLite may stand still for a minute (docs/architecture.md, "Prefect"); else it answers at once
-)
+#: A server on SQLite may stand still for a minute (docs/architecture.md, "Prefect"); else it answers at once.
+_HEALTH_S = 90.0
 
 
 @asynccontextmanager
@@ -28,9 +27,8 @@ async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[bool]:
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings  # Prefect reads its settings at import
 
-    logging.getLogger("EventsWorker").setLevel(
-        logging.ERROR
-    )  # at the end it warns that there is something left to send
+    # At the end it warns that there is something left to send.
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)
     if PREFECT_API_URL.value():
         await check_prefect()
         yield False

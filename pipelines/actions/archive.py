@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.actions.persons_word import say_of_jobs, who
-from pipelines.core.errors import SettlementRefused
+from pipelines.actions.persons_word import no_such_job, say_of_jobs, who
 from pipelines.core.outcome import Archived
-from pipelines.core.text.suggestion import near_name
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, ledger_in
 
@@ -31,7 +29,7 @@ async def archive_jobs(folder: Path, ids: Sequence[str]) -> list[str]:
     states = LedgerReader(path).read(views.states)
     for job_id in ids:
         if job_id not in states:
-            raise SettlementRefused(f"There is no job {job_id!r} in {path.parent}. {near_name(job_id, list(states))}")
+            raise no_such_job(job_id, list(states), path.parent)
     new = [job_id for job_id in dict.fromkeys(ids) if not states[job_id].archived]
     await say_of_jobs(path, [(job_id, Archived(who())) for job_id in new])
     return new

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from pipelines.actions.known_batch import options_of
+from pipelines.actions.persons_word import no_such_job, records_by_id
 from pipelines.core.errors import ReelbatchError, SettlementRefused, SetupError, UnknownJob, UnusableAnswer
 from pipelines.core.job import Job, Order, RemoteJob
 from pipelines.core.status import JobStatus
 from pipelines.core.text.amounts import amount_text
-from pipelines.core.text.suggestion import near_name
 from pipelines.core.text.times import utc_text
 from pipelines.ledger import views
 from pipelines.ledger.attempts import live_attempt
@@ -109,15 +109,7 @@ async def gather_evidence(folder: Path, job_id: str, options: RunOptions | None 
     found = _of_ledger(reader, job_id)
     owned = reader.read(views.provider_job_ids, found.job.order.provider)
     candidates, why = await _candidates(found, owned, options or RunOptions())
-    return Evidence(
-        **{
-            name: getattr(found, name)
-            for name in Evidence.__dataclass_fields__
-            if name not in ("candidates", "listing")
-        },
-        candidates=tuple(candidates),
-        listing=why,
-    )
+    return replace(found, candidates=tuple(candidates), listing=why)
 
 
 async def check_with_provider(evidence: Evidence, remote: RemoteJob, options: RunOptions | None = None) -> str:
@@ -163,11 +155,10 @@ def agreement(listed: ListedJob, order: Order, sent_at: datetime | None, ended_a
 
 
 def _of_ledger(reader: LedgerReader, job_id: str) -> Evidence:
-    rows = {record.job.id: record for record in reader.read(lambda connection: list(views.records(connection)))}
+    rows = records_by_id(reader)
     record, row = rows.get(job_id), reader.read(live_attempt, job_id)
     if record is None:
-        near = near_name(job_id, list(rows))
-        raise SettlementRefused(f"There is no job {job_id!r} in {reader.path.parent}. {near}".rstrip())
+        raise no_such_job(job_id, list(rows), reader.path.parent)
     left = record.status is JobStatus.SUBMITTING and not reader.is_being_written()  # by a run that was killed
     if row is None or not (left or record.status is JobStatus.IN_DOUBT):
         raise SettlementRefused(f"{job_id} is {record.status.label}: only what is in doubt is to be settled.")

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from pipelines.batch import Batch, BudgetSetting, LimitSettings, OutputPlace, Table
 from pipelines.batch.files.document import CsvDialect
 from pipelines.catalogue.compilation import write_catalogue
@@ -84,14 +86,18 @@ def batch_to_run(source: BatchOfLedger | None, records: Sequence[JobRecord], opt
     return batch or batch_of_jobs(source, jobs, find_profiles(options.profiles, beside=source.path).profiles)
 
 
+def registered(connection: Connection) -> tuple[BatchOfLedger | None, list[JobRecord]]:
+    """The batch file that was registered last, and every job."""
+    return views.source(connection), list(views.records(connection))
+
+
 async def write_catalogue_again(ledger: Ledger, folder: Path, options: RunOptions | None = None) -> None:
     """Write the catalogue of a folder anew from its ledger, and done copy and failed rows if the file is there.
 
     Raises:
         SetupError: the folder cannot be written.
     """
-    source = await ledger.write(views.source)
-    records = await ledger.write(lambda connection: list(views.records(connection)))
+    source, records = await ledger.write(registered)
     if source is None:
         return
     batch = batch_to_run(source, records, options or RunOptions())

@@ -14,6 +14,7 @@ from pipelines.actions.known_batch import write_catalogue_again
 from pipelines.core.errors import LedgerOwned, SettlementRefused
 from pipelines.core.outcome import PersonsWord
 from pipelines.core.status import JobStatus
+from pipelines.core.text.suggestion import near_name
 from pipelines.ledger import requests, views
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.requests import RequestKind
@@ -86,6 +87,11 @@ async def _ask(reader: LedgerReader, job_id: str, word: PersonsWord, end: float)
     if "refused" in found:
         raise SettlementRefused(found["refused"])
     return JobStatus(found["status"]) if "status" in found else None
+
+
+def no_such_job(job_id: str, ids: Sequence[str], folder: Path) -> SettlementRefused:
+    """The refusal of a word about a job that a folder does not have, with the nearest that it has."""
+    return SettlementRefused(f"There is no job {job_id!r} in {folder}. {near_name(job_id, ids)}".rstrip())
 
 
 def records_by_id(reader: LedgerReader) -> dict[str, views.JobRecord]:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.actions.known_batch import batch_to_run, options_of
-from pipelines.actions.persons_word import records_by_id, who
+from pipelines.actions.known_batch import batch_to_run, options_of, registered
+from pipelines.actions.persons_word import no_such_job, records_by_id, who
 from pipelines.batch import Batch
 from pipelines.batch.matching.prompt import too_long
 from pipelines.core.errors import SettlementRefused
 from pipelines.core.job import Job, Order
 from pipelines.core.text.amounts import amount_text
-from pipelines.core.text.suggestion import near_name
 from pipelines.ledger import views
 from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
 from pipelines.ledger.persons_steps import REPLACEABLE
@@ -67,7 +66,7 @@ def plan_redo(folder: Path, job_id: str, prompt: str | None = None, options: Run
     records = records_by_id(reader)
     record = records.get(job_id)
     if record is None:
-        raise SettlementRefused(f"There is no job {job_id!r} in {folder}. {near_name(job_id, list(records))}".rstrip())
+        raise no_such_job(job_id, list(records), folder)
     if record.replaced_by is not None:
         raise SettlementRefused(
             f"{job_id} is replaced by {record.replaced_by} already. Ask for a new take of that one."
@@ -99,8 +98,7 @@ async def begin_redo(plan: RedoPlan, options: RunOptions | None = None) -> tuple
     chosen = options_of(plan.folder, options)
     async with Ledger(ledger_in(plan.folder), folder=plan.folder) as ledger:
         await ledger.write(make_anew, plan.old.id, plan.new, who())
-        source = await ledger.write(views.source)
-        records = await ledger.write(lambda connection: list(views.records(connection)))
+        source, records = await ledger.write(registered)
     return batch_to_run(source, records, chosen), chosen.model_copy(update={"only": (plan.new.id,)})
 
 

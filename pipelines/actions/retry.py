@@ -9,15 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipelines.actions.known_batch import batch_to_run, options_of, write_catalogue_again
-from pipelines.actions.persons_word import who
+from pipelines.actions.known_batch import batch_to_run, options_of, registered, write_catalogue_again
+from pipelines.actions.persons_word import no_such_job, who
 from pipelines.batch import Batch
-from pipelines.core.errors import SettlementRefused
 from pipelines.core.image import IMAGE_UNUSABLE
 from pipelines.core.outcome import Retried
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import amount_text
-from pipelines.core.text.suggestion import near_name
 from pipelines.ledger import views
 from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
 from pipelines.ledger.settlement import write_word
@@ -83,7 +81,7 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
     ids = [record.job.id for record in records]
     chosen, unknown = choose(ids, only) if only else (ids, [])
     if unknown:
-        raise SettlementRefused(f"There is no job {unknown[0]!r} in {folder}. {near_name(unknown[0], ids)}".rstrip())
+        raise no_such_job(unknown[0], ids, folder)
     source = reader.read(views.source)
     profiles = find_profiles((options or RunOptions()).profiles, beside=source.path if source else None).profiles
     again, left = list[JobRecord](), list[LeftRow]()
@@ -144,8 +142,7 @@ async def begin_retry(plan: RetryPlan, options: RunOptions | None = None) -> tup
         by = who()
         for job_id in plan.ids:
             await ledger.write(write_word, job_id, Retried(by))
-        source = await ledger.write(views.source)
-        records = await ledger.write(lambda connection: list(views.records(connection)))
+        source, records = await ledger.write(registered)
     batch = batch_to_run(source, records, chosen)
     return batch, chosen.model_copy(update={"only": (*plan.ids, *plan.with_them)})
 

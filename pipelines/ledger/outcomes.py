@@ -38,7 +38,7 @@ from pipelines.ledger.fallbacks import made_as_json
 from pipelines.ledger.history import note
 from pipelines.ledger.job_state import NOT_BOUGHT, UNFINISHED, JobState, change_job, state_of
 from pipelines.ledger.persons_steps import persons_step
-from pipelines.ledger.step import Step
+from pipelines.ledger.step import Step, accepted_as
 
 _OPEN = (AttemptState.CLAIMED, AttemptState.SENDING)
 _NO_ERROR = {"error_code": None, "error_message": None, "failed_stage": None}  # of an earlier deadline, perhaps
@@ -133,16 +133,9 @@ def _(outcome: Unsent, row: AttemptRow | None) -> Step:
 def _(outcome: Accepted, row: AttemptRow | None) -> Step:
     now, remote = utc_text(), outcome.job
     columns = {
-        "status": JobStatus.WAITING,
-        "account": row.account if row is not None else None,
-        "provider_job_id": remote.id,
-        "mode": remote.mode,
-        "contract": remote.contract,
-        "status_url": remote.status_url,
-        "result_url": remote.result_url,
+        **accepted_as(remote, row),
         "trace_id": outcome.trace_id,
         "submitted_at": (row.sent_at if row is not None else None) or now,
-        "billed": Billed.UNKNOWN,
         **_NO_ERROR,
     }
     said = (("accepted", {"provider_job_id": remote.id}),)

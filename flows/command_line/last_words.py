@@ -16,6 +16,7 @@ from pipelines.core.text.amounts import buckets_text
 from pipelines.core.text.sentences import sentence
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import LedgerReader
+from pipelines.ledger.storage.place import LedgerPlace
 from pipelines.run.progress import RunProgress
 from pipelines.run.run import RunResult
 
@@ -52,7 +53,7 @@ def print_result(progress: RunProgress, result: RunResult, folder: Path) -> None
     )
 
 
-def say_last_words(progress: RunProgress, folder: Path, ledger: Path, *, rehearsed: bool) -> None:
+def say_last_words(progress: RunProgress, folder: Path, ledger: LedgerPlace, *, rehearsed: bool) -> None:
     """Say how many jobs stand where, what they cost, and where everything is."""
     say(" ".join(filter(None, (f"{progress.words()}.", money_words(progress, ledger, rehearsed=rehearsed)))))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
@@ -61,7 +62,7 @@ def say_last_words(progress: RunProgress, folder: Path, ledger: Path, *, rehears
             say(f"{name} {shown / file}")
 
 
-def money_words(progress: RunProgress, ledger: Path, *, rehearsed: bool) -> str:
+def money_words(progress: RunProgress, ledger: LedgerPlace, *, rehearsed: bool) -> str:
     """Say what the run has cost, by the buckets of its ledger; a rehearsal says first that it was one."""
     try:
         money, told_apart = buckets_text(LedgerReader(ledger).read(balances)), True

@@ -66,11 +66,11 @@ async def adopt_line(line: str, folder: Path | None = None) -> Settled:
         raise SettlementRefused(
             "The line does not say where its ledger is. Add --dir with the output folder of the run."
         )
-    path = ledger_in(folder) if folder is not None else ledger_in(kept.ledger or Path())
-    state = LedgerReader(path).read(views.states).get(kept.job_id)
+    place = ledger_in(folder) if folder is not None else ledger_in(kept.ledger or Path())
+    state = LedgerReader(place).read(views.states).get(kept.job_id)
     if state is not None and state.provider_job_id == kept.remote.id:
         words = f"{kept.job_id} is known as {kept.remote.id} already: it is {state.status.label}. Nothing was changed."
-        return Settled(path.parent, kept.job_id, state.status, words)
-    said = await say_of_jobs(path, [(kept.job_id, Adopted(kept.remote, who()))])
+        return Settled(place.folder, kept.job_id, state.status, words)
+    said = await say_of_jobs(place, [(kept.job_id, Adopted(kept.remote, who()))])
     words = f"{kept.job_id} is {kept.remote.id}. `reelbatch collect` or the next run brings it home."
-    return Settled(path.parent, kept.job_id, said[kept.job_id], words)
+    return Settled(place.folder, kept.job_id, said[kept.job_id], words)

@@ -25,11 +25,11 @@ async def archive_jobs(folder: Path, ids: Sequence[str]) -> list[str]:
         SettlementRefused: there is no such job, or it is on its way to its provider.
         LedgerOwned: the run that owns the ledger does not answer.
     """
-    path = ledger_in(folder)
-    states = LedgerReader(path).read(views.states)
+    place = ledger_in(folder)
+    states = LedgerReader(place).read(views.states)
     for job_id in ids:
         if job_id not in states:
-            raise no_such_job(job_id, list(states), path.parent)
+            raise no_such_job(job_id, list(states), place.folder)
     new = [job_id for job_id in dict.fromkeys(ids) if not states[job_id].archived]
-    await say_of_jobs(path, [(job_id, Archived(who())) for job_id in new])
+    await say_of_jobs(place, [(job_id, Archived(who())) for job_id in new])
     return new

@@ -39,11 +39,11 @@ def cancel_run(
     """
     reader = LedgerReader(ledger_in(folder))
     if not reader.is_being_written():
-        return Cancellation(reader.path.parent, None, stopped=True)
+        return Cancellation(reader.folder, None, stopped=True)
     owner = reader.read(requests.last_owner)
-    requests.ask(reader.path, RequestKind.CANCEL)
+    reader.ask(requests.ask, RequestKind.CANCEL)
     told(owner)
     end = time.monotonic() + patience_s
     while (going := reader.is_being_written()) and time.monotonic() < end:
         time.sleep(_LOOK_EVERY_S)
-    return Cancellation(reader.path.parent, owner, stopped=not going)
+    return Cancellation(reader.folder, owner, stopped=not going)

@@ -16,8 +16,9 @@ from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED, JobStatus
 from pipelines.core.text.counts import counted
 from pipelines.ledger import views
-from pipelines.ledger.ledger import LEDGER_NAME, Ledger, LedgerReader
+from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.recovery import reopen_expired
+from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE
 from pipelines.ledger.views import BatchOfLedger
 from pipelines.outputs import unsettled
 from pipelines.providers.profile.load import find_profiles
@@ -58,7 +59,7 @@ def campaigns_below(root: Path) -> list[Path]:
     def found() -> Iterator[Path]:
         for at, folders, files in os.walk(root):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _NO_CAMPAIGNS)
-            if LEDGER_NAME in files and not is_rehearsal(Path(at)):
+            if not {LEDGER_NAME, PLACE_NOTE}.isdisjoint(files) and not is_rehearsal(Path(at)):
                 yield Path(at).absolute()
 
     return list(found())
@@ -80,13 +81,13 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
         SetupError: the ledger or the folder cannot be used.
     """
     asked = (options or RunOptions()).model_copy(update={"out": folder, "rehearse": False, "occurrence": None})
-    path = ledger_of(folder, asked)
-    reader = LedgerReader(path)
+    place = ledger_of(folder, asked, folder.name)
+    reader = LedgerReader(place)
     source, overview = reader.read(lambda connection: (views.source(connection), views.overview(connection)))
     if source is None or not any(overview.counts.get(status) for status in (*ACCEPTED, JobStatus.EXPIRED)):
         return Collected(folder, "" if source is None else source.campaign)
     make_folders(folder)
-    async with Ledger(path, folder=folder) as ledger:
+    async with Ledger(place) as ledger:
         await ledger.write(reopen_expired, sure_as_well=True)
         if kept := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(kept, await ledger.write(views.states))
@@ -146,7 +147,7 @@ def expiring_clips(folder: Path, before: datetime) -> list[str]:
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    return LedgerReader(folder / LEDGER_NAME).read(views.expiring, before)
+    return LedgerReader(ledger_of(folder, RunOptions(), folder.name)).read(views.expiring, before)
 
 
 def recovered_words(found: Sequence[Collected]) -> str:

@@ -158,12 +158,12 @@ def _of_ledger(reader: LedgerReader, job_id: str) -> Evidence:
     rows = records_by_id(reader)
     record, row = rows.get(job_id), reader.read(live_attempt, job_id)
     if record is None:
-        raise no_such_job(job_id, list(rows), reader.path.parent)
+        raise no_such_job(job_id, list(rows), reader.folder)
     left = record.status is JobStatus.SUBMITTING and not reader.is_being_written()  # by a run that was killed
     if row is None or not (left or record.status is JobStatus.IN_DOUBT):
         raise SettlementRefused(f"{job_id} is {record.status.label}: only what is in doubt is to be settled.")
     return Evidence(
-        folder=reader.path.parent,
+        folder=reader.folder,
         job=record.job,
         status=record.status,
         reason=record.error_message,

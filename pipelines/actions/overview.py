@@ -50,9 +50,9 @@ def campaign_overview(folder: Path, by: str | None = None) -> CampaignOverview:
     """
     reader = LedgerReader(ledger_in(folder))
     found = CampaignOverview(
-        folder=reader.path.parent,
+        folder=reader.folder,
         counts=replace(reader.read(views.overview), running=reader.is_being_written()),
-        rehearsal=is_rehearsal(reader.path.parent),
+        rehearsal=is_rehearsal(reader.folder),
         attention=[],
     )
     if by is None and not any(status.meaning.needs_person for status in found.counts.counts):

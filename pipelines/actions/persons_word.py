@@ -19,6 +19,7 @@ from pipelines.ledger import requests, views
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.requests import RequestKind
 from pipelines.ledger.settlement import as_argument, write_word
+from pipelines.ledger.storage.place import LedgerPlace
 
 _LOOK_EVERY_S = 0.1
 PATIENCE_S = 20.0  #: an owner looks every two seconds
@@ -33,12 +34,12 @@ def who() -> str:
 
 
 async def say_of_jobs(
-    path: Path, words: Sequence[tuple[str, PersonsWord]], *, patience_s: float = PATIENCE_S
+    place: LedgerPlace, words: Sequence[tuple[str, PersonsWord]], *, patience_s: float = PATIENCE_S
 ) -> dict[str, JobStatus]:
     """Write down what a person says of jobs, in order; the catalogue follows, at once or at the end of the run.
 
     Args:
-        path: of the ledger. The run that owns it is asked; where none does, it is opened.
+        place: of the ledger. The run that owns it is asked; where none does, it is opened.
         words: by job.
         patience_s: how long a run is waited for that does not answer.
 
@@ -49,7 +50,7 @@ async def say_of_jobs(
         SettlementRefused: it cannot be said of one of them; what came before it is written.
         LedgerOwned: who owns the ledger does not answer; nothing was changed.
     """
-    reader, end, said = LedgerReader(path), time.monotonic() + patience_s, dict[str, JobStatus]()
+    reader, end, said = LedgerReader(place), time.monotonic() + patience_s, dict[str, JobStatus]()
     while len(said) < len(words):
         if reader.is_being_written():
             job_id, word = words[len(said)]
@@ -59,29 +60,29 @@ async def say_of_jobs(
                 continue
         else:
             try:
-                async with Ledger(path) as ledger:
+                async with Ledger(place) as ledger:
                     try:
                         for job_id, word in words[len(said) :]:
                             said[job_id] = (await ledger.write(write_word, job_id, word)).state.status
                     finally:
-                        await write_catalogue_again(ledger, path.parent)
+                        await write_catalogue_again(ledger, ledger.folder)
             except LedgerOwned:
                 pass
         if time.monotonic() > end:
             owner = reader.read(requests.last_owner)
-            raise LedgerOwned(f"{path.parent} is being worked on by {owner}, which does not answer. Try again later.")
+            raise LedgerOwned(f"{place.folder} is being worked on by {owner}, which does not answer. Try again later.")
     return said
 
 
 async def _ask(reader: LedgerReader, job_id: str, word: PersonsWord, end: float) -> JobStatus | None:
     """Ask the owner. None: it has gone, or does not answer in time; then the request is taken back."""
-    number = requests.ask(reader.path, RequestKind.SETTLE, as_argument(job_id, word))
+    number = reader.ask(requests.ask, RequestKind.SETTLE, as_argument(job_id, word))
     while True:
         heeded, answer = reader.read(requests.answered, number)
         if heeded or not reader.is_being_written() or time.monotonic() > end:
             break
         await asyncio.sleep(_LOOK_EVERY_S)
-    if not heeded and not requests.take_back(reader.path, number):
+    if not heeded and not reader.ask(requests.take_back, number):
         _, answer = reader.read(requests.answered, number)
     found: dict[str, Any] = answer or {}
     if "refused" in found:

@@ -81,7 +81,7 @@ def plan_redo(folder: Path, job_id: str, prompt: str | None = None, options: Run
     profiles = find_profiles((options or RunOptions()).profiles, beside=source.path if source else None).profiles
     profile = profiles.get(record.job.order.provider)
     new = _new_take(record, records.values(), prompt, profile)
-    return RedoPlan(reader.path.parent, record.job, new, is_rehearsal(reader.path.parent))
+    return RedoPlan(reader.folder, record.job, new, is_rehearsal(reader.folder))
 
 
 async def begin_redo(plan: RedoPlan, options: RunOptions | None = None) -> tuple[Batch, RunOptions]:
@@ -96,7 +96,7 @@ async def begin_redo(plan: RedoPlan, options: RunOptions | None = None) -> tuple
         SettlementRefused: the job has a newer take by now.
     """
     chosen = options_of(plan.folder, options)
-    async with Ledger(ledger_in(plan.folder), folder=plan.folder) as ledger:
+    async with Ledger(ledger_in(plan.folder)) as ledger:
         await ledger.write(make_anew, plan.old.id, plan.new, who())
         source, records = await ledger.write(registered)
     return batch_to_run(source, records, chosen), chosen.model_copy(update={"only": (plan.new.id,)})

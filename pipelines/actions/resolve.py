@@ -75,9 +75,9 @@ async def settle_doubt(folder: Path, job_id: str, word: DoubtWord) -> Settled:
         SettlementRefused: it is not in doubt.
         LedgerOwned: the run that owns the ledger does not answer.
     """
-    path = ledger_in(folder)
-    found = LedgerReader(path).read(lambda connection: list(views.records(connection, job_id)))
-    said = await say_of_jobs(path, [(job_id, word(who()))])
+    place = ledger_in(folder)
+    found = LedgerReader(place).read(lambda connection: list(views.records(connection, job_id)))
+    said = await say_of_jobs(place, [(job_id, word(who()))])
     price = price_text(found[0].job.cost_estimated, found[0].job.currency) or "its price, which is unknown,"
     words = {
         NotCharged: f"{job_id} is planned again, and {price} given back. The next run buys it.",
@@ -85,4 +85,4 @@ async def settle_doubt(folder: Path, job_id: str, word: DoubtWord) -> Settled:
         Resubmitted: f"{job_id} is planned again: the next run buys it for {price}, and {price} of the first time stays "
         "uncertain and counts against the budget.",
     }
-    return Settled(path.parent, job_id, said[job_id], words[word])
+    return Settled(place.folder, job_id, said[job_id], words[word])

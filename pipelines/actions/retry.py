@@ -96,14 +96,14 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
     children = _skipped_with(again, records)
     cost, unpriced = _sum_of([*again, *children])
     return RetryPlan(
-        folder=reader.path.parent,
+        folder=reader.folder,
         ids=tuple(record.job.id for record in again),
         with_them=tuple(record.job.id for record in children),
         left=tuple(left),
         cost=cost,
         uncertain=_sum_of([record for record in again if record.billed is Billed.UNKNOWN])[0],
         unpriced=unpriced,
-        rehearsal=is_rehearsal(reader.path.parent),
+        rehearsal=is_rehearsal(reader.folder),
     )
 
 
@@ -137,7 +137,7 @@ async def begin_retry(plan: RetryPlan, options: RunOptions | None = None) -> tup
         SettlementRefused: a row stands elsewhere by now.
     """
     chosen = options_of(plan.folder, options)
-    async with Ledger(ledger_in(plan.folder), folder=plan.folder) as ledger:
+    async with Ledger(ledger_in(plan.folder)) as ledger:
         await write_catalogue_again(ledger, plan.folder, chosen)  # `failed.csv` says what failed, as it is now
         by = who()
         for job_id in plan.ids:

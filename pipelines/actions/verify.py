@@ -19,6 +19,7 @@ from pipelines.core.outcome import ClipGone
 from pipelines.core.status import JobStatus
 from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
 from pipelines.ledger.settlement import write_word
+from pipelines.ledger.storage.place import LedgerPlace
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import is_rehearsal
 
@@ -86,7 +87,7 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
         SetupError: the folder cannot be written.
     """
     reader = LedgerReader(ledger_in(folder))
-    place = reader.path.parent
+    place = reader.folder
     outputs = {
         name: record.output
         for name, record in records_by_id(reader).items()
@@ -98,7 +99,7 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
     if reader.is_being_written():
         return Verified(place, files, _left(bad, "a run is going on; verify again when it has ended"))
     try:
-        bad = await _give_up(reader.path, bad, outputs)
+        bad = await _give_up(reader.place, bad, outputs)
         reasons = () if is_rehearsal(place) else (await collect_folder(place, options)).reasons
     except LedgerOwned as error:
         return Verified(place, files, _left(bad, str(error)))
@@ -144,22 +145,22 @@ def _fault(path: Path, clip: Mapping[str, Any]) -> tuple[BadCode, str] | None:
     return None
 
 
-async def _give_up(path: Path, bad: list[BadClip], outputs: Mapping[str, Mapping[str, Any]]) -> list[BadClip]:
+async def _give_up(place: LedgerPlace, bad: list[BadClip], outputs: Mapping[str, Mapping[str, Any]]) -> list[BadClip]:
     """Set damaged files aside, and write down that the jobs are paid for and not home.
 
     Raises:
         LedgerOwned: a run has begun meanwhile.
     """
-    async with Ledger(path) as ledger:
+    async with Ledger(place) as ledger:
         aside, by = [], who()
         for clip in bad:
-            kept = _set_aside(path.parent / clip.path) if clip.code == "file_damaged" else None
-            aside.append(replace(clip, set_aside=None if kept is None else kept.relative_to(path.parent).as_posix()))
+            kept = _set_aside(place.folder / clip.path) if clip.code == "file_damaged" else None
+            aside.append(replace(clip, set_aside=None if kept is None else kept.relative_to(place.folder).as_posix()))
         for clip in {clip.job_id: clip for clip in reversed(bad)}.values():
             lost = [{name: each[name] for name in ("path", "sha256")} for each in _clips_of(outputs[clip.job_id])]
             message = f"{clip.path}: {clip.what}"
             await ledger.write(write_word, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
-        await write_catalogue_again(ledger, path.parent)
+        await write_catalogue_again(ledger, place.folder)
     return aside
 
 

@@ -58,7 +58,7 @@ def load_manifest(folder: Path | str) -> pd.DataFrame:
     except LedgerError:
         return _frame_of_files(folder)
     records = LedgerReader(ledger).read(lambda connection: list(views.records(connection)))
-    return frame_of_records(records, ledger.parent)
+    return frame_of_records(records, ledger.folder)
 
 
 def frame_of_records(records: Sequence[JobRecord], folder: Path) -> pd.DataFrame:

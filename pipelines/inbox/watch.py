@@ -25,7 +25,8 @@ from pipelines.core.errors import BatchError, LedgerOwned, Problem, ReelbatchErr
 from pipelines.inbox.memory import Content, ContentStage, InboxMemory
 from pipelines.inbox.place import FileLook, InboxPlace
 from pipelines.ledger import views
-from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
+from pipelines.ledger.ledger import LedgerReader
+from pipelines.ledger.storage.place import remembered
 from pipelines.run.batch_file import read_for_run
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
@@ -259,9 +260,9 @@ def is_whole(sight: FileLook, unchanged_s: float, whole_after_s: float) -> bool:
 
 def is_begun(folder: Path) -> bool:
     """Tell whether anything was ordered, or may have been, for an output folder."""
-    path = folder / LEDGER_NAME
     try:
-        return path.exists() and bool(LedgerReader(path).read(views.attempted))
+        place = remembered(folder)
+        return place is not None and bool(LedgerReader(place).read(views.attempted))
     except ReelbatchError:  # a ledger that cannot be read may know of money
         return True
 

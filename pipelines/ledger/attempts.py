@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, String, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import BigInteger, Connection, Row, String, bindparam, func, insert, literal, or_, select, update
 
 from pipelines.core.errors import BudgetReached, NotCovered
 from pipelines.core.job import Job
@@ -39,41 +39,45 @@ class Budget:
     currency: str
 
 
-_CLAIM = insert(attempt).from_select(
-    (
-        "id",
-        "job_id",
-        "n",
-        "provider",
-        "account",
-        "state",
-        "fingerprint",
-        "epoch",
-        "cost_micros",
-        "currency",
-        "bucket",
-        "claimed_at",
-    ),
-    select(
-        bindparam("attempt_id", type_=String),
-        job.c.id,
-        select(func.coalesce(func.max(attempt.c.n), 0) + 1).where(attempt.c.job_id == job.c.id).scalar_subquery(),
-        bindparam("provider", type_=String),
-        bindparam("account", type_=String),
-        literal(AttemptState.CLAIMED, String),
-        bindparam("fingerprint", type_=String),
-        select(owner_table.c.epoch).scalar_subquery(),
-        bindparam("micros", type_=Integer),
-        bindparam("currency", type_=String),
-        literal(Bucket.RESERVED, String),
-        bindparam("now", type_=String),
-    ).where(
-        job.c.id == bindparam("job_id"),
-        job.c.status == JobStatus.PLANNED,
-        job.c.archived_at.is_(None),  # a person does not want it
-        job.c.replaced_by.is_(None),
-        job.c.fallback_index == bindparam("fallback_index"),  # nothing is bought by an order that the job has left
-    ),
+_CLAIM = (
+    insert(attempt)
+    .from_select(
+        (
+            "id",
+            "job_id",
+            "n",
+            "provider",
+            "account",
+            "state",
+            "fingerprint",
+            "epoch",
+            "cost_micros",
+            "currency",
+            "bucket",
+            "claimed_at",
+        ),
+        select(
+            bindparam("attempt_id", type_=String),
+            job.c.id,
+            select(func.coalesce(func.max(attempt.c.n), 0) + 1).where(attempt.c.job_id == job.c.id).scalar_subquery(),
+            bindparam("provider", type_=String),
+            bindparam("account", type_=String),
+            literal(AttemptState.CLAIMED, String),
+            bindparam("fingerprint", type_=String),
+            select(owner_table.c.epoch).scalar_subquery(),
+            bindparam("micros", type_=BigInteger),
+            bindparam("currency", type_=String),
+            literal(Bucket.RESERVED, String),
+            bindparam("now", type_=String),
+        ).where(
+            job.c.id == bindparam("job_id"),
+            job.c.status == JobStatus.PLANNED,
+            job.c.archived_at.is_(None),  # a person does not want it
+            job.c.replaced_by.is_(None),
+            job.c.fallback_index == bindparam("fallback_index"),  # nothing is bought by an order that the job has left
+        ),
+    )
+    .returning(attempt.c.id)
 )
 
 
@@ -99,7 +103,7 @@ def claim(
         "currency": planned.currency,
         "now": utc_text(),
     }
-    if connection.execute(_CLAIM, values).rowcount == 0:
+    if connection.execute(_CLAIM, values).one_or_none() is None:  # no driver counts rows of an INSERT alike
         return None
     if budget is not None:
         _check_budget(connection, budget, micros, planned)

@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import DiskFull, LedgerError
@@ -22,64 +22,84 @@ from pipelines.core.job import RemoteJob
 from pipelines.ledger.migrations import migrate
 from pipelines.ledger.recovery import recover
 from pipelines.ledger.storage.group_commit import GroupCommit
-from pipelines.ledger.storage.lock import OwnerLock, is_owned
+from pipelines.ledger.storage.place import FileLedger, LedgerPlace, place_of, remember_place, remembered
+from pipelines.ledger.storage.protocol import Storage
 from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta, metadata
-from pipelines.ledger.storage.sqlite import ReservedSpace, in_memory_copy, open_engine, translated
+from pipelines.ledger.storage.sqlite import SqliteStorage
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LEDGER_NAME = "ledger.sqlite3"
-_LOCK_NAME = ".ledger-owner"
-_SQLITE = b"SQLite format 3\0"  # how the file begins
-_TRACE = "manifest.jsonl"  # what a run leaves in the folder of its ledger
+
+def storage_of(place: LedgerPlace) -> Storage:
+    """What keeps the ledger that is at a place."""
+    if isinstance(place, FileLedger):
+        return SqliteStorage(place)
+    from pipelines.ledger.storage.postgres import PostgresStorage  # noqa: PLC0415 - most ledgers are files
+
+    return PostgresStorage(place)
 
 
 class Ledger:
     """The only writer of a ledger, for the life of one run. Use as an async context manager.
 
-    Every transaction begins IMMEDIATE, checks that no later run has taken over, and is on the disk when `write`
-    returns. Those that are asked for at the same time share one commit.
+    Every transaction checks that no later run has taken over, before anybody else can write, and is on the disk when
+    `write` returns. Those that are asked for at the same time share one commit.
 
     Args:
-        path: the database file.
-        folder: the output folder that it is the ledger of, if it lies elsewhere.
+        place: where it is; a plain path is a SQLite file in its output folder.
     """
 
-    def __init__(self, path: Path, *, folder: Path | None = None) -> None:
-        self.path = path
-        self._folder = folder or path.parent
+    def __init__(self, place: LedgerPlace | Path) -> None:
+        self.place = place_of(place)
+        self._storage = storage_of(self.place)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._held = ExitStack()
         self._group: GroupCommit | None = None
-        self._reserved = ReservedSpace(path.with_name(".ledger-ballast"))
-        self._epoch = 0
-        self.full = False  # the disk was full once: nothing new may be paid until the next run
+        self._beating: asyncio.Task[None] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The output folder that it is the ledger of."""
+        return self.place.folder
+
+    @property
+    def beside(self) -> Path:
+        """The folder for what only its owner may touch: beside the file, or the output folder."""
+        return self.place.file.parent if isinstance(self.place, FileLedger) else self.place.folder
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk was full once: nothing new may be paid until the next run."""
+        return self._storage.full
 
     async def __aenter__(self) -> Self:
-        """Lock, create or check the tables, and take over from an earlier run.
+        """Become the owner, create or check the tables, and take over from an earlier run.
 
         Raises:
-            LedgerOwned: another process works on this folder.
+            LedgerOwned: another process works on this folder, or this campaign.
             LedgerError: the ledger is damaged, or was written by a newer version.
             DiskFull: there is no room to remember payments.
         """
         try:
-            connection = await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
-        self._group = GroupCommit(connection, self._thread, check=self._check_owner, make_room=self._make_room)
+        self._group = GroupCommit(self._storage, self._thread)
+        if self._storage.beat_every_s is not None:
+            self._beating = asyncio.create_task(self._beat(self._storage.beat_every_s))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connection, then give the lock back."""
+        """Close the connection, then give the ownership back."""
+        if self._beating is not None:
+            self._beating.cancel()
         group, self._group = self._group, None
         if group is not None:
             await group.finish()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._held.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._storage.close)
         self._thread.shutdown(wait=False)
 
     async def write(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -94,131 +114,132 @@ class Ledger:
         try:
             return await self._group.run(lambda connection: work(connection, *args, **kwargs))
         except DBAPIError as error:
-            raise translated(error, self.path) from None
+            raise self._storage.translated(error) from None
 
-    def _open(self) -> Connection:
+    def _open(self) -> None:
+        self._storage.take_over(self._prepare)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._held.enter_context(OwnerLock(self.path.with_name(_LOCK_NAME)))
-            self._reserved.take()
-            _make_file(self.path, self._folder)
+            self.place.folder.mkdir(parents=True, exist_ok=True)
+            remember_place(self.place)
         except OSError as error:
-            raise LedgerError(f"The ledger {self.path} cannot be opened ({error.strerror}).") from None
-        engine = open_engine(self.path)
-        try:
-            connection = self._held.enter_context(engine.connect())
-            with connection.begin():
-                _prepare_tables(connection, self.path)
-                self._epoch = recover(connection)
-        except DBAPIError as error:
-            raise translated(error, self.path) from None
-        else:
-            return connection
+            raise LedgerError(
+                f"{self.place.folder} cannot be written ({error.strerror}). Choose another --out."
+            ) from None
 
-    def _check_owner(self, connection: Connection) -> None:
-        epoch = connection.exec_driver_sql("SELECT epoch FROM owner").scalar_one()
-        if epoch != self._epoch:
-            raise LedgerError("Another run has taken this folder over, so this one writes nothing more.")
+    def _prepare(self, connection: Connection) -> int:
+        if not _has_tables(connection, self._storage):
+            metadata.create_all(connection)
+            values = {"schema_version": SCHEMA_VERSION, "ledger_id": os.urandom(8).hex()}
+            connection.execute(insert(meta), [{"key": key, "value": str(value)} for key, value in values.items()])
+        elif (found := _version(connection, self.place)) < SCHEMA_VERSION:
+            self._storage.back_up(connection, found)
+            migrate(connection, found)
+        return recover(connection)
 
-    def _make_room(self) -> None:
-        self.full = True
-        self._reserved.give_back()
+    async def _beat(self, every_s: float) -> None:
+        """Be heard while there is nothing to write."""
+        with suppress(LedgerError, DiskFull):  # whoever writes next hears it as well
+            while True:
+                await asyncio.sleep(every_s)
+                await self.write(lambda _: None)
 
 
-def ledger_in(folder: Path) -> Path:
+def ledger_in(folder: Path) -> LedgerPlace:
     """The ledger of an output folder, or of the rehearsal in it if that is all there is.
 
     Raises:
         LedgerError: there is none.
     """
     if folder.is_file():
-        return folder
-    for path in (folder / LEDGER_NAME, folder / "rehearsal" / LEDGER_NAME):
-        if path.is_file():
-            return path
+        return place_of(folder)
+    folder = folder.absolute()
+    for place in (folder, folder / "rehearsal"):
+        if (found := remembered(place)) is not None:
+            return found
     raise LedgerError(f"There is no ledger in {folder}. Give the output folder of a run, such as outputs/<name>.")
 
 
 class LedgerReader:
-    """A look into a ledger without any right to change it, also while a run is writing."""
+    """A look into a ledger without any right to change what it says, also while a run is writing.
 
-    def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise LedgerError(f"There is no ledger at {path}. Give the output folder of a run.")
-        self.path = path
-        self._engine: Engine = open_engine(path, read_only=True)
+    Args:
+        place: where it is; a plain path is a SQLite file in its output folder.
+    """
+
+    def __init__(self, place: LedgerPlace | Path) -> None:
+        self.place = place_of(place)
+        if isinstance(self.place, FileLedger) and not self.place.file.is_file():
+            raise LedgerError(f"There is no ledger at {self.place}. Give the output folder of a run.")
+        self._storage = storage_of(self.place)
+
+    @property
+    def folder(self) -> Path:
+        """The output folder that it is the ledger of."""
+        return self.place.folder
 
     def is_being_written(self) -> bool:
-        """Whether a run is working on this ledger now."""
-        return is_owned(self.path.with_name(_LOCK_NAME))
+        """Whether a run is working on this ledger now.
+
+        Raises:
+            LedgerError: it cannot be reached.
+        """
+        try:
+            return self._storage.is_owned()
+        except DBAPIError as error:
+            raise self._storage.translated(error) from None
 
     def read(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `work(connection, ...)` on one consistent state of the ledger.
 
         Raises:
-            LedgerError: the file is no ledger, is empty or damaged, or was written by a newer version.
+            LedgerError: there is none, it is empty or damaged, or was written by a newer version.
         """
         try:
-            with self._engine.connect() as connection, connection.begin():
-                if not _has_tables(connection, self.path):
-                    raise LedgerError(f"The ledger {self.path} is empty: no run has begun there. Start one first.")
-                if (found := _version(connection, self.path)) == SCHEMA_VERSION:
+            with self._storage.reading() as connection:
+                if not _has_tables(connection, self._storage):
+                    raise LedgerError(f"The ledger {self.place} is empty: no run has begun there. Start one first.")
+                if (found := _version(connection, self.place)) == SCHEMA_VERSION:
                     return work(connection, *args, **kwargs)
-            with in_memory_copy(self.path) as connection, connection.begin():
+            with self._storage.draft() as connection:
                 migrate(connection, found)
                 return work(connection, *args, **kwargs)
         except DBAPIError as error:
-            raise translated(error, self.path) from None
+            raise self._storage.translated(error) from None
+
+    def ask(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `work(connection, ...)`, which asks something of the owner, as one short transaction beside its own.
+
+        Raises:
+            LedgerError: it cannot be written.
+        """
+        try:
+            with self._storage.asking() as connection:
+                return work(connection, *args, **kwargs)
+        except DBAPIError as error:
+            raise self._storage.translated(error) from None
 
 
-def _make_file(path: Path, folder: Path) -> None:
-    """Make a new ledger, for the owner's eyes only from its first byte on; an old one is left as it is.
-
-    Raises:
-        LedgerError: there has been another ledger here, and what was paid for is written in that one; or a link is.
-    """
-    if not path.exists() and (folder / _TRACE).exists():
-        raise LedgerError(
-            f"The ledger {path} is gone, and {folder / _TRACE} shows that there was one. A new one would buy everything "
-            "again. Put it back, or choose another --out; only to buy everything again, move the manifest away."
-        )
-    if path.is_symlink():
-        raise LedgerError(f"{path} is a symbolic link. Remove it, or give the file that it leads to by --ledger.")
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    with path.open("rb") as file:
-        if not _SQLITE.startswith(file.read(len(_SQLITE))):  # SQLite itself would overwrite a file of a few bytes
-            raise LedgerError(f"{path} is no ledger. Choose another path.")
-
-
-def _prepare_tables(connection: Connection, path: Path) -> None:
-    if not _has_tables(connection, path):
-        metadata.create_all(connection)
-        values = {"schema_version": SCHEMA_VERSION, "ledger_id": os.urandom(8).hex()}
-        connection.execute(insert(meta), [{"key": key, "value": str(value)} for key, value in values.items()])
-    migrate(connection, _version(connection, path))
-
-
-def _has_tables(connection: Connection, path: Path) -> bool:
+def _has_tables(connection: Connection, storage: Storage) -> bool:
     """Whether a run has begun here; False for a file that is still empty."""
-    tables = inspect(connection).get_table_names()
-    if tables and meta.name not in tables:
-        raise LedgerError(f"{path} is a database, and no ledger. Choose another path.")
-    return bool(tables)
+    tables = storage.table_names(connection)
+    if tables and meta.name not in tables and isinstance(storage, SqliteStorage):
+        raise LedgerError(f"{storage.place} is a database, and no ledger. Choose another path.")
+    return meta.name in tables
 
 
-def _version(connection: Connection, path: Path) -> int:
+def _version(connection: Connection, place: LedgerPlace) -> int:
     """Read which schema a ledger has; one that a newer version wrote is refused."""
     found = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one_or_none()
     if found is None or not found.isdigit() or int(found) > SCHEMA_VERSION:
         raise LedgerError(
-            f"The ledger {path} was written by a newer reelbatch (schema {found}, this one knows {SCHEMA_VERSION}). "
+            f"The ledger {place} was written by a newer reelbatch (schema {found}, this one knows {SCHEMA_VERSION}). "
             "Use that version."
         )
     return int(found)
 
 
 def last_resort_record(
-    job_id: str, remote: RemoteJob, error: LedgerError | DiskFull, *, ledger: Path, provider: str, account: str
+    job_id: str, remote: RemoteJob, error: LedgerError | DiskFull, *, ledger: LedgerPlace, provider: str, account: str
 ) -> None:
     """Print the id of a paid job that could not be written down, so that a person can keep it: `reelbatch adopt`.
 
@@ -231,6 +252,7 @@ def last_resort_record(
         account: with which it was bought.
     """
     known = {name: value for name, value in asdict(remote).items() if name != "id" and value}
-    place = {"ledger": str(ledger), "provider": provider, "account": account}
+    kept = str(ledger.file if isinstance(ledger, FileLedger) else ledger.folder)
+    place = {"ledger": kept, "provider": provider, "account": account}
     record = json.dumps({"job": job_id, "provider_job_id": remote.id, **place, **known})
     print(f"PAID, AND NOT RECORDED ({error}). Keep this line: {record}", file=sys.stderr, flush=True)  # noqa: T201 - the log may be gone with the disk

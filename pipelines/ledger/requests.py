@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import LedgerError
 from pipelines.core.text.times import utc_text
 from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta, owner, request
-from pipelines.ledger.storage.sqlite import open_engine, translated
 
 
 class RequestKind(StrEnum):
@@ -45,11 +42,11 @@ class Owner:
         return f"process {self.pid} on {self.host}, since {self.since}"
 
 
-def ask(path: Path, kind: RequestKind, argument: Any = None) -> int:
+def ask(connection: Connection, kind: RequestKind, argument: Any = None) -> int:
     """Write down what a person asks of the run that owns a ledger, which goes on meanwhile.
 
     Args:
-        path: of the ledger; it is not taken over, and must have an owner who heeds it.
+        connection: a transaction of somebody who is not the owner; the owner must be there, and heed it.
         kind: what is asked for.
         argument: of that kind; must fit into JSON.
 
@@ -57,17 +54,13 @@ def ask(path: Path, kind: RequestKind, argument: Any = None) -> int:
         Its number.
 
     Raises:
-        LedgerError: it cannot be written, or the owner is an earlier version that would not look.
+        LedgerError: the owner is an earlier version that would not look.
     """
     values = {"kind": kind, "argument": None if argument is None else json.dumps(argument), "asked_at": utc_text()}
-    try:
-        with open_engine(path).connect() as connection, connection.begin():
-            version = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
-            if int(version) < SCHEMA_VERSION:
-                raise LedgerError(f"The run that owns {path} is of an earlier version and cannot be asked. Use Ctrl-C.")
-            found = connection.execute(insert(request).values(**values)).inserted_primary_key
-    except DBAPIError as error:
-        raise translated(error, path) from None
+    version = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
+    if int(version) < SCHEMA_VERSION:
+        raise LedgerError("The run that works on it is of an earlier version and cannot be asked. Use Ctrl-C.")
+    found = connection.execute(insert(request).values(**values)).inserted_primary_key
     return int(found[0]) if found else 0
 
 
@@ -89,18 +82,10 @@ def answer(connection: Connection, seq: int, said: Any = None) -> None:
     connection.execute(update(request).where(request.c.seq == seq).values(values))
 
 
-def take_back(path: Path, seq: int) -> bool:
-    """Close a request that nobody has heeded. False: it has been heeded after all.
-
-    Raises:
-        LedgerError: the ledger cannot be written.
-    """
+def take_back(connection: Connection, seq: int) -> bool:
+    """Close a request that nobody has heeded. False: it has been heeded after all."""
     unheeded = (request.c.seq == seq) & request.c.answered_at.is_(None)
-    try:
-        with open_engine(path).connect() as connection, connection.begin():
-            return connection.execute(update(request).where(unheeded).values(answered_at=utc_text())).rowcount == 1
-    except DBAPIError as error:
-        raise translated(error, path) from None
+    return connection.execute(update(request).where(unheeded).values(answered_at=utc_text())).rowcount == 1
 
 
 def answered(connection: Connection, seq: int) -> tuple[bool, Any]:

@@ -50,7 +50,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
     accounts_of(batch, options, kept or {})
     trusted_hosts(options)
     folder = output_folder(batch, options)
-    ledger_of(folder, options)
+    ledger_of(folder, options, batch.name)
     if options.rehearse:
         from pipelines.run.rehearsal import sandbox_options  # noqa: PLC0415 - only a rehearsal loads the sandbox
 
@@ -68,7 +68,7 @@ async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger
     """
     folder = output_folder(batch, options)
     make_folders(folder)
-    async with Ledger(ledger_of(folder, options), folder=folder) as ledger:
+    async with Ledger(ledger_of(folder, options, batch.name)) as ledger:
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.batch import Batch
-from pipelines.core.errors import SetupError
-from pipelines.ledger.ledger import LEDGER_NAME
-from pipelines.ledger.storage.sqlite import ledger_path
+from pipelines.core.errors import LedgerError, SetupError
+from pipelines.ledger.storage.place import (
+    BY_ENVIRONMENT,
+    LEDGER_NAME,
+    FileLedger,
+    LedgerPlace,
+    SharedLedger,
+    place_named,
+    remembered,
+    with_credentials,
+)
 from pipelines.run.options import RunOptions
 
 SANDBOX_BILL = "sandbox-bill.jsonl"  # only a rehearsal has one
@@ -32,20 +43,49 @@ def output_folder(batch: Batch, options: RunOptions) -> Path:
     return (folder / "rehearsal" if options.rehearse else folder).absolute()
 
 
-def ledger_of(folder: Path, options: RunOptions) -> Path:
-    """Choose the file of the ledger: `--ledger`, or in the folder; a rehearsal always has its own.
+def ledger_of(
+    folder: Path, options: RunOptions, campaign: str, environment: Mapping[str, str] = os.environ
+) -> LedgerPlace:
+    """Choose the ledger: the one that the folder has, else `--ledger`, else `REELBATCH_LEDGER`, else a file in the folder.
 
-    Each occurrence has a ledger of its own: with `--ledger /srv/a.sqlite3` that of 2026-11-21 is
-    `/srv/2026-11-21/a.sqlite3`. In one file for all, the second would find every row made.
+    A rehearsal always has its own. So has each occurrence: with `--ledger /srv/a.sqlite3` that of 2026-11-21 is
+    `/srv/2026-11-21/a.sqlite3`, and in a database it is that of `campaign/2026-11-21`. In one for all, the second would
+    find every row made.
+
+    Args:
+        folder: the output folder.
+        options: of the run.
+        campaign: its name.
+        environment: has `REELBATCH_LEDGER`, perhaps.
 
     Raises:
-        LedgerError: `--ledger` is of a kind that is not supported.
+        LedgerError: `--ledger` is of a kind that is not supported, or not that of the folder.
         SetupError: the occurrence cannot be read.
     """
-    if options.ledger and not options.rehearse:
-        path = ledger_path(options.ledger)
-        return path if options.tick is None else path.parent / options.tick.key / path.name
-    return folder / LEDGER_NAME
+    if options.rehearse:
+        return FileLedger(folder / LEDGER_NAME, folder)
+    known = remembered(folder, environment)
+    asked = None if options.ledger is None else _named(options.ledger, folder, options, campaign)
+    if isinstance(asked, SharedLedger) and isinstance(known, SharedLedger) and asked.address == known.address:
+        asked = replace(asked, campaign=known.campaign)
+    elif asked is not None and known is not None and asked != known:
+        raise LedgerError(
+            f"The ledger of {folder} is {known}, and what was paid for is written there; --ledger names {asked}. Leave "
+            "--ledger out, or choose another --out."
+        )
+    if asked is not None:
+        return with_credentials(asked, environment)
+    if known is None and (default := environment.get(BY_ENVIRONMENT)):
+        known = _named(default, folder, options, campaign)
+    return known or FileLedger(folder / LEDGER_NAME, folder)
+
+
+def _named(text: str, folder: Path, options: RunOptions, campaign: str) -> LedgerPlace:
+    key = None if options.tick is None else options.tick.key
+    place = place_named(text, folder, campaign if key is None else f"{campaign}/{key}")
+    if key is None or isinstance(place, SharedLedger):
+        return place
+    return FileLedger(place.file.parent / key / place.file.name, folder)
 
 
 def is_rehearsal(folder: Path) -> bool:

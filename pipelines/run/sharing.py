@@ -61,7 +61,7 @@ class Sharing:
     @asynccontextmanager
     async def kept(self, run: Run) -> AsyncIterator[None]:
         """Keep the run in step with the limits for the length of the block, then give back what it holds."""
-        path = run.ledger.path.with_name(LEASE_NOTE)
+        path = run.ledger.beside / LEASE_NOTE
         note: dict[str, list[str]] = {}
         self._notices.lost = lambda reason: run.emit(LimitsLost(reason))
         self._notices.regained = lambda: run.emit(LimitsRegained())

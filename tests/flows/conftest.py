@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from pipelines.ledger.ledger import LEDGER_NAME
+from pipelines.ledger.storage.place import LEDGER_NAME
 from tests.servers import prefect_at
 
 HOUSE = Path(__file__).parents[2]

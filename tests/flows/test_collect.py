@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flows.collect import collect
-from pipelines.ledger.ledger import LEDGER_NAME, Ledger
+from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.storage.place import LEDGER_NAME
 from tests.servers import prefect_at
 
 

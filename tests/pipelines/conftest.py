@@ -25,7 +25,8 @@ from pipelines.core.job import Choice, Job, Order
 from pipelines.core.status import JobStatus
 from pipelines.core.text.sentences import sentence
 from pipelines.ledger import views
-from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
+from pipelines.ledger.ledger import LedgerReader
+from pipelines.ledger.storage.place import LEDGER_NAME
 from pipelines.ledger.views import JobRecord, Overview
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile

@@ -2,22 +2,26 @@
 
 The statements run in the event loop's own thread, where they take microseconds; only the commit, which waits for the
 disk, runs in the ledger's thread. A thread that did both would wait for Python's lock at every statement (measured at
-fifty jobs a second: 25 to 60 ms a step instead of 2). Each piece of work still succeeds or fails by itself.
+fifty jobs a second: 25 to 60 ms a step instead of 2). Only where statements wait for a network they run in the ledger's
+thread as well. Each piece of work still succeeds or fails by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Transaction
 from sqlalchemy.exc import DBAPIError
 
-from pipelines.ledger.storage.sqlite import is_disk_full
+from pipelines.ledger.storage.protocol import CommitStorage
 
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -33,24 +37,13 @@ class GroupCommit:
     """Runs work on one connection, in groups that are committed together.
 
     Args:
-        connection: used by nobody else.
+        storage: where they go.
         thread: where commits wait for the disk; has exactly one thread.
-        check: looks, inside each transaction, whether this connection may still write; raises if not.
-        make_room: called once when the disk is full, before a group is tried again.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        thread: Executor,
-        *,
-        check: Callable[[Connection], None],
-        make_room: Callable[[], None],
-    ) -> None:
-        self._connection = connection
+    def __init__(self, storage: CommitStorage, thread: Executor) -> None:
+        self._storage = storage
         self._thread = thread
-        self._check = check
-        self._make_room = make_room
         self._waiting: list[_Work] = []
         self._drain: asyncio.Task[None] | None = None
 
@@ -90,38 +83,54 @@ class GroupCommit:
             self._drain = None
 
     async def _commit(self, group: list[_Work]) -> None:
-        try:
-            await self._commit_once(group)
-        except DBAPIError as error:
-            if not is_disk_full(error):
-                raise
-            self._make_room()
-            await self._commit_once(group)
+        while True:
+            try:
+                await self._commit_once(group)
+            except DBAPIError as error:
+                if await self._in_thread(self._storage.mend, error):
+                    return
+            else:
+                return
 
     async def _commit_once(self, group: list[_Work]) -> None:
-        transaction = self._connection.begin()
-        try:
-            self._check(self._connection)
-            _run(self._connection, group)
-            await asyncio.get_running_loop().run_in_executor(self._thread, transaction.commit)
-        except BaseException:
-            transaction.close()
-            raise
+        if self._storage.statements_wait:
+            await self._in_thread(self._run_and_commit, group)
+            return
+        with _undone_if_it_fails(self._storage.begin()) as transaction:
+            self._run(group)
+            await self._in_thread(transaction.commit)
+
+    def _run_and_commit(self, group: list[_Work]) -> None:
+        with _undone_if_it_fails(self._storage.begin()) as transaction:
+            self._run(group)
+            transaction.commit()
+
+    def _run(self, group: list[_Work]) -> None:
+        """Run each piece of work, behind a savepoint of its own; or end the group, which may be tried again."""
+        connection = self._storage.connection
+        for work_item in group:
+            work_item.result, work_item.error = None, None
+            connection.exec_driver_sql("SAVEPOINT work_item")
+            try:
+                work_item.result = work_item.work(connection)
+            except Exception as error:
+                if isinstance(error, DBAPIError) and self._storage.ends_group(error):
+                    raise
+                work_item.error = error
+                connection.exec_driver_sql("ROLLBACK TO work_item")
+            connection.exec_driver_sql("RELEASE work_item")
+
+    async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
 
 
-def _run(connection: Connection, group: list[_Work]) -> None:
-    """Run each work_item, behind a savepoint of its own. A full disk ends the whole group, which may be tried again."""
-    for work_item in group:
-        work_item.result, work_item.error = None, None
-        connection.exec_driver_sql("SAVEPOINT work_item")
-        try:
-            work_item.result = work_item.work(connection)
-        except Exception as error:
-            if isinstance(error, DBAPIError) and is_disk_full(error):
-                raise
-            work_item.error = error
-            connection.exec_driver_sql("ROLLBACK TO work_item")
-        connection.exec_driver_sql("RELEASE work_item")
+@contextmanager
+def _undone_if_it_fails(transaction: Transaction) -> Iterator[Transaction]:
+    try:
+        yield transaction
+    except BaseException:
+        transaction.close()
+        raise
 
 
 def _answer(work_item: _Work) -> None:

@@ -25,6 +25,7 @@ class OwnerLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self.left_behind = False  # whoever had it last has not given it back: its process was killed
 
     def __enter__(self) -> Self:
         """Take the lock.
@@ -40,9 +41,10 @@ class OwnerLock:
             holder = os.read(descriptor, 500).decode("utf-8", "replace")
             os.close(descriptor)
             raise LedgerOwned(_occupied(self._path.parent, holder)) from None
+        self.left_behind = bool(os.read(descriptor, 1))
         note = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat("T", "seconds")}
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(note).encode())
+        os.pwrite(descriptor, json.dumps(note).encode(), 0)
         self._descriptor = descriptor
         return self
 
@@ -51,6 +53,7 @@ class OwnerLock:
     ) -> None:
         """Give the lock back."""
         if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 

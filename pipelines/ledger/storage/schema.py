@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, text
 
 from pipelines.core.status import AttemptState
 
@@ -62,7 +62,7 @@ job = Table(
     Column("url_expires_at", String),
     Column("output", Text),  # JSON of what is on disk: path, bytes, sha256, media, source host
     Column("flags", Text),  # JSON list
-    Column("cost_actual_micros", Integer),
+    Column("cost_actual_micros", BigInteger),
     Column("billed", String, nullable=False),
     Column("error_code", String),
     Column("error_message", Text),
@@ -84,7 +84,7 @@ attempt = Table(
     Column("state", String, nullable=False),
     Column("fingerprint", String, nullable=False),  # of the order as it was sent
     Column("epoch", Integer, nullable=False),
-    Column("cost_micros", Integer),  # what it is expected to cost; NULL where no price is known
+    Column("cost_micros", BigInteger),  # what it is expected to cost; NULL where no price is known
     Column("currency", String),
     Column("bucket", String),  # where the cost counts now: reserved, spent, uncertain, or NULL for nowhere
     Column("claimed_at", String, nullable=False),
@@ -111,9 +111,9 @@ account = Table(
     "account",
     metadata,
     Column("currency", String, primary_key=True),
-    Column("reserved_micros", Integer, nullable=False),  # claimed, sending, or accepted and not yet finished
-    Column("spent_micros", Integer, nullable=False),
-    Column("uncertain_micros", Integer, nullable=False),  # in doubt: counts against the budget until settled
+    Column("reserved_micros", BigInteger, nullable=False),  # claimed, sending, or accepted and not yet finished
+    Column("spent_micros", BigInteger, nullable=False),
+    Column("uncertain_micros", BigInteger, nullable=False),  # in doubt: counts against the budget until settled
 )
 
 event = Table(

@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, Engine, Transaction, create_engine, event, inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from pipelines.core.errors import DiskFull, LedgerError
+from pipelines.ledger.storage.file_system import network_file_system
+from pipelines.ledger.storage.lock import OwnerLock, is_owned
+from pipelines.ledger.storage.place import FileLedger
 
 #: From this version on, the write-ahead log is free of the bug that can corrupt it when two connections write.
 _WAL_IS_SAFE = (3, 51, 3)
 _BUSY_TIMEOUT_MS = 30_000
 _RESERVED_BYTES = 4 << 20
-
-
-def ledger_path(url: str) -> Path:
-    """The file behind a SQLite URL such as `sqlite:////data/ledger.sqlite3`; a plain path is taken as it is.
-
-    Raises:
-        LedgerError: the URL is of another database, or of one in memory, which would forget what was paid.
-    """
-    if "://" not in url:
-        return Path(url).expanduser().absolute()
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise LedgerError("The ledger URL cannot be read. Give a path or sqlite:////absolute/path.") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise LedgerError(f"A ledger on {parsed.get_backend_name()} is not supported. Give a path or a sqlite:/// URL.")
-    if not parsed.database or parsed.database == ":memory:":
-        raise LedgerError("A ledger in memory forgets what was paid. Give a path or a sqlite:/// URL.")
-    return Path(parsed.database).absolute()
+_LOCK_NAME = ".ledger-owner"
+_SQLITE = b"SQLite format 3\0"  # how the file begins
+_TRACE = "manifest.jsonl"  # what a run leaves in the folder of its ledger
 
 
 def journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
@@ -57,7 +44,7 @@ def open_engine(path: Path, *, read_only: bool = False) -> Engine:
     # A reader may write nothing either, but it must be able to undo the half of a commit that a crash has left.
     mode = "rw" if read_only else "rwc"
     engine = create_engine(
-        f"sqlite:///file:{quote(path.as_posix())}?mode={mode}&uri=true",
+        f"sqlite:///{_uri(path, mode)}&uri=true",
         poolclass=NullPool,
         connect_args={"check_same_thread": False},  # one at a time all the same: see group_commit.py
     )
@@ -82,25 +69,9 @@ def open_engine(path: Path, *, read_only: bool = False) -> Engine:
     return engine
 
 
-@contextmanager
-def in_memory_copy(path: Path) -> Iterator[Connection]:
-    """A copy of a ledger that may be changed at will, and is forgotten at the end; the file stays as it is."""
-    engine = create_engine("sqlite://", poolclass=NullPool)
-    with closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)) as file, engine.connect() as copy:
-        file.backup(cast("sqlite3.Connection", copy.connection.driver_connection))
-        yield copy
-
-
 def is_disk_full(error: DBAPIError) -> bool:
     """Whether the database could not write for want of space, judged by the error code and not by its text."""
     return getattr(error.orig, "sqlite_errorcode", None) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
-
-
-def translated(error: DBAPIError, path: Path) -> LedgerError | DiskFull:
-    """Our word for what the database says."""
-    if is_disk_full(error):
-        return DiskFull(f"No space is left for the ledger {path}. Free some and run the same command again.")
-    return LedgerError(f"The ledger {path} cannot be used ({error.orig}). Nothing more is sent until it can.")
 
 
 class ReservedSpace:
@@ -137,3 +108,160 @@ class ReservedSpace:
     def give_back(self) -> None:
         """Give the space back."""
         self._path.unlink(missing_ok=True)
+
+
+class SqliteStorage:
+    """A ledger in a file: who may write is settled by a lock that the kernel keeps, and by the epoch."""
+
+    statements_wait = False
+    beat_every_s = None
+
+    def __init__(self, place: FileLedger) -> None:
+        self.place = place
+        self.full = False
+        self._path = place.file
+        self._lock = place.file.with_name(_LOCK_NAME)
+        self._reserved = ReservedSpace(place.file.with_name(".ledger-ballast"))
+        self._held = ExitStack()
+        self._connection: Connection | None = None
+        self._epoch = 0
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the owner."""
+        assert self._connection is not None
+        return self._connection
+
+    def take_over(self, prepare: Callable[[Connection], int]) -> None:
+        """Lock, make the file or look whether it is whole, and raise the epoch."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if (kind := network_file_system(self._path.parent)) is not None:
+                raise LedgerError(
+                    f"The ledger {self._path} would lie on a network file system ({kind}), where SQLite cannot keep two "
+                    "runs apart. Give a path on a local disk, or a database that machines may share: "
+                    "--ledger postgresql://host/database."
+                )
+            lock = self._held.enter_context(OwnerLock(self._lock))
+            self._reserved.take()
+            _make_file(self._path, self.place.folder)
+        except OSError as error:
+            raise LedgerError(f"The ledger {self._path} cannot be opened ({error.strerror}).") from None
+        try:
+            self._connection = self._held.enter_context(open_engine(self._path).connect())
+            with self._connection.begin():
+                if lock.left_behind:
+                    self._check_whole(self._connection)
+                self._epoch = prepare(self._connection)
+        except DBAPIError as error:
+            raise self.translated(error) from None
+
+    def close(self) -> None:
+        """Close the connection, then give the lock back."""
+        self._held.close()
+
+    def begin(self) -> Transaction:
+        """Begin, and look whether the epoch is still ours."""
+        transaction = self.connection.begin()
+        try:
+            self._check_epoch()
+        except BaseException:
+            transaction.close()
+            raise
+        return transaction
+
+    def _check_epoch(self) -> None:
+        if self.connection.exec_driver_sql("SELECT epoch FROM owner").scalar_one() != self._epoch:
+            raise LedgerError("Another run has taken this folder over, so this one writes nothing more.")
+
+    def ends_group(self, error: DBAPIError) -> bool:
+        """A full disk ends the whole group."""
+        return is_disk_full(error)
+
+    def mend(self, error: DBAPIError) -> bool:
+        """Give the reserved space back when the disk is full, once."""
+        if self.full or not is_disk_full(error):
+            raise error
+        self.full = True
+        self._reserved.give_back()
+        return False
+
+    def is_owned(self) -> bool:
+        """Whether somebody holds the lock."""
+        return is_owned(self._lock)
+
+    def table_names(self, connection: Connection) -> list[str]:
+        """The tables of the file."""
+        return inspect(connection).get_table_names()
+
+    def back_up(self, connection: Connection, version: int) -> None:
+        """Copy the file beside itself, as `ledger.schema-3.sqlite3`; a copy that is there already stays."""
+        del connection  # the copy is read by a connection of its own, behind the same lock
+        path = self._path.with_name(f"{self._path.stem}.schema-{version}{self._path.suffix}")
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return
+        with closing(sqlite3.connect(_uri(self._path, "ro"), uri=True)) as file, closing(sqlite3.connect(path)) as copy:
+            file.backup(copy)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction without the right to write."""
+        if not self._path.is_file():
+            raise LedgerError(f"There is no ledger at {self._path}. Give the output folder of a run.")
+        with open_engine(self._path, read_only=True).connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """A transaction beside the owner's."""
+        with open_engine(self._path).connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def draft(self) -> Iterator[Connection]:
+        """A copy in memory."""
+        engine = create_engine("sqlite://", poolclass=NullPool)
+        with closing(sqlite3.connect(_uri(self._path, "ro"), uri=True)) as file, engine.connect() as copy:
+            file.backup(cast("sqlite3.Connection", copy.connection.driver_connection))
+            with copy.begin():
+                yield copy
+
+    def translated(self, error: DBAPIError) -> LedgerError | DiskFull:
+        """Our word for what SQLite says."""
+        if is_disk_full(error):
+            return DiskFull(f"No space is left for the ledger {self._path}. Free some and run the same command again.")
+        return LedgerError(f"The ledger {self._path} cannot be used ({error.orig}). Nothing more is sent until it can.")
+
+    def _check_whole(self, connection: Connection) -> None:
+        """Refuse a file that is damaged; asked after a run that has not ended in order."""
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        if found != "ok":
+            raise LedgerError(
+                f"The ledger {self._path} is damaged ({found}), since a run has not ended in order. Nothing was sent. Put "
+                "back a copy of it, or choose another --out; what was paid for stands in the manifest as well."
+            )
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"file:{quote(path.as_posix())}?mode={mode}"
+
+
+def _make_file(path: Path, folder: Path) -> None:
+    """Make a new ledger, for the owner's eyes only from its first byte on; an old one is left as it is.
+
+    Raises:
+        LedgerError: there has been another ledger here, and what was paid for is written in that one; or a link is.
+    """
+    if not path.exists() and (folder / _TRACE).exists():
+        raise LedgerError(
+            f"The ledger {path} is gone, and {folder / _TRACE} shows that there was one. A new one would buy everything "
+            "again. Put it back, or choose another --out; only to buy everything again, move the manifest away."
+        )
+    if path.is_symlink():
+        raise LedgerError(f"{path} is a symbolic link. Remove it, or give the file that it leads to by --ledger.")
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    with path.open("rb") as file:
+        if not _SQLITE.startswith(file.read(len(_SQLITE))):  # SQLite itself would overwrite a file of a few bytes
+            raise LedgerError(f"{path} is no ledger. Choose another path.")

@@ -94,7 +94,7 @@ async def send(job: Job, claim: Claim, session: ProviderSession, run: Run) -> Ch
                 job.id,
                 verdict.job,
                 error,
-                ledger=run.ledger.path,
+                ledger=run.ledger.place,
                 provider=session.name,
                 account=session.provider.account,
             )

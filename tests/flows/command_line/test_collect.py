@@ -6,7 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 
-from pipelines.ledger.ledger import LEDGER_NAME
+from pipelines.ledger.storage.place import LEDGER_NAME
 
 
 def test_paid_clips_are_brought_home(start_reelbatch, cli, start_provider, write_batch, until, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from flows import settle
-from pipelines.ledger.ledger import LEDGER_NAME
+from pipelines.ledger.storage.place import LEDGER_NAME
 from tests.servers import prefect_at
 
 IDS = ("doubt", "lost", "twice", "adopted", "failed", "moderated", "refused", "expired", "done")

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.core.errors import LedgerError
-from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
+from pipelines.ledger.ledger import LedgerReader
+from pipelines.ledger.storage.place import LEDGER_NAME
 
 HOUSE = Path(__file__).parents[3]
 SPY = """

@@ -17,7 +17,8 @@ from pipelines.actions.collect import (
 )
 from pipelines.core.errors import LedgerOwned, SetupError
 from pipelines.core.status import JobStatus
-from pipelines.ledger.ledger import LEDGER_NAME, Ledger
+from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.storage.place import LEDGER_NAME
 from pipelines.run.options import RunOptions
 
 QUICK = RunOptions(poll_every=0.05)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,6 +16,7 @@ from pipelines.ledger import attempts, outcomes, registration
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.outcomes import Change
+from pipelines.ledger.storage.place import LedgerPlace, place_named
 
 ACCOUNT = "account-a"
 END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": None}
@@ -44,9 +46,16 @@ def make_job() -> MakeJob:
     return _job
 
 
+#: A law of the ledger, wherever it is kept.
+EVERYWHERE = pytest.mark.parametrize("path", ["sqlite", "postgres"], indirect=True)
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "ledger.sqlite3"
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path | LedgerPlace:
+    """Where a ledger is; also in a database, for tests that are marked with EVERYWHERE."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return tmp_path / "ledger.sqlite3"
+    return place_named(request.getfixturevalue("postgres"), tmp_path, f"Spring! {uuid4()}")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pipelines.ledger import attempts, outcomes, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.job_state import state_of
 from pipelines.ledger.ledger import Ledger
-from tests.pipelines.ledger.conftest import fell_back, tell
+from tests.pipelines.ledger.conftest import EVERYWHERE, fell_back, tell
 
 NO = {"code": "bad_request", "message": "not like this", "http_status": 400}
 END = {"completed_at": None, "url_expires_at": None}
@@ -40,6 +40,7 @@ async def _record(ledger):
     return record
 
 
+@EVERYWHERE
 async def test_refusal_and_turn_are_one_step(ledger, register, send, job, rows, buckets):
     """A refused job that names a fallback is planned with it at once, its money free, and no error stands beside it."""
     await register(ledger, job)

@@ -19,9 +19,10 @@ from pipelines.core.outcome import Accepted
 from pipelines.core.status import JobStatus
 from pipelines.ledger import attempts, views
 from pipelines.ledger.ledger import Ledger, LedgerReader, last_resort_record, ledger_in
+from pipelines.ledger.storage.place import FileLedger
 from pipelines.ledger.storage.schema import SCHEMA_VERSION
 from pipelines.ledger.storage.sqlite import is_disk_full
-from tests.pipelines.ledger.conftest import tell
+from tests.pipelines.ledger.conftest import EVERYWHERE, tell
 
 
 def _run(code, path):
@@ -126,7 +127,7 @@ async def test_i08_the_manifest_is_looked_for_in_the_output_folder(path, tmp_pat
     folder.mkdir()
     (folder / "manifest.jsonl").touch()
     with pytest.raises(LedgerError, match="is gone"):
-        async with Ledger(path, folder=folder):
+        async with Ledger(FileLedger(path, folder)):
             pass
 
 
@@ -159,6 +160,7 @@ async def test_a_second_run_is_refused_and_the_first_goes_on(path, register, mak
         pass
 
 
+@EVERYWHERE
 async def test_a_closed_ledger_says_so(path):
     """Writing after the end is a LedgerError, not a crash of the executor."""
     async with Ledger(path) as ledger:
@@ -167,6 +169,7 @@ async def test_a_closed_ledger_says_so(path):
         await ledger.write(views.states)
 
 
+@EVERYWHERE
 async def test_work_that_fails_leaves_nothing_behind(ledger, register, make_job):
     """A transaction that raises is undone, and the next one works; so are others that were committed with it."""
     await register(ledger, make_job())
@@ -184,6 +187,7 @@ async def test_work_that_fails_leaves_nothing_behind(ledger, register, make_job)
     assert tuple(record) == ("planned", 3)
 
 
+@EVERYWHERE
 async def test_a_cancelled_write_is_written_all_the_same(ledger, register, make_job, claim):
     """Whoever is cancelled while the ledger writes does not undo what was asked for."""
     await register(ledger, make_job())
@@ -196,6 +200,7 @@ async def test_a_cancelled_write_is_written_all_the_same(ledger, register, make_
     assert await ledger.write(lambda c: c.exec_driver_sql("SELECT state FROM attempt").scalar_one()) == "sending"
 
 
+@EVERYWHERE
 async def test_many_at_once_all_get_in(ledger, register, make_job, claim):
     """Two hundred claims at the same time are two hundred attempts, each once."""
     jobs = [make_job(f"j{n}") for n in range(200)]
@@ -306,16 +311,16 @@ async def test_the_ledger_of_a_rehearsal_is_found_if_it_is_the_only_one(tmp_path
     rehearsed = tmp_path / "rehearsal" / "ledger.sqlite3"
     async with Ledger(rehearsed):
         pass
-    assert ledger_in(tmp_path) == ledger_in(rehearsed) == rehearsed
+    assert ledger_in(tmp_path) == ledger_in(rehearsed) == FileLedger(rehearsed, rehearsed.parent)
     async with Ledger(tmp_path / "ledger.sqlite3"):
         pass
-    assert ledger_in(tmp_path) == tmp_path / "ledger.sqlite3"
+    assert ledger_in(tmp_path) == FileLedger(tmp_path / "ledger.sqlite3", tmp_path)
 
 
 def test_s19_the_last_resort_names_job_and_id(capsys):
     """An id that cannot be written down is said on standard error, in a form that a program can read."""
     remote = RemoteJob("p-1", "video", status_url="https://x/p-1", contract="openai")
-    place = {"ledger": Path("/out/ledger.sqlite3"), "provider": "qiniu", "account": "abc"}
+    place = {"ledger": FileLedger(Path("/out/ledger.sqlite3"), Path("/out")), "provider": "qiniu", "account": "abc"}
     last_resort_record("a", remote, DiskFull(), **place)
     said = capsys.readouterr()
     assert said.out == ""

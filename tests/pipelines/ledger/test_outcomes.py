@@ -11,7 +11,7 @@ from pipelines.core.outcome import Accepted, Done, Failed, Outcome, Parked, Read
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts, outcomes
 from pipelines.ledger.job_state import state_of
-from tests.pipelines.ledger.conftest import tell
+from tests.pipelines.ledger.conftest import EVERYWHERE, tell
 
 OUTPUT = {"path": "videos/a.mp4", "bytes": 3, "sha256": "00"}
 END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": datetime(2026, 1, 8, tzinfo=UTC)}
@@ -31,6 +31,7 @@ async def _only_job(ledger, rows):
     return job
 
 
+@EVERYWHERE
 async def test_ready_is_paid(waiting, rows, buckets):
     """What the provider has finished is paid for, also before it is home."""
     await tell(waiting, "a", Ready(**END))
@@ -39,6 +40,7 @@ async def test_ready_is_paid(waiting, rows, buckets):
     assert await buckets(waiting) == (0, 40, 0)
 
 
+@EVERYWHERE
 async def test_done_records_the_clip(waiting, rows, buckets):
     """A clip on disk is spent money, and its row says where the file is and what it cost."""
     await tell(waiting, "a", Done(output=OUTPUT, flags=("shorter",), **END))
@@ -116,6 +118,7 @@ async def test_a_later_trace_id_is_kept(ledger, register, send, make_job, rows):
     assert (change.state.trace_id, (await _only_job(ledger, rows))["trace_id"]) == ("at the end", "at the end")
 
 
+@EVERYWHERE
 async def test_a_change_says_all_that_it_changed(ledger, register, claim, make_job):
     """From one return follow the new state, the move of money, and whether anything was written at all."""
     await register(ledger, make_job())

@@ -11,11 +11,12 @@ from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import attempts, outcomes, recovery, views
 from pipelines.ledger.job_state import state_of
 from pipelines.ledger.ledger import Ledger
-from tests.pipelines.ledger.conftest import tell
+from tests.pipelines.ledger.conftest import EVERYWHERE, tell
 
 END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": None}
 
 
+@EVERYWHERE
 async def test_i01_claimed_becomes_not_sent(path, register, claim, make_job, rows, buckets):
     """A run that died before the last commit has surely sent nothing: the job is planned again, its money free."""
     async with Ledger(path) as dead:
@@ -28,6 +29,7 @@ async def test_i01_claimed_becomes_not_sent(path, register, claim, make_job, row
         await claim(ledger, make_job())
 
 
+@EVERYWHERE
 async def test_i02_sending_becomes_in_doubt(path, register, send, make_job, rows, buckets):
     """A run that died after the last commit may have paid: the job is in doubt, and is not sent again."""
     async with Ledger(path) as dead:
@@ -67,6 +69,7 @@ async def test_w01_everything_later_goes_on_where_it_was(path, register, send, a
             assert before[1][0]["status"] == status
 
 
+@EVERYWHERE
 async def test_the_epoch_grows_with_every_run(path, rows):
     """Each run has a number of its own, and says since when and by which process."""
     epochs = []
@@ -92,6 +95,6 @@ async def test_an_older_run_writes_nothing_after_a_recover(path, register, claim
         ):
             with pytest.raises(LedgerError, match="Another run"):
                 await zombie.write(work)
-        zombie._epoch += 1  # the only way to look
+        zombie._storage._epoch += 1  # the only way to look
         before = await rows(zombie)
     assert [a["state"] for a in before] == ["not_sent"]

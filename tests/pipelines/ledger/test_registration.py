@@ -8,13 +8,14 @@ from pipelines.core.errors import BatchError
 from pipelines.core.outcome import Skipped
 from pipelines.core.status import JobStatus
 from pipelines.ledger import registration, views
-from tests.pipelines.ledger.conftest import tell
+from tests.pipelines.ledger.conftest import EVERYWHERE, tell
 
 
 async def _statuses(ledger):
     return {name: standing.status for name, standing in (await ledger.write(views.states)).items()}
 
 
+@EVERYWHERE
 async def test_jobs_are_written_in_their_order(ledger, register, make_job):
     """A new batch is on record, row by row, before anything is sent; a switched-off row is skipped."""
     await register(ledger, make_job("b"), make_job("a", enabled=False), make_job("c"))
@@ -102,6 +103,7 @@ async def test_a_mode_may_be_renamed(ledger, register, make_job, accept, rows):
     assert [(row["status"], row["provider_job_id"]) for row in await rows(ledger, "job")] == [("waiting", "p-1")]
 
 
+@EVERYWHERE
 async def test_every_edited_row_is_named_at_once(ledger, register, make_job, accept):
     """All bought rows that were edited are listed together, not one a run."""
     jobs = [make_job(name, row=row) for row, name in enumerate("abc", 1)]
@@ -113,6 +115,7 @@ async def test_every_edited_row_is_named_at_once(ledger, register, make_job, acc
     assert [problem.where for problem in caught.value.problems] == [f"spring.csv, row {row}" for row in (1, 2, 3)]
 
 
+@EVERYWHERE
 async def test_removed_rows_stay_and_what_was_paid_is_brought_home(ledger, register, make_job, accept, rows):
     """A row that left the file keeps its job; it is no longer made, but what was bought of it is an orphan to fetch."""
     await register(ledger, make_job("a"), make_job("b"), make_job("c"))

@@ -12,32 +12,33 @@ from pipelines.core.errors import LedgerError
 from pipelines.ledger import requests
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.requests import Request, RequestKind
+from tests.pipelines.ledger.conftest import EVERYWHERE
 
 KEPT = Path(__file__).parent / "ledgers"
 
 
-async def test_a_request_reaches_the_owner_once(tmp_path):
+@EVERYWHERE
+async def test_a_request_reaches_the_owner_once(path):
     """Another connection asks while the owner keeps the ledger open; what was answered is not found again."""
-    path = tmp_path / "ledger.sqlite3"
     async with Ledger(path) as ledger:
-        seq = requests.ask(path, RequestKind.CANCEL, {"by": "a person"})
+        seq = LedgerReader(path).ask(requests.ask, RequestKind.CANCEL, {"by": "a person"})
         assert await ledger.write(requests.unanswered) == [Request(seq, RequestKind.CANCEL, {"by": "a person"})]
         await ledger.write(requests.answer, seq)
         assert await ledger.write(requests.unanswered) == []
 
 
-async def test_a_word_to_stop_is_not_for_the_next_run(tmp_path):
+@EVERYWHERE
+async def test_a_word_to_stop_is_not_for_the_next_run(path):
     """What was asked of a run that ended before it looked stops nobody else."""
-    path = tmp_path / "ledger.sqlite3"
     async with Ledger(path):
-        requests.ask(path, RequestKind.CANCEL)
+        LedgerReader(path).ask(requests.ask, RequestKind.CANCEL)
     async with Ledger(path) as ledger:
         assert await ledger.write(requests.unanswered) == []
 
 
-async def test_the_owner_is_known(tmp_path):
+@EVERYWHERE
+async def test_the_owner_is_known(path):
     """Whoever asks is told which process is asked."""
-    path = tmp_path / "ledger.sqlite3"
     async with Ledger(path):
         owner = LedgerReader(path).read(requests.last_owner)
     assert owner.pid == os.getpid()
@@ -48,4 +49,4 @@ def test_an_owner_of_an_earlier_version_cannot_be_asked(tmp_path):
     """Its ledger has no place for requests, and nobody but its owner may change its tables."""
     path = Path(shutil.copy(KEPT / "schema_2.sqlite3", tmp_path / "ledger.sqlite3"))
     with pytest.raises(LedgerError, match="earlier version"):
-        requests.ask(path, RequestKind.CANCEL)
+        LedgerReader(path).ask(requests.ask, RequestKind.CANCEL)

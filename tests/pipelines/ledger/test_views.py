@@ -7,11 +7,12 @@ from pipelines.core.outcome import Done, InDoubt, Unsent
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import views
 from pipelines.ledger.balances import Balance
-from tests.pipelines.ledger.conftest import tell
+from tests.pipelines.ledger.conftest import EVERYWHERE, tell
 
 END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": datetime(2026, 1, 8, tzinfo=UTC)}
 
 
+@EVERYWHERE
 async def test_a_record_tells_all_of_a_job(ledger, register, accept, make_job):
     """One record holds what was ordered, what came of it, and what it cost."""
     job = make_job(own={"shot": "12"}, tags=("hero",))
@@ -30,6 +31,7 @@ async def test_a_record_tells_all_of_a_job(ledger, register, accept, make_job):
     assert record.downloaded_at >= record.submitted_at
 
 
+@EVERYWHERE
 async def test_records_come_in_the_order_of_the_file(ledger, register, make_job):
     """The file's order is kept, and rows that left it come last."""
     await register(ledger, *[make_job(name) for name in "dacb"])
@@ -38,6 +40,7 @@ async def test_records_come_in_the_order_of_the_file(ledger, register, make_job)
     assert [record.job.id for record in records] == ["b", "c", "d", "a"]
 
 
+@EVERYWHERE
 async def test_attempts_are_counted(ledger, register, claim, send, make_job):
     """Every try counts, also those that never left."""
     await register(ledger, make_job("a"), make_job("b"))
@@ -47,6 +50,7 @@ async def test_attempts_are_counted(ledger, register, claim, send, make_job):
     assert [record.attempts for record in records] == [2, 0]
 
 
+@EVERYWHERE
 async def test_the_overview_counts_jobs_and_money(ledger, register, accept, send, make_job):
     """Counts and buckets of the whole ledger, as data that a program can read without losing a cent."""
     jobs = [make_job(name) for name in "abc"]
@@ -61,6 +65,7 @@ async def test_the_overview_counts_jobs_and_money(ledger, register, accept, send
     assert shown["money"] == [{"currency": "USD", "spent": "0", "reserved": "0.4", "uncertain": "0.4"}]
 
 
+@EVERYWHERE
 async def test_an_empty_ledger_has_a_view(ledger):
     """Before the first batch there is nothing, and saying so is no error."""
     assert await ledger.write(views.states) == {}

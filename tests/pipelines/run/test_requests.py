@@ -10,6 +10,7 @@ from pipelines.core.errors import LedgerError
 from pipelines.core.events import RunStopping
 from pipelines.core.stop_reason import StopReason
 from pipelines.ledger import requests
+from pipelines.ledger.ledger import LedgerReader
 from pipelines.ledger.requests import RequestKind
 from pipelines.run import requests as of_run
 from pipelines.run.exit_code import INTERRUPTED
@@ -29,8 +30,8 @@ async def run(studio, monkeypatch):
 
 async def test_cancel_stops_the_run(run):
     """The run submits nothing more, tells it once, is interrupted by whom, and the request is answered."""
-    requests.ask(run.ledger.path, RequestKind.CANCEL)
-    requests.ask(run.ledger.path, RequestKind.CANCEL)
+    LedgerReader(run.ledger.place).ask(requests.ask, RequestKind.CANCEL)
+    LedgerReader(run.ledger.place).ask(requests.ask, RequestKind.CANCEL)
     await asyncio.wait_for(run.stop.wait(), 10)
     for _ in range(1000):
         if not await run.ledger.write(requests.unanswered):
@@ -50,5 +51,5 @@ async def test_what_cannot_be_read_is_read_the_next_time(run, monkeypatch):
         raise LedgerError
 
     monkeypatch.setattr(requests, "unanswered", once)
-    requests.ask(run.ledger.path, RequestKind.CANCEL)
+    LedgerReader(run.ledger.place).ask(requests.ask, RequestKind.CANCEL)
     await asyncio.wait_for(run.stop.wait(), 10)

@@ -43,7 +43,10 @@ def test_an_occurrence_has_folder_ledger_and_title_of_its_own(studio):
     assert output_folder(batch, first) == studio.folder / "out" / "2026-11-21"
     assert title_of(batch, second) == "x 2026-11-22"
     named = [one.model_copy(update={"ledger": str(studio.folder / "a.sqlite3")}) for one in (first, second)]
-    assert [ledger_of(studio.folder, one) for one in named] == [
+    assert [ledger_of(studio.folder, one, "x").file for one in named] == [
         studio.folder / day / "a.sqlite3" for day in ("2026-11-21", "2026-11-22")
     ]
-    assert ledger_of(studio.folder, named[0].model_copy(update={"occurrence": None})) == studio.folder / "a.sqlite3"
+    whole = named[0].model_copy(update={"occurrence": None})
+    assert ledger_of(studio.folder, whole, "x").file == studio.folder / "a.sqlite3"
+    shared = named[0].model_copy(update={"ledger": "postgresql://host/reels"})
+    assert ledger_of(studio.folder, shared, "x").campaign == "x/2026-11-21"

@@ -10,11 +10,13 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from pipelines.ledger.storage.group_commit import GroupCommit
-from pipelines.ledger.storage.sqlite import open_engine
+from pipelines.ledger.storage.sqlite import is_disk_full, open_engine
 
 
 class Desk:
     """A group commit over a real database, whose disk can be held up."""
+
+    statements_wait = False
 
     def __init__(self, path):
         self.path = path
@@ -30,19 +32,42 @@ class Desk:
         with self.connection.begin():
             self.connection.exec_driver_sql("CREATE TABLE line (word TEXT UNIQUE)")
         event.listen(self.engine, "commit", self._commit)
-        self.group = GroupCommit(self.connection, self.thread, check=self._check, make_room=self._make_room)
+        self.group = GroupCommit(self, self.thread)
 
     def _commit(self, _connection):
         self.commits += 1
         self.committing.set()
         assert self.disk.wait(10)
 
-    def _check(self, _connection):
+    def check(self):
+        """Whether it may still be written."""
         self.checks += 1
 
-    def _make_room(self):
-        self.made_room += 1
+    def begin(self):
+        """Begin, and check."""
+        transaction = self.connection.begin()
+        try:
+            self.check()
+        except BaseException:
+            transaction.close()
+            raise
+        return transaction
+
+    def ends_group(self, error):
+        """A full disk does."""
+        return is_disk_full(error)
+
+    def make_room(self):
+        """Let it grow again."""
         self.pages(100_000)
+
+    def mend(self, error):
+        """Make room once."""
+        if self.made_room or not is_disk_full(error):
+            raise error
+        self.made_room += 1
+        self.make_room()
+        return False
 
     def pages(self, most=None):
         """Let the database grow to so many pages; without a number, no further."""
@@ -148,11 +173,11 @@ async def test_a_group_that_is_not_committed_is_nobodys(desk, monkeypatch):
     """When the check forbids a group, all of it hear why and nothing of it is kept; the next group is tried anew."""
     refusals = [PermissionError("taken over")]
 
-    def check(_connection):
+    def check():
         if refusals:
             raise refusals.pop()
 
-    monkeypatch.setattr(desk.group, "_check", check)
+    monkeypatch.setattr(desk, "check", check)
     results = await asyncio.gather(desk.write("a"), desk.write("b"), return_exceptions=True)
     assert [type(result) for result in results] == [PermissionError, PermissionError]
     assert desk.seen() == []
@@ -172,7 +197,7 @@ async def test_a_full_disk_is_made_room_on_once(desk):
 async def test_a_disk_that_stays_full_is_said_to_all(desk, monkeypatch):
     """When even that does not help, everybody in the group is told, and nothing of it is kept."""
     desk.pages()
-    monkeypatch.setattr(desk.group, "_make_room", lambda: None)
+    monkeypatch.setattr(desk, "make_room", lambda: None)
     results = await asyncio.gather(*(desk.write(c + "x" * 9000) for c in "abc"), return_exceptions=True)
     assert [type(result) for result in results] == [OperationalError] * 3
     assert desk.seen() == []

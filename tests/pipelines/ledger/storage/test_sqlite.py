@@ -3,12 +3,11 @@ from __future__ import annotations
 import os
 import resource
 import sqlite3
-from pathlib import Path
 
 import pytest
 
 from pipelines.core.errors import DiskFull, LedgerError
-from pipelines.ledger.storage.sqlite import ReservedSpace, journal_mode, ledger_path, open_engine
+from pipelines.ledger.storage.sqlite import ReservedSpace, journal_mode, open_engine
 
 
 def _pragma(connection, name):
@@ -56,31 +55,6 @@ def test_a_writing_transaction_begins_immediate(tmp_path):
 def test_the_write_ahead_log_only_where_it_is_safe(version, mode):
     """Before 3.51.3 a bug can corrupt the write-ahead log, so the older journal is used there."""
     assert journal_mode(version) == mode
-
-
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("/data/l.sqlite3", "/data/l.sqlite3"),
-        ("sqlite:////data/l.sqlite3", "/data/l.sqlite3"),
-        ("l.db", str(Path.cwd() / "l.db")),
-        ("sqlite:///l.db", str(Path.cwd() / "l.db")),
-    ],
-)
-def test_a_ledger_is_a_path_or_a_sqlite_url(url, path):
-    """Both spellings name a file, relative to where the command was started."""
-    assert str(ledger_path(url)) == path
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["sqlite://", "sqlite:///:memory:", "postgresql://u:secret@host/db", "://", "nonsense://x:y:z@"],
-)
-def test_a_ledger_that_would_forget_is_refused(url):
-    """A database in memory, one that is not supported and a URL that cannot be read are refused, without their password."""
-    with pytest.raises(LedgerError) as caught:
-        ledger_path(url)
-    assert "secret" not in str(caught.value)
 
 
 def test_reserved_is_real_space_and_given_back(tmp_path):

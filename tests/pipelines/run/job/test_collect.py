@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.actions.collect import collect_folder
 from pipelines.core.status import Billed, JobStatus
-from pipelines.ledger.ledger import LEDGER_NAME
+from pipelines.ledger.storage.place import LEDGER_NAME
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Link, Phase, Progress
 from pipelines.run.exit_code import SOME_FAILED, UNFINISHED

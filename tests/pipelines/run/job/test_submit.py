@@ -381,7 +381,7 @@ async def test_d16_a_disk_that_was_full_once_buys_nothing_more(studio):
     """After the reserved space went for an id, no new order is claimed in this run."""
     job = studio.job("a")
     async with studio.opened(job) as run:
-        run.ledger.full = True
+        run.ledger._storage.full = True
         assert await try_reserve(job, run.sessions["qiniu"], run) is None
         assert isinstance(run.closed, DiskFull)
     assert studio.ending(run).code == UNFINISHED

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/sh
 
-.PHONY: help demo test lint format docs bench kills fuzz prefect-trial structure screenshots clean
+.PHONY: help demo test lint format docs bench kills fuzz shared-ledger prefect-trial structure screenshots clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ bench: $(STAMP) ## figures beside a plain script; run it alone on the machine
 kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the judge is the sandbox's bill
 	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100
 	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 104 --mixed
+
+shared-ledger: $(STAMP) ## eight processes on one PostgreSQL ledger, stopped, killed and cut off at random; the judge is the bill
+	PYTHONPATH=. $(BIN)/python tests/programmes/shared_ledger_trial.py
 
 fuzz: $(STAMP) ## chance: 20,000 answers and profiles that no document foresees, 1,000 draws for every other law of its kind
 	REELBATCH_FUZZ=20000 $(BIN)/python -m pytest -q --timeout 3600 tests/pipelines/providers/test_fuzzed_answers.py tests/pipelines/providers/test_fuzzed_profiles.py

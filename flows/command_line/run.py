@@ -46,7 +46,10 @@ def command(
     only: Only = None,
     limit: Limit = None,
     poll_every: PollEvery = None,
-    ledger: Annotated[str | None, typer.Option("--ledger", help="Another place for the ledger.")] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option("--ledger", help="Where the ledger is: a path, or postgresql://host/database to share it."),
+    ] = None,
     callback_url: Annotated[
         str | None, typer.Option("--callback-url", help="Address that providers are told to call. Polling goes on.")
     ] = None,

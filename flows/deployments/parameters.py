@@ -9,6 +9,8 @@ from typing import Any
 from prefect.utilities.callables import parameter_schema
 
 from flows.campaign import campaign
+from pipelines.core.errors import SetupError
+from pipelines.ledger.storage.place import as_shown
 from pipelines.run.options import AdvancedOptions, RunOptions
 
 
@@ -18,7 +20,15 @@ def deployment_parameters(batch: str, options: RunOptions) -> dict[str, Any]:
     Args:
         batch: an absolute path, or an address.
         options: as they were chosen on the command line; its paths are made absolute.
+
+    Raises:
+        SetupError: the ledger is named with its user or password, which Prefect would show.
     """
+    if options.ledger is not None and as_shown(options.ledger) != options.ledger:
+        raise SetupError(
+            f"Prefect shows the parameters of a deployment. Name the ledger without user and password: "
+            f"--ledger {as_shown(options.ledger)}, and set REELBATCH_LEDGER to the whole of it where the runs work."
+        )
     chosen = {**options.model_dump(exclude_defaults=True)}
     paths = {"out": options.out, "profiles": options.profiles}
     for name in paths.keys() & chosen.keys():

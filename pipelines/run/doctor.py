@@ -17,7 +17,9 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipelines.core.errors import ProxyUnusable, TransportError
+from pipelines.core.errors import LedgerError, ProxyUnusable, TransportError
+from pipelines.ledger.ledger import LedgerReader
+from pipelines.ledger.storage.place import BY_ENVIRONMENT, SharedLedger, place_named
 from pipelines.ledger.storage.sqlite import journal_mode
 from pipelines.net.addresses import Origin, without_userinfo
 from pipelines.net.http import Http
@@ -69,6 +71,7 @@ async def examine(
         *check_disk(folder),
         *check_names(Path.cwd()),
         check_sqlite(),
+        *await asyncio.to_thread(lambda: list(check_ledger(environment))),
         check_clock(),
         *check_proxies(environment),
     ]
@@ -185,6 +188,19 @@ def check_sqlite() -> DoctorFinding:
     return DoctorFinding(
         "SQLite", Health.OK, f"{sqlite3.sqlite_version}, journal mode {journal_mode()}, synced in full"
     )
+
+
+def check_ledger(environment: Mapping[str, str]) -> Iterator[DoctorFinding]:
+    """Look whether the database of `REELBATCH_LEDGER` answers; its user and password are not shown."""
+    if not (given := environment.get(BY_ENVIRONMENT)):
+        return
+    try:
+        place = place_named(given, Path.cwd(), "reelbatch doctor")
+        if isinstance(place, SharedLedger):
+            LedgerReader(place).is_being_written()
+            yield DoctorFinding("ledger", Health.OK, f"{place.address} answers")
+    except LedgerError as error:
+        yield DoctorFinding("ledger", Health.BAD, str(error))
 
 
 def check_clock() -> DoctorFinding:

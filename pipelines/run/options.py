@@ -45,7 +45,11 @@ class AdvancedOptions(BaseModel):
         None, description="The occurrence to make or go on with, such as 2026-11-21. Default: that of the tick."
     )
     timezone: str = Field("UTC", description="The time zone whose day {{ date }} is, such as Europe/Berlin.")
-    ledger: str | None = Field(None, description="Where the ledger is. Default: ledger.sqlite3 in the output folder.")
+    ledger: str | None = Field(
+        None,
+        description="Where the ledger is: a path, or postgresql://host/database, which machines may share. Default: what "
+        "the folder remembers, else REELBATCH_LEDGER, else ledger.sqlite3 in the output folder.",
+    )
     callback_url: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="Address that providers are told to call when a job ends, where they can. Polling goes on."
     )

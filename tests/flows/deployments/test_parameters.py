@@ -3,7 +3,10 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from flows.deployments.parameters import deployment_parameters, form
+from pipelines.core.errors import SetupError
 from pipelines.run.options import RunOptions
 
 
@@ -16,6 +19,15 @@ def test_only_what_was_chosen_is_written_down():
         "only": ["a", "b"],
         "advanced": {"timezone": "Europe/Berlin", "fallback": ["openai"]},
     }
+
+
+def test_t21_the_password_of_a_ledger_is_never_a_parameter():
+    """Prefect shows them; where the database is may be said there, and the rest stands in the environment."""
+    with pytest.raises(SetupError, match=r"--ledger postgresql://db/reels, and set REELBATCH_LEDGER") as caught:
+        deployment_parameters("/a.csv", RunOptions(ledger="postgresql://ann:s3cret@db/reels"))
+    assert "s3cret" not in str(caught.value)
+    bare = deployment_parameters("/a.csv", RunOptions(ledger="postgresql://db/reels"))
+    assert bare["advanced"]["ledger"] == "postgresql://db/reels"
 
 
 def test_paths_are_absolute(tmp_path, monkeypatch):

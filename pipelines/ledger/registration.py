@@ -7,17 +7,34 @@ from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from pipelines.core.errors import BatchError, Problem
+from pipelines.core.errors import BatchError, LedgerError, Problem
 from pipelines.core.image import IMAGE_UNUSABLE
 from pipelines.core.job import Job, Order
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.times import utc_text
 from pipelines.ledger.history import note
+from pipelines.ledger.storage.place import SharedLedger
 from pipelines.ledger.storage.schema import batch, job
 
 _CHUNK = 5_000
 
 _Columns = dict[str, object]
+
+
+def check_same_campaign(connection: Connection, jobs: Sequence[Job], place: SharedLedger) -> None:
+    """Look whether the campaign that a database has under a name is the one that a new folder means.
+
+    Raises:
+        LedgerError: no row of it is one of these: it is another campaign of the same name.
+    """
+    known = {(row.id, row.fingerprint) for row in connection.execute(select(job.c.id, job.c.fingerprint))}
+    if known and known.isdisjoint((planned.id, planned.order.fingerprint()) for planned in jobs):
+        last = connection.execute(select(batch.c.path).order_by(batch.c.read_at.desc()).limit(1)).scalar_one_or_none()
+        raise LedgerError(
+            f"The database at {place.address} has a campaign {place.campaign} already, made from {last}, and none of its "
+            "rows is one of these. If this is another campaign, give its batch file another name; if it is the same, "
+            "restore the rows."
+        )
 
 
 def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: Path, source_sha256: str) -> None:

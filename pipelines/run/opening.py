@@ -18,6 +18,7 @@ from pipelines.ledger.balances import balances
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.recovery import reopen_expired
+from pipelines.ledger.storage.place import SharedLedger, remembered
 from pipelines.net.http import Http
 from pipelines.outputs import unsettled
 from pipelines.pacing.limit_server import LimitServer
@@ -68,7 +69,11 @@ async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger
     """
     folder = output_folder(batch, options)
     make_folders(folder)
-    async with Ledger(ledger_of(folder, options, batch.name)) as ledger:
+    place, known = ledger_of(folder, options, batch.name), remembered(folder)
+    async with Ledger(place) as ledger:
+        if isinstance(place, SharedLedger) and known is None:
+            await ledger.write(registration.check_same_campaign, batch.jobs, place)
+        ledger.remember()
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )

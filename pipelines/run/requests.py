@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
-from pipelines.core.errors import ReelbatchError, SettlementRefused
+from pipelines.core.errors import LedgerOwned, ReelbatchError, SettlementRefused
 from pipelines.core.stop_reason import StopReason
 from pipelines.ledger import requests
 from pipelines.ledger.requests import Request, RequestKind
@@ -16,11 +15,19 @@ LOOK_EVERY_S = 2.0
 
 
 async def heed_requests(run: Run) -> None:
-    """Do what persons ask of a run, until this is cancelled. What cannot be read now is read the next time."""
+    """Do what persons ask of a run, until this is cancelled. What cannot be read now is read the next time.
+
+    Looking is also how a run hears that another one has taken its ledger over; then it ends.
+    """
     while True:
-        with suppress(ReelbatchError):
+        try:
             for request in await run.ledger.write(requests.unanswered):
                 await heed(request, run)
+        except LedgerOwned as error:
+            run.end(error)
+            return
+        except ReelbatchError:
+            pass
         await asyncio.sleep(LOOK_EVERY_S)
 
 

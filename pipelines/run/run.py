@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pipelines.batch import Batch
 from pipelines.core.dependencies import held_up, in_turn
-from pipelines.core.errors import ReelbatchError, SetupError
+from pipelines.core.errors import DiskFull, LedgerError, ReelbatchError, SetupError
 from pipelines.core.events import (
     Event,
     JobChanged,
@@ -175,8 +175,14 @@ class Run:
         """Start work that the run waits for before it closes its ledger."""
         task = asyncio.ensure_future(work)
         self._open_ends.add(task)
-        task.add_done_callback(self._open_ends.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Heed what has failed though nobody waits for it any more: without a ledger the run cannot go on."""
+        self._open_ends.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), LedgerError | DiskFull):
+            self.end(error)
 
     async def settle(self) -> None:
         """Wait for what `begin` still has in hand."""

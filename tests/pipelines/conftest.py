@@ -25,8 +25,7 @@ from pipelines.core.job import Choice, Job, Order
 from pipelines.core.status import JobStatus
 from pipelines.core.text.sentences import sentence
 from pipelines.ledger import views
-from pipelines.ledger.ledger import LedgerReader
-from pipelines.ledger.storage.place import LEDGER_NAME
+from pipelines.ledger.ledger import LedgerReader, ledger_in
 from pipelines.ledger.views import JobRecord, Overview
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
@@ -175,20 +174,21 @@ class Studio:
 
     def records(self) -> dict[str, JobRecord]:
         """What the ledger knows of each job."""
-        read = LedgerReader(self.folder / "out" / LEDGER_NAME).read
+        read = LedgerReader(ledger_in(self.folder / "out")).read
         return {record.job.id: record for record in read(lambda connection: list(views.records(connection)))}
 
     def attempts(self) -> list[str]:
         """The states of all attempts, as anybody sees them who looks into the ledger."""
-        path = self.folder / "out" / LEDGER_NAME
         with suppress(LedgerError):
             statement = "SELECT state FROM attempt ORDER BY claimed_at"
-            return LedgerReader(path).read(lambda c: list(c.exec_driver_sql(statement).scalars()))
+            return LedgerReader(ledger_in(self.folder / "out")).read(
+                lambda c: list(c.exec_driver_sql(statement).scalars())
+            )
         return []
 
     def overview(self) -> Overview:
         """Counts and money."""
-        return LedgerReader(self.folder / "out" / LEDGER_NAME).read(views.overview)
+        return LedgerReader(ledger_in(self.folder / "out")).read(views.overview)
 
 
 async def _generate(run: Run, job: Job) -> None:

@@ -4,12 +4,14 @@ Eight campaigns have a ledger each in one database; over the first of them two p
 each with an output folder of its own. All the while one process after the other is stopped for some seconds and continued, others are
 killed and started again, and every connection to the database is ended now and then. The judge is the sandbox, which is
 never killed: nothing may be on its bill twice, no campaign may cost more than its cap, and what is on the bill is done, or
-in doubt and shown so. `make shared-ledger` runs it; it ends with 1 if a promise was broken.
+in doubt and shown so. A worker is the engine of `reelbatch run` without Prefect, which decides nothing about money and
+takes long to start. `make shared-ledger` runs it; it ends with 1 if a promise was broken.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import json
 import os
@@ -27,12 +29,22 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from tests.programmes.random_kills import prefect_server, sandbox
+from pipelines.batch import read_batch
+from pipelines.catalogue.compilation import write_catalogue
+from pipelines.core.errors import OutputError, ReelbatchError
+from pipelines.core.job import Job
+from pipelines.run.dispatch import dispatch
+from pipelines.run.job.lifecycle import generate_job
+from pipelines.run.opening import open_run
+from pipelines.run.options import RunOptions
+from pipelines.run.run import Run, RunContext, handing_over
+from tests.programmes.random_kills import sandbox
 
 HOUSE = Path(__file__).parents[2]
 PATIENCE_S = 400.0
@@ -63,10 +75,10 @@ class Worker:
 
     def start(self) -> None:
         """The same command, every time; where the ledger is stands in the environment."""
-        command = [sys.executable, "-m", "flows.command_line", "run", str(self.batch), "--out", str(self.out)]
+        command = [sys.executable, __file__, "--worker", str(self.batch), str(self.out), str(self.budget)]
         with self.words.open("ab") as words:
             self.process = subprocess.Popen(
-                [*command, "--budget", str(self.budget), "--in-flight", "4"],
+                command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=words,
@@ -201,6 +213,30 @@ def take_over(worker: Worker, other: Worker) -> float:
     return took
 
 
+def _tell(event: object) -> None:
+    print(repr(event)[:200], flush=True)
+
+
+async def run_batch(path: Path, out: Path, budget: Decimal) -> int:
+    """Run a batch as `reelbatch run` does, and give its exit code."""
+    context = RunContext(observers=(_tell,))
+    batch = read_batch(path)
+    try:
+        with handing_over(context):
+            async with open_run(batch, RunOptions(out=out, budget=budget, in_flight=4, poll_every=0.5)) as run:
+                await dispatch(run, partial(_generate, run))
+                await write_catalogue(run.ledger, run.batch, run.folder)
+    except ReelbatchError as error:
+        print(f"error: {error}", flush=True)
+        return error.exit_code
+    return 1 if context.result is None else context.result.exit_code
+
+
+async def _generate(run: Run, job: Job) -> None:
+    with suppress(OutputError):
+        await generate_job(job.id, run)
+
+
 def work(options: argparse.Namespace, folder: Path) -> list[str]:
     """Do it all. Returns the promises that were broken."""
     chance, figures = random.Random(options.seed), Counter[str]()
@@ -208,12 +244,9 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
     with ExitStack() as stack:
         url = stack.enter_context(postgres())
         provider = stack.enter_context(sandbox(folder, "none", options.seed, []))
-        api = stack.enter_context(prefect_server(folder))
         environment = {
             **os.environ,
             "PYTHONPATH": str(HOUSE),
-            "PREFECT_API_URL": api,
-            "PREFECT_HOME": str(folder / "prefect"),
             "QINIU_BASE_URL": f"{provider}/qiniu/v1",
             "QINIU_API_KEY": "key",
             "REELBATCH_LEDGER": url,
@@ -244,10 +277,14 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
 def main() -> None:
     """Read the arguments, work, and judge."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worker", nargs=3, metavar=("BATCH", "OUT", "BUDGET"), help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, default=25, help="of each campaign")
     parser.add_argument("--seconds", type=float, default=120, help="how long to make trouble")
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
+    if options.worker:
+        batch, out, budget = options.worker
+        raise SystemExit(asyncio.run(run_batch(Path(batch), Path(out), Decimal(budget))))
     options.seed = random.randrange(10**6) if options.seed is None else options.seed
     print(f"8 campaigns of {options.rows} rows, seed {options.seed}, trouble for {options.seconds:.0f} s")
     folder = Path(tempfile.mkdtemp(prefix="reelbatch-shared-"))

@@ -288,8 +288,8 @@ class PostgresStorage:
             done, self._number = held.number == self._number, held.number
             return bool(done)
 
-    def _taken_over(self) -> LedgerError:
-        return LedgerError(
+    def _taken_over(self) -> LedgerOwned:
+        return LedgerOwned(
             f"Another run has taken the campaign {self.place.campaign} over, so this one writes nothing more."
         )
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Transaction, create_engine, event, in
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from pipelines.core.errors import DiskFull, LedgerError
+from pipelines.core.errors import DiskFull, LedgerError, LedgerOwned
 from pipelines.ledger.storage.file_system import network_file_system
 from pipelines.ledger.storage.lock import OwnerLock, is_owned
 from pipelines.ledger.storage.place import FileLedger
@@ -172,7 +172,7 @@ class SqliteStorage:
 
     def _check_epoch(self) -> None:
         if self.connection.exec_driver_sql("SELECT epoch FROM owner").scalar_one() != self._epoch:
-            raise LedgerError("Another run has taken this folder over, so this one writes nothing more.")
+            raise LedgerOwned("Another run has taken this folder over, so this one writes nothing more.")
 
     def ends_group(self, error: DBAPIError) -> bool:
         """A full disk ends the whole group."""

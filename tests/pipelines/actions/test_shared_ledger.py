@@ -1,0 +1,119 @@
+"""Every command about a campaign whose ledger is in a database: the output folder remembers where that is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from pipelines.actions.archive import archive_jobs
+from pipelines.actions.cancel import cancel_run
+from pipelines.actions.collect import campaigns_below, collect_folder, expiring_clips
+from pipelines.actions.evidence import gather_evidence
+from pipelines.actions.listing import list_jobs
+from pipelines.actions.overview import campaign_overview
+from pipelines.actions.redo import begin_redo, plan_redo
+from pipelines.actions.resolve import adopt_id
+from pipelines.actions.retry import begin_retry, plan_retry
+from pipelines.actions.verify import verify_folder
+from pipelines.catalogue.load import load_manifest
+from pipelines.core.errors import LedgerError
+from pipelines.core.status import JobStatus
+from pipelines.inbox.watch import is_begun
+from pipelines.ledger.ledger import LedgerReader, ledger_in
+from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE, SharedLedger
+from pipelines.run import requests as of_run
+from pipelines.run.requests import heed_requests
+from tests.pipelines.actions.conftest import BOUGHT
+
+
+async def test_every_command_finds_the_ledger(studio, own_database, run_on):
+    """Resolved, retried, made anew, verified, archived, collected, listed: as with a file, and bought once each."""
+    jobs = [studio.job(name, provider="openai") for name in "abcd"]
+    failing = {"match": {"route": "submit", "nth": [2]}, "do": {"outcome": "generation_failed"}}
+    studio.sandbox.faults(BOUGHT, failing)
+    ended = await studio.make(*jobs, ledger=own_database, in_flight=1)
+    studio.sandbox.faults()
+    folder = studio.folder / "out"
+    assert ended.statuses["a"] is JobStatus.IN_DOUBT
+    assert not (folder / LEDGER_NAME).exists()
+    assert isinstance(ledger_in(folder), SharedLedger)
+
+    candidates = (await gather_evidence(folder, "a")).candidates
+    await adopt_id(folder, "a", candidates[0].listed.job.id)
+    assert (await collect_folder(folder)).recovered == ("a",)
+    plan = plan_retry(folder)
+    assert plan.ids == ("b",)
+    await run_on(*await begin_retry(plan))
+    again = plan_redo(folder, "c")
+    await run_on(*await begin_redo(again))
+    (folder / "videos" / "d.mp4").unlink()
+    assert [clip.whole_again for clip in (await verify_folder(folder)).bad] == [True]
+    assert await archive_jobs(folder, ["d"]) == ["d"]
+
+    assert campaigns_below(studio.folder) == [folder]
+    assert (is_begun(folder), expiring_clips(folder, datetime(2000, 1, 1, tzinfo=UTC))) == (True, [])
+    assert cancel_run(folder).stopped
+    assert {row.id: row.status for row in list_jobs(folder, archived=True)} == dict.fromkeys(
+        ("a", "b", "c", "c-r2", "d"), JobStatus.DONE
+    )
+    shown = campaign_overview(folder)
+    assert (shown.folder, shown.counts.counts, shown.counts.running) == (folder, {JobStatus.DONE: 3}, False)
+    assert sorted(load_manifest(folder)["id"]) == ["a", "b", "c", "c-r2", "d"]
+    assert sorted(name for _, name in studio.bought()) == ["a", "b", "b", "c", "c", "d"]
+
+
+async def test_a_folder_keeps_the_ledger_that_it_began_with(studio, own_database, monkeypatch):
+    """`--ledger` forgotten, or another one named, buys nothing again; `REELBATCH_LEDGER` is for new folders."""
+    job = studio.job("a")
+    await studio.make(job, ledger=own_database)
+    assert (await studio.make(job)).statuses == {"a": JobStatus.DONE}
+    for other in (str(studio.folder / "b.sqlite3"), "postgresql://127.0.0.1:1/reels"):
+        with pytest.raises(LedgerError, match=r"what was paid for is written there; --ledger names"):
+            await studio.make(job, ledger=other)
+    monkeypatch.setenv("REELBATCH_LEDGER", own_database)
+    own = studio.folder / "own"
+    own.mkdir()
+    (own / LEDGER_NAME).touch()
+    assert (await studio.make(job, out=own)).statuses == {"a": JobStatus.DONE}
+    assert not (own / PLACE_NOTE).exists()
+    assert len(studio.bill()) == 2
+    # a new folder elsewhere goes on with the campaign of its name, as another machine would
+    assert (await studio.make(job, out=studio.folder / "elsewhere")).statuses == {"a": JobStatus.DONE}
+    assert len(studio.bill()) == 2
+    assert json.loads((studio.folder / "elsewhere" / PLACE_NOTE).read_text("utf-8"))["campaign"] == "x"
+
+
+async def test_the_owner_of_a_shared_ledger_is_asked(studio, own_database):
+    """A person's word reaches the run that works elsewhere, through the database."""
+    async with studio.opened(studio.job("a"), ledger=own_database) as run:
+        reader = LedgerReader(ledger_in(studio.folder / "out"))
+        assert reader.is_being_written()
+        assert campaign_overview(studio.folder / "out").counts.running
+        heeding = asyncio.create_task(heed_requests(run))
+        assert await archive_jobs(studio.folder / "out", ["a"]) == ["a"]
+        assert run.states["a"].archived
+        heeding.cancel()
+
+
+async def test_another_campaign_of_the_same_name_is_refused(studio, own_database):
+    """Of two people who call their batch the same, the second is told, and nothing of the first one's is touched."""
+    await studio.make(studio.job("a"), ledger=own_database)
+    other = studio.folder / "other"
+    with pytest.raises(LedgerError, match=r"has a campaign x already, made from .*x\.jsonl"):
+        await studio.make(studio.job("b"), ledger=own_database, out=other)
+    assert not (other / PLACE_NOTE).exists()
+    assert list(studio.records()) == ["a"]
+    assert len(studio.bill()) == 1
+
+
+async def test_a_run_that_was_taken_over_ends(studio, own_database, monkeypatch):
+    """It looks for requests now and then, and hears it there, though it has nothing to write."""
+    monkeypatch.setattr(of_run, "LOOK_EVERY_S", 0.01)
+    async with studio.opened(studio.job("a"), ledger=own_database) as run:
+        await run.ledger.write(lambda c: c.exec_driver_sql("UPDATE lease SET epoch = epoch + 1"))
+        await asyncio.wait_for(heed_requests(run), 10)
+        assert run.stop.is_set()
+    assert studio.result.exit_code == 2

@@ -198,12 +198,23 @@ class SqliteStorage:
         """Copy the file beside itself, as `ledger.schema-3.sqlite3`; a copy that is there already stays."""
         del connection  # the copy is read by a connection of its own, behind the same lock
         path = self._path.with_name(f"{self._path.stem}.schema-{version}{self._path.suffix}")
-        try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        except FileExistsError:
+        if path.exists():
             return
-        with closing(sqlite3.connect(_uri(self._path, "ro"), uri=True)) as file, closing(sqlite3.connect(path)) as copy:
-            file.backup(copy)
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.unlink(missing_ok=True)
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with (
+                closing(sqlite3.connect(_uri(self._path, "ro"), uri=True)) as file,
+                closing(sqlite3.connect(part)) as copy,
+            ):
+                file.backup(copy)
+            part.replace(path)
+        except (OSError, sqlite3.Error) as error:
+            raise LedgerError(
+                f"The ledger {self._path} is of an older version, and no copy of it can be made ({error}). Free some space "
+                "and run the same command again; nothing was changed."
+            ) from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

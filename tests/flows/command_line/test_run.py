@@ -48,6 +48,19 @@ def holds(folder, secret):
     return [path for path in files if secret.encode() in path.read_bytes()]
 
 
+def test_t21_a_ledger_that_is_away_is_one_error_and_nothing_is_sent(run_here, provider, write_batch, tmp_path):
+    """A database that cannot be reached, or an address that is none: exit code 2, one line, and no password anywhere."""
+    batch, environment = write_batch({"prompt": "a boat", "provider": "qiniu"}), provider.environment()
+    for url in ("postgresql://an-ann:s3cret@127.0.0.1:1/reels", "postgresql://an-ann:s3cret@127.0.0.1:s3cret/reels"):
+        by_option = run_here("run", batch, "--out", "out", "--ledger", url, **environment)
+        by_environment = run_here("run", batch, "--out", "out", **environment, REELBATCH_LEDGER=url)
+        for ended in (by_option, by_environment):
+            assert (ended.code, ended.err.count("error:"), "Traceback" in ended.err) == (2, 1, False)
+            assert not [secret for secret in ("s3cret", "an-ann") if secret in ended.out + ended.err]
+    assert provider.bill() == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()] == []
+
+
 def test_a_batch_in_portions_and_again(run_here, cli, provider, write_batch, tmp_path, manifest):
     """`--only` and `--limit` make what they name, the plain command the rest, and once more the command sends nothing."""
     secret = "sk-very-secret-0123456789"

@@ -84,6 +84,24 @@ async def test_a_damaged_page_is_refused_with_a_word(path, register, make_job):
             await ledger.write(views.states)
 
 
+async def test_p11_a_ledger_is_looked_through_after_a_run_that_was_killed(path, register, make_job):
+    """Damage that no statement happens to meet is found before anything is sent; after an orderly end nobody looks."""
+    async with Ledger(path) as ledger:
+        await register(ledger, *[make_job(f"j{n}", prompt="x" * 200) for n in range(300)])
+        pages = await ledger.write(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one())
+        wanted = "SELECT rootpage FROM sqlite_master WHERE name = 'attempts_of_a_job'"
+        page = await ledger.write(lambda c: c.exec_driver_sql(wanted).scalar_one())
+    with path.open("r+b") as file:
+        file.seek((page - 1) * (path.stat().st_size // pages))
+        file.write(b"\xa5" * 8)
+    lock = path.with_name(".ledger-owner")
+    assert lock.read_bytes() == b""
+    lock.write_text('{"pid": 1, "host": "x", "since": "y"}', "utf-8")  # as a killed run leaves it
+    with pytest.raises(LedgerError, match="is damaged"):
+        async with Ledger(path):
+            pass
+
+
 async def test_another_database_is_left_alone(path):
     """A database of another program is not turned into a ledger."""
     with sqlite3.connect(path) as other:

@@ -70,6 +70,21 @@ async def test_a_run_brings_an_old_ledger_up_to_date(old, tmp_path):
     assert schema == str(SCHEMA_VERSION)
 
 
+async def test_x14_the_ledger_as_it_was_is_kept(old):
+    """A copy lies beside it, for its owner's eyes, that an older version can still read; a second run makes no other."""
+    with closing(sqlite3.connect(old)) as database:
+        version = database.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()[0]
+        before = database.execute("SELECT * FROM job ORDER BY id").fetchall()
+    for _ in range(2):
+        async with Ledger(old):
+            pass
+    kept = old.with_name(f"ledger.schema-{version}.sqlite3")
+    assert sorted(path.name for path in old.parent.glob("*ledger.schema*")) == [kept.name]
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(kept)) as database:
+        assert database.execute("SELECT * FROM job ORDER BY id").fetchall() == before
+
+
 def test_who_only_looks_changes_nothing(old):
     """`status` and `ls` read an old ledger as it is, before any run has brought it up to date."""
     before = old.read_bytes()

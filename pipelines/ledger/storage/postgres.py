@@ -137,6 +137,8 @@ class PostgresStorage:
 
     def begin(self) -> Transaction:
         """Begin, and renew the lease: that fails where its epoch is not ours, and holds up whoever takes over."""
+        if self.connection.closed:  # the server was away for longer than was waited for it
+            self._has_last_group()
         self._number += 1
         transaction = self.connection.begin()
         try:

@@ -6,8 +6,10 @@ import asyncio
 import json
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
+from pipelines.actions.adopt import adopt_line
 from pipelines.actions.archive import archive_jobs
 from pipelines.actions.cancel import cancel_run
 from pipelines.actions.collect import campaigns_below, collect_folder, expiring_clips
@@ -23,7 +25,8 @@ from pipelines.core.errors import LedgerError
 from pipelines.core.status import JobStatus
 from pipelines.inbox.watch import is_begun
 from pipelines.ledger.ledger import LedgerReader, ledger_in
-from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE, SharedLedger
+from pipelines.ledger.storage import postgres
+from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE, SharedLedger, place_named
 from pipelines.run import requests as of_run
 from pipelines.run.requests import heed_requests
 from tests.pipelines.actions.conftest import BOUGHT
@@ -117,3 +120,33 @@ async def test_a_run_that_was_taken_over_ends(studio, own_database, monkeypatch)
         await asyncio.wait_for(heed_requests(run), 10)
         assert run.stop.is_set()
     assert studio.result.exit_code == 2
+
+
+async def test_t20_a_server_that_goes_in_the_middle_of_an_order(studio, own_database, monkeypatch, capsys):
+    """The id is cried out and nothing more is sent; the next run says that the order is in doubt, and the line is taken back."""
+    monkeypatch.setattr(postgres, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(postgres, "LEASE_S", 0.5)
+    jobs = [studio.job("a"), studio.job("b")]
+    studio.sandbox.faults({"match": {"route": "submit"}, "do": {"delay": 0.5}})
+    async with studio.opened(*jobs, ledger=own_database, in_flight=1) as run:
+        working = asyncio.create_task(studio.work(run))
+        await studio.until(lambda: "sending" in studio.attempts())
+        run.ledger._storage.place = place_named("postgresql://127.0.0.1:1/reels", studio.folder / "out", "x")
+        with psycopg.connect(own_database, autocommit=True) as server:
+            server.execute(_END_THEM)
+        await working
+    studio.sandbox.faults()
+    assert studio.result.exit_code == 4  # a person must look
+    said = capsys.readouterr().err
+    [line] = [line for line in said.splitlines() if "PAID, AND NOT RECORDED" in line]
+    assert "own_" not in line.partition("Keep this line")[2]  # it names the folder, which knows the database
+
+    ended = await studio.make(*jobs, ledger=own_database)
+    assert ended.statuses == {"a": JobStatus.IN_DOUBT, "b": JobStatus.DONE}
+    assert ended.code == 4
+    await adopt_line(line)
+    assert (await studio.make(*jobs)).statuses == dict.fromkeys("ab", JobStatus.DONE)
+    assert sorted(name for _, name in studio.bought()) == ["a", "b"]
+
+
+_END_THEM = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reelbatch'"

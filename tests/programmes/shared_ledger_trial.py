@@ -138,7 +138,7 @@ def trouble(workers: list[Worker], url: str, chance: random.Random, figures: Cou
         for name in [name for name, (_, until) in stopped.items() if now > until or now > end]:
             stopped.pop(name)[0].hit(signal.SIGCONT)
         if next_trouble < now < end:
-            next_trouble = now + chance.uniform(0.5, 3)
+            next_trouble = now + chance.uniform(0.3, 2)
             worker, what = chance.choice(workers), chance.random()
             if what < 0.35 and not stopped and worker.hit(signal.SIGSTOP):
                 long = chance.uniform(1, 8) if chance.random() < 0.5 else chance.uniform(LEASE_S, 2 * LEASE_S)
@@ -163,7 +163,8 @@ def judge(workers: list[Worker], bill: list[dict[str, Any]], rows: int) -> tuple
         listed = [sys.executable, "-m", "flows.command_line", "ls", str(worker.out), "--json"]
         said = subprocess.run(listed, env=worker.environment, check=True, capture_output=True)
         stands = {row["prompt"]: row for row in json.loads(said.stdout)}
-        totals.update(row["status"] for row in stands.values())
+        if not any(each.batch == worker.batch for each in workers[: workers.index(worker)]):
+            totals.update(row["status"] for row in stands.values())
         name = worker.batch.stem
         mine = [line for line in bill if line["prompt"].startswith(f"{name} ")]
         if len(mine) * price > worker.budget:

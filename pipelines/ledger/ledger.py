@@ -154,7 +154,6 @@ def ledger_in(folder: Path) -> LedgerPlace:
     """
     if folder.is_file():
         return place_of(folder)
-    folder = folder.absolute()
     for place in (folder, folder / "rehearsal"):
         if (found := remembered(place)) is not None:
             return found

@@ -47,6 +47,7 @@ class AdvancedOptions(BaseModel):
     timezone: str = Field("UTC", description="The time zone whose day {{ date }} is, such as Europe/Berlin.")
     ledger: str | None = Field(
         None,
+        repr=False,  # it may have a password in it
         description="Where the ledger is: a path, or postgresql://host/database, which machines may share. Default: what "
         "the folder remembers, else REELBATCH_LEDGER, else ledger.sqlite3 in the output folder.",
     )

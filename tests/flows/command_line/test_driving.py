@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.command_line.driving import shown_parameters
+from pipelines.run.options import RunOptions
+
 HOUSE = Path(__file__).parents[3]
 
 
@@ -229,3 +232,11 @@ def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room
     assert again.code == 0, again.err
     assert provider.prompts() == sorted(f"clip {n}" for n in range(jobs))
     assert {row["status"] for row in manifest(small_disk / "out").values()} == {"done"}
+
+
+def test_prefect_is_never_shown_the_password_of_a_ledger():
+    """Its parameters say where the database is, and neither user nor password; nor does the `repr` of the choices."""
+    options = RunOptions(ledger="postgresql://ann:s3cret@db.example/reels")
+    shown = shown_parameters(Path("a.csv"), options)
+    assert shown["advanced"].ledger == "postgresql://db.example/reels"
+    assert "s3cret" not in f"{shown!r} {options!r} {options.advanced()!r}"

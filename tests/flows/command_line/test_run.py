@@ -48,7 +48,7 @@ def holds(folder, secret):
     return [path for path in files if secret.encode() in path.read_bytes()]
 
 
-def test_t21_a_ledger_that_is_away_is_one_error_and_nothing_is_sent(run_here, provider, write_batch, tmp_path):
+def test_a_ledger_that_is_away_is_one_error_and_nothing_is_sent(run_here, provider, write_batch, tmp_path):
     """A database that cannot be reached, or an address that is none: exit code 2, one line, and no password anywhere."""
     batch, environment = write_batch({"prompt": "a boat", "provider": "qiniu"}), provider.environment()
     for url in ("postgresql://an-ann:s3cret@127.0.0.1:1/reels", "postgresql://an-ann:s3cret@127.0.0.1:s3cret/reels"):

@@ -21,7 +21,7 @@ def test_only_what_was_chosen_is_written_down():
     }
 
 
-def test_t21_the_password_of_a_ledger_is_never_a_parameter():
+def test_the_password_of_a_ledger_is_never_a_parameter():
     """Prefect shows them; where the database is may be said there, and the rest stands in the environment."""
     with pytest.raises(SetupError, match=r"--ledger postgresql://db/reels, and set REELBATCH_LEDGER") as caught:
         deployment_parameters("/a.csv", RunOptions(ledger="postgresql://ann:s3cret@db/reels"))

@@ -122,7 +122,7 @@ async def test_a_run_that_was_taken_over_ends(studio, own_database, monkeypatch)
     assert studio.result.exit_code == 2
 
 
-async def test_t20_a_server_that_goes_in_the_middle_of_an_order(studio, own_database, monkeypatch, capsys):
+async def test_a_server_that_goes_in_the_middle_of_an_order(studio, own_database, monkeypatch, capsys):
     """The id is cried out and nothing more is sent; the next run says that the order is in doubt, and the line is taken back."""
     monkeypatch.setattr(postgres, "_PATIENCE_S", 0.2)
     monkeypatch.setattr(postgres, "LEASE_S", 0.5)

@@ -84,7 +84,7 @@ async def test_a_damaged_page_is_refused_with_a_word(path, register, make_job):
             await ledger.write(views.states)
 
 
-async def test_p11_a_ledger_is_looked_through_after_a_run_that_was_killed(path, register, make_job):
+async def test_a_ledger_is_looked_through_after_a_run_that_was_killed(path, register, make_job):
     """Damage that no statement happens to meet is found before anything is sent; after an orderly end nobody looks."""
     async with Ledger(path) as ledger:
         await register(ledger, *[make_job(f"j{n}", prompt="x" * 200) for n in range(300)])

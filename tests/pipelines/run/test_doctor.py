@@ -36,7 +36,7 @@ async def test_a_server_that_does_not_answer_is_bad(prefect_server):
     assert "prefect server start" in finding.words
 
 
-def test_t21_a_shared_ledger_is_reached_and_its_password_not_shown(postgres):
+def test_a_shared_ledger_is_reached_and_its_password_not_shown(postgres):
     """What the environment names is tried; user and password are in no word of it."""
     (found,) = check_ledger({"REELBATCH_LEDGER": postgres})
     assert (found.health, found.words.endswith(" answers")) == (Health.OK, True)

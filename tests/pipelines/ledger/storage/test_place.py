@@ -54,7 +54,7 @@ def test_a_ledger_that_would_forget_is_refused(url):
     assert "secret" not in str(caught.value)
 
 
-def test_t21_what_is_secret_in_an_address_is_never_shown_nor_kept(tmp_path):
+def test_what_is_secret_in_an_address_is_never_shown_nor_kept(tmp_path):
     """Neither words, nor `repr`, nor the note in the folder have user, password, or another file's place."""
     place = place_named(SECRET, tmp_path, "spring")
     remember_place(place)

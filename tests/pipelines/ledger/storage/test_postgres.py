@@ -121,7 +121,7 @@ def _reserve(connection, job):
 
 
 @pytest.mark.parametrize("committed", [True, False])
-async def test_t20_a_commit_that_is_cut_is_written_once(place, register, make_job, sql, monkeypatch, committed):
+async def test_a_commit_that_is_cut_is_written_once(place, register, make_job, sql, monkeypatch, committed):
     """Whether the server has a group whose commit was cut is asked of it: it is written once, and its result is known."""
     real, cut = group_commit.GroupCommit._run_and_commit, []
 
@@ -217,7 +217,7 @@ async def test_a_reader_cannot_write(place):
             LedgerReader(place).read(lambda c: c.exec_driver_sql("DELETE FROM meta"))
 
 
-async def test_t21_a_server_that_is_away_is_said_without_user_and_password(tmp_path):
+async def test_a_server_that_is_away_is_said_without_user_and_password(tmp_path):
     """One clear error, for who writes and for who looks, that says what to look at; no secret is in it."""
     url = "postgresql://an-ann:s3cret@127.0.0.1:1/reels?password=s3cret"
     place = place_named(url, tmp_path, "spring")

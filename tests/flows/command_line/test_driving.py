@@ -225,7 +225,7 @@ def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room
 
     filler.unlink()
     provider.faults()
-    again = run_here(*command, **provider.environment())
+    again = run_here(*command[:-1], 8, **provider.environment())
     assert again.code == 0, again.err
     assert provider.prompts() == sorted(f"clip {n}" for n in range(jobs))
     assert {row["status"] for row in manifest(small_disk / "out").values()} == {"done"}

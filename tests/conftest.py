@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -110,6 +111,12 @@ def pytest_unconfigure() -> None:
     if PREFECT_SERVER is not None:
         PREFECT_SERVER.stop()
         shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def own_purchases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test learns what another has bought."""
+    monkeypatch.setenv("XDG_STATE_HOME", f"{os.environ['PREFECT_HOME']}/state/{uuid.uuid4()}")
 
 
 @dataclass(frozen=True, slots=True)

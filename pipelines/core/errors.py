@@ -9,6 +9,7 @@ ReelbatchError
 │   ├── KeyRefused
 │   ├── Unsendable
 │   ├── FundsExhausted
+│   ├── BoughtBefore
 │   ├── LedgerError
 │   │   └── LedgerOwned
 │   └── DiskFull
@@ -111,6 +112,10 @@ class FundsExhausted(SetupError):
     """The account has no balance left. Top it up and run the same command again: open rows are kept."""
 
     exit_code = 3
+
+
+class BoughtBefore(SetupError):
+    """The same was bought before, and nobody has said that it is to be bought again. Nothing was sent."""
 
 
 class LedgerError(SetupError):

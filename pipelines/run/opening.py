@@ -23,8 +23,11 @@ from pipelines.net.http import Http
 from pipelines.outputs import unsettled
 from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
+from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect
+from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_repeats
 from pipelines.run.job.collect import settle_what_is_done
+from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder
 from pipelines.run.provider_session import Allowance, Pace, ProviderSession
@@ -55,22 +58,29 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
 
 
 @asynccontextmanager
-async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger]:
-    """Open the ledger of a batch, and register the batch in it.
+async def open_ledger(
+    batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None
+) -> AsyncIterator[Ledger]:
+    """Open the ledger of a batch, give it what it has lost, and register the batch in it.
 
     Raises:
         LedgerOwned: another run works on this folder.
         BatchError: a row that was bought already asks for something else now.
-        SetupError: the folder or the ledger cannot be used.
+        SetupError: the folder or the ledger cannot be used, or they are another campaign's.
     """
     folder = output_folder(batch, options)
     make_folders(folder)
-    async with Ledger(ledger_of(folder, options), folder=folder) as ledger:
+    buyer = None if options.rehearse else buyer_of(batch, options, kept)
+    remembered = buyer is not None and is_remembered(folder, buyer)
+    async with Ledger(ledger_of(folder, options), folder=folder, remembered=remembered) as ledger:
+        if buyer is not None:
+            for event in await ledger.write(reconciled, batch.jobs, buyer):
+                write_log(event)
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
-        if kept := await asyncio.to_thread(unsettled, folder / "videos"):
-            settle_what_is_done(kept, await ledger.write(views.states))
+        if fetched := await asyncio.to_thread(unsettled, folder / "videos"):
+            settle_what_is_done(fetched, await ledger.write(views.states))
         yield ledger
 
 
@@ -92,6 +102,7 @@ async def open_run(batch: Batch, options: RunOptions, kept: Mapping[str, str] | 
 
     Raises:
         BatchError: a row that was bought already asks for something else now, or `only` names unknown ids.
+        BoughtBefore: rows would be bought that were bought before, and nobody has agreed to that.
         SetupError: a key is missing, the folder cannot be used, another run owns it.
     """
     context = run_context.get() or RunContext()
@@ -103,7 +114,7 @@ async def open_run(batch: Batch, options: RunOptions, kept: Mapping[str, str] | 
     async with AsyncExitStack() as stack:
         ledger = context.ledger
         if ledger is None:
-            ledger = await stack.enter_async_context(open_ledger(batch, options))
+            ledger = await stack.enter_async_context(open_ledger(batch, options, kept))
         states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
         made_as = {job.id: job for job in (*batch.jobs, *orphans)}
         made_as |= {job.id: job for job in await ledger.write(views.fallen_back) if job.id in made_as}
@@ -129,9 +140,12 @@ async def open_run(batch: Batch, options: RunOptions, kept: Mapping[str, str] | 
             made_as=made_as,
             progress=context.progress,
             observers=context.observers,
+            recorder=None if options.rehearse else PurchaseRecorder(ledger, buyer_of(batch, options, kept)),
             stop=stop,
             time_scale=options.speed if options.rehearse else 1.0,
         )
+        if not (options.rehearse or options.again):
+            await refuse_repeats(run, buyer_of(batch, options, kept))
         here = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
         run.progress.begin((states[job_id].status for job_id in here), await ledger.write(balances))
         run.emit(RunBegan())

@@ -45,6 +45,10 @@ class AdvancedOptions(BaseModel):
     callback_url: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="Address that providers are told to call when a job ends, where they can. Polling goes on."
     )
+    again: bool = Field(
+        False,  # noqa: FBT003 - pydantic has defaults first
+        description="Buy also what was bought before, by whatever run and into whatever folder.",
+    )
     profiles: tuple[Path, ...] = Field((), description="Further profiles of providers, as YAML files.")
     faults: str = Field(
         "none", description="Rehearsal only: a fault script of the sandbox.", json_schema_extra={"enum": [*FAULTS]}

@@ -1,0 +1,93 @@
+"""What a run is about to buy, and what was bought before: the same order, whatever it was called there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipelines.core.job import Job
+from pipelines.core.text.counts import counted, first_of
+from pipelines.purchases.index import Purchase
+from pipelines.purchases.likeness import Likeness, likenesses, ways_of
+from pipelines.purchases.reconciliation import Buyer
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A job that would be bought, and the last purchase of the same."""
+
+    job: Job
+    purchase: Purchase
+
+
+def repeats(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, own: Iterable[str]) -> list[Repeat]:
+    """Find those jobs that were bought before, wherever that was.
+
+    Args:
+        to_buy: jobs that nothing was bought for yet.
+        jobs: the whole batch.
+        buyer: who buys, where.
+        own: attempts of the jobs of this very batch: the same order in two of its rows is asked for twice on purpose.
+
+    Raises:
+        LedgerError: the index cannot be read.
+    """
+    if not to_buy or not buyer.index.path.exists():
+        return []
+    known, ours = likenesses(jobs), set(own)
+    wanted = {job.id: ways_of(job, known) for job in to_buy}
+    found = [
+        each
+        for each in buyer.index.of_goods(way for ways in wanted.values() for way in ways)
+        if each.bought.attempt_id not in ours and not _is_another_occurrence(each, buyer)
+    ]
+    by_key: dict[str, list[Purchase]] = {}
+    for purchase in sorted(found, key=lambda each: each.bought.sent_at or ""):
+        for key in {purchase.goods, purchase.planned_goods, purchase.subject}:
+            by_key.setdefault(key, []).append(purchase)
+    said = []
+    for job in to_buy:
+        near = [each for way in wanted[job.id] for key in (way.goods, way.subject) for each in by_key.get(key, ())]
+        same = [each for each in near if _is_same(job, wanted[job.id], each, buyer)]
+        if same:
+            said.append(Repeat(job, max(same, key=lambda each: each.bought.sent_at or "")))
+    return said
+
+
+def repeats_words(found: Sequence[Repeat]) -> str:
+    """`2 of these videos were bought before: a, bought on 3 May 2026 in ..., 2.50 USD; b, ...`."""
+    named = [_words(each) for each in found]
+    verb = "was" if len(found) == 1 else "were"
+    return f"{counted(len(found), 'video')} of this batch {verb} bought before: {first_of(named)}."
+
+
+def _words(repeat: Repeat) -> str:
+    theirs = repeat.purchase.bought.job_id
+    other = "" if theirs == repeat.job.id else f" as {theirs}"
+    at = repeat.purchase.bought.provider
+    where = "" if at == repeat.job.order.provider else f" at {at}"
+    return f"{repeat.job.id} ({repeat.purchase.words}{other}{where})"
+
+
+def _is_another_occurrence(purchase: Purchase, buyer: Buyer) -> bool:
+    """Tell whether it was for another tick of the same schedule: each is asked for by itself."""
+    theirs, ours = purchase.place.occurrence, buyer.place.occurrence
+    same = purchase.place.campaign == buyer.place.campaign
+    return same and theirs is not None and ours is not None and theirs != ours
+
+
+def _is_same(job: Job, ways: Sequence[Likeness], purchase: Purchase, buyer: Buyer) -> bool:
+    """Tell whether a purchase is the one that a job would make again.
+
+    What was bought at a server of one's own (a gateway, a simulator) counts only where that very address would be asked:
+    who has tried a batch at a simulator buys it for the first time at the vendor's.
+    """
+    names = {job.order.provider, *(choice.order.provider for choice in job.fallbacks)}
+    here = {buyer.addresses.get(name) for name in names}
+    if purchase.at_own_server and purchase.bought.account[:8] not in here:
+        return False
+    if any(way.goods in (purchase.goods, purchase.planned_goods) for way in ways):
+        return True
+    same_file = purchase.place.campaign == buyer.place.campaign or purchase.place.batch == buyer.place.batch
+    elsewhere = purchase.bought.provider not in names
+    return same_file and elsewhere and any(way.subject == purchase.subject for way in ways)

@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flows.command_line.asking import ask_first
 from flows.command_line.display import display
 from flows.command_line.last_words import print_result, remember, say_last_words, unheard
 from flows.command_line.prefect_api import check_prefect, prefect_api
-from flows.command_line.talk import show_error, show_warnings
+from flows.command_line.talk import say, show_error, show_warnings
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
@@ -43,8 +44,14 @@ _PREFECT = {
 }
 
 
-def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
-    """Run the campaign flow to its end and say how it went.
+def drive(batch: Batch, options: RunOptions, *, as_json: bool, agreed: bool = False) -> int:
+    """Ask first, run the campaign flow to its end, and say how it went.
+
+    Args:
+        batch: the batch.
+        options: of the run.
+        as_json: what it came to, for machines.
+        agreed: a person has agreed to what it costs.
 
     Returns:
         The exit code.
@@ -58,6 +65,11 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     try:
         with quiet_prefect():
             _check(batch, options)
+            asked = ask_first(batch, options, agreed=agreed)
+            if asked is None:
+                say("Nothing was sent.")
+                return INTERRUPTED
+            context.options = options = asked
             asyncio.run(_drive(options, context, heard, as_json=as_json))
     except BaseException as error:
         if not isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and not _is_termination(error):

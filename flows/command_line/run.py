@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,9 +14,11 @@ from flows.command_line.arguments import (
     Faults,
     InFlight,
     Latency,
+    LedgerPlace,
     Limit,
     Occurrence,
     Only,
+    Out,
     PerMinute,
     PollEvery,
     ProfileFiles,
@@ -33,9 +34,7 @@ NAME = "run"
 
 def command(
     batch: BatchFile,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Output folder. Default: outputs/<name> beside the batch.")
-    ] = None,
+    out: Out = None,
     provider: ProviderName = None,
     fallback: Fallback = None,
     profile: ProfileFiles = None,
@@ -45,7 +44,7 @@ def command(
     only: Only = None,
     limit: Limit = None,
     poll_every: PollEvery = None,
-    ledger: Annotated[str | None, typer.Option("--ledger", help="Another place for the ledger.")] = None,
+    ledger: LedgerPlace = None,
     callback_url: Annotated[
         str | None, typer.Option("--callback-url", help="Address that providers are told to call. Polling goes on.")
     ] = None,
@@ -54,6 +53,8 @@ def command(
         str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
     ] = None,
     wait_for_provider: WaitForProvider = 600.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; buy without a cap if none is set.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Buy also what an earlier run has bought, anywhere.")] = False,
     rehearse: Rehearse = False,
     faults: Faults = None,
     speed: Speed = None,
@@ -82,6 +83,7 @@ def command(
         "callback_url": callback_url,
         "wait_for_provider": wait_for_provider,
         "occurrence": occurrence,
+        "again": again,
         "rehearse": rehearse,
     }
     options = chosen_options(given, {"faults": faults, "speed": speed, "latency": latency})
@@ -90,4 +92,4 @@ def command(
     if planned.kept:
         say(own_columns_words(planned.kept))
     check_plan(planned.jobs, plan)
-    raise typer.Exit(drive(planned, options, as_json=as_json))
+    raise typer.Exit(drive(planned, options, as_json=as_json, agreed=yes or plan is not None))

@@ -198,6 +198,11 @@ def holds_ledger(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
+def is_ledger_owned(path: Path, folder: Path) -> bool:
+    """Tell whether a run is working on a ledger, or on its output folder, now."""
+    return any(is_owned(place / _LOCK_NAME) for place in (path.parent, folder))
+
+
 def refuse_lost(path: Path, folder: Path) -> None:
     """Refuse to begin a ledger anew where there was one.
 

@@ -20,8 +20,9 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import LedgerError
+from pipelines.core.status import AttemptState
 from pipelines.core.text.amounts import price_text
-from pipelines.ledger.balances import from_micros
+from pipelines.ledger.balances import Bucket, from_micros
 from pipelines.ledger.bought import Bought
 from pipelines.ledger.storage.sqlite import open_engine
 from pipelines.purchases.likeness import Likeness
@@ -82,6 +83,8 @@ class Purchase:
     def words(self) -> str:
         """`bought on 3 May 2026 in /home/me/outputs/spring, 2.50 USD`; the day is that of this machine's clock."""
         verb = "bought" if self.bought.provider_job_id else "perhaps bought (in doubt)"
+        if self.bought.state == AttemptState.CLOSED and self.bought.bucket == Bucket.UNCERTAIN:
+            verb = "failed and perhaps charged"
         when = ""
         if self.bought.sent_at is not None:
             day = datetime.fromisoformat(self.bought.sent_at).astimezone()

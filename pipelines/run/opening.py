@@ -47,7 +47,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
         SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger or the rehearsal cannot
             be as asked for.
     """
-    _check_only(batch, options)
+    check_only(batch, options)
     accounts_of(batch, options, kept or {})
     folder = output_folder(batch, options)
     ledger_of(folder, options)
@@ -109,7 +109,7 @@ async def open_run(batch: Batch, options: RunOptions, kept: Mapping[str, str] | 
     if context.begun is not None:
         context.begun()
     folder = output_folder(batch, options)
-    _check_only(batch, options)
+    check_only(batch, options)
     accounts = accounts_of(batch, options, kept or {})
     async with AsyncExitStack() as stack:
         ledger = context.ledger
@@ -218,7 +218,12 @@ def _pace(batch: Batch, options: RunOptions, account: Account) -> Pace:
     )
 
 
-def _check_only(batch: Batch, options: RunOptions) -> None:
+def check_only(batch: Batch, options: RunOptions) -> None:
+    """Look whether the batch has what `--only` names.
+
+    Raises:
+        SetupError: it does not.
+    """
     ids = [job.id for job in batch.jobs]
     _, unknown = choose(ids, options.only)
     if unknown:

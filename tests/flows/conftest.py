@@ -47,9 +47,14 @@ class Reelbatch(Protocol):
         ...  # pragma: no cover
 
 
+UNASKED = "as it is typed"
+
+
 def agreeing(arguments: tuple[object, ...]) -> list[str]:
-    """A command line as whoever agrees to the price types it, where nobody can be asked."""
-    words = [*map(str, arguments)]
+    """A command line as whoever agrees to the price types it, where nobody can be asked; `UNASKED` leaves it as it is."""
+    words = [str(each) for each in arguments if each != UNASKED]
+    if len(words) < len(arguments):
+        return words
     agreed = {"--rehearse", "--budget", "--plan", "--yes"} & {*words}
     return [*words, "--yes"] if words[:1] == ["run"] and not agreed else words
 

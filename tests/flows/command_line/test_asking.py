@@ -35,8 +35,8 @@ def pointed(provider, monkeypatch):
 
 @pytest.fixture
 def bare(run_here):
-    """The command line as it is typed, without the consent that other tests add: an empty option in its place."""
-    return lambda *arguments: run_here("--debug", *arguments)
+    """The command line as it is typed, without the consent that other tests add."""
+    return lambda *arguments: run_here(*arguments, "as it is typed")
 
 
 def test_without_a_terminal_a_run_needs_consent(bare, pointed, write_batch, tmp_path):
@@ -54,9 +54,9 @@ def test_each_consent_will_do(bare, pointed, write_batch):
     """`--yes`, a budget, that of the file too, or the hash of the plan; and where nothing is to buy, none is needed."""
     for n, consent in enumerate((["--yes"], ["--budget", "1"], "plan")):
         batch = write_batch(f"clip {n}", name=f"b{n}.csv")
-        if consent == "plan":
-            consent = ["--plan", bare("plan", batch, "--provider", "qiniu", "--json").json["plan"]]
-        assert bare("run", batch, "--provider", "qiniu", *consent).code == 0
+        plan = bare("plan", batch, "--provider", "qiniu", "--json").json["plan"]
+        said = ["--plan", plan] if consent == "plan" else consent
+        assert bare("run", batch, "--provider", "qiniu", *said).code == 0
         again = bare("run", batch, "--provider", "qiniu")
         assert (again.code, "at most" in again.err) == (0, False)
     assert pointed.prompts() == ["clip 0", "clip 1", "clip 2"]

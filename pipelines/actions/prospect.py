@@ -21,7 +21,7 @@ from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import is_ledger_owned, refuse_lost, trial_ledger
 from pipelines.pricing.estimate import Estimate, estimate
-from pipelines.purchases.repeats import Repeat, repeats, repeats_words
+from pipelines.purchases.repeats import Repeat, find_repeats, repeats_words
 from pipelines.run.buying import buyer_of, is_remembered, own_attempts, reconciled
 from pipelines.run.opening import budget_of
 from pipelines.run.options import RunOptions
@@ -121,7 +121,7 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
     found: list[Repeat] = []
     if not options.rehearse and not options.again:
         try:
-            found = repeats(new, batch.jobs, buyer, own)
+            found = find_repeats(new, batch.jobs, buyer, own)
         except LedgerError as error:
             events.append(IndexUnusable(error))
     return Prospect(

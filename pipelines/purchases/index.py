@@ -63,7 +63,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
+class KnownPurchase:
     """One purchase that the index knows."""
 
     bought: Bought
@@ -124,7 +124,7 @@ class PurchaseIndex:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or index_path()
 
-    def put(self, purchases: Iterable[Purchase]) -> None:
+    def put(self, purchases: Iterable[KnownPurchase]) -> None:
         """Write purchases down, those that are known already as they are now.
 
         Raises:
@@ -141,7 +141,7 @@ class PurchaseIndex:
             now = {name: statement.excluded[name] for name in ("job_id", *_MOVING)}
             connection.execute(statement.on_conflict_do_update(index_elements=["attempt_id"], set_=now), rows)
 
-    def of_goods(self, wanted: Iterable[Likeness]) -> list[Purchase]:
+    def of_goods(self, wanted: Iterable[Likeness]) -> list[KnownPurchase]:
         """Every purchase with the same goods, or the same subject, as one of these; not those that cost nothing after all.
 
         Raises:
@@ -152,7 +152,7 @@ class PurchaseIndex:
         if not self.path.exists():
             return []
         with self._opened() as connection:
-            found: dict[str, Purchase] = {}
+            found: dict[str, KnownPurchase] = {}
             if not _is_made(connection):
                 return []
             for column, values in ((_purchase.c.goods, goods), (_purchase.c.planned_goods, goods)):
@@ -174,7 +174,7 @@ class PurchaseIndex:
             wanted = select(*(_purchase.c[field.name] for field in fields(Trace))).where(here)
             return [Trace(*row) for row in connection.execute(wanted.order_by(_purchase.c.sent_at))]
 
-    def of_attempts(self, attempt_ids: Iterable[str]) -> list[Purchase]:
+    def of_attempts(self, attempt_ids: Iterable[str]) -> list[KnownPurchase]:
         """The purchases of these attempts.
 
         Raises:
@@ -226,15 +226,17 @@ def _is_made(connection: Connection) -> bool:
     return bool(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
 
 
-def _found(connection: Connection, column: Column[Any], values: Iterable[str]) -> dict[str, Purchase]:
+def _found(connection: Connection, column: Column[Any], values: Iterable[str]) -> dict[str, KnownPurchase]:
     keys = sorted(values)
-    found: dict[str, Purchase] = {}
+    found: dict[str, KnownPurchase] = {}
     for start in range(0, len(keys), _CHUNK):
         charged = select(_purchase).where(column.in_(keys[start : start + _CHUNK]), _purchase.c.bucket.is_not(None))
         found |= {row["attempt_id"]: _read(row) for row in connection.execute(charged).mappings()}
     return found
 
 
-def _read(row: Mapping[Any, Any]) -> Purchase:
+def _read(row: Mapping[Any, Any]) -> KnownPurchase:
     place = Place(*(row[field.name] for field in fields(Place)))
-    return Purchase(Bought(**{column.name: row[column.name] for column in _BOUGHT}), place, *(row[n] for n in _OWN))
+    return KnownPurchase(
+        Bought(**{column.name: row[column.name] for column in _BOUGHT}), place, *(row[n] for n in _OWN)
+    )

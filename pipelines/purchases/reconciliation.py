@@ -21,7 +21,7 @@ from pipelines.ledger.bought import (
     unbought,
     vanished,
 )
-from pipelines.purchases.index import Place, Purchase, PurchaseIndex, Trace
+from pipelines.purchases.index import Place, KnownPurchase, PurchaseIndex, Trace
 from pipelines.purchases.likeness import likeness_of, likenesses
 
 
@@ -44,7 +44,7 @@ class Buyer:
 class Reconciled:
     """What a ledger got back, and which of its jobs go by another id now."""
 
-    adopted: tuple[Purchase, ...] = ()
+    adopted: tuple[KnownPurchase, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()  # before, now
 
 
@@ -87,16 +87,16 @@ def heal(connection: Connection, buyer: Buyer, traces: Iterable[Trace]) -> None:
     buyer.index.put(purchases_of(connection, behind, buyer))
 
 
-def purchases_of(connection: Connection, job_ids: Iterable[str], buyer: Buyer) -> list[Purchase]:
+def purchases_of(connection: Connection, job_ids: Iterable[str], buyer: Buyer) -> list[KnownPurchase]:
     """Read the purchases of some jobs of a ledger, as the index keeps them."""
     found = bought(connection, job_ids)
     known = likenesses(plans_of(connection, {each.job_id for each in found}))
 
-    def purchase(each: Bought) -> Purchase:
+    def purchase(each: Bought) -> KnownPurchase:
         planned, made = known[each.job_id], each.job
         now = planned if each.made_as is None else likeness_of(made.order, known.get(made.parent or ""))
         own = each.account[:8] in buyer.own
-        return Purchase(each, buyer.place, now.goods, planned.goods, now.subject, own)
+        return KnownPurchase(each, buyer.place, now.goods, planned.goods, now.subject, own)
 
     return [purchase(each) for each in found]
 
@@ -119,7 +119,9 @@ def refuse_other_campaign(connection: Connection, jobs: Sequence[Job], place: Pl
         )
 
 
-def _adopt(connection: Connection, jobs: Sequence[Job], buyer: Buyer, traces: Sequence[Trace]) -> tuple[Purchase, ...]:
+def _adopt(
+    connection: Connection, jobs: Sequence[Job], buyer: Buyer, traces: Sequence[Trace]
+) -> tuple[KnownPurchase, ...]:
     """Write into the ledger what the index knows of it, and of an earlier ledger of this folder as far as rows ask for it."""
     here, lost = attempt_states(connection), []
     goods: set[str] | None = None

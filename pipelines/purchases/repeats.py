@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.core.job import Job
 from pipelines.core.text.counts import counted, first_of
-from pipelines.purchases.index import Purchase
+from pipelines.purchases.index import KnownPurchase
 from pipelines.purchases.likeness import Likeness, likenesses, ways_of
 from pipelines.purchases.reconciliation import Buyer
 
@@ -17,10 +17,10 @@ class Repeat:
     """A job that would be bought, and the last purchase of the same."""
 
     job: Job
-    purchase: Purchase
+    purchase: KnownPurchase
 
 
-def repeats(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, own: Iterable[str]) -> list[Repeat]:
+def find_repeats(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, own: Iterable[str]) -> list[Repeat]:
     """Find those jobs that were bought before, wherever that was.
 
     Args:
@@ -41,7 +41,7 @@ def repeats(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, own: Itera
         for each in buyer.index.of_goods(way for ways in wanted.values() for way in ways)
         if each.bought.attempt_id not in ours and not _is_another_occurrence(each, buyer)
     ]
-    by_key: dict[str, list[Purchase]] = {}
+    by_key: dict[str, list[KnownPurchase]] = {}
     for purchase in sorted(found, key=lambda each: each.bought.sent_at or ""):
         for key in {purchase.goods, purchase.planned_goods, purchase.subject}:
             by_key.setdefault(key, []).append(purchase)
@@ -69,14 +69,14 @@ def _words(repeat: Repeat) -> str:
     return f"{repeat.job.id} ({repeat.purchase.words}{other}{where})"
 
 
-def _is_another_occurrence(purchase: Purchase, buyer: Buyer) -> bool:
+def _is_another_occurrence(purchase: KnownPurchase, buyer: Buyer) -> bool:
     """Tell whether it was for another tick of the same schedule: each is asked for by itself."""
     theirs, ours = purchase.place.occurrence, buyer.place.occurrence
     same = purchase.place.campaign == buyer.place.campaign
     return same and theirs is not None and ours is not None and theirs != ours
 
 
-def _is_same(job: Job, ways: Sequence[Likeness], purchase: Purchase, buyer: Buyer) -> bool:
+def _is_same(job: Job, ways: Sequence[Likeness], purchase: KnownPurchase, buyer: Buyer) -> bool:
     """Tell whether a purchase is the one that a job would make again.
 
     What was bought at a server of one's own (a gateway, a simulator) counts only where that very address would be asked:

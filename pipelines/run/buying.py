@@ -18,7 +18,7 @@ from pipelines.net.addresses import is_own
 from pipelines.providers.client import account_of
 from pipelines.purchases.index import Place, PurchaseIndex
 from pipelines.purchases.reconciliation import Buyer, reconcile
-from pipelines.purchases.repeats import Repeat, repeats, repeats_words
+from pipelines.purchases.repeats import Repeat, find_repeats, repeats_words
 from pipelines.run.accounts import addresses_of
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import output_folder
@@ -81,7 +81,7 @@ async def refuse_repeats(run: Run, buyer: Buyer) -> None:
         return
     own = await run.ledger.write(own_attempts, {job.id for job in run.batch.jobs})
     try:
-        found = repeats(to_buy, run.batch.jobs, buyer, own)
+        found = find_repeats(to_buy, run.batch.jobs, buyer, own)
     except LedgerError as error:
         run.emit(IndexUnusable(error))
         return

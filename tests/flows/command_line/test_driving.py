@@ -76,7 +76,7 @@ def test_ctrl_c_in_a_terminal(start_provider, own_prefect, write_batch, until, t
     command = [sys.executable, "-m", "flows.command_line", "run", str(batch), "--out", "out", "--provider", "qiniu"]
     ours, theirs = pty.openpty()
     run = subprocess.Popen(
-        [*command, "--in-flight", "1"],
+        [*command, "--in-flight", "1", "--yes"],
         cwd=tmp_path,
         env=os.environ
         | provider.environment()

@@ -21,7 +21,7 @@ from pipelines.ledger.bought import (
     unbought,
     vanished,
 )
-from pipelines.purchases.index import Place, KnownPurchase, PurchaseIndex, Trace
+from pipelines.purchases.index import KnownPurchase, Place, PurchaseIndex, Trace
 from pipelines.purchases.likeness import likeness_of, likenesses
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from uuid import UUID
 
 import prefect.runtime
@@ -20,6 +19,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Crashed
 
+from pipelines.outputs.storage.whole_file import whole_file
 from pipelines.run.output_folder import FLOW_RUN_NOTE
 from pipelines.run.run import Run
 from tasks.report import if_prefect_answers
@@ -35,9 +35,10 @@ async def noted_flow_run(run: Run) -> AsyncIterator[None]:
     note, own = run.ledger.path.with_name(FLOW_RUN_NOTE), str(prefect.runtime.flow_run.id)
     abandoned: UUID | None = None
     async with if_prefect_answers("the run before this one"):
-        abandoned = await _mark_abandoned(_left_in(note), own)
-    with suppress(OSError):
-        note.write_text(own, "utf-8")
+        is_note = note.is_file() and not note.is_symlink()
+        abandoned = await _mark_abandoned(note.read_text("utf-8").strip() if is_note else None, own)
+    with suppress(OSError), whole_file(note) as temporary:  # in the place of a link, and not of what it leads to
+        temporary.write_text(own, "utf-8")
     tidying = asyncio.create_task(_mark_task_runs(abandoned))
     try:
         yield
@@ -46,10 +47,6 @@ async def noted_flow_run(run: Run) -> AsyncIterator[None]:
         await asyncio.gather(tidying, return_exceptions=True)
         with suppress(OSError):
             note.unlink(missing_ok=True)
-
-
-def _left_in(note: Path) -> str | None:
-    return note.read_text("utf-8").strip() if note.exists() else None
 
 
 async def _mark_abandoned(left: str | None, own: str) -> UUID | None:

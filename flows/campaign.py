@@ -19,6 +19,7 @@ from pipelines.run.opening import open_run
 from pipelines.run.options import AdvancedOptions, RunOptions
 from pipelines.run.result import CampaignResult
 from tasks.account_block import accounts_in_blocks
+from tasks.account_limits import shared_limits
 from tasks.catalogue import catalogue
 from tasks.generate import generate_all
 from tasks.plan import plan
@@ -78,7 +79,13 @@ async def campaign(
     )
     planned = await plan(batch, options)
     refuse_temporary(planned, options)
-    async with open_run(planned, options, await accounts_in_blocks()) as run, noted_flow_run(run), stop_requests(run):
+    kept = await accounts_in_blocks()
+    async with (
+        shared_limits(options) as limits,
+        open_run(planned, options, kept, limits) as run,
+        noted_flow_run(run),
+        stop_requests(run),
+    ):
         await tag_run(run)
         async with progress_artifact(run):
             await within_grace(run, generate_all(run))

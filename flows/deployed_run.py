@@ -34,10 +34,10 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
         return context.options
     if prefect.runtime.deployment.id is None:
         return asked
-    if _of_a_deployment():
+    if is_deployed():
         asked = await _merged(asked)
     tick = occurrence_of_tick(asked)
-    root = await _root_variable()
+    root = await root_variable()
     return asked.model_copy(
         update={
             "occurrence": None if tick is None else tick.key,
@@ -48,18 +48,21 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
 
 async def root_here(folder: str | None) -> Path:
     """The folder that was named, below the Variable `reelbatch_root` if it is relative; else that; else the working one."""
-    return Path.cwd() / await _root_variable() / (folder or "")
+    return Path.cwd() / await root_variable() / (folder or "")
 
 
-async def _root_variable() -> str:
+async def root_variable() -> str:
     """What the Variable says, or nothing. `Variable.aget` would leave its connection open."""
     async with get_client() as client:
         found = await client.read_variable_by_name(ROOT)
     return "" if found is None else str(found.value)
 
 
-def _of_a_deployment() -> bool:
-    """Tell whether this very flow run is a deployment's; a subflow's parameters are its caller's, not the deployment's."""
+def is_deployed() -> bool:
+    """Tell whether this very flow run is a deployment's; a subflow's parameters are its caller's, not the deployment's.
+
+    `prefect.runtime` would ask the server, and hold up the event loop.
+    """
     run = FlowRunContext.get()
     return bool(run and run.flow_run and run.flow_run.deployment_id)
 

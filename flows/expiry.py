@@ -21,7 +21,7 @@ from pipelines.core.errors import LedgerError
 from pipelines.run.options import RunOptions
 from tasks.collect import collect_clips
 
-LINK_EXPIRING = "reelbatch.link.expiring"  #: the event of a campaign with paid clips that may be lost soon
+LINK_EXPIRING = "reelbatch.link.expiring"  #: event: paid clips of a campaign may be lost soon; says so in `message`
 
 log = logging.getLogger("reelbatch")
 
@@ -70,12 +70,13 @@ def _expiring(folder: Path, before: datetime) -> list[str]:
 
 def _raise_alarm(folder: Path, campaign: str, ids: list[str]) -> None:
     """Emit one event for a campaign. It names jobs and no prompt."""
-    log.error("%s: the links of %d paid clips end soon, and they cannot be had: %s", folder, len(ids), ", ".join(ids))
+    message = f"{folder}: the links of {len(ids)} paid clips end soon, and they cannot be had: {', '.join(ids)}"
+    log.error(message)
     emit_event(
         LINK_EXPIRING,
         resource={
             "prefect.resource.id": f"reelbatch.campaign.{folder}",
             "prefect.resource.name": campaign or folder.name,
         },
-        payload={"folder": str(folder), "campaign": campaign, "jobs": ids, "count": len(ids)},
+        payload={"folder": str(folder), "campaign": campaign, "jobs": ids, "count": len(ids), "message": message},
     )

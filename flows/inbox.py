@@ -68,7 +68,8 @@ async def inbox(
     )
     check_cap(options, yes=yes)
     place = InboxPlace(folder)
-    root = root_of(place, await _root(out))
+    named = await root_here(out)  # that of deployments, which the command line does not ask about
+    root = root_of(place, None if out is None and named == Path.cwd() else named)
     if (context := handed_over()) is not None and context.begun is not None:
         context.begun()
     with InboxMemory(home_of(place, root), rehearsed=rehearse) as memory:
@@ -76,12 +77,6 @@ async def inbox(
         filed = await watch.once() if once else await watch.until_stopped()
     result = inbox_result(filed)
     return Completed(message=result.words, data=result)
-
-
-async def _root(out: str | None) -> Path | None:
-    """The root that was named; that of deployments, which the command line does not ask about."""
-    root = await root_here(out)
-    return None if out is None and root == Path.cwd() else root
 
 
 async def _make(batch: Batch, options: RunOptions) -> CampaignResult:

@@ -11,9 +11,10 @@ import logging
 import prefect.runtime
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from pipelines.run.run import handed_over
+from flows.deployed_run import is_deployed
+from pipelines.run.run import by_command_line
+from tasks.report import asked_once
 
 log = logging.getLogger("reelbatch")
 
@@ -26,21 +27,15 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 async def until_prefect_listens() -> None:
     """Wait until Prefect's server can be told how the flow run has ended; or give up, so that the engine does not wait."""
     loop, pause_s = asyncio.get_running_loop(), _FIRST_PAUSE_S
-    end = loop.time() + _patience_s()
+    end = loop.time() + (_AT_THE_TERMINAL_S if by_command_line() else _PATIENCE_S)
     while (listens := await _listens()) is None and loop.time() < end:
         await asyncio.sleep(min(pause_s, end - loop.time()))
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
     if not listens:
-        if prefect.runtime.deployment.id is not None:  # elsewhere whoever began the run says so
+        if is_deployed():  # elsewhere whoever began the run says so
             log.warning("Prefect could not be told how this run has ended. The catalogue is written.")
-        # It stays so for the rest of the flow run: the engine tells its last state after the flow's function has returned.
-        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}).__enter__()
-
-
-def _patience_s() -> float:
-    context = handed_over()
-    at_the_terminal = context is not None and context.options is not None
-    return _AT_THE_TERMINAL_S if at_the_terminal else _PATIENCE_S
+        # Prefect's engine tells the state after the flow's function has returned. The context ends with the flow's task.
+        asked_once().__enter__()
 
 
 async def _listens() -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import prefect.runtime
@@ -16,6 +17,10 @@ from pipelines.core.errors import AttentionNeeded
 from pipelines.run.batch_file import batch_name
 from pipelines.run.run import Run
 from tasks.report import if_prefect_answers
+
+#: Between `Failed` and the name of the end. Where the second came while the first was still looked at, and the database
+#: was locked in that moment, Prefect told nobody of it within a minute (seen on SQLite: two of seven).
+_APART_S = 1.0
 
 #: The words that Prefect makes up names of; a name of others was typed by a person.
 _PARTS: Any = config
@@ -51,6 +56,8 @@ async def name_the_end(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
     """Give a run that a person must look at the name of its end: Budget Reached, In Doubt, Rows Failed."""
     error = await state.aresult(raise_on_failure=False)
     if isinstance(error, AttentionNeeded) and error.result is not None:
+        if flow_run.deployment_id is not None:
+            await asyncio.sleep(_APART_S)
         named: State[Any] = Failed(name=error.result.end, message=str(error), data=state.data)
         async with get_client() as client:
             await client.set_flow_run_state(flow_run.id, named, force=True)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
 
+import anyio
 import prefect.runtime
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
@@ -21,12 +22,13 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import Pause, TerminationSignal
 from prefect.states import Cancelled, Crashed, Running, Suspended
 
+from flows.deployed_run import is_deployed
 from flows.lost_runs import LOST
 from pipelines.core.errors import AttentionNeeded
 from pipelines.core.stop_reason import StopReason
 from pipelines.run.requests import LOOK_EVERY_S, heed_requests
 from pipelines.run.result import CampaignResult
-from pipelines.run.run import Run, handed_over
+from pipelines.run.run import Run, by_command_line
 from tasks.report import if_prefect_answers
 
 log = logging.getLogger("reelbatch")
@@ -39,15 +41,19 @@ _RUNNERS_GRACE_S = (
 
 @asynccontextmanager
 async def stop_requests(run: Run) -> AsyncIterator[None]:
-    """Listen, for the length of the block, to whoever may stop the run. Nothing that goes wrong here stops it."""
+    """Listen, for the length of the block, to whoever may stop the run. Nothing that goes wrong here stops it.
+
+    Nor does Prefect cut it off, as it does where the slot of a deployment is lost while its server is away.
+    """
     watchers = [asyncio.create_task(heed_requests(run)), asyncio.create_task(_watch_prefect(run, _suspension()))]
-    try:
-        with _signals(run), _tasks_go_on():
-            yield
-    finally:
-        for watcher in watchers:
-            watcher.cancel()
-        await asyncio.gather(*watchers, return_exceptions=True)
+    with anyio.CancelScope(shield=True):
+        try:
+            with _signals(run), _tasks_go_on():
+                yield
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+            await asyncio.gather(*watchers, return_exceptions=True)
 
 
 async def within_grace(run: Run, work: Coroutine[Any, Any, None]) -> None:
@@ -62,18 +68,14 @@ async def within_grace(run: Run, work: Coroutine[Any, Any, None]) -> None:
             if run.stopped in (None, StopReason.INTERRUPTED):
                 continue
             stopped_at = stopped_at or loop.time()
-            if loop.time() - stopped_at > _grace_s(run.stopped):
+            by_a_runner = run.stopped is not StopReason.ASKED and is_deployed()
+            if loop.time() - stopped_at > (_RUNNERS_GRACE_S if by_a_runner else _GRACE_S):
                 break
     finally:
         task.cancel()
         await asyncio.wait({task})
     if not task.cancelled():
         task.result()
-
-
-def _grace_s(why: StopReason) -> float:
-    by_a_runner = why is not StopReason.ASKED and prefect.runtime.deployment.id is not None
-    return _RUNNERS_GRACE_S if by_a_runner else _GRACE_S
 
 
 async def stopped_state(result: CampaignResult) -> State[Any]:
@@ -183,10 +185,7 @@ def _suspension() -> Any:
 
 def _signals(run: Run) -> Any:
     """Who listens to signals: the command line does for itself, and only a main thread can."""
-    context = handed_over()
-    if (
-        context is not None and context.options is not None
-    ) or threading.current_thread() is not threading.main_thread():
+    if by_command_line() or threading.current_thread() is not threading.main_thread():
         return nullcontext()
     return _signals_of_engine(run)
 
@@ -195,8 +194,7 @@ def _signals(run: Run) -> Any:
 def _signals_of_engine(run: Run) -> Iterator[None]:
     """Stop the run in order when its process is asked to end. Prefect's own handler would raise wherever it stands."""
     loop = asyncio.get_running_loop()
-    deployed = prefect.runtime.deployment.id is not None
-    numbers = (signal.SIGTERM, signal.SIGINT) if deployed else (signal.SIGTERM,)
+    numbers = (signal.SIGTERM, signal.SIGINT) if is_deployed() else (signal.SIGTERM,)
     before = {number: signal.getsignal(number) for number in numbers}
 
     def end() -> None:

@@ -31,14 +31,14 @@ from pipelines.run.job.explain import explanation
 from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.observers import SAID
 from pipelines.run.run import Run, current_run
+from tasks.report import if_prefect_answers
 
 #: Every task run is about three events, and the default broker of a Prefect server drops what exceeds 10,000 waiting
 #: ones (measured: docs/architecture.md). So many may start at once, and so many a second after that.
 _STARTS_AT_ONCE = 1_500
 _STARTS_PER_SECOND = 30.0
 _MOST_PAGES = 200  # each costs a picture and a write in Prefect's database
-
-log = logging.getLogger("reelbatch")
+_PAGES_PATIENCE_S = 10.0  # once all is made
 
 
 async def _passes(_task: Any, _task_run: Any, state: State[Any]) -> bool:
@@ -68,8 +68,11 @@ async def generate(job_id: str) -> Any:
     except Exception as error:
         run.close(ReelbatchError(f"{job_id}: this is a bug in reelbatch ({type(error).__name__}: {error})."))
         raise
-    if state.status is JobStatus.DONE:
-        await show_clip(job_id, run)
+    if state.status is JobStatus.DONE and len(run.pages) <= _MOST_PAGES:
+        # In the context of this task run, whose page it is; nobody waits for it here.
+        showing = asyncio.create_task(show_clip(job_id, run))
+        run.showing.add(showing)
+        showing.add_done_callback(run.showing.discard)
     return _end_state(state.status, await explanation(run.job(job_id), run))
 
 
@@ -85,22 +88,20 @@ def _end_state(status: JobStatus, words: str) -> State[Any]:
 
 
 async def show_clip(job_id: str, run: Run) -> None:
-    """Put a small page of a clip on its task run. Nothing that goes wrong here concerns the clip."""
-    if len(run.pages) > _MOST_PAGES:
-        return
-    try:
+    """Put a small page of a clip on its task run, one after the other. Nothing that goes wrong here concerns the clip."""
+    async with run.one_page, if_prefect_answers(f"the page of {job_id}"):
         (record,) = await run.ledger.write(lambda connection: list(views.records(connection, job_id)))
         row = manifest_row(record)
         picture = await asyncio.to_thread(thumbnail_of, run.folder, job_id, str(row.path))
         page = clip_page(row, run.folder, picture, rehearsed=run.options.rehearse)
         await acreate_markdown_artifact(markdown=page, description=f"{job_id}: {row.status.label}")
-    except Exception as error:  # noqa: BLE001 - a page is not worth a run
-        log.info("%s: its page could not be shown in Prefect (%s).", job_id, type(error).__name__)
 
 
 async def generate_all(run: Run) -> None:
     """A task run for every job that is not at its end."""
-    logging.getLogger(SAID).info(_beginning(run))
+    budget = "" if run.budget is None else f" Budget {price_text(run.budget.most, run.budget.currency)}."
+    words = f"{run.title}: {run.progress.words()}.{budget} Everything goes to {run.folder}."
+    logging.getLogger(SAID).info(words)
     starts = RateLimit(_STARTS_PER_SECOND, burst=_STARTS_AT_ONCE, stop=run.stop)
 
     async def work(job: Job) -> None:
@@ -111,9 +112,7 @@ async def generate_all(run: Run) -> None:
     cpu_before = time.process_time()
     await dispatch(run, work)
     run.generating_cpu_s = time.process_time() - cpu_before
-
-
-def _beginning(run: Run) -> str:
-    """Say how things stand before anything is sent, with the budget and the folder."""
-    budget = "" if run.budget is None else f" Budget {price_text(run.budget.most, run.budget.currency)}."
-    return f"{run.title}: {run.progress.words()}.{budget} Everything goes to {run.folder}."
+    if run.showing:
+        _, late = await asyncio.wait(run.showing, timeout=_PAGES_PATIENCE_S)
+        for showing in late:
+            showing.cancel()

@@ -16,6 +16,7 @@ from prefect import task
 from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import SettingsContext, get_settings_context
 from prefect.states import Completed
 
 from pipelines.catalogue.manifest_row import manifest_row
@@ -23,7 +24,7 @@ from pipelines.catalogue.pages import summary_page
 from pipelines.core.errors import AttentionNeeded, SetupError
 from pipelines.core.text.amounts import buckets_text
 from pipelines.ledger import views
-from pipelines.ledger.balances import balances
+from pipelines.ledger.balances import Balance, balances
 from pipelines.run.observers import SAID
 from pipelines.run.output_folder import output_folder
 from pipelines.run.result import CampaignResult, campaign_result
@@ -50,6 +51,16 @@ async def if_prefect_answers(what: str, *, quiet: bool = False) -> AsyncIterator
     except Exception as error:  # noqa: BLE001 - whatever Prefect's client raises
         if not quiet:
             log.info("Prefect does not answer about %s (%s).", what, type(error).__name__)
+
+
+def asked_once() -> SettingsContext:
+    """A context in which Prefect's client tries once only, without its pauses of seconds.
+
+    `temporary_settings` would read the environment anew, which costs 0.2 s.
+    """
+    context = get_settings_context()
+    client = context.settings.client.model_copy(update={"max_retries": 0})
+    return context.model_copy(update={"settings": context.settings.model_copy(update={"client": client})})
 
 
 @asynccontextmanager
@@ -91,7 +102,7 @@ async def report() -> str:
         manifest_row(record) for record in await run.ledger.write(lambda connection: list(views.records(connection)))
     ]
     folder = _shown(run.folder)
-    words = f"{_words(run)}. {await _money(run)}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
+    words = f"{_words(run)}. {_money(run, await _held(run))}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
     page = summary_page(rows, run.folder, most=_MOST_ROWS, pages=run.pages)
     async with if_prefect_answers("the summary"):
         await acreate_markdown_artifact(markdown=page, key=artifact_key(run, "summary"), description=words)
@@ -100,14 +111,10 @@ async def report() -> str:
 
 async def conclusion(run: Run) -> CampaignResult:
     """Say what the campaign came to."""
-    words = _words(run)
-    try:
-        held = await run.ledger.write(balances)
-    except SetupError:  # it may have gone with its disk
-        held = []
-    result = campaign_result(run, words, held, prefect.runtime.flow_run.id)
+    words, held = _words(run), await _held(run)
+    result = campaign_result(run, words, held or [], prefect.runtime.flow_run.id)
     good = result.exit_code == 0
-    closing = f"{words}. {await _money(run)}Everything is in {_shown(run.folder)}."
+    closing = f"{words}. {_money(run, held)}Everything is in {_shown(run.folder)}."
     logging.getLogger(SAID).log(logging.INFO if good else logging.WARNING, closing)
     return result
 
@@ -129,12 +136,17 @@ def _words(run: Run) -> str:
     return f"{words} (rehearsal, nothing was paid)" if run.options.rehearse else words
 
 
-async def _money(run: Run) -> str:
-    """What it comes to, as a sentence with a blank after it; nothing where no price is known."""
+async def _held(run: Run) -> list[Balance] | None:
+    """What the ledger holds; None where it has gone with its disk."""
     try:
-        money = buckets_text(await run.ledger.write(balances))
-    except SetupError:  # it may have gone with its disk; then the sum that was counted here must do
-        money = run.progress.money()
+        return await run.ledger.write(balances)
+    except SetupError:
+        return None
+
+
+def _money(run: Run, held: list[Balance] | None) -> str:
+    """What it comes to, as a sentence with a blank after it; nothing where no price is known."""
+    money = run.progress.money() if held is None else buckets_text(held)  # the sum that was counted here must do
     kind = "It would have cost" if run.options.rehearse else "Spent"
     return f"{kind} {money}. " if money else ""
 

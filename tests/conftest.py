@@ -16,32 +16,36 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import certifi
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
 from flows.command_line import prefect_server
 from pipelines.sandbox.options import SandboxOptions
+from tests.servers import HERE
 
 HOUSE = Path(__file__).parents[1]
 
-#: What xdist starts inherits what the process that started it has prepared here.
-IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
-
 # Before anything imports Prefect: no test touches, or learns from, the Prefect of whoever runs it.
-if not IS_WORKER:
-    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-        del os.environ[name]
-    os.environ |= {
-        "PREFECT_HOME": tempfile.mkdtemp(prefix="reelbatch-prefect-"),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_LEVEL": "CRITICAL",  # in this process; reelbatch in a process of its own sets its own levels
-    }
-    os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
+for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+    del os.environ[name]
+os.environ |= {
+    "PREFECT_HOME": tempfile.mkdtemp(prefix="reelbatch-prefect-"),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # in this process; reelbatch in a process of its own sets its own levels
+}
+# Servers here speak plain HTTP: of all the authorities that TLS may trust one is enough, and quickly read.
+authority = Path(certifi.where()).read_text("ascii").partition("-----END CERTIFICATE-----")
+Path(os.environ["PREFECT_HOME"], "authority.pem").write_text("".join(authority[:2]), "ascii")
+os.environ["PREFECT_API_SSL_CERT_FILE"] = f"{os.environ['PREFECT_HOME']}/authority.pem"
+os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
 
 # What is drawn by chance is drawn alike each time, so that a test that passed passes again; `make fuzz` draws anew.
 ALIKE = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -52,11 +56,14 @@ settings.load_profile("fuzz" if "REELBATCH_FUZZ" in os.environ else "alike")
 
 #: What a run's own server does without, and that it writes down together what task runs tell; and nobody looks at it.
 QUICK = {f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in prefect_server._IDLE_SERVICES}
+QUICK["PREFECT_SERVER_SERVICES_REPOSSESSOR_ENABLED"] = (
+    "true"  # runs share it: what a killed one held must be free again
+)
 QUICK |= prefect_server._TOGETHER | {"PREFECT_SERVER_UI_ENABLED": "false"}
 
 
 class PrefectServer:
-    """One Prefect server for all tests of all workers, started by the first connection that somebody makes to it."""
+    """One Prefect server for all tests of a worker, started by the first connection that somebody makes to it."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
@@ -91,26 +98,42 @@ class PrefectServer:
 
 
 PREFECT_WORDS = Path(os.environ["PREFECT_HOME"]) / "server.log"
-PREFECT_SERVER = None if IS_WORKER else PrefectServer()
-if PREFECT_SERVER is not None:
-    os.environ["REELBATCH_TESTS_PREFECT_PORT"] = str(PREFECT_SERVER.port)
-PREFECT_PORT = int(os.environ["REELBATCH_TESTS_PREFECT_PORT"])
+PREFECT_SERVER = PrefectServer()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prefect's client leaves connections to its server to the garbage collector; any other one left open is an error."""
-    leak = f"Exception ignored in. <socket.*raddr=..127.0.0.1., {PREFECT_PORT}.>"
+    leak = f"Exception ignored in. <socket.*raddr=..127.0.0.1., {PREFECT_SERVER.port}.>"
     config.addinivalue_line("filterwarnings", f"ignore:{leak}:pytest.PytestUnraisableExceptionWarning")
     warnings.filterwarnings(
         "ignore", leak, pytest.PytestUnraisableExceptionWarning
     )  # what is collected after the last test
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that wait for Prefect come in the middle of each worker's share, and its server starts in the meantime.
+
+    Nobody waits for its start then, and what is left at the end is small enough to be shared fairly.
+    """
+    wait = [item for item in items if "prefect_api" in getattr(item, "fixturenames", ())]
+    quick = [item for item in items if "prefect_api" not in getattr(item, "fixturenames", ())]
+    if not wait or not quick:
+        return
+    with socket.create_connection(("127.0.0.1", PREFECT_SERVER.port)):  # its first connection starts the server
+        pass
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    files = [list(of_file) for _, of_file in groupby(wait, lambda item: item.path)]
+    items.clear()
+    for number in range(workers):
+        mine = quick[len(quick) * number // workers : len(quick) * (number + 1) // workers]
+        waiting = [item for of_file in files[number::workers] for item in of_file]
+        items += [*mine[: len(mine) // 3], *waiting, *mine[len(mine) // 3 :]]
+
+
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
-    if PREFECT_SERVER is not None:
-        PREFECT_SERVER.stop()
-        shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
+    PREFECT_SERVER.stop()
+    shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +160,7 @@ class Provider:
 
     def bill(self) -> list[dict[str, Any]]:
         """Every order that was accepted."""
-        return httpx.get(f"{self.url}/_sandbox/bill", trust_env=False).json()[self.seen :]
+        return httpx.get(f"{self.url}/_sandbox/bill", **HERE).json()[self.seen :]
 
     def prompts(self) -> list[str]:
         """What was ordered, sorted: a prompt that is here twice was bought twice."""
@@ -145,7 +168,7 @@ class Provider:
 
     def requests(self) -> Mapping[str, int]:
         """How often each route was asked, without our own questions."""
-        routes = httpx.get(f"{self.url}/_sandbox/requests", trust_env=False).json()["routes"]
+        routes = httpx.get(f"{self.url}/_sandbox/requests", **HERE).json()["routes"]
         new = {route: count - self.asked.get(route, 0) for route, count in routes.items()}
         return {route: count for route, count in new.items() if count and "_sandbox" not in route}
 
@@ -155,7 +178,7 @@ class Provider:
 
     def faults(self, *rules: dict[str, Any]) -> None:
         """From now on, this goes wrong."""
-        httpx.post(f"{self.url}/_sandbox/faults", json=rules, trust_env=False).raise_for_status()
+        httpx.post(f"{self.url}/_sandbox/faults", json=rules, **HERE).raise_for_status()
 
 
 StartProvider = Callable[..., Provider]
@@ -182,32 +205,43 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.terminate()
 
 
-@pytest.fixture
-def start_provider() -> Iterator[StartProvider]:
-    """Start a provider; options as in `SandboxOptions`."""
+@pytest.fixture(scope="session")
+def kept_provider() -> Iterator[StartProvider]:
+    """A provider with these options, started when one is first wanted: tests one after the other share it."""
     with ExitStack() as stack:
 
-        def start(**options: Any) -> Provider:
+        @cache
+        def kept(**options: Any) -> Provider:
             provider = _start_provider(**options)
             stack.callback(_stop, provider.process)
             return provider
+
+        yield kept
+
+
+@pytest.fixture
+def start_provider(kept_provider: StartProvider) -> Iterator[StartProvider]:
+    """A provider with these options, as in `SandboxOptions`, where all goes well and nobody has asked anything yet."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> Provider:
+            provider = kept_provider(**options)
+            stack.callback(provider.faults)
+            return replace(provider, seen=len(provider.bill()), asked=provider.requests())
 
         yield start
 
 
 @pytest.fixture(scope="session")
-def shared_provider() -> Iterator[Provider]:
+def shared_provider(kept_provider: StartProvider) -> Provider:
     """A provider that many tests share: each comes with a key of its own, and takes its faults away again."""
-    provider = _start_provider()
-    yield provider
-    _stop(provider.process)
+    return kept_provider()
 
 
 @pytest.fixture
-def provider(shared_provider: Provider) -> Iterator[Provider]:
+def provider(start_provider: StartProvider) -> Provider:
     """A provider where all goes well, and of which nobody has asked anything yet."""
-    yield replace(shared_provider, seen=len(shared_provider.bill()), asked=shared_provider.requests())
-    shared_provider.faults()
+    return start_provider()
 
 
 @pytest.fixture(scope="session")
@@ -220,10 +254,10 @@ def idle_provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="session")
 def prefect_api() -> str:
-    """A real Prefect server that all who ask for it share."""
-    api = f"http://127.0.0.1:{PREFECT_PORT}/api"
+    """A real Prefect server that all tests of a worker share: its SQLite is locked at times where several write at once."""
+    api = f"http://127.0.0.1:{PREFECT_SERVER.port}/api"
     try:
-        httpx.get(f"{api}/health", trust_env=False, timeout=90).raise_for_status()
+        httpx.get(f"{api}/health", **HERE, timeout=90).raise_for_status()
     except httpx.HTTPError as error:
         pytest.fail(f"There is no Prefect server: {error!r}\n{PREFECT_WORDS.read_text('utf-8')}")
     return api

@@ -18,12 +18,12 @@ from pathlib import Path
 from subprocess import PIPE, STDOUT
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.command_line import main
 from pipelines.batch import read_batch
 from pipelines.providers.profile.load import known_profiles
 from tests.flows.command_line import test_every_mode
+from tests.servers import prefect_at
 
 HOUSE = Path(__file__).parents[1]
 SERVING = {"sandbox", "callbacks", "inbox", "serve"}
@@ -63,7 +63,7 @@ def type_command(prefect_api, provider, monkeypatch, capfd, tmp_path):
 
     def here(arguments):
         monkeypatch.setattr(sys, "argv", ["reelbatch", *arguments])
-        with temporary_settings({PREFECT_API_URL: prefect_api}), pytest.raises(SystemExit) as leaving:
+        with prefect_at(prefect_api), pytest.raises(SystemExit) as leaving:
             main()
         return int(leaving.value.code or 0), "".join(capfd.readouterr())
 

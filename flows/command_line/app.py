@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -9,6 +10,8 @@ from typing import Annotated
 import typer
 
 from flows.command_line import (
+    adopt,
+    archive,
     cancel,
     collect,
     demo,
@@ -19,10 +22,14 @@ from flows.command_line import (
     ls,
     plan,
     providers,
+    redo,
+    resolve,
+    retry,
     run,
     sandbox,
     serve,
     status,
+    verify,
 )
 from flows.command_line.talk import debug_wanted, errors_as_json, print_json, show_error
 
@@ -59,6 +66,7 @@ def _root(
 
 for module in (
     *(demo, init, plan, run, collect, cancel, status, ls),
+    *(resolve, retry, redo, verify, archive, adopt),
     *(deploy, serve, inbox, sandbox, providers, doctor),
 ):
     app.command(module.NAME)(module.command)
@@ -67,7 +75,9 @@ for module in (
 def main() -> None:
     """Run the command line and leave with its exit code. No traceback without --debug."""
     from pipelines.core.errors import ReelbatchError
+    from pipelines.net.proxies import shield
 
+    shield(os.environ)
     try:
         app(prog_name="reelbatch")
     except ReelbatchError as error:

@@ -9,6 +9,7 @@ import typer
 
 BatchFile = Annotated[Path, typer.Argument(metavar="BATCH", help="Batch file: .csv, .xlsx, .yaml or .jsonl.")]
 OutputFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a run.")]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="A job, by its id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 Fallback = Annotated[
     list[str] | None,
@@ -18,6 +19,10 @@ Fallback = Annotated[
 ]
 ProfileFiles = Annotated[
     list[Path] | None, typer.Option("--profile", help="A profile of a provider, as a YAML file. May be given again.")
+]
+TrustHost = Annotated[
+    list[str] | None,
+    typer.Option("--trust-host", help="HOST[:PORT] that files may come from though it is private. May be given again."),
 ]
 Occurrence = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line.arguments import AsJson, ProfileFiles
+from flows.command_line.arguments import AsJson, ProfileFiles, TrustHost
 from flows.command_line.talk import print_json, say, show_error
 
 NAME = "collect"
@@ -21,6 +21,7 @@ def command(
     ledger: Annotated[
         str | None, typer.Option("--ledger", help="The ledger of DIR, if the run had it in another place.")
     ] = None,
+    trust_host: TrustHost = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring home every clip that is paid for and not on disk. Submits nothing, and needs no batch file."""
@@ -32,7 +33,7 @@ def command(
     from pipelines.run.exit_code import ALL_DONE, UNFINISHED
     from pipelines.run.options import chosen_options
 
-    options = chosen_options({"profiles": tuple(profile or ()), "ledger": ledger})
+    options = chosen_options({"profiles": profile, "ledger": ledger, "trust_hosts": trust_host})
     folders = [folder.absolute()] if ledger else campaigns_below(folder)
     if not folders:
         raise SetupError(f"There is no ledger in {folder} or below it. Give the output folder of a run.")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.command_line.talk import say, show_warnings
+from flows.deployed_run import root_variable
 from flows.deployments.deploying import deploy
 from flows.deployments.notifications import check_addresses
-from flows.deployments.prefect_home import POOL, check_server, durable_root, find_pool
+from flows.deployments.prefect_home import POOL, check_server, find_pool
 from flows.deployments.schedules import OVERLAPS, schedule_of
 from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
@@ -20,7 +21,7 @@ from pipelines.core.text.counts import counted
 from pipelines.pricing.budget import budget_currency, shortfall
 from pipelines.pricing.estimate import estimate
 from pipelines.run.accounts import profiles_of
-from pipelines.run.batch_file import is_address, local_batch, read_for_run
+from pipelines.run.batch_file import is_remote, local_batch, read_for_run
 from pipelines.run.options import RunOptions
 
 
@@ -63,14 +64,14 @@ def deploy_batch(
     if re.search(r"[/%&><\x00-\x1f]", name) or not name.strip():
         raise SetupError(f"--name {name!r}: Prefect takes no name with one of / % & < > in it.")
     asyncio.run(check_server())
-    if is_address(batch) and not options.rehearse and not options.out and not asyncio.run(durable_root()):
+    if is_remote(batch) and not options.rehearse and not options.out and not asyncio.run(root_variable()):
         raise SetupError(
             "A batch at an address has no folder beside it for its clips. Give --out an absolute path, or set the "
             "Prefect Variable reelbatch_root to a folder that stays."
         )
     made = asyncio.run(
         _deploy(
-            batch if is_address(batch) else str(planned.path.absolute()),
+            batch if is_remote(batch) else str(planned.path.absolute()),
             options,
             name=name,
             pool=pool,
@@ -105,7 +106,7 @@ def capped(batch: Batch, options: RunOptions, *, uncapped: bool) -> RunOptions:
 
 def _planned(batch: str, options: RunOptions, *, scheduled: bool) -> Batch:
     """Read the batch as a run would, for the occurrence of now where each tick is one."""
-    path = asyncio.run(local_batch(batch, None)) if is_address(batch) else Path(batch)
+    path = asyncio.run(local_batch(batch, None)) if is_remote(batch) else Path(batch)
     if scheduled and options.occurrences == "each":
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         options = options.model_copy(update={"occurrence": now})

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flows.command_line.asking import ask_first
+from flows.command_line.consent import ask_before_run
 from flows.command_line.display import display
 from flows.command_line.last_words import print_result, remember, say_last_words, unheard
-from flows.command_line.prefect_api import check_prefect, prefect_api
-from flows.command_line.talk import say, show_error, show_warnings
+from flows.command_line.prefect_api import check_prefect, forget_what_is_left, prefect_api
+from flows.command_line.talk import show_error, show_warnings
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
 from pipelines.net.addresses import Origin
+from pipelines.net.proxies import ProxyRules
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
 from pipelines.run.opening import check_setup, open_ledger
@@ -39,6 +41,8 @@ _PREFECT = {
     "PREFECT_LOGGING_LEVEL": "ERROR",
     "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": "CRITICAL",  # else each try that fails shows its traceback
     "PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL": "CRITICAL",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # else each event that cannot be sent is shown whole
+    "PREFECT_CLIENT_MAX_RETRIES": "3",  # fourteen seconds; a run waits for its last word longer, and knows for what
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "reelbatch",  # what a run says on the terminal stands in its logs in the UI, too
 }
@@ -64,13 +68,9 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool, agreed: bool = Fa
     heard: deque[str] = deque(maxlen=_LAST_HEARD)
     try:
         with quiet_prefect():
-            _check(batch, options)
-            asked = ask_first(batch, options, agreed=agreed)
-            if asked is None:
-                say("Nothing was sent.")
-                return INTERRUPTED
-            context.options = options = asked
-            asyncio.run(_drive(options, context, heard, as_json=as_json))
+            kept = _check(batch, options)
+            context.options = options = ask_before_run(batch, options, agreed=agreed, kept=kept)
+            asyncio.run(_drive(options, context, heard, kept, as_json=as_json))
     except BaseException as error:
         if not isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and not _is_termination(error):
             raise
@@ -88,8 +88,11 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool, agreed: bool = Fa
     return context.result.exit_code
 
 
-def _check(batch: Batch, options: RunOptions) -> None:
+def _check(batch: Batch, options: RunOptions) -> Mapping[str, str]:
     """Find what is missing before anything is started; a key may be kept in a block of the user's Prefect server.
+
+    Returns:
+        What is kept there, as far as it was needed.
 
     Raises:
         SetupError: what `check_setup` finds.
@@ -101,7 +104,10 @@ def _check(batch: Batch, options: RunOptions) -> None:
             raise
         from tasks.account_block import accounts_in_blocks
 
-        check_setup(batch, options, asyncio.run(accounts_in_blocks()))
+        kept = asyncio.run(accounts_in_blocks())
+        check_setup(batch, options, kept)
+        return kept
+    return {}
 
 
 def shown_parameters(batch: Path, options: RunOptions) -> dict[str, Any]:
@@ -127,9 +133,14 @@ def quiet_prefect() -> Iterator[None]:
 
     What a run says goes to its logs in Prefect; the terminal has heard it already, so it shows other
     warnings only.
+
+    Raises:
+        ProxyUnusable: a proxy of the environment is none.
     """
+    ProxyRules.of(os.environ).check()  # Prefect's client reads them too, and would fall over
     for name, value in _PREFECT.items():
         os.environ.setdefault(name, value)
+    gc.disable()  # it would look through all that is loaded, again and again: 0.3 s of 2
     log = logging.getLogger("reelbatch")
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -137,18 +148,41 @@ def quiet_prefect() -> Iterator[None]:
     terminal.setLevel(logging.WARNING)
     terminal.addFilter(lambda record: record.name != SAID)
     log.addHandler(terminal)
+    aloud, logging.raiseExceptions = logging.raiseExceptions, False  # of lines that cannot be sent to Prefect
     try:
         yield
     finally:
+        gc.enable()
         log.removeHandler(terminal)
+        logging.raiseExceptions = aloud
 
 
-async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *, as_json: bool) -> None:
+def all_is_loaded() -> None:
+    """From here on garbage is collected, without a look at what has been loaded."""
+    gc.freeze()
+    gc.enable()
+
+
+async def _drive(
+    options: RunOptions, context: RunContext, heard: deque[str], kept: Mapping[str, str], *, as_json: bool
+) -> None:
     batch = context.batch
     assert batch is not None
-    _listen_for_signals(context)
     run_context.set(context)
-    async with open_ledger(batch, options) as ledger:  # before Prefect, which takes its time
+    main, asked = asyncio.current_task(), 0
+
+    def ask() -> None:
+        nonlocal asked  # the first Ctrl-C submits nothing more and leaves in order; the second leaves at once, safely
+        asked += 1
+        if asked > 1:
+            os._exit(INTERRUPTED)
+        if context.run is not None:
+            context.run.interrupt()
+        elif main is not None:
+            main.cancel()
+
+    listen_for_signals(context, ask)
+    async with open_ledger(batch, options, kept) as ledger:  # before Prefect, which takes its time
         # With a server of the user's own, and behind a run that was killed, the flow has something to write down there.
         told = "PREFECT_API_URL" in os.environ or ledger.path.with_name(FLOW_RUN_NOTE).exists()
         if not told and await refresh(batch, options, ledger, context):
@@ -157,7 +191,7 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
         with display(context.progress, plain=as_json) as (show, observe):
             context.observers = (observe, partial(remember, heard))
             show("Starting Prefect ...")
-            async with prefect_api(show):
+            async with prefect_api(show) as context.own_server:
                 state = await _flow_run(shown_parameters(batch.path, options), context)
     if context.result is None:
         outcome = await state.aresult(raise_on_failure=False)
@@ -179,6 +213,7 @@ async def _flow_run(parameters: dict[str, Any], context: RunContext) -> Any:
 
     from flows.campaign import campaign  # takes its time, while the server comes up
 
+    all_is_loaded()
     try:
         return await campaign(**parameters, return_state=True)
     except Pause:
@@ -189,25 +224,13 @@ async def _flow_run(parameters: dict[str, Any], context: RunContext) -> Any:
             raise
         told = f"Prefect could not be told how this run has ended ({type(error).__name__}); all else is done."
         show_warnings((told,))
+        forget_what_is_left()
         return None
 
 
-def _listen_for_signals(context: RunContext) -> None:
-    """First Ctrl-C: submit nothing more and leave in order. Second: leave at once, which is safe as well."""
+def listen_for_signals(context: RunContext, ask: Callable[[], None]) -> None:
+    """Let Ctrl-C and SIGTERM ask, for as long as the event loop lasts."""
     loop = asyncio.get_running_loop()
-    main = asyncio.current_task()
-    asked = 0
-
-    def ask() -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
-            os._exit(INTERRUPTED)
-        if context.run is None:
-            if main is not None:
-                main.cancel()
-            return
-        context.run.interrupt()
 
     def listen() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from flows.command_line.arguments import ProviderName
 from flows.command_line.talk import say
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from pipelines.run.run import RunContext
 
 NAME = "inbox"
 
@@ -65,51 +59,35 @@ def command(
 
 
 async def _watch(parameters: dict[str, Any]) -> int:
-    import asyncio
     import logging
 
+    from flows.command_line.driving import all_is_loaded, listen_for_signals
     from flows.command_line.prefect_api import prefect_api
-    from pipelines.inbox.watch import stop_sign
     from pipelines.run.exit_code import ALL_DONE, INTERRUPTED, SOME_FAILED
     from pipelines.run.observers import SAID
     from pipelines.run.run import RunContext, run_context
 
-    stop, context = asyncio.Event(), RunContext()
-    stop_sign.set(stop)
+    context = RunContext()
     run_context.set(context)
-    _listen_for_signals(stop, context)
+
+    def ask() -> None:
+        if context.stop.is_set():  # the first Ctrl-C takes nothing more and ends the file in hand; the second leaves
+            os._exit(INTERRUPTED)
+        context.stop.set()
+        if context.run is not None:
+            context.run.interrupt()
+
+    listen_for_signals(context, ask)
     terminal = logging.StreamHandler()
     logging.getLogger(SAID).addHandler(terminal)
     try:
         async with prefect_api(say):
             from flows.inbox import inbox  # takes its time, while the server comes up
 
+            all_is_loaded()
             say(f"Watching {parameters['folder']}. Videos go to {parameters['out']}.")
             found: Any = await inbox(**parameters)
     finally:
         logging.getLogger(SAID).removeHandler(terminal)
     say(f"{found.words}.")
-    return INTERRUPTED if stop.is_set() else ALL_DONE if found.good else SOME_FAILED
-
-
-def _listen_for_signals(stop: asyncio.Event, context: RunContext) -> None:
-    """First Ctrl-C: take nothing more, and leave the file that is in hand in order. Second: leave at once, which is safe."""
-    import asyncio
-
-    from pipelines.run.exit_code import INTERRUPTED
-
-    loop = asyncio.get_running_loop()
-
-    def ask() -> None:
-        if stop.is_set():
-            os._exit(INTERRUPTED)
-        stop.set()
-        if context.run is not None:
-            context.run.interrupt()
-
-    def listen() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ask)
-
-    listen()
-    context.begun = listen  # Prefect's flow engine puts its own handler for SIGTERM there
+    return INTERRUPTED if context.stop.is_set() else ALL_DONE if found.good else SOME_FAILED

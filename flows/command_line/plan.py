@@ -46,10 +46,10 @@ def command(
     given = {
         "out": out,
         "provider": provider,
-        "fallback": tuple(fallback or ()),
-        "profiles": tuple(profile or ()),
+        "fallback": fallback,
+        "profiles": profile,
         "budget": budget,
-        "only": tuple(only or ()),
+        "only": only,
         "limit": limit,
         "ledger": ledger,
         "occurrence": occurrence,

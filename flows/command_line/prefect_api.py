@@ -5,30 +5,39 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from inspect import isawaitable
+from queue import Empty, Queue
+from typing import Any
 
 from flows.command_line.prefect_server import temporary_server
 from pipelines.core.errors import SetupError
+from pipelines.net.addresses import without_userinfo
 
 _DRAIN_S = 10.0
-_HEALTH_S = 15.0  # a server that is there answers within this, also under load
+#: A server on SQLite may stand still for a minute (docs/architecture.md, "Prefect"); else it answers at once.
+_HEALTH_S = 90.0
 
 
 @asynccontextmanager
-async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[None]:
-    """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts."""
+async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[bool]:
+    """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts.
+
+    Yields whether it is the run's own, which nobody shares.
+    """
     from prefect.settings import PREFECT_API_URL, temporary_settings  # Prefect reads its settings at import
 
+    # At the end it warns that there is something left to send.
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)
     if PREFECT_API_URL.value():
         await check_prefect()
-        yield
+        yield False
         return
     async with temporary_server() as url:
         show(f"Prefect UI, as long as this run lasts: {url}")
         with temporary_settings({PREFECT_API_URL: f"{url}/api"}):
             try:
-                yield
+                yield True
             finally:
                 await send_what_is_left()
 
@@ -49,7 +58,7 @@ async def check_prefect() -> None:
         problem = error
     if problem is not None:
         raise SetupError(
-            f"No Prefect server answers at {PREFECT_API_URL.value()}. Start it with `prefect server start`, or unset "
+            f"No Prefect server answers at {without_userinfo(str(PREFECT_API_URL.value()))}. Start it with `prefect server start`, or unset "
             "PREFECT_API_URL."
         )
 
@@ -59,7 +68,19 @@ async def send_what_is_left() -> None:
     from prefect.events.worker import EventsWorker  # loaded by now
     from prefect.logging.handlers import APILogHandler
 
-    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # it warns that there is something left to send
     for rest in (EventsWorker.drain_all(timeout=_DRAIN_S, at_exit=False), APILogHandler.aflush()):
         if isawaitable(rest):
             await rest
+
+
+def forget_what_is_left() -> None:
+    """Throw away what the server, which is gone, has not heard of: the process would wait seven seconds for each event."""
+    from prefect.events.worker import EventsWorker
+
+    for worker in getattr(
+        EventsWorker, "_instances", {}
+    ).values():  # nothing public empties them; those of the logs, too
+        queue: Queue[Any] = getattr(worker, "_queue", Queue())
+        with suppress(Empty):
+            while True:
+                queue.get_nowait()

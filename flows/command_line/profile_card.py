@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from flows.command_line.tables import console, plain_table
-from pipelines.net.addresses import base_refusal
+from pipelines.net.addresses import base_refusal, without_userinfo
 from pipelines.providers.profile import describe as words
 from pipelines.providers.profile.model import Mode, Price, Profile
 
@@ -86,7 +86,7 @@ def lines_of_provider(profile: Profile, file: Path | None, environment: Mapping[
     is_set = "set" if profile.key_from(environment) else "not set"
     yield "key", f"{' or '.join(profile.key_names)}: {is_set}" + ("" if profile.needs_key else "; none is needed")
     if profile.retired_on:
-        yield "retired", f"on {profile.retired_on}, at {profile.base_url}"
+        yield "retired", f"on {profile.retired_on}, at {without_userinfo(profile.base_url)}"
     for model, day in profile.retired_models.items():
         yield "retired", f"{model} on {day}"
     yield "limits", words.limits(profile)

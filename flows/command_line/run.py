@@ -25,6 +25,7 @@ from flows.command_line.arguments import (
     ProviderName,
     Rehearse,
     Speed,
+    TrustHost,
     WaitForProvider,
 )
 from flows.command_line.talk import say, show_warnings
@@ -52,6 +53,7 @@ def command(
     plan: Annotated[
         str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
     ] = None,
+    trust_host: TrustHost = None,
     wait_for_provider: WaitForProvider = 600.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; buy without a cap if none is set.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Buy also what an earlier run has bought, anywhere.")] = False,
@@ -71,16 +73,17 @@ def command(
     given = {
         "out": out,
         "provider": provider,
-        "fallback": tuple(fallback or ()),
-        "profiles": tuple(profile or ()),
+        "fallback": fallback,
+        "profiles": profile,
         "budget": budget,
         "in_flight": in_flight,
         "per_minute": per_minute,
         "poll_every": poll_every,
-        "only": tuple(only or ()),
+        "only": only,
         "limit": limit,
         "ledger": ledger,
         "callback_url": callback_url,
+        "trust_hosts": trust_host,
         "wait_for_provider": wait_for_provider,
         "occurrence": occurrence,
         "again": again,

@@ -35,6 +35,9 @@ def command(
     submit_rate: Annotated[
         float | None, typer.Option("--submit-rate", help="Limits: orders a second of one key with a vendor.")
     ] = None,
+    submit_window: Annotated[
+        float | None, typer.Option("--submit-window", help="Limits: seconds over which orders are counted. Default: 1.")
+    ] = None,
     status_rate: Annotated[
         float | None, typer.Option("--status-rate", help="Limits: status queries a second of one key with a vendor.")
     ] = None,
@@ -79,6 +82,7 @@ def command(
         "renders": renders,
         "in_flight_cap": in_flight_cap,
         "submit_rate": submit_rate,
+        "submit_window": submit_window,
         "status_rate": status_rate,
         "link_lifetime": link_lifetime,
         "ace_accepts": ace_accepts,

@@ -45,7 +45,7 @@ def command(
     from pipelines.run.options import chosen_options
 
     url = asyncio.run(check_server())
-    given = {"provider": provider, "profiles": tuple(profile or ()), "budget": budget, "rehearse": rehearse}
+    given = {"provider": provider, "profiles": profile, "budget": budget, "rehearse": rehearse}
     options = chosen_options(given | {"timezone": timezone})
     for batch in batches or ():
         deploy_batch(

@@ -115,6 +115,9 @@ def status_table(found: CampaignOverview) -> None:
     for status, count in counts.counts.items():
         table.add_row(status.label, str(count), style=_COLOURS[status.meaning.tone])
     terminal.print(table)
+    aside = {"archived (ls --all shows them)": counts.archived, "replaced by new takes": counts.replaced}
+    if any(aside.values()):
+        terminal.print(f"not counted: {', '.join(f'{count} {words}' for words, count in aside.items() if count)}")
     if found.rehearsal:
         terminal.print("This is a rehearsal: nothing was paid." + (" It would have cost:" if counts.money else ""))
     for money in counts.money:

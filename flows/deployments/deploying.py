@@ -23,7 +23,6 @@ ENTRYPOINT = "reelbatch.campaign"
 JOB_ENVIRONMENT = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "reelbatch",  # what a run says stands in its logs in the UI
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # a run that is lost is seen within minutes
-    "PYTHONSAFEPATH": "1",  # a package in the worker's folder may have the name of ours
 }
 
 

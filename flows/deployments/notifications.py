@@ -15,6 +15,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
+from flows.expiry import LINK_EXPIRING
 from pipelines.core.errors import SetupError
 
 #: What people are told of, and the events that say so. A run that a person must look at fails first, and is then given
@@ -29,11 +30,8 @@ TOLD = {
 #: Of the blocks that every Prefect server has, the one that hands any address to Apprise as it is. The UI calls it
 #: Slack Webhook; a block of our own would need reelbatch where the server is.
 _ADDRESS = SlackWebhook
-LINK_EXPIRING = (
-    "reelbatch.link.expiring"  #: event: a link of a finished clip ends soon; its payload says so in `message`
-)
 _NAMED_LATER = "!Flow run encountered an exception: AttentionNeeded*"
-_BODY = "{{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+_BODY = "{{ flow_run.name }}: {{ flow_run.state.name }}. {{ flow_run.state.message }}\n{{ flow_run|ui_url or '' }}"
 _LINK_BODY = "{{ event.payload['message'] }}"
 
 
@@ -62,7 +60,11 @@ async def tell(deployment: UUID, name: str, urls: Sequence[str]) -> None:
         urls: addresses of Apprise. They are kept in notification blocks, encrypted, and stand nowhere else.
     """
     async with get_client() as client:
-        blocks = [await _block(f"{_slug(name)}-{number}", url) for number, url in enumerate(urls, 1)]
+        names = [f"{_slug(name)}-{number}" for number in range(1, len(urls) + 1)]
+        blocks = [
+            UUID(str(await _ADDRESS(url=url).save(block, overwrite=True)))
+            for block, url in zip(names, urls, strict=True)
+        ]
         for what in (*TOLD, "link expiring"):
             await _put(client, automation_of(deployment, name, what, blocks))
         await _forget_blocks(client, _slug(name), len(urls))
@@ -78,13 +80,13 @@ def automation_of(deployment: UUID, name: str, what: str, blocks: Sequence[UUID]
         blocks: the notification blocks, by id.
     """
     states = TOLD.get(what)
-    match = {"prefect.resource.id": "prefect.flow-run.*"} | ({"prefect.state-message": _NAMED_LATER} if states else {})
+    of_run = {"prefect.resource.id": "prefect.flow-run.*", "prefect.state-message": _NAMED_LATER}
+    of_deployment = {"prefect.resource.role": "deployment", "prefect.resource.id": f"prefect.deployment.{deployment}"}
     trigger = EventTrigger(
         expect={f"prefect.flow-run.{state}" for state in states} if states else {LINK_EXPIRING},
-        match=ResourceSpecification(match if states else {}),
-        match_related=ResourceSpecification(
-            {"prefect.resource.role": "deployment", "prefect.resource.id": f"prefect.deployment.{deployment}"}
-        ),
+        # The flow `expiry` looks after every campaign, whichever deployment made it.
+        match=ResourceSpecification(of_run if states else {"prefect.resource.id": "reelbatch.campaign.*"}),
+        match_related=ResourceSpecification(of_deployment if states else {}),
         posture=Posture.Reactive,
         threshold=1,
     )
@@ -109,11 +111,6 @@ async def _put(client: PrefectClient, automation: AutomationCore) -> None:
         await client.update_automation(kept.id, automation.model_copy(update={"enabled": kept.enabled}))
     elif automation.actions:
         await client.create_automation(automation)
-
-
-async def _block(name: str, url: str) -> UUID:
-    """Keep an address in a notification block."""
-    return UUID(str(await _ADDRESS(url=url).save(name, overwrite=True)))
 
 
 async def _forget_blocks(client: PrefectClient, slug: str, used: int) -> None:

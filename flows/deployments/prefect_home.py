@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL
-from prefect.variables import Variable
 from prefect.workers.process import ProcessWorker
 
-from flows.deployed_run import ROOT
+from flows.command_line.prefect_api import check_prefect
 from pipelines.core.errors import SetupError
 
 POOL = "reelbatch"  #: the process pool of `reelbatch serve`
@@ -27,16 +28,8 @@ async def check_server() -> str:
             "Deployments live in a Prefect server, and none is set. Start one with `prefect server start`, and name it: "
             "export PREFECT_API_URL=http://127.0.0.1:4200/api"
         )
-    async with get_client() as client:
-        problem = await client.api_healthcheck()
-    if problem is not None:
-        raise SetupError(f"No Prefect server answers at {url}. Start it with `prefect server start`.")
+    await check_prefect()
     return str(url)
-
-
-async def durable_root() -> str:
-    """Find the folder below which deployments put their outputs; empty where none is set."""
-    return str(await Variable.aget(ROOT, default=""))
 
 
 async def find_pool(name: str | None) -> str:
@@ -54,13 +47,12 @@ async def find_pool(name: str | None) -> str:
                     f"There is no work pool {name!r}. Make it with `prefect work-pool create {name} --type process`, "
                     "or leave out --work-pool: `reelbatch serve` then runs it on this machine."
                 ) from None
-            template = ProcessWorker.get_default_base_job_template()
-            await client.create_work_pool(
-                WorkPoolCreate(
-                    name=POOL,
-                    type="process",
-                    description="Runs of reelbatch on the machine where `reelbatch serve` runs.",
-                    base_job_template=template,
-                )
+            pool = WorkPoolCreate(
+                name=POOL,
+                type="process",
+                description="Runs of reelbatch on the machine where `reelbatch serve` runs.",
+                base_job_template=ProcessWorker.get_default_base_job_template(),
             )
+            with suppress(ObjectAlreadyExists):  # another command has made it in this moment
+                await client.create_work_pool(pool)
     return name or POOL

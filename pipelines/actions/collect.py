@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.batch import Batch, BudgetSetting, LimitSettings, OutputPlace, Table
-from pipelines.batch.files.document import CsvDialect
-from pipelines.catalogue.compilation import write_catalogue
+from pipelines.actions.known_batch import batch_of_jobs, write_catalogue_again
 from pipelines.core.errors import LedgerOwned, OutputError, ReelbatchError, SetupError
-from pipelines.core.events import ClipsOutOfReach, DownloadFailed
+from pipelines.core.events import DownloadFailed
 from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED, JobStatus
 from pipelines.core.text.counts import counted
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LEDGER_NAME, Ledger, LedgerReader
+from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.views import BatchOfLedger
 from pipelines.outputs import unsettled
 from pipelines.providers.profile.load import find_profiles
-from pipelines.providers.profile.model import Profile
 from pipelines.run.accounts import accounts_to_collect
-from pipelines.run.batch_file import read_for_run
 from pipelines.run.dispatch import dispatch
 from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import is_rehearsal, ledger_of, make_folders
+from pipelines.run.requests import heed_requests
 from pipelines.run.run import Run, RunContext, handing_over
 
 #: What lies in an output folder beside occurrences of the campaign: there is no campaign below these.
@@ -69,6 +67,8 @@ def campaigns_below(root: Path) -> list[Path]:
 async def collect_folder(folder: Path, options: RunOptions | None = None) -> Collected:
     """Bring home every clip of an output folder that a provider has, or is making. Submits nothing.
 
+    What is `expired` is asked about once more: clocks are wrong at times, and providers relent.
+
     Manifest and gallery are written anew; done copy and failed rows as well, if the batch file is where it was.
 
     Args:
@@ -82,11 +82,12 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
     asked = (options or RunOptions()).model_copy(update={"out": folder, "rehearse": False, "occurrence": None})
     path = ledger_of(folder, asked)
     reader = LedgerReader(path)
-    source, waiting = reader.read(lambda connection: (views.source(connection), views.at_providers(connection)))
-    if not waiting or source is None:
+    source, overview = reader.read(lambda connection: (views.source(connection), views.overview(connection)))
+    if source is None or not any(overview.counts.get(status) for status in (*ACCEPTED, JobStatus.EXPIRED)):
         return Collected(folder, "" if source is None else source.campaign)
     make_folders(folder)
     async with Ledger(path, folder=folder) as ledger:
+        await ledger.write(reopen_expired, sure_as_well=True)
         if kept := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(kept, await ledger.write(views.states))
         return await _collect(ledger, source, asked)
@@ -99,19 +100,26 @@ async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions) -
     accounts, out_of_reach = accounts_to_collect(waiting, (), profiles, options)
     reachable = {account.profile.name for account in accounts}
     jobs = [job.model_copy(update={"fallbacks": ()}) for job in waiting if job.order.provider in reachable]
-    batch, context = _bare_batch(source, jobs, profiles), RunContext(ledger=ledger)
+    batch, context = batch_of_jobs(source, jobs, profiles), RunContext(ledger=ledger)
     with handing_over(context):
         async with open_run(batch, options) as run:
+            heeding = asyncio.create_task(heed_requests(run))
             await dispatch(run, lambda job: _bring_home(job, run))
-    whole = await asyncio.to_thread(_whole_batch, source, options, waiting, await ledger.write(views.ids_in_batch))
-    await write_catalogue(ledger, whole, run.folder, title=source.campaign)
+            heeding.cancel()
+    await write_catalogue_again(ledger, run.folder, options)
     states = await ledger.write(views.states)
     return Collected(
         folder=run.folder,
         campaign=source.campaign,
         recovered=tuple(job.id for job in waiting if states[job.id].status is JobStatus.DONE),
         left=tuple(job.id for job in waiting if states[job.id].status in ACCEPTED),
-        reasons=(*map(_words_of, out_of_reach), *map(str, run.reasons())),
+        reasons=(
+            *(
+                f"{counted(len(one.job_ids), 'clip')} of {one.provider} cannot be had: {one.remedy}"
+                for one in out_of_reach
+            ),
+            *map(str, run.reasons()),
+        ),
     )
 
 
@@ -120,39 +128,6 @@ async def _bring_home(job: Job, run: Run) -> None:
         await generate_job(job.id, run)
     except OutputError as error:
         run.emit(DownloadFailed(job.id, error))
-
-
-def _words_of(event: ClipsOutOfReach) -> str:
-    return f"{counted(len(event.job_ids), 'clip')} of {event.provider} cannot be had: {event.remedy}"
-
-
-def _bare_batch(source: BatchOfLedger, jobs: Sequence[Job], profiles: Mapping[str, Profile]) -> Batch:
-    """A batch of jobs without its file."""
-    return Batch(
-        name=source.campaign,
-        path=source.path,
-        source_sha256=source.sha256,
-        jobs=tuple(jobs),
-        columns=(),
-        kept=(),
-        table=Table((), (), CsvDialect()),
-        limits=LimitSettings(),
-        budget=BudgetSetting(),
-        output=OutputPlace(),
-        delivery="poll",
-        profiles=profiles,
-        warnings=(),
-    )
-
-
-def _whole_batch(source: BatchOfLedger, options: RunOptions, jobs: Sequence[Job], ids: set[str]) -> Batch | None:
-    """The batch as it is in its file, if that is there, is what was registered, and gives the same jobs."""
-    try:
-        _, batch = read_for_run(source.path, options.model_copy(update={"provider": jobs[0].order.provider}))
-    except ReelbatchError:
-        return None
-    same = batch.source_sha256 == source.sha256 and {job.id for job in batch.jobs} == ids
-    return replace(batch, name=source.campaign) if same else None
 
 
 async def collect_or_say(folder: Path, options: RunOptions | None = None) -> Collected:

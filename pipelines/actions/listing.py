@@ -28,12 +28,13 @@ def status_named(words: str) -> JobStatus:
     return JobStatus(name)
 
 
-def list_jobs(folder: Path, status: str | None = None) -> list[ManifestRow]:
+def list_jobs(folder: Path, status: str | None = None, *, archived: bool = False) -> list[ManifestRow]:
     """List the jobs of a campaign, in the order of the batch file. Works while a run is going on.
 
     Args:
         folder: the output folder.
         status: only jobs of this one, as `status_named` reads it.
+        archived: those as well that a person has taken out of the counts.
 
     Raises:
         SetupError: there is no such status.
@@ -41,7 +42,8 @@ def list_jobs(folder: Path, status: str | None = None) -> list[ManifestRow]:
     """
     wanted = None if status is None else status_named(status)
     records = LedgerReader(ledger_in(folder)).read(lambda connection: list(views.records(connection)))
-    return [manifest_row(record) for record in records if wanted in (None, record.status)]
+    shown = (record for record in records if archived or not record.archived)
+    return [manifest_row(record) for record in shown if wanted in (None, record.status)]
 
 
 def rows_as_dicts(rows: Sequence[ManifestRow]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import is_ledger_owned, refuse_lost, trial_ledger
+from pipelines.ledger.recovery import reopen_expired
 from pipelines.pricing.estimate import Estimate, estimate
 from pipelines.purchases.repeats import Repeat, find_repeats, repeats_words
 from pipelines.run.buying import buyer_of, is_remembered, own_attempts, reconciled
@@ -105,18 +106,20 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         return Prospect(batch.name, {}, (), estimate(()), cap, Decimal(0), running=True)
     if not is_remembered(folder, buyer):
         refuse_lost(path, folder)
-    ids = {job.id for job in batch.jobs}
     with trial_ledger(path) as ledger:
         events = [] if options.rehearse else reconciled(ledger, batch.jobs, buyer, dry=True)
         registration.register(
             ledger, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
-        states, own = views.states(ledger), own_attempts(ledger, ids)
+        reopen_expired(ledger, sure_as_well=False)
+        states = views.states(ledger)
+        jobs = {job.id: job for job in (*views.orphans(ledger), *batch.jobs)}
+        jobs |= {job.id: job for job in views.fallen_back(ledger) if job.id in jobs}
+        own = own_attempts(ledger, jobs)
         money = {each.currency: each.committed for each in balances(ledger)}
-        made_as = {job.id: job for job in views.fallen_back(ledger)}
-    asked = set(choose([job.id for job in batch.jobs], options.only)[0]) if options.only else ids
-    wanted = [made_as.get(job.id, job) for job in batch.jobs if job.id in asked]
-    working = in_hand(wanted, lambda name: states[name].status, options.limit)
+    here = dict.fromkeys([*(job.id for job in batch.jobs), *jobs])  # in the order of the file
+    asked = choose([*here], options.only)[0] if options.only else here
+    working = in_hand([jobs[job_id] for job_id in asked], states, options.limit)
     new = tuple(job for job in working if states[job.id].status is JobStatus.PLANNED)
     found: list[Repeat] = []
     if not options.rehearse and not options.again:
@@ -126,7 +129,7 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
             events.append(IndexUnusable(error))
     return Prospect(
         campaign=batch.name,
-        counts=Counter(states[job.id].status for job in batch.jobs),
+        counts=Counter(states[job_id].status for job_id in here if states[job_id].counts),
         new=new,
         cost=estimate(new, batch.profiles),
         cap=cap,

@@ -33,7 +33,9 @@ async def refresh(batch: Batch, options: RunOptions, ledger: Ledger, context: Ru
     if is_work_left(batch, options, states, orphans):
         return False
     ids = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
-    context.progress.begin((states[job_id].status for job_id in ids), await ledger.write(balances))
+    context.progress.begin(
+        (states[job_id].status for job_id in ids if states[job_id].counts), await ledger.write(balances)
+    )
     folder, title = output_folder(batch, options), title_of(batch, options)
     await write_catalogue(ledger, batch, folder, title=title, rehearsed=options.rehearse)
     context.result = RunResult(exit_code(context.progress.counts), (), status_requests=0, generating_cpu_s=0.0)

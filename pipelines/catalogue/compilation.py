@@ -29,7 +29,7 @@ async def write_catalogue(
 
     Args:
         ledger: of the output folder.
-        batch: whose jobs are in it; None: the file is not at hand, and done copy and failed rows stay as they are.
+        batch: whose jobs are in it; None, or without a table: the file is not at hand, and done copy and failed rows stay as they are.
         folder: the output folder.
         title: what the gallery is headed by; None: the batch's name, or the folder's.
         rehearsed: nothing was paid.
@@ -41,6 +41,8 @@ async def write_catalogue(
         DiskFull: no space; calling again once there is some makes up for it.
         SetupError: the folder cannot be written.
     """
+    if batch is not None and not batch.table.header:  # it was made of the ledger alone
+        batch = None
     with disk_errors(folder / "manifest.jsonl", shared=True):
         records, money = await ledger.write(lambda connection: (list(views.records(connection)), balances(connection)))
         rows = manifest_rows(records)
@@ -57,8 +59,9 @@ async def write_catalogue(
 
         await asyncio.to_thread(write_tables)
         await write_thumbnails(folder, rows)
+        shown = [row for row in rows if not row.archived]
         heading = title or (folder.name if batch is None else batch.name)
-        await asyncio.to_thread(write_gallery, folder, heading, rows, money, rehearsed=rehearsed)
+        await asyncio.to_thread(write_gallery, folder, heading, shown, money, rehearsed=rehearsed)
         return len(rows)
 
 

@@ -89,6 +89,7 @@ def done_cells(takes: Sequence[ManifestRow]) -> Cells:
         if cost is not None:
             unit = take.currency or ""
             costs[unit] = costs.get(unit, Decimal(0)) + cost
+    takes = [take for take in takes if not (take.replaced or take.archived)] or takes
     return (
         _joined(take.status.value for take in takes),
         _joined(take.path for take in takes),

@@ -61,6 +61,16 @@ class ManifestRow(BaseModel):
     own: dict[str, str] = Field(default_factory=dict)  # the user's own columns: they follow after the others
 
     @property
+    def archived(self) -> bool:
+        """Tell whether a person has taken it out of the counts."""
+        return "archived" in self.flags
+
+    @property
+    def replaced(self) -> bool:
+        """Tell whether a new take has been made in its place, or is to be."""
+        return any(flag.startswith("replaced_by:") for flag in self.flags)
+
+    @property
     def is_uncertain(self) -> bool:
         """Tell whether nobody knows if it is charged: in doubt, or ended and the provider does not say."""
         return self.status is JobStatus.IN_DOUBT or (self.status.meaning.failed and self.billed is Billed.UNKNOWN)

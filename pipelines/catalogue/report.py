@@ -37,7 +37,7 @@ def cases(records: Iterable[JobRecord]) -> list[Case]:
     found = []
     for record in records:
         status, message, code = record.status, record.error_message or "", record.error_code or ""
-        if not status.meaning.needs_person:
+        if not status.meaning.needs_person or not record.counts:
             continue
         code = "" if code == status else code  # it would say the same again
         cost = "" if record.billed is Billed.NO else price_text(record.job.cost_estimated, record.job.currency)

@@ -8,10 +8,12 @@ ReelbatchError
 │   ├── KeyMissing
 │   ├── KeyRefused
 │   ├── Unsendable
+│   │   └── ProxyUnusable
 │   ├── FundsExhausted
 │   ├── BoughtBefore
 │   ├── LedgerError
 │   │   └── LedgerOwned
+│   ├── SettlementRefused    (whoever settles: what was said does not fit how the job stands)
 │   └── DiskFull
 ├── BudgetReached            whoever set the cap
 │   └── NotCovered           the same, for this one job
@@ -28,6 +30,7 @@ ReelbatchError
     ├── LinkExpired          (a fresh status query gives a new link)
     ├── DownloadInterrupted  (passes)
     ├── NotAVideo
+    ├── ClipRefused
     └── AddressRefused
 
 A class docstring is its default message and says what to do next. `passes` marks what time alone may mend.
@@ -37,6 +40,7 @@ Whatever is not in this tree is a bug.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 
@@ -108,6 +112,10 @@ class Unsendable(SetupError):
     """A request cannot be sent as it is: look at the key and the address. Nothing was sent."""
 
 
+class ProxyUnusable(Unsendable):
+    """HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no address of a proxy. Set it right, or unset it. Nothing was sent."""
+
+
 class FundsExhausted(SetupError):
     """The account has no balance left. Top it up and run the same command again: open rows are kept."""
 
@@ -124,6 +132,10 @@ class LedgerError(SetupError):
 
 class LedgerOwned(LedgerError):
     """Another run is working on this folder. Wait for it, or stop it, then run the same command again."""
+
+
+class SettlementRefused(SetupError):
+    """This cannot be said of the job as it stands. Nothing was changed."""
 
 
 class DiskFull(SetupError):
@@ -197,6 +209,16 @@ class NoAnswer(TransportError):
     """The connection broke before an answer was complete: the provider may have received the request."""
 
 
+class LimitServerAway(ReelbatchError):
+    """The server that keeps the limits which runs share cannot be asked now. A run goes on with what it holds."""
+
+    passes = True
+
+
+class LimitServerGone(LimitServerAway):
+    """No connection to it can be made: it is not only slow."""
+
+
 class OutputError(ReelbatchError):
     """A paid clip could not be brought home. The same command tries again, and pays nothing."""
 
@@ -205,6 +227,10 @@ class LinkExpired(OutputError):
     """The download link has expired. A fresh status query may give a new one."""
 
     passes = True
+
+    def __init__(self, message: str | None = None, said_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.said_at = said_at  # what time it was at the server that said so; None: it did not say
 
 
 class DownloadInterrupted(OutputError):
@@ -217,6 +243,14 @@ class NotAVideo(OutputError):
     """What was downloaded is not a whole MP4 file."""
 
     passes = True
+
+
+class ClipRefused(OutputError):
+    """A clip cannot be taken as it is served. The job is parked; the next run asks again and pays nothing."""
+
+    def __init__(self, message: str | None = None, code: str = "refused") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AddressRefused(OutputError):

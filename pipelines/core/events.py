@@ -141,6 +141,35 @@ class RunStopping:
     why: StopReason = StopReason.INTERRUPTED
 
 
+@dataclass(frozen=True, slots=True)
+class LimitsLost:
+    """The server of the limits that runs share cannot be asked; the run goes on with what it holds."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsRegained:
+    """The server of the limits that runs share answers again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTurned:
+    """A limit that runs share is not what it was, or not what this run would have by itself."""
+
+    limit: str
+    before: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFull:
+    """Other runs hold all slots of an account; this one waits."""
+
+    limit: str
+    most: int
+
+
 Event = (
     RunBegan
     | JobChanged
@@ -158,5 +187,9 @@ Event = (
     | NoCallbacks
     | DownloadFailed
     | RunStopping
+    | LimitsLost
+    | LimitsRegained
+    | LimitTurned
+    | AccountFull
 )
 Observer = Callable[[Event], None]

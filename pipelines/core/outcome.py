@@ -2,6 +2,11 @@
 
 planned -> Unsent | Accepted | Rejected | InDoubt | FellBack | Skipped
 accepted -> Ready | Done | Failed | Parked
+
+What a person says of it, of whom `by` says who it was:
+
+in doubt -> Adopted | NotCharged | Charged | Resubmitted
+ended    -> Retried | Replaced | Archived | ClipGone
 """
 
 from __future__ import annotations
@@ -120,4 +125,66 @@ class Parked:
     message: str
 
 
-Outcome = Unsent | Accepted | Rejected | InDoubt | FellBack | Skipped | Ready | Done | Failed | Parked
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """It was accepted after all: a person has found its id at the provider."""
+
+    job: RemoteJob
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotCharged:
+    """It was not accepted, says a person who has looked: its price is given back, and it is planned again."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """It was charged and there is no clip, says a person who has looked. It is not sent again by itself."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resubmitted:
+    """A person wants it bought, though it may have been already: the old price stays uncertain."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A person wants it made that has failed: it is planned again, as its row asks for it."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A person has asked for a new take: this one stays as it is, and is not counted any more."""
+
+    now: str  # the job that is made in its place
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A person does not want it counted, nor shown by default."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipGone:
+    """The file of a clip that was home is gone or damaged: it is paid for, and to be fetched again."""
+
+    code: Literal["file_missing", "file_damaged"]
+    message: str
+    lost: Mapping[str, Any]  # path and sha256 of the file, for the history
+    by: str = ""
+
+
+PersonsWord = Adopted | NotCharged | Charged | Resubmitted | Retried | Replaced | Archived | ClipGone
+Outcome = Unsent | Accepted | Rejected | InDoubt | FellBack | Skipped | Ready | Done | Failed | Parked | PersonsWord

@@ -84,20 +84,23 @@ class Meaning:
         return bool(self.advice)
 
 
-_EDIT = "Change what the row asks for, or give it another id, and run the same command again."
+_EDIT = (
+    "Where the reason passes, `reelbatch retry DIR` runs it again. Else change what the row asks for and run the same "
+    "command again, or buy a new take with `reelbatch redo DIR ID --prompt ...`."
+)
 #: By status, the most urgent first: what needs a person, then what goes on, then what is in order.
 MEANINGS: dict[JobStatus, Meaning] = {
     JobStatus.IN_DOUBT: Meaning(
         words="It may have been paid, and is not sent again by itself. Look into your account at the provider.",
-        advice="It may have been paid, and is not sent again by itself. Look for it at the provider; "
-        "to buy it all the same, perhaps twice, give the row another id.",
+        advice="It may have been paid, and is not sent again by itself. `reelbatch resolve DIR ID` shows what is known "
+        "of it, and settles it.",
         next_run="It is not sent again by itself.",
         tone=Tone.WARN,
         unfinished=True,
     ),
     JobStatus.EXPIRED: Meaning(
         words="The provider no longer has the file.",
-        advice="It was paid, and the provider no longer has the file. To buy it anew, give the row another id.",
+        advice="It was paid, and the provider no longer has the file. `reelbatch redo DIR ID` buys a new take.",
         tone=Tone.BAD,
         final=True,
         failed=True,

@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +33,7 @@ from pipelines.run.opening import check_setup
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import output_folder
 from pipelines.run.result import CampaignResult
+from pipelines.run.run import RunContext, handed_over
 
 _EMPTY_FOR_S = 60.0  # some programs make a file first and fill it later
 _MOST_STUMBLES = 2
@@ -41,10 +41,6 @@ _MOST_STUMBLES = 2
 log = logging.getLogger(SAID)
 
 Make = Callable[[Batch, RunOptions], Awaitable[CampaignResult]]
-
-
-#: Set by who stops the watch in this process: it takes nothing more.
-stop_sign: ContextVar[asyncio.Event | None] = ContextVar("stop_sign", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +92,7 @@ class InboxWatch:
     root: Path  # of the outputs
     options: RunOptions  # of every file; the budget is for each of them
     make: Make  # runs a campaign to its end
-    stop: asyncio.Event = field(default_factory=lambda: stop_sign.get() or asyncio.Event())
+    stop: asyncio.Event = field(default_factory=lambda: (handed_over() or RunContext()).stop)  # nothing more is taken
     whole_after_s: float = 5.0  # a file that has not changed for so long is whole
     _since: dict[str, tuple[FileLook, float]] = field(default_factory=dict)  # by name, since when it looks like that
     _missed: set[str] = field(default_factory=set)

@@ -70,6 +70,8 @@ _CLAIM = insert(attempt).from_select(
     ).where(
         job.c.id == bindparam("job_id"),
         job.c.status == JobStatus.PLANNED,
+        job.c.archived_at.is_(None),  # a person does not want it
+        job.c.replaced_by.is_(None),
         job.c.fallback_index == bindparam("fallback_index"),  # nothing is bought by an order that the job has left
     ),
 )

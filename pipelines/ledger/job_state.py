@@ -12,6 +12,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from pipelines.core.job import RemoteJob
 from pipelines.core.status import ACCEPTED, JobStatus
+from pipelines.ledger.persons_steps import DONE, ENDED_WITHOUT, IN_DOUBT, REPLACEABLE
 from pipelines.ledger.storage.schema import job
 
 
@@ -24,6 +25,18 @@ class JobState:
     submitted_at: datetime | None = None
     account: str | None = None  # fingerprint of the address and key that it was sent with
     trace_id: str | None = None  # what the provider's support will ask for
+    archived: bool = False  # a person has taken it out of the counts
+    replaced_by: str | None = None  # the job of a new take
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of the jobs that the campaign is to make: not archived, and not replaced by a new take."""
+        return not self.archived and self.replaced_by is None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a run has something to do for it: what a person has set aside is not sent, and still brought home."""
+        return self.status.has_work and (self.counts or self.status.meaning.accepted)
 
     @property
     def provider_job_id(self) -> str | None:
@@ -43,6 +56,8 @@ STATE_COLUMNS = (
     job.c.submitted_at,
     job.c.account,
     job.c.trace_id,
+    job.c.archived_at,
+    job.c.replaced_by,
 )
 
 #: The provider has the job, and has not finished it as far as anybody knows here.
@@ -58,7 +73,16 @@ _CHANGE: dict[tuple[JobStatus, ...] | None, ReturningUpdate[Any]] = {
     None: _JOB.returning(*STATE_COLUMNS),
     **{
         leaves: _JOB.where(or_(*(job.c.status == status for status in leaves))).returning(*STATE_COLUMNS)
-        for leaves in (ACCEPTED, UNFINISHED, NOT_BOUGHT, (JobStatus.PLANNED,))
+        for leaves in (
+            ACCEPTED,
+            UNFINISHED,
+            NOT_BOUGHT,
+            (JobStatus.PLANNED,),
+            IN_DOUBT,
+            DONE,
+            ENDED_WITHOUT,
+            REPLACEABLE,
+        )
     },
 }
 
@@ -69,7 +93,9 @@ def state_from(row: Any) -> JobState:
     if row.provider_job_id is not None:
         remote = RemoteJob(row.provider_job_id, row.mode or "", row.status_url, row.result_url, row.contract)
     submitted_at = datetime.fromisoformat(row.submitted_at) if row.submitted_at else None
-    return JobState(JobStatus(row.status), remote, submitted_at, row.account, row.trace_id)
+    return JobState(
+        JobStatus(row.status), remote, submitted_at, row.account, row.trace_id, bool(row.archived_at), row.replaced_by
+    )
 
 
 def state_of(connection: Connection, job_id: str) -> JobState:

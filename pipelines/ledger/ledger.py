@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, Engine, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import DiskFull, LedgerError
+from pipelines.core.job import RemoteJob
 from pipelines.ledger.migrations import migrate
 from pipelines.ledger.recovery import recover
 from pipelines.ledger.storage.group_commit import GroupCommit
@@ -217,8 +219,14 @@ def refuse_lost(path: Path, folder: Path) -> None:
 
 
 def _make_file(path: Path) -> None:
-    """Make a new ledger, for the owner's eyes only from its first byte on; an old one is left as it is."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """Make a new ledger, for the owner's eyes only from its first byte on; an old one is left as it is.
+
+    Raises:
+        LedgerError: it is no ledger, or a link.
+    """
+    if path.is_symlink():
+        raise LedgerError(f"{path} is a symbolic link. Remove it, or give the file that it leads to by --ledger.")
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     with path.open("rb") as file:
         if not _SQLITE.startswith(file.read(len(_SQLITE))):  # SQLite itself would overwrite a file of a few bytes
             raise LedgerError(f"{path} is no ledger. Choose another path.")
@@ -251,7 +259,20 @@ def _version(connection: Connection, path: Path) -> int:
     return int(found)
 
 
-def last_resort_record(job_id: str, provider_job_id: str, error: LedgerError | DiskFull) -> None:
-    """Print the id of a paid job that could not be written down, so that a person can keep it."""
-    record = json.dumps({"job": job_id, "provider_job_id": provider_job_id})
+def last_resort_record(
+    job_id: str, remote: RemoteJob, error: LedgerError | DiskFull, *, ledger: Path, provider: str, account: str
+) -> None:
+    """Print the id of a paid job that could not be written down, so that a person can keep it: `reelbatch adopt`.
+
+    Args:
+        job_id: the job.
+        remote: what its provider calls it.
+        error: why it could not be written down.
+        ledger: where it belongs.
+        provider: who has made it.
+        account: with which it was bought.
+    """
+    known = {name: value for name, value in asdict(remote).items() if name != "id" and value}
+    place = {"ledger": str(ledger), "provider": provider, "account": account}
+    record = json.dumps({"job": job_id, "provider_job_id": remote.id, **place, **known})
     print(f"PAID, AND NOT RECORDED ({error}). Keep this line: {record}", file=sys.stderr, flush=True)  # noqa: T201 - the log may be gone with the disk

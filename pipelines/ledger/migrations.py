@@ -56,6 +56,13 @@ def _to_3(_connection: Connection, operations: Operations) -> None:
     )
 
 
+def _to_4(_connection: Connection, operations: Operations) -> None:
+    """Make room for what a person decides: rows archived, and made anew; and for the answer to a request."""
+    for name in ("archived_at", "replaced_by", "redo_of"):
+        operations.add_column("job", Column(name, String))
+    operations.add_column("request", Column("answer", Text))
+
+
 def _renamed(text: str | None) -> str | None:
     if text is None:
         return None
@@ -66,4 +73,4 @@ def _renamed(text: str | None) -> str | None:
 
 
 #: By the version that they leave.
-_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2, 2: _to_3}
+_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2, 2: _to_3, 3: _to_4}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
@@ -23,6 +23,7 @@ from pipelines.core.outcome import (
     InDoubt,
     Outcome,
     Parked,
+    PersonsWord,
     Ready,
     Rejected,
     Skipped,
@@ -36,6 +37,8 @@ from pipelines.ledger.balances import Bucket, BucketMove
 from pipelines.ledger.fallbacks import made_as_json
 from pipelines.ledger.history import note
 from pipelines.ledger.job_state import NOT_BOUGHT, UNFINISHED, JobState, change_job, state_of
+from pipelines.ledger.persons_steps import persons_step
+from pipelines.ledger.step import Step, accepted_as
 
 _OPEN = (AttemptState.CLAIMED, AttemptState.SENDING)
 _NO_ERROR = {"error_code": None, "error_message": None, "failed_stage": None}  # of an earlier deadline, perhaps
@@ -51,19 +54,6 @@ class Change:
     outcome: Outcome | None = None  # as it was written: an acceptance may turn out to be a replay
     money: BucketMove | None = None
     claim: Claim | None = None  # of a reservation: the right to send
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What an outcome does to the job, to its attempt and to the history."""
-
-    job: Mapping[str, Any]  # columns to write
-    notes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-    job_leaves: tuple[JobStatus, ...] | None = None  # only from these; None: wherever its attempt was
-    attempt_leaves: tuple[AttemptState, ...] = ()  # empty: no attempt is concerned
-    attempt_to: AttemptState = AttemptState.ACCEPTED
-    attempt: Mapping[str, Any] = field(default_factory=dict)  # further columns to write
-    bucket: Bucket | None = None  # where the attempt's price counts from now on
 
 
 def reserve(connection: Connection, planned: Job, account: str, budget: Budget | None) -> Change:
@@ -96,7 +86,7 @@ def record(connection: Connection, job_id: str, outcome: Outcome, claimed: Claim
         row = attempts.claimed_attempt(connection, claimed)
         if row is not None and isinstance(outcome, Accepted):
             outcome = _or_replay(connection, row, outcome)
-    elif isinstance(outcome, Ready | Done | Failed):
+    elif isinstance(outcome, Ready | Done | Failed | PersonsWord):
         row = attempts.live_attempt(connection, job_id)
     step = step_of(outcome, row)
     concerned = row is not None and row.state in step.attempt_leaves
@@ -143,16 +133,9 @@ def _(outcome: Unsent, row: AttemptRow | None) -> Step:
 def _(outcome: Accepted, row: AttemptRow | None) -> Step:
     now, remote = utc_text(), outcome.job
     columns = {
-        "status": JobStatus.WAITING,
-        "account": row.account if row is not None else None,
-        "provider_job_id": remote.id,
-        "mode": remote.mode,
-        "contract": remote.contract,
-        "status_url": remote.status_url,
-        "result_url": remote.result_url,
+        **accepted_as(remote, row),
         "trace_id": outcome.trace_id,
         "submitted_at": (row.sent_at if row is not None else None) or now,
-        "billed": Billed.UNKNOWN,
         **_NO_ERROR,
     }
     said = (("accepted", {"provider_job_id": remote.id}),)
@@ -252,6 +235,11 @@ def _(outcome: Parked, row: AttemptRow | None) -> Step:
     said = (("parked", {"stage": outcome.stage, "code": outcome.code, "message": outcome.message}),)
     columns = {"status": JobStatus.PARKED, **_failure(outcome.stage, outcome.code, outcome.message)}
     return Step(columns, said, job_leaves=ACCEPTED)
+
+
+@step_of.register
+def _(outcome: PersonsWord, row: AttemptRow | None) -> Step:
+    return persons_step(outcome, row)
 
 
 def _generated(outcome: Ready | Done) -> dict[str, Any]:

@@ -26,9 +26,11 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
     Raises:
         BatchError: rows that were bought already now ask for something else.
     """
-    wanted = select(job.c.id, job.c.fingerprint, job.c.status, job.c.error_code)
+    wanted = select(job.c.id, job.c.fingerprint, job.c.status, job.c.error_code, job.c.archived_at)
     known = {row.id: row for row in connection.execute(wanted).all()}
     rejected = connection.execute(select(job.c.id, job.c.plan).where(job.c.status == JobStatus.REJECTED)).all()
+    replaced = select(job.c.id, job.c.fingerprint, job.c.plan).where(job.c.replaced_by.is_not(None))
+    done_anew = {row.id: row for row in connection.execute(replaced)}
     refused = {row.id: _fallbacks(Job.model_validate_json(row.plan)) for row in rejected}
     fresh: list[_Columns] = []
     kept: list[_Columns] = []
@@ -39,6 +41,10 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
         before = known.get(planned.id)
         if before is None:
             fresh.append(columns)
+        elif (old := done_anew.get(planned.id)) is not None:  # what it asks for now is asked of the new take, by `redo`
+            kept.append({**columns, "fingerprint": old.fingerprint, "plan": old.plan})
+        elif before.archived_at is not None and before.fingerprint == columns["fingerprint"]:
+            kept.append(columns)
         elif before.fingerprint == columns["fingerprint"]:
             # What is not bought yet begins again with what the file asks for first; what was refused, if it may turn
             # to others now.
@@ -54,10 +60,19 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
     if known:
         connection.execute(update(job).values(in_batch=False))
     _write(connection, fresh, kept, anew)
+    _keep_new_takes(connection)
     values = {"campaign": campaign, "path": str(path), "read_at": utc_text()}
     if connection.execute(update(batch).where(batch.c.source_sha256 == source_sha256).values(values)).rowcount == 0:
         connection.execute(insert(batch).values(source_sha256=source_sha256, **values))
     note(connection, "registered", jobs=len(jobs), new=len(fresh))
+
+
+def _keep_new_takes(connection: Connection) -> None:
+    """A new take that a person asked for belongs to the batch, which does not name it, as long as its row does."""
+    first = job.alias("first")
+    of_row = select(first.c.in_batch).where(first.c.id == job.c.redo_of).scalar_subquery()
+    place = select(first.c.position).where(first.c.id == job.c.redo_of).scalar_subquery()
+    connection.execute(update(job).where(job.c.redo_of.is_not(None)).values(in_batch=of_row, position=place))
 
 
 def _columns(planned: Job, position: int) -> _Columns:
@@ -85,7 +100,7 @@ def _write(connection: Connection, fresh: list[_Columns], kept: list[_Columns], 
         connection.execute(insert(job), chunk)
     names = ("position", "row", "take", "campaign", "fingerprint", "plan", "in_batch")
     keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in names})
-    unwritten = {column: None for column in job.c if column.nullable and column.name not in names}
+    unwritten = {column: None for column in job.c if column.nullable and column.name not in (*names, "redo_of")}
     begin = keep.values(
         unwritten | {job.c.status: bindparam("_status"), job.c.fallback_index: 0, job.c.billed: Billed.NO}
     )

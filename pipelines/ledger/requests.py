@@ -8,12 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import LedgerError
 from pipelines.core.text.times import utc_text
-from pipelines.ledger.storage.schema import owner, request
+from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta, owner, request
 from pipelines.ledger.storage.sqlite import open_engine, translated
 
 
@@ -21,6 +21,7 @@ class RequestKind(StrEnum):
     """What can be asked of a run."""
 
     CANCEL = "cancel"
+    SETTLE = "settle"  #: a person's word about a job
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def ask(path: Path, kind: RequestKind, argument: Any = None) -> int:
     values = {"kind": kind, "argument": None if argument is None else json.dumps(argument), "asked_at": utc_text()}
     try:
         with open_engine(path).connect() as connection, connection.begin():
-            if not inspect(connection).has_table(request.name):
+            version = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
+            if int(version) < SCHEMA_VERSION:
                 raise LedgerError(f"The run that owns {path} is of an earlier version and cannot be asked. Use Ctrl-C.")
             found = connection.execute(insert(request).values(**values)).inserted_primary_key
     except DBAPIError as error:
@@ -75,14 +77,41 @@ def unanswered(connection: Connection) -> list[Request]:
     return [Request(row.seq, RequestKind(row.kind), row.argument and json.loads(row.argument)) for row in rows]
 
 
-def answer(connection: Connection, seq: int) -> None:
-    """Write down that a request has been heeded."""
-    connection.execute(update(request).where(request.c.seq == seq).values(answered_at=utc_text()))
+def answer(connection: Connection, seq: int, said: Any = None) -> None:
+    """Write down that a request has been heeded.
+
+    Args:
+        connection: the open transaction.
+        seq: its number.
+        said: what came of it; must fit into JSON.
+    """
+    values = {"answered_at": utc_text(), "answer": None if said is None else json.dumps(said)}
+    connection.execute(update(request).where(request.c.seq == seq).values(values))
+
+
+def take_back(path: Path, seq: int) -> bool:
+    """Close a request that nobody has heeded. False: it has been heeded after all.
+
+    Raises:
+        LedgerError: the ledger cannot be written.
+    """
+    unheeded = (request.c.seq == seq) & request.c.answered_at.is_(None)
+    try:
+        with open_engine(path).connect() as connection, connection.begin():
+            return connection.execute(update(request).where(unheeded).values(answered_at=utc_text())).rowcount == 1
+    except DBAPIError as error:
+        raise translated(error, path) from None
+
+
+def answered(connection: Connection, seq: int) -> tuple[bool, Any]:
+    """Whether a request has been heeded, and what came of it; nothing where a later run closed it unheeded."""
+    row = connection.execute(select(request).where(request.c.seq == seq)).one()
+    return row.answered_at is not None, row.answer and json.loads(row.answer)
 
 
 def answer_late(connection: Connection) -> None:
-    """Close what was asked of a run that has ended: a word to stop is not meant for the next one."""
-    late = request.c.answered_at.is_(None) & (request.c.kind == RequestKind.CANCEL)
+    """Close what was asked of a run that has ended: it is not meant for the next one, and who asks asks again."""
+    late = request.c.answered_at.is_(None)
     connection.execute(update(request).where(late).values(answered_at=utc_text()))
 
 

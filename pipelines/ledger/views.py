@@ -42,6 +42,20 @@ class JobRecord:
     error_code: str | None
     error_message: str | None
     failed_stage: str | None
+    planned: Job | None = None  # as the batch file asks for it, where a fallback makes it
+    redo_of: str | None = None  # the job of the file that it is a new take of
+    archived: bool = False  # a person has taken it out of the counts
+    replaced_by: str | None = None  # the job of a new take
+
+    @property
+    def plan(self) -> Job:
+        """The job as the batch file asks for it, before any fallback."""
+        return self.planned or self.job
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of the jobs that the campaign is to make."""
+        return not self.archived and self.replaced_by is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,8 @@ class Overview:
     run_since: str | None
     run_pid: int | None
     running: bool = False
+    archived: int = 0  # not in the counts
+    replaced: int = 0  # nor are these: a new take counts
 
     def as_dict(self) -> dict[str, Any]:
         """For machines: amounts as text, so that 0.10 stays 0.10."""
@@ -65,6 +81,8 @@ class Overview:
             "running": self.running,
             "run_since": self.run_since,
             "run_pid": self.run_pid,
+            "archived": self.archived,
+            "replaced": self.replaced,
         }
 
 
@@ -91,10 +109,10 @@ def states(connection: Connection) -> dict[str, JobState]:
 
 
 def orphans(connection: Connection) -> list[Job]:
-    """Jobs that the batch file no longer names, and that were paid for all the same."""
-    rows = connection.execute(
-        select(job.c.plan, job.c.made_as).where(job.c.in_batch.is_(False), job.c.status.in_(ACCEPTED))
-    )
+    """Jobs that the batch file does not name: those that were paid for all the same, and the new takes of a person."""
+    paid = job.c.in_batch.is_(False) & job.c.status.in_(ACCEPTED)
+    redone = job.c.in_batch.is_(True) & job.c.redo_of.is_not(None)
+    rows = connection.execute(select(job.c.plan, job.c.made_as).where(paid | redone).order_by(job.c.position, job.c.id))
     return [made_as(Job.model_validate_json(row.plan), row.made_as) for row in rows]
 
 
@@ -114,10 +132,18 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
     for row in connection.execute(wanted.order_by(*order)):
         plan = Job.model_validate_json(row.plan)
         made = made_as(plan, row.made_as)
+        aside = (
+            *((f"replaced_by:{row.replaced_by}",) if row.replaced_by else ()),
+            *(("archived",) if row.archived_at else ()),
+        )
         yield JobRecord(
             job=made,
+            planned=None if made is plan else plan,
+            redo_of=row.redo_of,
             status=JobStatus(row.status),
             in_batch=row.in_batch,
+            archived=row.archived_at is not None,
+            replaced_by=row.replaced_by,
             attempts=tries.get(row.id, 0),
             provider_job_id=row.provider_job_id,
             trace_id=row.trace_id,
@@ -126,7 +152,7 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
             downloaded_at=_moment(row.downloaded_at),
             url_expires_at=_moment(row.url_expires_at),
             output=json.loads(row.output) if row.output else None,
-            flags=(*(json.loads(row.flags) if row.flags else ()), *flag_of(plan, made)),
+            flags=(*(json.loads(row.flags) if row.flags else ()), *flag_of(plan, made), *aside),
             cost_actual=from_micros(row.cost_actual_micros),
             billed=Billed(row.billed),
             error_code=row.error_code,
@@ -170,9 +196,10 @@ def expiring(connection: Connection, before: datetime) -> list[str]:
     return [row.id for row in rows if datetime.fromisoformat(row.url_expires_at) < before]
 
 
-def ids_in_batch(connection: Connection) -> set[str]:
-    """The jobs, by id, that the batch file named when it was read last."""
-    return set(connection.execute(select(job.c.id).where(job.c.in_batch.is_(True))).scalars())
+def provider_job_ids(connection: Connection, provider: str) -> set[str]:
+    """What a provider calls the jobs of this ledger."""
+    named = (attempt.c.provider == provider, attempt.c.provider_job_id.is_not(None))
+    return set(connection.execute(select(attempt.c.provider_job_id).where(*named)).scalars())
 
 
 def source(connection: Connection) -> BatchOfLedger | None:
@@ -183,9 +210,12 @@ def source(connection: Connection) -> BatchOfLedger | None:
 
 def overview(connection: Connection) -> Overview:
     """Counts and money, without reading every job."""
-    counts = Counter(
-        {JobStatus(s): n for s, n in connection.execute(select(job.c.status, func.count()).group_by(job.c.status))}
-    )
+    counting = (job.c.archived_at.is_(None), job.c.replaced_by.is_(None))
+    counted = select(job.c.status, func.count()).where(*counting).group_by(job.c.status)
+    counts = Counter({JobStatus(s): n for s, n in connection.execute(counted)})
+    archived, replaced = connection.execute(
+        select(func.count(job.c.archived_at), func.count(job.c.replaced_by).filter(counting[0]))
+    ).one()
     name = connection.execute(select(batch.c.campaign).order_by(batch.c.read_at.desc()).limit(1)).scalar_one_or_none()
     holder = connection.execute(select(owner)).one_or_none()
     return Overview(
@@ -194,6 +224,8 @@ def overview(connection: Connection) -> Overview:
         money=balances(connection),
         run_since=holder.since if holder else None,
         run_pid=holder.pid if holder else None,
+        archived=archived,
+        replaced=replaced,
     )
 
 

@@ -7,6 +7,7 @@ an allow rule: public unicast, minus a list of ranges that only look public.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -45,6 +46,8 @@ _DENIED_V6 = tuple(
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MOST_PORT = 65535
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_ANY_SCHEME, _ANY_PORT = "", 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,28 @@ class Origin:
             host = host.encode("idna").decode("ascii")  # folds look-alikes too: a host in circled digits is a number
         return cls(scheme, host.rstrip("."), port)
 
+    @classmethod
+    def trusted(cls, text: str) -> Origin:
+        """The origin that `HOST` or `HOST:PORT` stands for, of either scheme; without a port, every port of the host.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        parts = urlsplit(f"//{text}")
+        if parts.netloc != text or parts.port == 0 or any(not (c.isalnum() or c in "-._:[]") for c in text):
+            raise ValueError("no host")
+        if ":" in (parts.hostname or "") and "[" not in text:
+            raise ValueError("an IPv6 address without brackets")
+        named = cls.of(f"http://{text}")
+        return cls(_ANY_SCHEME, named.host, parts.port or _ANY_PORT)
+
+    def covers(self, host: str, port: int, scheme: str = _ANY_SCHEME) -> bool:
+        """Tell whether an origin that is trusted stands for this host and port: `localhost` for `127.0.0.1` as well."""
+        alike = self.host == host or {self.host, host} <= _LOOPBACK_NAMES
+        return (
+            alike and self.port in (_ANY_PORT, port) and (_ANY_SCHEME in (self.scheme, scheme) or self.scheme == scheme)
+        )
+
     def __str__(self) -> str:
         """As it stands in a URL, without the port that goes without saying."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -80,9 +105,20 @@ class Origin:
 
 
 def same_origin(url: str, other: str) -> bool:
-    """Tell whether the same server answers for both. A URL that cannot be read is nobody's."""
+    """Tell whether the same server answers for both, by whatever name of this machine. What cannot be read is nobody's."""
     try:
-        return Origin.of(url) == Origin.of(other)
+        here, there = Origin.of(url), Origin.of(other)
+    except ValueError:
+        return False
+    return there.covers(here.host, here.port, here.scheme)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by a name that always means it."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
@@ -111,7 +147,9 @@ def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
         url: the link as the provider gave it.
         trusted: origins whose address the operator set; they may be private and use any port.
 
-    The address behind a name is judged at connect time, by `is_public`.
+    The address behind a name is judged at connect time, by `is_public`. Where a proxy makes the connection it is the
+    proxy that finds the address, so that this text is all that is judged here: a name that leads the proxy into a private
+    network is for the rules of the proxy to refuse.
     """
     try:
         parts = urlsplit(url)
@@ -125,7 +163,7 @@ def refusal(url: str, trusted: frozenset[Origin] = frozenset()) -> str | None:
         origin = Origin.of(url)
     except ValueError:
         return "it names no usable host"
-    if origin in trusted:
+    if any(each.covers(origin.host, origin.port, origin.scheme) for each in trusted):
         return None
     if origin.port not in _DEFAULT_PORTS.values():
         return f"it uses port {origin.port}"
@@ -156,6 +194,14 @@ def is_own(url: str) -> bool:
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
     is_inside = "." not in host or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa"))
     return is_inside or refusal(url) is not None
+
+
+def without_userinfo(url: str) -> str:
+    """A base URL as it may be shown: name, password and query, which have no business there, are left out."""
+    scheme, mark, rest = url.rpartition("://")
+    place, slash, path = rest.partition("/")
+    place = re.sub(r":(?!\d+$)[^\]]*$", "", place.rpartition("@")[2])  # no port, but a password with a stray @ perhaps
+    return re.split(r"[?#]", f"{scheme}{mark}{place}{slash}{path}", maxsplit=1)[0]
 
 
 def without_query(url: str) -> str:

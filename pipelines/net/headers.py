@@ -36,6 +36,15 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     return None
 
 
+def server_time(headers: Mapping[str, str]) -> datetime | None:
+    """What time it is at the server (RFC 9110, 6.6.1), or None where it does not say."""
+    try:
+        moment = parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def poll_hint(headers: Mapping[str, str]) -> float | None:
     """Seconds until the next status query is worth while, as OpenAI's servers say it, or None.
 

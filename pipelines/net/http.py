@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +25,7 @@ import httpx
 from pipelines.core.errors import AddressRefused, DownloadInterrupted, NoAnswer, NotSent, Unsendable
 from pipelines.net.addresses import Origin, redirect_target, refusal, without_query
 from pipelines.net.headers import refuse_unsendable
+from pipelines.net.proxies import ProxyRules
 from pipelines.net.transports import api_client, file_client
 
 ANSWER_CAP_BYTES = 1 << 20  # no answer of these APIs comes near; more is an attack or a mistake
@@ -35,6 +38,7 @@ _EITHER_PACKING = zlib.MAX_WBITS | 32  # gzip or zlib: the first bytes tell
 # `idna` raises UnicodeError for a host that is no name; TimeoutError is an OSError.
 _NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
 _FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
+_STATUS_OF_PROXY = re.compile(r"\d{3}\b")
 _QUOTING = (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError)  # say what they choke on: it may be a key
 
 # httpx logs whole URLs at INFO and httpcore logs signed `Location` headers at DEBUG.
@@ -79,14 +83,19 @@ _trust = cache(httpx.create_ssl_context)
 
 
 class Http:
-    """The connections of one run. Use as an async context manager."""
+    """The connections of one run. Use as an async context manager.
 
-    def __init__(self) -> None:
+    Args:
+        rules: what goes through a proxy; None: what the environment says.
+    """
+
+    def __init__(self, rules: ProxyRules | None = None) -> None:
         self._context = _trust()
+        self._rules = ProxyRules.of(os.environ) if rules is None else rules
         fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         kept = httpx.Limits(max_connections=100, max_keepalive_connections=8, keepalive_expiry=20)
-        self._paid = api_client(self._context, fresh, httpx.Timeout(SUBMIT_DEADLINE_S, connect=10))
-        self._free = api_client(self._context, kept, httpx.Timeout(ASK_DEADLINE_S, connect=10))
+        self._paid = api_client(self._context, fresh, httpx.Timeout(SUBMIT_DEADLINE_S, connect=10), self._rules)
+        self._free = api_client(self._context, kept, httpx.Timeout(ASK_DEADLINE_S, connect=10), self._rules)
         self._files: dict[frozenset[Origin], httpx.AsyncClient] = {}  # by whom they trust
 
     async def __aenter__(self) -> Self:
@@ -112,7 +121,8 @@ class Http:
         """POST once, on a fresh connection, after `before_first_byte` has returned.
 
         httpcore awaits its trace hook before it writes, and an exception from the hook ends the request with nothing
-        sent. Redirects are not followed.
+        sent. Redirects are not followed. Inside the tunnel of a proxy the first byte to the provider counts: what is said
+        to the proxy before, and its refusal, is not sent. Without a tunnel (an http address) the proxy hears the order.
 
         Raises:
             Unsendable: the address or a header cannot be sent, now or later. The hook was never reached.
@@ -123,9 +133,9 @@ class Http:
         started = False
         held_back: Exception | None = None
 
-        async def trace(event: str, _info: dict[str, Any]) -> None:
+        async def trace(event: str, info: dict[str, Any]) -> None:
             nonlocal started, held_back
-            if not started and event.endswith("send_request_headers.started"):
+            if not started and event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
                 try:
                     await before_first_byte()
                 except Exception as error:
@@ -188,7 +198,7 @@ class Http:
         """
         first = hop = url
         if trusted not in self._files:  # a connection into a private network is open to nobody else
-            self._files[trusted] = file_client(self._context, trusted)
+            self._files[trusted] = file_client(self._context, trusted, self._rules)
         client = self._files[trusted]
         for _ in range(_MOST_REDIRECTS + 1):
             if reason := refusal(hop, trusted):
@@ -266,6 +276,8 @@ def _reason(error: BaseException) -> str:
     name, text = type(error).__name__, str(error)
     if isinstance(error, _QUOTING):
         return name
+    if isinstance(error, httpx.ProxyError) and (said := _STATUS_OF_PROXY.match(text)):  # and its own words, quoted
+        return f"the proxy answered {said[0]}"
     if isinstance(error, httpx.RemoteProtocolError):  # says what is wrong, and quotes it after a colon
         text = text.partition(":")[0]
     return name if not text or "://" in text else f"{name} ({text[:200]})"

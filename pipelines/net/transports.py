@@ -1,4 +1,4 @@
-"""Connections: through which proxies the API is spoken to, and to which addresses a file may be fetched from.
+"""Connections: directly or through a proxy, and to checked addresses only where a file is fetched.
 
 Together with `http.py` the only module that knows httpx and httpcore.
 """
@@ -9,84 +9,122 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any
-from urllib.request import getproxies
 
 import httpcore
 import httpx
 
-from pipelines.core.errors import AddressRefused
+from pipelines.core.errors import AddressRefused, ReelbatchError
 from pipelines.net.addresses import Origin, is_public
+from pipelines.net.proxies import ProxyRules
 
-_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 _OWN_HEADERS: Mapping[str, str] = {"accept-encoding": "identity", "user-agent": "reelbatch"}
 _OPEN_PORTS = frozenset({80, 443})
+_TOLD = (httpx.HTTPError, httpx.InvalidURL, ReelbatchError, OSError, UnicodeError)
+_opened: ContextVar[list[httpcore.AsyncNetworkStream]] = ContextVar("_opened")
+_NO_PROXY_THERE = "what answers there does not speak the protocol of the proxy"
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 
-def api_client(context: ssl.SSLContext, limits: httpx.Limits, timeout: httpx.Timeout) -> httpx.AsyncClient:
-    """A client for the API itself. Proxies of the environment are honoured, but never for this machine."""
+def api_client(
+    context: ssl.SSLContext, limits: httpx.Limits, timeout: httpx.Timeout, rules: ProxyRules
+) -> httpx.AsyncClient:
+    """A client for the API itself. Paid requests keep their limits also through a proxy."""
+    direct = httpx.AsyncHTTPTransport(verify=context, limits=limits, socket_options=_SOCKET_OPTIONS, trust_env=False)
     return httpx.AsyncClient(
-        transport=httpx.AsyncHTTPTransport(
-            verify=context, limits=limits, socket_options=_SOCKET_OPTIONS, trust_env=False
-        ),
-        mounts=dict.fromkeys(_LOOPBACK) | proxy_mounts(getproxies(), context, limits),
-        timeout=timeout,
+        transport=_Routed(direct, rules, context, limits), timeout=timeout, trust_env=False, headers=_OWN_HEADERS
+    )
+
+
+def file_client(context: ssl.SSLContext, trusted: frozenset[Origin], rules: ProxyRules) -> httpx.AsyncClient:
+    """A client for files, wherever a provider says that they are. Without a proxy, checked addresses only.
+
+    What goes through a proxy is resolved by the proxy, and so judged by the text of the link alone (`refusal`): a
+    literal private address is refused all the same, a name that leads into the proxy's network is for its own rules.
+
+    Args:
+        context: for TLS.
+        trusted: origins that may have private addresses.
+        rules: what goes through a proxy, as orders and queries do.
+    """
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=8, keepalive_expiry=10)
+    direct = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+    # httpx has no argument for the network backend; tests/pipelines/net/test_transports.py fails if this stops working.
+    direct._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001 - httpx has no public way to a network backend
+        ssl_context=context,
+        max_connections=limits.max_connections,
+        max_keepalive_connections=limits.max_keepalive_connections,
+        keepalive_expiry=limits.keepalive_expiry,
+        network_backend=_GuardedBackend(trusted),
+    )
+    return httpx.AsyncClient(
+        transport=_Routed(direct, rules, context, limits),
+        timeout=httpx.Timeout(60, connect=10),
         trust_env=False,
         headers=_OWN_HEADERS,
     )
 
 
-def proxy_mounts(
-    proxies: Mapping[str, str], context: ssl.SSLContext, limits: httpx.Limits
-) -> dict[str, httpx.AsyncHTTPTransport | None]:
-    """The transports through proxies, by the addresses that they are for; None: no proxy.
+class _Routed(httpx.AsyncBaseTransport):
+    """Sends each request directly or through the proxy that the rules name for it."""
 
-    Args:
-        proxies: by scheme, as `urllib` finds them in the environment; under `no` the hosts that need none.
-        context: for TLS.
-        limits: paid requests keep their own, also through a proxy.
-    """
-    mounts: dict[str, httpx.AsyncHTTPTransport | None] = {}
-    for scheme in ("http", "https"):
-        if address := proxies.get(scheme):
-            mounts[f"{scheme}://"] = httpx.AsyncHTTPTransport(verify=context, limits=limits, proxy=address)
-    for host in proxies.get("no", "").split(","):
-        if name := host.strip().lstrip("."):
-            if name.count(":") > 1:  # IPv6
-                mounts[f"all://[{name.strip('[]')}]"] = None
-            else:
-                mounts[f"all://{name}"] = None
-                mounts[f"all://*.{name}"] = None
-    return mounts
+    def __init__(
+        self, direct: httpx.AsyncHTTPTransport, rules: ProxyRules, context: ssl.SSLContext, limits: httpx.Limits
+    ) -> None:
+        self._direct, self._rules, self._context, self._limits = direct, rules, context, limits
+        self._through: dict[str, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send by the way that is meant for the address."""
+        address = self._rules.proxy_of(str(request.url))
+        if address is None:
+            return await self._direct.handle_async_request(request)
+        if address not in self._through:
+            inner = self._context if address.startswith("https:") else None
+            made = httpx.AsyncHTTPTransport(
+                verify=self._context,
+                limits=self._limits,
+                proxy=httpx.Proxy(address, ssl_context=inner),
+                socket_options=_SOCKET_OPTIONS,
+                trust_env=False,
+            )
+            made._pool._network_backend = _RememberingBackend()  # noqa: SLF001 - as below
+            self._through[address] = made
+        opened = _opened.set([])
+        try:
+            return await self._through[address].handle_async_request(request)
+        except BaseException as error:
+            for stream in _opened.get():  # httpcore leaves them open where a SOCKS proxy says no
+                await stream.aclose()
+            if not isinstance(error, Exception) or isinstance(error, _TOLD):
+                raise
+            # what the SOCKS library makes of something else that answers there
+            raise httpx.ProxyError(_NO_PROXY_THERE) from error
+        finally:
+            _opened.reset(opened)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for transport in (self._direct, *self._through.values()):
+            await transport.aclose()
 
 
-def file_client(context: ssl.SSLContext, trusted: frozenset[Origin]) -> httpx.AsyncClient:
-    """A client for files, wherever a provider says that they are. No proxy, and checked addresses only.
+class _RememberingBackend(httpcore.AnyIOBackend):
+    """Connects, and remembers what was opened for the request that is being made."""
 
-    Args:
-        context: for TLS.
-        trusted: origins that may have private addresses.
-    """
-    transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
-    # httpx has no argument for the network backend; tests/pipelines/net/test_transports.py fails if this stops working.
-    transport._pool = httpcore.AsyncConnectionPool(  # noqa: SLF001 - httpx has no public way to a network backend
-        ssl_context=context,
-        max_connections=100,
-        max_keepalive_connections=8,
-        keepalive_expiry=10,
-        network_backend=_GuardedBackend(trusted),
-    )
-    return httpx.AsyncClient(
-        transport=transport, timeout=httpx.Timeout(60, connect=10), trust_env=False, headers=_OWN_HEADERS
-    )
+    async def connect_tcp(self, *where: Any, **how: Any) -> httpcore.AsyncNetworkStream:
+        """Connect to a proxy."""
+        stream = await super().connect_tcp(*where, **how)
+        _opened.get().append(stream)
+        return stream
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects only to addresses that were checked, so that a name cannot change its mind between check and use."""
 
     def __init__(self, trusted: frozenset[Origin]) -> None:
-        self._trusted = frozenset((origin.host, origin.port) for origin in trusted)
+        self._trusted = trusted
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -98,7 +136,8 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Resolve, check every address, connect to the first of them that answers."""
-        addresses = [host] if (host.lower(), port) in self._trusted else await self._checked(host, port, timeout)
+        known = any(origin.covers(host.lower(), port) for origin in self._trusted)
+        addresses = [host] if known else await self._checked(host, port, timeout)
         for last, address in enumerate(addresses, start=1 - len(addresses)):
             try:
                 return await self._backend.connect_tcp(

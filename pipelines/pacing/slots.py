@@ -9,13 +9,30 @@ from contextlib import asynccontextmanager
 
 
 class Slots:
-    """A bounded number of slots, given out by priority, then first come, first served."""
+    """A bounded number of slots, given out by priority, then first come, first served. The number may be turned."""
 
     def __init__(self, most: int) -> None:
-        self.most = most
         self.count = 0
+        self.moved = asyncio.Event()  # somebody waits, or a slot was left that nobody took over
+        self._most = most
         self._arrivals = 0
         self._queue: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    @property
+    def most(self) -> int:
+        """How many may be inside at once. Who is inside stays there when it becomes fewer."""
+        return self._most
+
+    @most.setter
+    def most(self, most: int) -> None:
+        self._most = most
+        while self.count < most and self._let_in():
+            self.count += 1
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return sum(not turn.done() for _, _, turn in self._queue)
 
     @asynccontextmanager
     async def slot(self, *, priority: float = 0.0, already_in: bool = False) -> AsyncIterator[None]:
@@ -25,8 +42,9 @@ class Slots:
             priority: the lowest is served first.
             already_in: it is inside already, from an earlier run; it counts, and does not wait.
         """
-        if already_in or self.count < self.most:
+        if already_in or self.count < self._most:
             self.count += 1
+            self.moved.set()
         else:
             await self._handed_over(priority)
         try:
@@ -39,6 +57,7 @@ class Slots:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._arrivals += 1
         heapq.heappush(self._queue, (priority, self._arrivals, turn))
+        self.moved.set()
         try:
             await turn
         except asyncio.CancelledError:
@@ -47,12 +66,15 @@ class Slots:
             raise
 
     def _give_back(self) -> None:
-        if self.count > self.most:  # more came in from an earlier run than may be in flight
+        if self.count > self._most or not self._let_in():  # more are inside than may be, or nobody waits
             self.count -= 1
-            return
+            self.moved.set()
+
+    def _let_in(self) -> bool:
+        """Give a slot to the first who still waits; False if nobody does."""
         while self._queue:
             _, _, turn = heapq.heappop(self._queue)
             if not turn.done():
                 turn.set_result(None)
-                return
-        self.count -= 1
+                return True
+        return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +12,7 @@ from urllib.parse import urlencode
 from pipelines.core.errors import NoAnswer, UnknownJob, UnusableAnswer
 from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, InDoubt, Rejected
-from pipelines.net.addresses import Origin, without_query
+from pipelines.net.addresses import Origin, same_origin, without_query
 from pipelines.net.headers import poll_hint
 from pipelines.net.http import SUBMIT_DEADLINE_S, Answer, Http, form_of
 from pipelines.providers.contracts.acedata import AceData
@@ -25,6 +24,7 @@ from pipelines.providers.protocol import (
     BeforeFirstByte,
     Contract,
     Link,
+    ListedJob,
     Phase,
     Progress,
     Request,
@@ -65,6 +65,7 @@ class Client:
         key: the API key; it appears in no message, `repr` or record.
         account: a fixed name for the account, where address and key say nothing (a rehearsal).
         trusted: the operator set the address, so that files may come from it though it is private.
+        trust_hosts: further hosts that files may come from, as the operator names them: HOST or HOST:PORT.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Client:
         *,
         account: str | None = None,
         trusted: bool = False,
+        trust_hosts: Sequence[str] = (),
     ) -> None:
         self.profile = profile
         self._http = http
@@ -83,7 +85,8 @@ class Client:
         self._key = key
         self._secret = key if len(key) >= _LEAST_SECRET else ""
         self.account = account or account_of(base_url, key)
-        self.trusted = frozenset({Origin.of(base_url)}) if trusted else frozenset()
+        own = {Origin.of(base_url)} if trusted else set()
+        self.trusted = frozenset(own | set(map(Origin.trusted, (*profile.trust_hosts, *trust_hosts))))
 
     def key_header(self) -> Mapping[str, str]:
         """`Authorization: Bearer`, as every API of these families wants it; nothing for a server that needs no key."""
@@ -100,9 +103,10 @@ class Client:
         contract = CONTRACTS[self._contract_of(ordered)]
         request = contract.submission(order, self.profile, supplies)
         content_type, content = encoded(request)
+        url = self._url_of(request.path, ordered)
         try:
             answer = await self._http.submit(
-                self._url_of(request.path, ordered),
+                url,
                 headers=self._headers(content_type),
                 content=content,
                 before_first_byte=before_first_byte,
@@ -110,7 +114,7 @@ class Client:
             )
         except NoAnswer as error:
             return InDoubt(f"no answer came back: {error}")
-        verdict = classify(self._without_secrets(answer, supplies.callback_url), self.profile, contract)
+        verdict = classify(self._without_secrets(answer, supplies.callback_url), self.profile, contract, url)
         if isinstance(verdict, Accepted):
             return replace(verdict, job=replace(verdict.job, mode=ordered.mode, contract=ordered.contract))
         remix = self.profile.mode(order.mode).remix if order.remix_of is not None else None
@@ -146,13 +150,13 @@ class Client:
         found = contract.read_batch(body, jobs, self.profile, self._base_url)
         return {name: self._clean(progress) for name, progress in found.items()}
 
-    async def list_recent(self, most: int = 20) -> list[RemoteJob]:
+    async def list_recent(self, most: int = 20) -> list[ListedJob]:
         """The newest jobs of this account, newest first, where the provider has a list; raises as `check` does."""
         query = {"limit": str(most), "order": "desc"} | self.profile.list_parameters
         body, _ = await self._ask(Request("GET", f"{path_of('list', self.profile)}?{urlencode(query)}"))
         rows = [json_values.mapping(row) for row in json_values.at_path(body, "data[]")]
-        found = (CONTRACTS[self.profile.contract].read_job(row, self.profile) for row in rows)
-        return [job for job in found if job is not None]
+        contract = CONTRACTS[self.profile.contract]
+        return [_listed(job, row) for row in rows if (job := contract.read_job(row, self.profile)) is not None]
 
     async def delete(self, job: RemoteJob) -> None:
         """Remove a finished video from the provider's store, where it has such a request; raises as `check` does."""
@@ -215,9 +219,8 @@ class Client:
         base = self._base_of(about)
         if path.startswith("/"):
             return base + path
-        with suppress(ValueError):
-            if Origin.of(path) == Origin.of(base):
-                return path
+        if same_origin(path, base):
+            return path
         vendor = self.profile.base_url.removesuffix(self.profile.dropped_by(about.mode, self._contract_of(about)))
         if path.startswith(f"{vendor}/"):
             return base + path.removeprefix(vendor)
@@ -242,6 +245,18 @@ class Client:
     def _headers(self, content_type: str | None) -> dict[str, str]:
         headers = {"accept": "application/json", **self.key_header()}
         return headers if content_type is None else headers | {"content-type": content_type}
+
+
+def _listed(job: RemoteJob, row: Mapping[str, Any]) -> ListedJob:
+    return ListedJob(
+        job,
+        json_values.moment(row.get("created_at")),
+        json_values.word(row.get("status")),
+        json_values.text(row.get("model")),
+        json_values.text(row.get("prompt")),
+        json_values.text(row.get("size")),
+        next((n for name in ("seconds", "duration") if (n := json_values.number(row.get(name))) is not None), None),
+    )
 
 
 def encoded(request: Request) -> tuple[str, bytes]:

@@ -55,6 +55,19 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedJob:
+    """A job as the provider's list of an account shows it; what the list does not say is None."""
+
+    job: RemoteJob
+    created_at: datetime | None = None
+    status: str = ""  # the provider's own word
+    model: str | None = None
+    prompt: str | None = None
+    size: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """A file that goes out as a part of a multipart form."""
 
@@ -139,7 +152,7 @@ class Provider(Protocol):
     account: str  # fingerprint of address and key; tells accounts apart without naming the key
     trusted: frozenset[
         Origin
-    ]  # its own, if the operator set its address: files may come from there though it is private
+    ]  # its own, if the operator set its address, and further ones that the operator names: files may come from there
 
     async def submit(self, order: Order, supplies: Supplies, before_first_byte: BeforeFirstByte) -> Verdict:
         """Send one paid submission, once."""

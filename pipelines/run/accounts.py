@@ -10,10 +10,11 @@ from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
 from pipelines.core.events import ClipsOutOfReach
 from pipelines.core.job import Job
-from pipelines.net.addresses import base_refusal, is_own
+from pipelines.net.addresses import Origin, base_refusal, is_own
+from pipelines.net.proxies import ProxyRules
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.profile.model import Profile
-from pipelines.run.options import RunOptions
+from pipelines.run.options import TRUSTED_BY_ENVIRONMENT, RunOptions
 
 REHEARSAL_KEY = "rehearsal"
 _NONE: Mapping[str, str] = {}
@@ -41,7 +42,7 @@ def accounts_of(batch: Batch, options: RunOptions, kept: Mapping[str, str] = _NO
 
     Raises:
         KeyMissing: a provider has none; the message names them all.
-        SetupError: an address is none, or a key cannot be one.
+        SetupError: an address is none, a key cannot be one, or the proxy on the way is none.
     """
     accounts, missing = [], []
     for profile in profiles_of(batch).values():
@@ -125,7 +126,24 @@ def _account(profile: Profile, options: RunOptions, kept: Mapping[str, str]) -> 
     if reason := base_refusal(base_url):
         whose = profile.base_url_set_by(places) or f"base_url of {profile.name}"
         raise SetupError(f"{whose} is no address to send to: {reason}.")
+    if not options.rehearse:
+        ProxyRules.of(os.environ).proxy_of(base_url)
     return Account(profile, base_url, key or "", trusted=was_set or is_own(base_url), elsewhere=was_set)
+
+
+def trusted_hosts(options: RunOptions) -> tuple[str, ...]:
+    """The hosts that files may come from though they are private, as options and environment name them.
+
+    Raises:
+        SetupError: one that the environment names is none.
+    """
+    names = [name.strip() for name in os.environ.get(TRUSTED_BY_ENVIRONMENT, "").split(",") if name.strip()]
+    try:
+        for name in names:
+            Origin.trusted(name)
+    except ValueError:
+        raise SetupError(f"{TRUSTED_BY_ENVIRONMENT} has something in it that is neither HOST nor HOST:PORT.") from None
+    return (*options.trust_hosts, *names)
 
 
 def key_refusal(key: str) -> str | None:

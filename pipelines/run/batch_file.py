@@ -24,7 +24,7 @@ def is_text(batch: str) -> bool:
     return "\n" in batch.strip()
 
 
-def is_address(batch: str) -> bool:
+def is_remote(batch: str) -> bool:
     """Tell whether the batch has to be fetched first."""
     return urlsplit(batch).scheme in {"http", "https", "s3", "gs", "gcs"} and not is_text(batch)
 
@@ -33,7 +33,7 @@ def batch_name(batch: str) -> str:
     """The name that the batch has without looking into it."""
     if is_text(batch):
         return f"batch-{hashlib.sha256(batch.encode()).hexdigest()[:8]}"
-    return PurePosixPath(urlsplit(batch).path).stem if is_address(batch) else Path(batch).stem
+    return PurePosixPath(urlsplit(batch).path).stem if is_remote(batch) else Path(batch).stem
 
 
 async def local_batch(batch: str, root: Path | None) -> Path:
@@ -46,7 +46,7 @@ async def local_batch(batch: str, root: Path | None) -> Path:
     Raises:
         BatchError: it cannot be fetched.
     """
-    if not is_text(batch) and not is_address(batch):
+    if not is_text(batch) and not is_remote(batch):
         return Path(batch)
     suffix = ".csv" if is_text(batch) else PurePosixPath(urlsplit(batch).path).suffix
     raw = batch.encode() if is_text(batch) else await _fetched(batch)

@@ -79,7 +79,7 @@ async def refuse_repeats(run: Run, buyer: Buyer) -> None:
     to_buy = [job for job in run.jobs() if run.status_of(job.id) is JobStatus.PLANNED]
     if not to_buy:
         return
-    own = await run.ledger.write(own_attempts, {job.id for job in run.batch.jobs})
+    own = await run.ledger.write(own_attempts, run.made_as)
     try:
         found = find_repeats(to_buy, run.batch.jobs, buyer, own)
     except LedgerError as error:

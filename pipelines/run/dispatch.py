@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from pipelines.core.dependencies import children_of, roots_of
 from pipelines.core.events import JobsWait
@@ -32,7 +33,8 @@ async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]]) -> None:
     async with asyncio.TaskGroup() as group:
         for name, session in run.sessions.items():
             own = [job for job in roots if job.order.provider == name]
-            workers = min(session.workers, sum(job.order.provider == name for job in jobs))
+            most = sum(job.order.provider == name for job in jobs)
+            workers = partial(lambda session, most: min(session.workers, most), session, most)
             group.create_task(work_through(own, begin, workers=workers, stop=run.stop, then=then))
     if not run.stop.is_set():
         for head, ids in run.held_up().items():

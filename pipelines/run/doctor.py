@@ -17,10 +17,11 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipelines.core.errors import TransportError
+from pipelines.core.errors import ProxyUnusable, TransportError
 from pipelines.ledger.storage.sqlite import journal_mode
-from pipelines.net.addresses import Origin
+from pipelines.net.addresses import Origin, without_userinfo
 from pipelines.net.http import Http
+from pipelines.net.proxies import ProxyRules, proxies_in_words
 from pipelines.providers.profile.model import Profile
 from pipelines.run.accounts import key_refusal
 
@@ -69,6 +70,7 @@ async def examine(
         *check_names(Path.cwd()),
         check_sqlite(),
         check_clock(),
+        *check_proxies(environment),
     ]
     found += [check_key(profile, environment) for profile in profiles]
     if live:
@@ -111,21 +113,21 @@ async def check_prefect_server(environment: Mapping[str, str]) -> DoctorFinding:
 
 async def check_prefect_ui(name: str, url: str) -> DoctorFinding:
     """Ask a server of the operator's own where its UI looks for it: with another port, by default still at 4200."""
-    origin = Origin.of(url)
+    origin, shown = Origin.of(url), without_userinfo(url)
     address = url.rstrip("/").removesuffix("/api")
     try:
         async with Http() as http:
             answer = await http.ask("GET", f"{address}/ui-settings", headers={}, deadline_s=5)
         asked = json.loads(answer.body).get("api_url") or ""
     except TransportError:
-        words = f"nobody answers at {url}; start it with `prefect server start`, or unset PREFECT_API_URL"
+        words = f"nobody answers at {shown}; start it with `prefect server start`, or unset PREFECT_API_URL"
         return DoctorFinding(name, Health.BAD, words)
     except (ValueError, AttributeError):  # no UI, or not one that can be asked
-        return DoctorFinding(name, Health.OK, f"yours at {url}; every run goes there")
+        return DoctorFinding(name, Health.OK, f"yours at {shown}; every run goes there")
     if asked.startswith("http") and Origin.of(asked).port != origin.port:
-        words = f"yours at {url}, but its UI asks {asked}: start it with PREFECT_UI_API_URL={url}"
+        words = f"yours at {shown}, but its UI asks {without_userinfo(asked)}: start it with PREFECT_UI_API_URL={shown}"
         return DoctorFinding(name, Health.NOTE, words)
-    return DoctorFinding(name, Health.OK, f"yours at {url}; every run goes there")
+    return DoctorFinding(name, Health.OK, f"yours at {shown}; every run goes there")
 
 
 def check_ports(environment: Mapping[str, str], ports: range) -> DoctorFinding:
@@ -173,8 +175,8 @@ def check_names(here: Path) -> Iterator[DoctorFinding]:
                 yield DoctorFinding(
                     f"name {name}",
                     Health.NOTE,
-                    f"{found} shadows {house / name} for a worker whose runs work in this folder: set "
-                    "PYTHONSAFEPATH=1 in the job's environment (`reelbatch deploy` does), or rename it",
+                    f"{found} shadows {house / name} for runs of a deployment that work in this folder (`working_dir`; "
+                    "`reelbatch deploy` sets none): let them work elsewhere, or rename it",
                 )
 
 
@@ -195,11 +197,22 @@ def check_clock() -> DoctorFinding:
     return DoctorFinding("clock", Health.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC (compared with the providers' by --live)")
 
 
+def check_proxies(environment: Mapping[str, str]) -> Iterator[DoctorFinding]:
+    """Say through which proxies providers are reached; passwords in their addresses are left out."""
+    rules = ProxyRules.of(environment)
+    try:
+        rules.check()
+        for words in proxies_in_words(rules):
+            yield DoctorFinding("proxy", Health.OK, words)
+    except ProxyUnusable as error:
+        yield DoctorFinding("proxy", Health.BAD, str(error))
+
+
 def check_key(profile: Profile, environment: Mapping[str, str]) -> DoctorFinding:
     """Look whether a provider's key is set and can be sent; it is not shown."""
     name = f"key of {profile.name}"
     base_url, own = profile.base_url_from(environment)
-    where = f", address {base_url}" if own else ""
+    where = f", address {without_userinfo(base_url)}" if own else ""
     key = profile.key_from(environment)
     if reason := key_refusal(key or ""):
         return DoctorFinding(name, Health.BAD, f"set{where}, but {reason}")
@@ -214,16 +227,19 @@ async def check_live(profile: Profile, environment: Mapping[str, str]) -> Doctor
     """Whether anybody answers at the address. No key is sent."""
     name = f"{profile.name} live"
     base_url, _ = profile.base_url_from(environment)
+    shown = without_userinfo(base_url)
     try:
         Origin.of(base_url)
         async with Http() as http:
-            answer = await http.ask("GET", base_url, headers={}, deadline_s=10)
-    except (ValueError, TransportError) as error:
-        return DoctorFinding(name, Health.BAD, f"{base_url} does not answer: {error}")
+            answer = await http.ask("GET", shown, headers={}, deadline_s=10)
+    except ValueError:  # it quotes the address
+        return DoctorFinding(name, Health.BAD, f"{shown} is no address")
+    except (ProxyUnusable, TransportError) as error:
+        return DoctorFinding(name, Health.BAD, f"{shown} does not answer: {error}")
     skew = clock_skew_s(answer.headers.get("date"))
     if skew > _MOST_SKEW_S:
         return DoctorFinding(name, Health.BAD, f"answers, but its clock and this one differ by {skew:.0f} s")
-    return DoctorFinding(name, Health.OK, f"{base_url} answers")
+    return DoctorFinding(name, Health.OK, f"{shown} answers")
 
 
 def clock_skew_s(date: str | None) -> float:

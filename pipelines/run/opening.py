@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -18,21 +17,24 @@ from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
-from pipelines.net.addresses import Origin
+from pipelines.ledger.recovery import reopen_expired
 from pipelines.net.http import Http
 from pipelines.outputs import unsettled
+from pipelines.pacing.limit_server import LimitServer
 from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
 from pipelines.purchases.recorder import PurchaseRecorder
-from pipelines.run.accounts import Account, accounts_of, accounts_to_collect
+from pipelines.run.account_limits import in_flight_limit, pace_of, paying_together, submit_limit
+from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
 from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_repeats
 from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder
-from pipelines.run.provider_session import Allowance, Pace, ProviderSession
+from pipelines.run.provider_session import Allowance, ProviderSession
 from pipelines.run.run import Run, RunContext, run_context
 from pipelines.run.selection import choose
+from pipelines.run.sharing import Sharing
 
 
 def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> None:
@@ -49,6 +51,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
     """
     check_only(batch, options)
     accounts_of(batch, options, kept or {})
+    trusted_hosts(options)
     folder = output_folder(batch, options)
     ledger_of(folder, options)
     if options.rehearse:
@@ -79,6 +82,7 @@ async def open_ledger(
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
+        await ledger.write(reopen_expired, sure_as_well=False)
         if fetched := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(fetched, await ledger.write(views.states))
         yield ledger
@@ -88,17 +92,23 @@ def is_work_left(batch: Batch, options: RunOptions, states: Mapping[str, JobStat
     """Tell whether a run would have anything to do: a job to send, to wait for, or to bring home."""
     ids = [job.id for job in batch.jobs]
     asked_for = choose(ids, options.only)[0] if options.only else [*ids, *(job.id for job in orphans)]
-    return any(states[job_id].status.has_work for job_id in asked_for)
+    return any(states[job_id].has_work for job_id in asked_for)
 
 
 @asynccontextmanager
-async def open_run(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> AsyncIterator[Run]:
+async def open_run(
+    batch: Batch,
+    options: RunOptions,
+    kept: Mapping[str, str] | None = None,
+    limits: LimitServer | None = None,
+) -> AsyncIterator[Run]:
     """Open everything that a run needs, in order, and close it in reverse.
 
     Args:
         batch: the batch.
         options: of the run.
         kept: keys and addresses that count where the environment has no key.
+        limits: who keeps the limits of the accounts, where other runs share them.
 
     Raises:
         BatchError: a row that was bought already asks for something else now, or `only` names unknown ids.
@@ -116,6 +126,8 @@ async def open_run(batch: Batch, options: RunOptions, kept: Mapping[str, str] | 
         if ledger is None:
             ledger = await stack.enter_async_context(open_ledger(batch, options, kept))
         states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
+        named = {job.id for job in batch.jobs}
+        orphans = [job for job in orphans if job.id not in named]
         made_as = {job.id: job for job in (*batch.jobs, *orphans)}
         made_as |= {job.id: job for job in await ledger.write(views.fallen_back) if job.id in made_as}
         at_providers = [job for job in made_as.values() if states[job.id].status in ACCEPTED]
@@ -127,13 +139,14 @@ async def open_run(batch: Batch, options: RunOptions, kept: Mapping[str, str] | 
             accounts = await rehearsed(stack, accounts, folder, options)
         http = await stack.enter_async_context(Http())
         stop = asyncio.Event()
+        sharing = None if limits is None else Sharing(limits, stop)
         run = Run(
             batch=batch,
             options=options,
             folder=folder,
             ledger=ledger,
             http=http,
-            sessions=_sessions(batch, options, accounts, http, stop),
+            sessions=_sessions(batch, options, accounts, http, stop, sharing),
             budget=budget_of(batch, options),
             states=states,
             orphans=orphans,
@@ -147,12 +160,16 @@ async def open_run(batch: Batch, options: RunOptions, kept: Mapping[str, str] | 
         if not (options.rehearse or options.again):
             await refuse_repeats(run, buyer_of(batch, options, kept))
         here = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
-        run.progress.begin((states[job_id].status for job_id in here), await ledger.write(balances))
+        run.progress.begin(
+            (states[job_id].status for job_id in here if states[job_id].counts), await ledger.write(balances)
+        )
         run.emit(RunBegan())
         for event in out_of_reach:
             run.emit(event)
         if options.callback_url and (silent := run.without_callbacks()):
             run.emit(NoCallbacks(silent))
+        if sharing is not None:
+            await stack.enter_async_context(sharing.kept(run))
         async with _current(run, context):
             yield run
 
@@ -185,37 +202,39 @@ def budget_of(batch: Batch, options: RunOptions) -> Budget | None:
 
 
 def _sessions(
-    batch: Batch, options: RunOptions, accounts: Iterable[Account], http: Http, stop: asyncio.Event
+    batch: Batch,
+    options: RunOptions,
+    accounts: Iterable[Account],
+    http: Http,
+    stop: asyncio.Event,
+    sharing: Sharing | None,
 ) -> dict[str, ProviderSession]:
-    """Open a session for each provider; those of one account share what it may have at once."""
-    groups: dict[object, list[Account]] = defaultdict(list)
-    for account in accounts:
-        shared = account.profile.limits.shared
-        groups[(shared, Origin.of(account.base_url), account.key) if shared else account.profile.name].append(account)
+    """Open a session for each provider; those of one account share what it may have at once, with other runs as well."""
     sessions: dict[str, ProviderSession] = {}
-    for group in groups.values():
-        pace = _pace(batch, options, group[0])
-        allowance = Allowance.of(pace, [account.profile.limits for account in group], stop)
+    for group in paying_together(accounts):
+        pace, limits = pace_of(batch, options, group[0]), [account.profile.limits for account in group]
+        slots = None
+        if sharing is not None:
+            names = [account.profile.name for account in group]
+            slots = sharing.slots(in_flight_limit(group, pace), pace.in_flight, names)
+        allowance = Allowance.of(pace, limits, stop, slots)
         for account in group:
-            own, profile = _pace(batch, options, account), account.profile
-            client = Client(http, profile, account.base_url, account.key, account=account.name, trusted=account.trusted)
-            sessions[profile.name] = ProviderSession(client, own, stop, allowance)
+            own, profile = pace_of(batch, options, account), account.profile
+            rate = None
+            if sharing is not None:
+                asked = None if own.per_minute is None else own.per_minute / 60.0
+                rate = sharing.rate(submit_limit(account, own), own.submissions_per_second(profile.limits), asked)
+            client = Client(
+                http,
+                profile,
+                account.base_url,
+                account.key,
+                account=account.name,
+                trusted=account.trusted,
+                trust_hosts=trusted_hosts(options),
+            )
+            sessions[profile.name] = ProviderSession(client, own, stop, allowance, rate)
     return sessions
-
-
-def _pace(batch: Batch, options: RunOptions, account: Account) -> Pace:
-    """Choose how fast: the command line wins over the batch file, which wins over the profile."""
-    limits = batch.limits
-    per_minute = options.per_minute or limits.per_minute
-    return Pace(
-        in_flight=options.in_flight or limits.in_flight,
-        per_minute=float(per_minute) if per_minute else None,
-        poll_every_s=options.poll_every or (float(limits.poll_every) if limits.poll_every else None),
-        time_scale=options.speed if options.rehearse else 1.0,
-        patience_s=options.wait_for_provider,
-        vendor_links=options.rehearse or not account.elsewhere,
-        vendor_limits=options.rehearse or not account.trusted,
-    )
 
 
 def check_only(batch: Batch, options: RunOptions) -> None:

@@ -11,9 +11,13 @@ from pydantic_core import PydanticCustomError
 
 from pipelines.core.errors import SetupError
 from pipelines.core.occurrence import Occurrence, occurrence_named
+from pipelines.providers.profile.scalars import TrustedHost
 from pipelines.providers.responses.json_values import is_link
 
+#: The environment variable that names further hosts to trust, with commas between them.
+TRUSTED_BY_ENVIRONMENT = "REELBATCH_TRUST_HOSTS"
 #: The fault scripts of the sandbox, as the form of Prefect offers them; an own file of rules may be named as well.
+_FLAGS = {"trust-hosts": "trust-host"}
 FAULTS = ("none", "rough", "storm", "expired-links", "ambiguous", "rate-limited", "moderated", "fickle")
 
 
@@ -48,6 +52,11 @@ class AdvancedOptions(BaseModel):
     again: bool = Field(
         False,  # noqa: FBT003 - pydantic has defaults first
         description="Buy also what was bought before, by whatever run and into whatever folder.",
+    )
+    trust_hosts: tuple[TrustedHost, ...] = Field(
+        (),
+        description="HOST or HOST:PORT that files may come from, though it is private or the port is an odd one. "
+        f"{TRUSTED_BY_ENVIRONMENT} adds to these.",
     )
     profiles: tuple[Path, ...] = Field((), description="Further profiles of providers, as YAML files.")
     faults: str = Field(
@@ -102,8 +111,10 @@ def chosen_options(given: dict[str, Any], of_a_rehearsal: dict[str, Any] | None 
             f"Only a rehearsal has {names}, and this run would be paid for. Add --rehearse, or leave out {names}."
         )
     try:
-        return RunOptions.model_validate(given | chosen)
+        return RunOptions.model_validate({name: value for name, value in given.items() if value is not None} | chosen)
     except ValidationError as error:
         first = error.errors()[0]
+        name, value = str(first["loc"][0]).replace("_", "-"), first["input"]
+        shown = "" if name == "callback-url" else f" {value}"  # it has a token in it
         said = "Write a number such as 2.50" if first["type"] == "decimal_parsing" else first["msg"]
-        raise SetupError(f"--{str(first['loc'][0]).replace('_', '-')} {first['input']}: {said}.") from None
+        raise SetupError(f"--{_FLAGS.get(name, name)}{shown}: {said}.") from None

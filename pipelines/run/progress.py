@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from pipelines.core.events import Event, JobChanged
+from pipelines.core.outcome import Archived
 from pipelines.core.status import FINAL, JobStatus
 from pipelines.core.text.amounts import price_text
 from pipelines.core.text.counts import statuses_text
@@ -38,7 +39,10 @@ class RunProgress:
             return
         if event.before is not None:
             self.counts[event.before] -= 1
-        self.counts[event.after] += 1
+        if isinstance(event.outcome, Archived):
+            self.total -= 1
+        else:
+            self.counts[event.after] += 1
         if event.currency is not None and event.committed:
             self.committed[event.currency] = self.committed.get(event.currency, Decimal(0)) + event.committed
 

@@ -11,7 +11,8 @@ from pipelines.core.errors import ReelbatchError
 from pipelines.core.job import Order
 from pipelines.pacing.back_off import delay
 from pipelines.pacing.circuit_breaker import DoubtBreaker, Outage
-from pipelines.pacing.rate_limit import RateLimit
+from pipelines.pacing.rate_limit import BURST_S, RateLimit
+from pipelines.pacing.shared_rate import SharedRate
 from pipelines.pacing.slots import Slots
 from pipelines.pacing.waits import sleep_unless
 from pipelines.providers.profile.model import Limits
@@ -43,6 +44,11 @@ class Pace:
             return self.per_minute / 60.0
         return limits.submit_per_minute / 60.0 * self.time_scale if self.vendor_limits else _UNLIMITED
 
+    @property
+    def limits_submissions(self) -> bool:
+        """Tell whether there is a rate of submissions worth the name."""
+        return self.per_minute is not None or self.vendor_limits
+
     def queries_per_second(self, limits: Limits) -> float:
         """As for submissions; status queries are free, but not unlimited."""
         return limits.status_per_second * self.time_scale if self.vendor_limits else _UNLIMITED
@@ -54,14 +60,17 @@ class Allowance:
 
     in_flight: Slots
     query_rate: RateLimit
+    usual_in_flight: int  # how many it may have at once where nobody else has a part in it
 
     @classmethod
-    def of(cls, pace: Pace, limits: Sequence[Limits], stop: asyncio.Event) -> Allowance:
-        """The least that any of these providers allows."""
+    def of(cls, pace: Pace, limits: Sequence[Limits], stop: asyncio.Event, shared: Slots | None = None) -> Allowance:
+        """The least that any of these providers allows; `shared` are slots that other runs have a part in."""
         queries = min(pace.queries_per_second(each) for each in limits)
+        usual = pace.in_flight or min(each.in_flight for each in limits)
         return cls(
-            Slots(pace.in_flight or min(each.in_flight for each in limits)),
+            shared or Slots(usual),
             RateLimit(queries, burst=max(1.0, queries), time_scale=pace.time_scale, stop=stop),
+            usual,
         )
 
 
@@ -73,16 +82,26 @@ class ProviderSession:
         pace: how fast.
         stop: set when the run ends.
         allowance: shared with other sessions of the same account; None: it has its own.
+        rate: of submissions, which it shares with other runs; None: it has its own.
     """
 
-    def __init__(self, provider: Provider, pace: Pace, stop: asyncio.Event, allowance: Allowance | None = None) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        pace: Pace,
+        stop: asyncio.Event,
+        allowance: Allowance | None = None,
+        rate: SharedRate | None = None,
+    ) -> None:
         limits = provider.profile.limits
         scale = pace.time_scale
         allowance = allowance or Allowance.of(pace, [limits], stop)
         self.provider = provider
         self.in_flight = allowance.in_flight
+        self._usual_in_flight = allowance.usual_in_flight
         submissions = pace.submissions_per_second(limits)
-        self.submit_rate = RateLimit(submissions, burst=max(1.0, submissions / 10), time_scale=scale, stop=stop)
+        burst = submissions * BURST_S
+        self.submit_rate = RateLimit(submissions, burst=burst, time_scale=scale, stop=stop, shared=rate)
         self.poller = Poller(provider, allowance.query_rate, every_s=pace.poll_every_s, time_scale=scale, stop=stop)
         self.doubt = DoubtBreaker()
         self.outage = Outage(pace.patience_s)
@@ -100,8 +119,8 @@ class ProviderSession:
 
     @property
     def workers(self) -> int:
-        """How many jobs of this session are in hand at once."""
-        return self.in_flight.most + _SPARE_WORKERS
+        """How many jobs of this session are in hand at once; more when more slots come."""
+        return max(self.in_flight.most, self._usual_in_flight) + _SPARE_WORKERS
 
     @property
     def falls_back(self) -> bool:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from yaml import YAMLError
 
 from pipelines.core.errors import SetupError
+from pipelines.outputs.storage.whole_file import whole_file
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.accounts import REHEARSAL_KEY, Account
@@ -45,6 +46,7 @@ _NOT_SPOKEN = frozenset(
         "notes",
         "wants_https",
         "not_offered",
+        "trust_hosts",
     }
 )
 
@@ -73,8 +75,9 @@ def write_own_profiles(profiles: Iterable[Profile], folder: Path) -> tuple[Path,
         if dialect_of(profile) is None:
             path = folder / "sandbox-profiles" / f"{profile.name}.yaml"
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(profile.model_dump(mode="json"), ensure_ascii=False, indent=1), "utf-8")
+                with whole_file(path) as temporary:
+                    text = json.dumps(profile.model_dump(mode="json"), ensure_ascii=False, indent=1)
+                    temporary.write_text(text, "utf-8")
             except OSError as error:
                 raise SetupError(f"{path} cannot be written ({error.strerror}).") from None
             written.append(path)

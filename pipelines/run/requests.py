@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from pipelines.core.errors import ReelbatchError
+from pipelines.core.errors import ReelbatchError, SettlementRefused
 from pipelines.core.stop_reason import StopReason
 from pipelines.ledger import requests
 from pipelines.ledger.requests import Request, RequestKind
+from pipelines.ledger.settlement import from_argument
 from pipelines.run.run import Run
 
 LOOK_EVERY_S = 2.0
@@ -19,13 +20,19 @@ async def heed_requests(run: Run) -> None:
     while True:
         with suppress(ReelbatchError):
             for request in await run.ledger.write(requests.unanswered):
-                heed(request, run)
-                await run.ledger.write(requests.answer, request.seq)
+                await heed(request, run)
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-def heed(request: Request, run: Run) -> None:
-    """Do what one request asks for."""
+async def heed(request: Request, run: Run) -> None:
+    """Do what one request asks for, and answer it."""
     match request.kind:
         case RequestKind.CANCEL:
             run.interrupt(StopReason.ASKED)
+            await run.ledger.write(requests.answer, request.seq)
+        case RequestKind.SETTLE:
+            try:
+                job_id, word = from_argument(request.argument)
+                await run.take_word(job_id, word, request.seq)
+            except SettlementRefused as error:
+                await run.ledger.write(requests.answer, request.seq, {"refused": str(error)})

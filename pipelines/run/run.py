@@ -26,10 +26,10 @@ from pipelines.core.events import (
     SubmissionsClosed,
 )
 from pipelines.core.job import Job
-from pipelines.core.outcome import Accepted, Failed, FellBack, InDoubt, Outcome
+from pipelines.core.outcome import Accepted, Failed, FellBack, InDoubt, Outcome, PersonsWord
 from pipelines.core.status import JobStatus, Readiness
 from pipelines.core.stop_reason import StopReason
-from pipelines.ledger import outcomes
+from pipelines.ledger import outcomes, settlement
 from pipelines.ledger.attempts import Budget, Claim
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
@@ -74,6 +74,8 @@ class Run:
     downloads: Slots = field(default_factory=lambda: Slots(_DOWNLOADS))
     time_scale: float = 1.0
     pages: dict[str, str] = field(default_factory=dict)  # by job id, the address of a page about it alone
+    showing: set[asyncio.Task[None]] = field(default_factory=set)  # pages that are being made, beside the jobs
+    one_page: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while one of them is made
     stopped: StopReason | None = None  # who stopped it in order, before its end
     generating_cpu_s: float = 0.0  # CPU time of this process while jobs were generated
     _open_ends: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -95,6 +97,17 @@ class Run:
         self._learn(job, change)
         if self.recorder is not None and change.changed and isinstance(change.outcome, Accepted | InDoubt | Failed):
             self.begin(self._index(self.recorder, job.id))
+        return change
+
+    async def take_word(self, job_id: str, word: PersonsWord, request: int) -> Change:
+        """Write down what a person asks to be said of a job, together with the answer to the request.
+
+        Raises:
+            SettlementRefused: it cannot be said of the job as it stands.
+        """
+        change = await self.ledger.write(settlement.settle_as_asked, job_id, word, request)
+        if job_id in self.made_as:
+            self._learn(self.made_as[job_id], change)
         return change
 
     async def _index(self, recorder: PurchaseRecorder, job_id: str) -> None:
@@ -200,7 +213,7 @@ class Run:
         """The jobs that this run is to work on, in their order."""
         # One that is switched off may have no session.
         wanted = (job for job in self._asked_for() if job.order.provider in self.sessions)
-        return in_hand(wanted, self.status_of, self.options.limit)
+        return in_hand(wanted, self.states, self.options.limit)
 
     def held_up(self) -> Mapping[str, list[str]]:
         """The jobs that wait in vain, by the one at the head of their chain: in doubt, parked, or not asked for."""
@@ -218,6 +231,8 @@ class Run:
         """Tell whether there is anything to do for a job now: a new one is not begun when nothing more may be sent."""
         if self.status_of(job.id) is not JobStatus.PLANNED:
             return True
+        if not self.states[job.id].counts:  # a person has set it aside meanwhile
+            return False
         readiness = self.readiness_of(job)
         if readiness is not Readiness.GO:
             return readiness is Readiness.SKIP
@@ -234,22 +249,22 @@ class Run:
 
     def result(self) -> RunResult:
         """What the run comes to."""
+        # Whoever has pressed Ctrl-C knows who has stopped it.
+        told = () if self.stopped in (None, StopReason.INTERRUPTED) else (self.stopped.sentence,)
         return RunResult(
             exit_code=exit_code(self.progress.counts, reasons=self.reasons(), interrupted=self.stopped is not None),
-            reasons=(*self._told_of_stop(), *(str(reason) for reason in self.reasons())),
+            reasons=(*told, *(str(reason) for reason in self.reasons())),
             status_requests=sum(session.poller.requests for session in self.sessions.values()),
             generating_cpu_s=self.generating_cpu_s,
         )
 
-    def _told_of_stop(self) -> tuple[str, ...]:
-        """What is said of a stop that nobody at the terminal has asked for."""
-        return () if self.stopped in (None, StopReason.INTERRUPTED) else (self.stopped.sentence,)
-
     def _asked_for(self) -> list[Job]:
         """The jobs of the batch, or those that `--only` names, or with the whole batch what has left it as well."""
         if not self.options.only:
-            return [self.made_as[job.id] for job in (*self.batch.jobs, *self.orphans)]
-        chosen, _ = choose([job.id for job in self.batch.jobs], self.options.only)
+            return [
+                self.made_as[job_id] for job_id in dict.fromkeys(job.id for job in (*self.batch.jobs, *self.orphans))
+            ]
+        chosen, _ = choose([*dict.fromkeys(job.id for job in (*self.batch.jobs, *self.orphans))], self.options.only)
         return [self.made_as[job_id] for job_id in chosen]
 
 
@@ -272,6 +287,8 @@ class RunContext:
     observers: tuple[Observer, ...] = ()
     ledger: Ledger | None = None  # open, with the batch registered in it; None: the flow opens it
     begun: Callable[[], None] | None = None  # called when the run begins, inside the flow
+    stop: asyncio.Event = field(default_factory=asyncio.Event)  # set by who stops the watch over an inbox
+    own_server: bool = False  # Prefect's server is this run's own: nobody shares it
     progress: RunProgress = field(default_factory=RunProgress)
     run: Run | None = None  # while it is open
     result: RunResult | None = None  # since it has ended
@@ -283,6 +300,12 @@ run_context: ContextVar[RunContext | None] = ContextVar("run_context", default=N
 def handed_over() -> RunContext | None:
     """What the command line handed to this flow, if it began it; a flow's file cannot name a ContextVar itself."""
     return run_context.get()
+
+
+def by_command_line() -> bool:
+    """Tell whether a command began this flow in its own process: it listens to signals, and somebody waits for its end."""
+    context = run_context.get()
+    return context is not None and context.begun is not None
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from pipelines.core.dependencies import in_turn
 from pipelines.core.job import Job
 from pipelines.core.status import JobStatus
+from pipelines.ledger.job_state import JobState
 
 
 def choose(ids: Sequence[str], only: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -39,16 +40,16 @@ def choose(ids: Sequence[str], only: Sequence[str]) -> tuple[list[str], list[str
     return [name for name in ids if name in chosen], unknown
 
 
-def in_hand(jobs: Iterable[Job], status_of: Callable[[str], JobStatus], limit: int | None) -> list[Job]:
+def in_hand(jobs: Iterable[Job], states: Mapping[str, JobState], limit: int | None) -> list[Job]:
     """The jobs that a run works on: those at a provider first, parents before what is made after them.
 
     Left out are those that have ended, and those that wait for one which the run does not work on.
 
     Args:
         jobs: that were asked for.
-        status_of: where the job of an id stands.
+        states: where each job stands, by its id.
         limit: at most so many.
     """
-    wanted = [job for job in jobs if status_of(job.id).has_work]
-    wanted.sort(key=lambda job: status_of(job.id) is JobStatus.PLANNED)
-    return in_turn(wanted, status_of)[:limit]
+    wanted = [job for job in jobs if states[job.id].has_work]
+    wanted.sort(key=lambda job: states[job.id].status is JobStatus.PLANNED)
+    return in_turn(wanted, lambda job_id: states[job_id].status)[:limit]

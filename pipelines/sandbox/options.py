@@ -36,6 +36,9 @@ class SandboxOptions(BaseModel):
     submit_rate: float | None = Field(
         default=None, gt=0, description="orders a second that one key may place with a vendor"
     )
+    submit_window: float | None = Field(
+        default=None, gt=0, description="seconds over which orders are counted, 60 for a rate a minute; usually one"
+    )
     status_rate: float | None = Field(
         default=None, gt=0, description="status queries a second that one key may make of a vendor"
     )

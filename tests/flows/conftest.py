@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import pytest
 
 from pipelines.ledger.ledger import LEDGER_NAME
+from tests.servers import prefect_at
 
 HOUSE = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -153,11 +154,10 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 @pytest.fixture
 def run_here(cli: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, prefect_api: str) -> Callable[..., Ended]:
     """Run `reelbatch` in this process with the shared Prefect server: five times quicker than in one of its own."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - only where it is asked for
 
     def run(*arguments: object, **environment: str) -> Ended:
         url = environment.pop("PREFECT_API_URL", prefect_api)
-        with monkeypatch.context() as patched, temporary_settings({PREFECT_API_URL: url}):
+        with monkeypatch.context() as patched, prefect_at(url):
             for name, value in environment.items():
                 patched.setenv(name, value)
             return cli(*arguments)

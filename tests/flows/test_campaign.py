@@ -14,13 +14,13 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.campaign import campaign
 from flows.command_line.driving import shown_parameters
 from pipelines.catalogue.manifest_row import COLUMNS
 from pipelines.run.observers import SAID
 from pipelines.run.options import RunOptions
+from tests.servers import HERE, prefect_at
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 PICTURE = "https://images.example.com/kettle-720x1280.jpg"
@@ -50,7 +50,7 @@ def run_campaign(prefect_api, provider, monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
 
     async def run(batch, **options):
-        with temporary_settings({PREFECT_API_URL: prefect_api}):
+        with prefect_at(prefect_api):
             return await campaign(
                 **shown_parameters(batch, RunOptions(out=tmp_path / "out", **options)), return_state=True
             )
@@ -64,7 +64,7 @@ def seen_by_prefect(prefect_api):
 
     async def look(state, tasks):
         run_id = str(state.state_details.flow_run_id)
-        async with httpx.AsyncClient(base_url=prefect_api, trust_env=False) as server:
+        async with httpx.AsyncClient(base_url=prefect_api, **HERE) as server:
             flow_run = (await server.get(f"/flow_runs/{run_id}")).json()
             wanted = {"flow_runs": {"id": {"any_": [run_id]}}, "limit": 200}
             for _ in range(400):
@@ -170,7 +170,7 @@ async def test_logs_have_levels_and_the_terminal_no_echo(reelbatch, provider, wr
     command = ["run", batch, "--out", "out", "--provider", "qiniu", "--poll-every", "0.05"]
     ended = await asyncio.to_thread(reelbatch, *command, **provider.environment("levels"))
     assert ended.code == 4, ended.err
-    async with httpx.AsyncClient(base_url=prefect_api, trust_env=False) as server:
+    async with httpx.AsyncClient(base_url=prefect_api, **HERE) as server:
         named = {"flow_runs": {"name": {"any_": ["levels"]}}}
         (flow_run,) = (await server.post("/flow_runs/filter", json=named)).json()
         wanted = {"logs": {"flow_run_id": {"any_": [flow_run["id"]]}}, "limit": 200}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from prefect.settings import PREFECT_API_URL, temporary_settings
-
 from flows.collect import collect
 from pipelines.ledger.ledger import LEDGER_NAME, Ledger
+from tests.servers import prefect_at
 
 
 async def test_collect_brings_home_what_is_below_a_folder(left_behind, prefect_api):
     """One task run a folder; a folder that another run owns is left alone, and nothing is ordered."""
     out, provider = left_behind
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         async with Ledger(out / LEDGER_NAME):
             state = await collect(str(out.parent), return_state=True)
             assert (state.type, state.message) == ("COMPLETED", "0 paid clips recovered")

@@ -13,11 +13,11 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deployed_run import ROOT, chosen_here, occurrence_of_tick, refuse_temporary, root_here
 from pipelines.core.errors import SetupError
 from pipelines.run.options import AdvancedOptions, RunOptions
+from tests.servers import HERE, prefect_at
 
 TICK = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def deployed(prefect_api, monkeypatch):
     """The choices in a run of a deployment with these parameters, which was given those; or in a subflow of it."""
 
     async def choose(own, given, *, below=False):
-        with temporary_settings({PREFECT_API_URL: prefect_api}):
+        with prefect_at(prefect_api):
             async with get_client() as client:
                 flow_id = await client.create_flow_from_name(f"deployed-{uuid.uuid4()}")
                 made = await client.create_deployment(flow_id, "here", parameters=own)
@@ -88,16 +88,16 @@ async def test_a_subflow_has_its_callers_choices(deployed):
 def root(prefect_api, tmp_path, until):
     """The folder that the Variable names, as long as the test lasts."""
     body = {"name": ROOT, "value": str(tmp_path)}
-    until(lambda: httpx.post(f"{prefect_api}/variables/", json=body, trust_env=False).is_success)  # it may be busy
+    until(lambda: httpx.post(f"{prefect_api}/variables/", json=body, **HERE).is_success)  # it may be busy
     yield tmp_path
-    until(lambda: httpx.delete(f"{prefect_api}/variables/name/{ROOT}", trust_env=False).status_code in (204, 404))
+    until(lambda: httpx.delete(f"{prefect_api}/variables/name/{ROOT}", **HERE).status_code in (204, 404))
 
 
 async def test_the_root_is_a_prefect_variable(deployed, prefect_api, root, monkeypatch):
     """Runs of deployments put what has no place of its own below it; a run that is none is left as it was asked for."""
     assert (await deployed({}, {})).root == root
     monkeypatch.setattr("prefect.runtime.deployment.id", None, raising=False)
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         assert await root_here("spring") == root / "spring"
         assert await root_here(None) == root
         asked = RunOptions(rehearse=True)

@@ -6,10 +6,10 @@ import asyncio
 
 import httpx
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.inbox import inbox
 from pipelines.core.errors import SetupError
+from tests.servers import HERE, prefect_at
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def look(prefect_api, provider, monkeypatch, tmp_path):
     async def once(**files):
         for name, text in files.items():
             (box / f"{name}.csv").write_text(text, "utf-8")
-        with temporary_settings({PREFECT_API_URL: prefect_api}):
+        with prefect_at(prefect_api):
             return await inbox(str(box), budget=2, provider="qiniu", every=0.05, return_state=True)
 
     return once
@@ -42,7 +42,7 @@ async def test_each_file_is_a_campaign_of_its_own(look, provider, prefect_api):
 
     def named():
         wanted = {"flow_runs": {"name": {"any_": ["spring_of_inbox"]}}}
-        return httpx.post(f"{prefect_api}/flow_runs/filter", json=wanted, trust_env=False).json()
+        return httpx.post(f"{prefect_api}/flow_runs/filter", json=wanted, **HERE).json()
 
     (campaign,) = await asyncio.to_thread(named)
     assert campaign["parent_task_run_id"] is not None
@@ -59,5 +59,5 @@ async def test_several_campaigns_in_one_process(look, provider):
 
 async def test_money_needs_a_cap(prefect_api, tmp_path):
     """Without a budget or a yes the flow fails before it looks."""
-    with temporary_settings({PREFECT_API_URL: prefect_api}), pytest.raises(SetupError, match="without a cap"):
+    with prefect_at(prefect_api), pytest.raises(SetupError, match="without a cap"):
         await inbox(str(tmp_path))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.lost_runs import LOST, NAME, silence_s, watch_for_lost_runs
+from tests.servers import HERE, prefect_at
 
 
 @pytest.mark.parametrize(("heartbeat", "silence"), [(30, 90), (60, 180), (180, 540), (600, 540), (None, 540)])
@@ -17,9 +17,9 @@ def test_a_lost_run_is_marked_within_ten_minutes(heartbeat, silence):
 
 async def test_the_automation_is_made_once(prefect_api):
     """Making it again changes what is there; it waits anew after each heartbeat and marks only what is ours."""
-    async with httpx.AsyncClient(base_url=prefect_api, trust_env=False) as server:
+    async with httpx.AsyncClient(base_url=prefect_api, **HERE) as server:
         wanted = {"automations": {"name": {"any_": [NAME]}}}
-        with temporary_settings({PREFECT_API_URL: prefect_api}):
+        with prefect_at(prefect_api):
             await watch_for_lost_runs()
             (first,) = (await server.post("/automations/filter", json=wanted)).json()
             await watch_for_lost_runs(within_s=90)

@@ -34,6 +34,7 @@ from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 from pipelines.run.options import RunOptions
 from pipelines.run.run import Run, RunContext, RunResult, run_context
+from tests.pipelines.kept_limits import KeptLimits
 
 HOUSE = Path(__file__).parents[2]
 MODES = {"qiniu": "video", "openai": "video", "acedata": "v2"}
@@ -201,3 +202,9 @@ def studio(shared_provider: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, value)
     yield studio
     shared_provider.faults()
+
+
+@pytest.fixture
+def limit_server() -> KeptLimits:
+    """Who keeps the limits that runs share."""
+    return KeptLimits()

@@ -39,6 +39,7 @@ PLAIN = {
     "Day": "date",
     "Variable": "text",
     "Address": "text",
+    "TrustedHost": "text",
     "Any": "anything",
 }
 

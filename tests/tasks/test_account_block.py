@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.account_block import ProviderAccount, accounts_in_blocks
+from tests.servers import prefect_at
 
 
 @pytest.fixture
 def server(prefect_api):
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         yield
 
 
@@ -27,7 +27,7 @@ async def test_a_block_is_read_as_the_environment_would_be(server):
 
 async def test_without_a_server_there_are_none():
     """The environment may have all that is needed, so nothing is raised."""
-    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+    with prefect_at("http://127.0.0.1:9/api"):
         assert await accounts_in_blocks() == {}
 
 

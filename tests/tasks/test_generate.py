@@ -7,12 +7,12 @@ import sqlite3
 
 import httpx
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.campaign import campaign
 from flows.command_line.driving import shown_parameters
 from pipelines.run.options import RunOptions
 from tasks.generate import generate
+from tests.servers import HERE, prefect_at
 
 #: As often as one run of the task tries; the sixth download goes well.
 CUT_FIVE_TIMES = [{"match": {"route": "download", "nth": [1, 2, 3, 4, 5], "per": "job"}, "do": {"file": "cut"}}]
@@ -39,11 +39,11 @@ def rehearse(prefect_api, tmp_path, monkeypatch):
         options = RunOptions(
             out=tmp_path / "out", provider="qiniu", rehearse=True, speed=1000, latency="0.1", faults=str(faults)
         )
-        with temporary_settings({PREFECT_API_URL: prefect_api}):
+        with prefect_at(prefect_api):
             state = await campaign(**shown_parameters(batch, options), return_state=True)
         wanted = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}, "limit": 200}
         ends = {}
-        async with httpx.AsyncClient(base_url=prefect_api, trust_env=False) as server:
+        async with httpx.AsyncClient(base_url=prefect_api, **HERE) as server:
             names = {name for name, *_ in rows[1:]}
             while not names <= set(ends):  # records arrive late; the test's own time limit ends this
                 await asyncio.sleep(0.05)

@@ -29,8 +29,8 @@ def _refuse_strangers() -> None:
         if found is None or Path(found).resolve() != ours.resolve():
             raise ImportError(
                 f"reelbatch cannot be loaded: Python finds {found or 'nothing'} where reelbatch needs its own {ours}. "
-                f"A package of yours that is called {name!r} shadows that of reelbatch. Start the worker in another "
-                f"folder, set PYTHONSAFEPATH=1 in the job's environment (`reelbatch deploy` does), or rename {name!r}."
+                f"A package of yours that is called {name!r} shadows that of reelbatch. Let the run work in another folder "
+                f"(`working_dir` of a deployment; `reelbatch deploy` sets none), or rename {name!r}."
             )
 
 

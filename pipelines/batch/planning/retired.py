@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pipelines.batch.findings import Report
 from pipelines.core.job import Job
+from pipelines.net.addresses import without_userinfo
 from pipelines.providers.profile.model import Profile
 
 
@@ -26,7 +27,7 @@ def warn_of_retired(
     closed = {name for name, _ in used if profiles[name].retired_on and name not in elsewhere}
     for name in dict.fromkeys(name for name, _ in used if name in closed):
         profile = profiles[name]
-        what = f"{name}: its vendor closed {profile.base_url} on {profile.retired_on}."
+        what = f"{name}: its vendor closed {without_userinfo(profile.base_url)} on {profile.retired_on}."
         fix = f"Set {' or '.join(profile.base_url_names)} to a server that carries its contract on."
         report.warn(file, what, fix)
     for name, model in used:

@@ -43,7 +43,7 @@ def _refresh(video: Path, thumbnail: Path) -> str | None:
     """Make a thumbnail that is missing or older than its clip. Says why it could not, or None."""
     try:
         made = video.stat().st_mtime_ns
-        if thumbnail.is_file() and thumbnail.stat().st_mtime_ns >= made:
+        if thumbnail.is_file() and not thumbnail.is_symlink() and thumbnail.stat().st_mtime_ns >= made:
             return None
     except OSError as error:
         return f"{type(error).__name__}: {error.strerror}"

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from pipelines.core.errors import BudgetReached, ProviderUnavailable, ReelbatchError
 from pipelines.core.events import (
+    AccountFull,
     ClipsOutOfReach,
     DownloadFailed,
     Event,
@@ -16,6 +17,9 @@ from pipelines.core.events import (
     JobLeftOut,
     JobsRecognised,
     JobsWait,
+    LimitsLost,
+    LimitsRegained,
+    LimitTurned,
     NoCallbacks,
     ProviderAway,
     ProviderBack,
@@ -27,7 +31,23 @@ from pipelines.core.events import (
     SubmissionsClosed,
 )
 from pipelines.core.job import Job
-from pipelines.core.outcome import Accepted, Done, Failed, FellBack, InDoubt, Parked, Ready, Rejected, Skipped
+from pipelines.core.outcome import (
+    Accepted,
+    Adopted,
+    Archived,
+    Charged,
+    Done,
+    Failed,
+    FellBack,
+    InDoubt,
+    NotCharged,
+    Parked,
+    PersonsWord,
+    Ready,
+    Rejected,
+    Resubmitted,
+    Skipped,
+)
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.stop_reason import StopReason
 from pipelines.core.text.amounts import price_text
@@ -49,13 +69,8 @@ def sentence(event: Event) -> Sentence | None:
             return None
         case JobChanged():
             return _of_job(event)
-        case ProviderAway(provider, reason):
-            return Sentence(f"{provider} cannot be reached ({reason}). Its rows wait; nothing is lost.")
-        case ProviderBack(provider):
-            return Sentence(f"{provider} answers again.", INFO)
-        case ProviderSlowed(provider, hold_s):
-            pause = f"none for {hold_s:.0f} s, then slower" if round(hold_s) else "they go on slower"
-            return Sentence(f"{provider} asks for fewer submissions; {pause}.")
+        case ProviderAway() | ProviderBack() | ProviderSlowed():
+            return _of_provider(event)
         case ProviderClosed(_, reason) | SubmissionsClosed(reason) | JobLeftOut(_, reason):
             return Sentence(str(reason), level_of(reason))
         case JobsWait(job_ids, parent, status):
@@ -76,6 +91,8 @@ def sentence(event: Event) -> Sentence | None:
                 f"the next run.{' Ctrl-C again leaves at once.' if by_hand else ''}",
                 INFO,
             )
+        case LimitsLost() | LimitsRegained() | LimitTurned() | AccountFull():
+            return _of_limits(event)
         case _:
             assert_never(event)
 
@@ -95,6 +112,34 @@ def log_line(event: Event) -> Sentence | None:
             return Sentence(f"{job.id}: done, {output['path']}{cost}.", INFO)
         case _:
             return None
+
+
+def _of_provider(event: ProviderAway | ProviderBack | ProviderSlowed) -> Sentence:
+    match event:
+        case ProviderAway(provider, reason):
+            return Sentence(f"{provider} cannot be reached ({reason}). Its rows wait; nothing is lost.")
+        case ProviderBack(provider):
+            return Sentence(f"{provider} answers again.", INFO)
+        case ProviderSlowed(provider, hold_s):
+            pause = f"none for {hold_s:.0f} s, then slower" if round(hold_s) else "they go on slower"
+            return Sentence(f"{provider} asks for fewer submissions; {pause}.")
+
+
+def _of_limits(event: LimitsLost | LimitsRegained | LimitTurned | AccountFull) -> Sentence:
+    match event:
+        case LimitsLost(reason):
+            return Sentence(
+                f"Prefect's server cannot be asked about account limits ({reason}). The run goes on with what it holds."
+            )
+        case LimitsRegained():
+            return Sentence("Prefect's server answers again; account limits are shared as before.", INFO)
+        case LimitTurned(limit, before, now):
+            what = "submissions a minute" if limit.endswith("-submit") else "jobs at once"
+            return Sentence(
+                f"Account limit {limit}: {now} {what}, not {before}. Prefect's Concurrency page has it.", INFO
+            )
+        case AccountFull(limit, most):
+            return Sentence(f"Other runs hold all {most} of {limit}. This one waits for its share; nothing is lost.")
 
 
 def level_of(reason: ReelbatchError) -> int:
@@ -134,6 +179,8 @@ def _of_purchases(event: PurchasesAdopted | JobsRecognised | IndexUnusable) -> S
 
 def _of_job(event: JobChanged) -> Sentence | None:
     job, provider = event.job, event.job.order.provider
+    if isinstance(event.outcome, PersonsWord):
+        return _of_persons_word(job, event.outcome)
     match event.outcome:
         case InDoubt(reason, replay_of=None):
             return Sentence(f"{job.id}: in doubt, {may_cost(job)} ({reason}). It is not sent again by itself.", ERROR)
@@ -160,6 +207,22 @@ def _of_job(event: JobChanged) -> Sentence | None:
             known = failed.billed is Billed.UNKNOWN and job.cost_estimated is not None
             charged = f" (it may be charged all the same: {price_text(job.cost_estimated, job.currency)})"
             return Sentence(f"{job.id}: {failed.status} at {provider}: {failed.message}{charged if known else ''}")
+        case _:
+            return None
+
+
+def _of_persons_word(job: Job, word: PersonsWord) -> Sentence | None:
+    match word:
+        case Adopted(remote):
+            return Sentence(f"{job.id}: it was bought, says a person, as {remote.id}. It is waited for.", INFO)
+        case NotCharged():
+            return Sentence(f"{job.id}: it was not charged, says a person. It is planned again.", INFO)
+        case Charged():
+            return Sentence(f"{job.id}: it was charged, says a person, and there is no clip of it.")
+        case Resubmitted():
+            return Sentence(f"{job.id}: a person wants it bought once more; {may_cost(job)} before.")
+        case Archived():
+            return Sentence(f"{job.id}: archived, and not counted any more.", INFO)
         case _:
             return None
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import socket
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pipelines.core.errors import LedgerOwned
+from pipelines.core.errors import LedgerError, LedgerOwned
 
 
 class OwnerLock:
@@ -29,8 +31,9 @@ class OwnerLock:
 
         Raises:
             LedgerOwned: another process holds it; the message says which and since when.
+            LedgerError: a link, or no plain file, stands in its place: what it leads to would be written over.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _opened(self._path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -52,15 +55,35 @@ class OwnerLock:
             self._descriptor = None
 
 
+def _opened(path: Path) -> int:
+    """Open the file of the lock, and nothing else under its name: neither a link, nor a second name of another file."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise
+        raise LedgerError(f"{path} is a link, or no file of ours. Remove it.") from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(descriptor)
+        raise LedgerError(f"{path} is a link, or no file of ours. Remove it.")
+    return descriptor
+
+
 def is_owned(path: Path) -> bool:
     """Whether a run holds the lock at this moment. Takes and gives it back, so it never disturbs for long."""
     try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
         return False
+    finally:
+        os.close(descriptor)
     return False
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String,
 
 from pipelines.core.status import AttemptState
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 #: Attempts in these states may cost money or are about to; a job has at most one of them.
 LIVE_STATES = (AttemptState.CLAIMED, AttemptState.SENDING, AttemptState.IN_DOUBT, AttemptState.ACCEPTED)
@@ -67,6 +67,9 @@ job = Table(
     Column("error_code", String),
     Column("error_message", Text),
     Column("failed_stage", String),
+    Column("archived_at", String),  # a person has taken it out of the counts
+    Column("replaced_by", String),  # the job that was made in its place, because a person asked for a new take
+    Column("redo_of", String),  # the job of the batch file that it is a new take of; the file does not name it
 )
 Index("job_by_status", job.c.status)
 
@@ -131,4 +134,5 @@ request = Table(  # what a person asks of the run that owns the ledger, written 
     Column("argument", Text),  # of that kind, as JSON
     Column("asked_at", String, nullable=False),
     Column("answered_at", String),  # NULL: nobody has heeded it yet
+    Column("answer", Text),  # JSON of what came of it
 )

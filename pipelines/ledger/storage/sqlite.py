@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -110,17 +111,26 @@ class ReservedSpace:
         self._path = path
 
     def take(self) -> None:
-        """Reserve the space.
+        """Reserve the space, in a file of its own: a link in its place is removed, and what it leads to left alone.
 
         Raises:
             DiskFull: there is too little left to start a run that costs money.
+            LedgerError: a folder stands in its place.
         """
-        if self._path.exists() and self._path.stat().st_size == _RESERVED_BYTES:
-            return
         try:
-            with self._path.open("wb") as file:
+            found = self._path.lstat()
+        except FileNotFoundError:
+            pass
+        else:
+            if stat.S_ISREG(found.st_mode) and (found.st_size, found.st_nlink) == (_RESERVED_BYTES, 1):
+                return
+        try:
+            self._path.unlink(missing_ok=True)
+            with self._path.open("xb") as file:  # follows no link
                 file.write(bytes(_RESERVED_BYTES))  # written, since macOS cannot reserve what is not
                 file.flush()
+        except IsADirectoryError:
+            raise LedgerError(f"{self._path} is a folder, and no file of ours. Remove it.") from None
         except OSError as error:
             self._path.unlink(missing_ok=True)
             raise DiskFull(f"There is no space for {self._path.parent} ({error.strerror}). Free some first.") from None

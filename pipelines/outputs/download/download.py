@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +22,7 @@ from pipelines.outputs.download.part import Part, read_sidecar, write_sidecar
 from pipelines.outputs.download.publish import adopt, digest_of, publish
 from pipelines.outputs.download.reply import Next, Reply, understand
 from pipelines.outputs.download.sidecar import Sidecar, link_digest
+from pipelines.outputs.download.unpacking import Unpacking
 from pipelines.outputs.media.mp4 import begins_like_mp4
 from pipelines.outputs.media.probe import Media, NotWhole, probe
 from pipelines.outputs.storage.local_disk import ClipPlace, disk_errors
@@ -92,6 +93,7 @@ async def bring_home(
         DownloadInterrupted: call again.
         NotAVideo: something came that is no whole MP4 file; it was thrown away.
         AddressRefused: the link leads where reelbatch does not go.
+        ClipRefused: it is in an encoding that nobody here reads, or too large for this disk, where others may fit.
         DiskFull: stop downloading, and submitting as well.
         SetupError: the folder cannot be written.
         OutputError: the server refuses for good, or a link or a foreign object stands in the way.
@@ -157,6 +159,8 @@ async def _download(
                     if reply.next is not Next.ASK_AGAIN:
                         sidecar = Sidecar(sidecar.link, reply.etag, reply.total)
                         await _receive(incoming, part, sidecar, reply, limits)
+                        if reply.packed:  # its end was seen, which is as good as a promised length
+                            sidecar = replace(sidecar, total=part.size)
                         return sidecar, incoming.origin.host, reply.next is Next.CONTINUE
     except TimeoutError:
         raise DownloadInterrupted(f"The download took longer than {limits.deadline_s:.0f} s.") from None
@@ -167,12 +171,16 @@ async def _receive(incoming: Incoming, part: Part, sidecar: Sidecar, reply: Repl
     """Stream the body into the part file. What has come is written even when it breaks off."""
     part.remember(sidecar, (reply.total or part.size) - part.size)
     watch = _Watch(limits, reply.total, incoming.origin.host, part.size)
+    unpacking = Unpacking() if reply.packed else None
     try:
         async for chunk in incoming.chunks:
-            part.take(chunk)
-            watch.look(part)
-            if len(part.buffer) >= _BLOCK_BYTES:
-                await _in_thread(part.flush)
+            for piece in (chunk,) if unpacking is None else unpacking.pieces(chunk):
+                part.take(piece)
+                watch.look(part)
+                if len(part.buffer) >= _BLOCK_BYTES:
+                    await _in_thread(part.flush)
+        if unpacking is not None and not unpacking.whole:
+            raise DownloadInterrupted(f"{incoming.origin.host} broke off before the end of the file.")  # noqa: TRY301 - as others
     except NotAVideo:
         part.discard()
         raise
@@ -213,7 +221,7 @@ def _finish(part: Part, sidecar: Sidecar, host: str, *, resumed: bool) -> Clip:
     if sidecar.total is not None and part.size != sidecar.total:
         raise DownloadInterrupted(f"{part.size:,} of {sidecar.total:,} bytes came from {host}.")
     try:
-        media = probe(part.descriptor, part.size)
+        media = probe(part.descriptor, part.size, padded=sidecar.total is not None)
     except NotWhole as error:
         part.discard()
         message = f"What came from {host} is no whole MP4 file: {error}."
@@ -228,7 +236,7 @@ def _readopt(place: ClipPlace, name: str, sha256: str | None, source: ClipSource
     descriptor = place.open(name, os.O_RDONLY)
     try:
         length, found = os.fstat(descriptor).st_size, digest_of(descriptor)
-        media = probe(descriptor, length)
+        media = probe(descriptor, length, padded=True)  # as it was when it was published
     except NotWhole:
         return None
     finally:

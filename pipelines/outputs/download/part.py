@@ -9,12 +9,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from pipelines.core.errors import DiskFull, DownloadInterrupted
+from pipelines.core.errors import ClipRefused, DiskFull, DownloadInterrupted
 from pipelines.outputs.download.sidecar import Sidecar
 from pipelines.outputs.storage.local_disk import ClipPlace
 
 _SIDECAR_CAP_BYTES = 4096
 _READ_BYTES = 1 << 20
+_USUAL_BYTES = 256 << 20  # whoever announces more may mean it or not: that is no reason to stop every other clip
 
 
 class Part:
@@ -82,16 +83,18 @@ class Part:
         """Keep what is needed to resume. It is written with the first bytes: a small clip never needs it.
 
         Raises:
-            DiskFull: the disk has no room for the rest.
+            ClipRefused: the disk has no room for the rest of a file that is far larger than clips usually are.
+            DiskFull: it has none for a usual clip.
         """
         self._unsaved = sidecar
         disk = os.fstatvfs(self.descriptor)
         free = disk.f_bavail * disk.f_frsize
         if still_to_come > free:
-            raise DiskFull(
+            words = (
                 f"{self.place.path.name} needs {still_to_come:,} bytes of space and {free:,} are free at "
                 f"{self.place.path.parent}. Free some and run the same command again: what was paid for is remembered."
             )
+            raise ClipRefused(words, "no_room") if still_to_come > _USUAL_BYTES else DiskFull(words)
 
     def take(self, chunk: bytes) -> None:
         """Add bytes."""

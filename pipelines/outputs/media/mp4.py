@@ -16,6 +16,10 @@ _HEADER = 8
 _LONG_HEADER = 16
 _TO_THE_END = 0  # as a size: this box goes on to the end of the file
 _IS_LONG = 1  # as a size: the real one follows in 64 bits
+_MOST_PADDING = 4096
+_TOP_LEVEL = frozenset(
+    {*(b"moof", b"mdat", b"moov", b"free", b"skip", b"udta", b"uuid", b"mfra"), *(b"sidx", b"styp", b"meta", b"emsg")}
+)
 _MOST_BOXES = 100_000  # an hour in fragments of a tenth of a second
 
 
@@ -67,12 +71,13 @@ def boxes(read: Read, start: int, end: int) -> Iterator[Box]:
         start += size
 
 
-def whole(read: Read, length: int) -> tuple[Box, ...]:
+def whole(read: Read, length: int, *, padded: bool = False) -> tuple[Box, ...]:
     """The top-level boxes of a whole MP4 file.
 
     Args:
         read: gives bytes of the file.
         length: of the file.
+        padded: the length is known to be right, so that a few bytes behind the last box may be padding.
 
     Raises:
         NotWhole: the file is cut, or is no MP4 file.
@@ -81,9 +86,20 @@ def whole(read: Read, length: int) -> tuple[Box, ...]:
         raise NotWhole("it is empty")
     if not begins_like_mp4(read(0, _HEADER)):
         raise NotWhole("it does not begin like an MP4 file")
-    found = tuple(boxes(read, 0, length))
+    found: list[Box] = []
+    try:
+        found.extend(boxes(read, 0, length))
+    except NotWhole:
+        end = found[-1].end if found else 0
+        if not (padded and {b"moov", b"mdat"} <= {box.kind for box in found} and _is_padding(read, end, length)):
+            raise
     kinds = {box.kind for box in found}
     for kind, name in ((b"moov", "index (moov)"), (b"mdat", "media data (mdat)")):
         if kind not in kinds:
             raise NotWhole(f"it has no {name}")
-    return found
+    return tuple(found)
+
+
+def _is_padding(read: Read, start: int, end: int) -> bool:
+    """Tell whether the bytes behind the last whole box are few, and no box of a kind that could have been cut."""
+    return end - start <= _MOST_PADDING and read(start, _HEADER)[4:] not in _TOP_LEVEL

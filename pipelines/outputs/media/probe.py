@@ -14,17 +14,18 @@ _INDEX_CAP_BYTES = 32 << 20  # the index of a clip is some kilobytes; beyond thi
 _QUARTER_TURNS = (90, 270)
 
 
-def probe(descriptor: int, length: int) -> Media:
+def probe(descriptor: int, length: int, *, padded: bool = False) -> Media:
     """Measure a file. Blocks for a fraction of a millisecond, or some ten where FFmpeg is needed.
 
     Args:
         descriptor: of the file, open for reading.
         length: of the file.
+        padded: it is as long as its server said, so that some bytes behind its last box are no sign of a cut.
 
     Raises:
         NotWhole: the file is cut, is no MP4 file, or has no picture.
     """
-    found = whole(lambda offset, count: os.pread(descriptor, count, offset), length)
+    found = whole(lambda offset, count: os.pread(descriptor, count, offset), length, padded=padded)
     box = next(box for box in found if box.kind == b"moov")
     try:
         if box.end - box.body > _INDEX_CAP_BYTES:

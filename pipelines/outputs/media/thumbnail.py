@@ -20,6 +20,8 @@ def make_thumbnail(video: Path, thumbnail: Path) -> str | None:
     import av  # noqa: PLC0415 - slow to load, and only needed here
     from av.error import FFmpegError  # noqa: PLC0415 - as above
 
+    if thumbnail.parent.is_symlink():  # files of others may have the names of ours there
+        return f"{thumbnail.parent} is a symbolic link; links are not followed"
     temporary = thumbnail.with_name(f".{thumbnail.name}.{os.getpid()}.tmp")
     try:
         # Without a probe FFmpeg decodes nothing but the one frame: what it needs to know is in the index.

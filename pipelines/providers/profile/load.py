@@ -11,7 +11,7 @@ from pathlib import Path
 from pipelines.core.errors import Problem, ProfileError, SetupError
 from pipelines.core.text.strict_yaml import parse_yaml
 from pipelines.core.text.suggestion import did_you_mean
-from pipelines.net.addresses import Origin
+from pipelines.net.addresses import Origin, without_userinfo
 from pipelines.providers.profile.extends import ProfileDraft, ProfileLayers
 from pipelines.providers.profile.files import profile_files, read_draft
 from pipelines.providers.profile.model import Profile
@@ -107,10 +107,10 @@ def _notes(layers: ProfileLayers, found: Mapping[str, tuple[Profile, ProfileDraf
         behind = layers.behind(draft)
         if behind is not None:
             whose = "the shipped profile" if behind.path is None else behind.file
-            yield f"{draft.file} replaces {whose} of the name {name}; it sends to {profile.base_url}."
+            yield f"{draft.file} replaces {whose} of the name {name}; it sends to {without_userinfo(profile.base_url)}."
         here = Origin.of(profile.base_url)
         for variable in profile.key_names:
             others = shipped if variable == profile.own_key_name else every
             owners = {each.name for each in others if variable in each.key_names and Origin.of(each.base_url) != here}
             if whose := ", ".join(sorted(owners - {name})):
-                yield f"{draft.file} sends the key in {variable} to {profile.base_url}; it is meant for {whose}."
+                yield f"{draft.file} sends the key in {variable} to {without_userinfo(profile.base_url)}; it is meant for {whose}."

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from pipelines.core.job import Order
 from pipelines.core.outcome import RefusalKind
-from pipelines.providers.profile.scalars import Address, Day, Hours, Length, Variable, Wait
+from pipelines.providers.profile.scalars import Address, Day, Hours, Length, TrustedHost, Variable, Wait
 
 ContractName = Literal["openai", "acedata", "veo", "fal"]
 
@@ -247,6 +247,7 @@ class Profile(_Data):
     repeats_id: StrictBool = True  # False: its later answers may name a job otherwise than the answer to its submission
     status_path: str | None = None  # where a status answer has its word; None: the contract's usual places
     results: tuple[str, ...] = ()  # where a finished answer names its files, best first; "content": the content path
+    trust_hosts: tuple[TrustedHost, ...] = ()  # HOST or HOST:PORT of its files, though private or on an odd port
     words: dict[
         str, Literal["running", "succeeded", "failed", "cancelled"]
     ] = {}  # its own words for how a job stands; a word that nobody knows means running

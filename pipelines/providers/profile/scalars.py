@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from pipelines.net.addresses import Origin
+
 LONGEST_S = 3_600  # no clip of these services is longer; a bound keeps prices in range
 _YEAR_H = 366 * 24.0
 
@@ -24,9 +26,23 @@ def written_day(value: Any) -> Any:
     raise PydanticCustomError("date_parsing", "is not a date")
 
 
+def trusted_host(text: str) -> str:
+    """Let pass HOST and HOST:PORT.
+
+    Raises:
+        PydanticCustomError: it is neither.
+    """
+    try:
+        Origin.trusted(text)
+    except ValueError:
+        raise PydanticCustomError("host", "Give HOST or HOST:PORT, such as files.lan:9000 or [::1]:9000") from None
+    return text
+
+
 Day = Annotated[date, BeforeValidator(written_day)]
 Length = Annotated[int, Field(ge=1, le=LONGEST_S)]  # of a clip, in seconds
 Wait = Annotated[float, Field(gt=0, le=_YEAR_H * 3_600)]  # of waiting
 Hours = Annotated[float, Field(gt=0, le=_YEAR_H)]
 Variable = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]  # of the environment
 Address = Annotated[str, AfterValidator(lambda url: url.strip().rstrip("/"))]  # whether it is one is seen later
+TrustedHost = Annotated[str, AfterValidator(trusted_host)]  # HOST or HOST:PORT

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 from pipelines.core.outcome import Accepted, InDoubt, RefusalKind, Rejected
 from pipelines.core.text.printable import printable
-from pipelines.net.addresses import Origin
+from pipelines.net.addresses import Origin, same_origin
 from pipelines.net.headers import retry_after
 from pipelines.net.http import Answer
 from pipelines.providers.profile.model import Profile
@@ -20,24 +21,31 @@ _DEFINITE = frozenset({*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421,
 _NEVER_BEGUN: frozenset[RefusalKind] = frozenset({"key", "funds", "slow_down", "row"})
 _INVALID_URL, _NOT_FOUND = "invalid url", "not_found"
 _ORDERED = ("model", "video", "image", "file", "character")  # what an order may name, and a server may not have
-_MODERATION = ("moderation", "content_policy", "content policy", "safety")
+#: Words of a code or message that say: what was asked for is not made, however often it is asked for.
+MODERATION_WORDS = ("moderation", "content_policy", "content policy", "safety")
 _OK, _MOVED, _CLIENT, _SERVER = 200, 300, 400, 500
 _SEE_OTHER = 303  # not "send it there", but "it is done, and the answer is there"
 
 
-def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
+def classify(answer: Answer, profile: Profile, contract: Contract, sent_to: str = "") -> Verdict:
     """Tell what the answer to a paid submission means for the money.
 
     `Rejected` is said only where the provider's own words rule out a charge. Everything else that is not plainly
-    accepted is `InDoubt`.
+    accepted is `InDoubt`: also a refusal that names a job, and a redirect that does not lead to another server.
+
+    Args:
+        answer: as it came.
+        profile: of who gave it.
+        contract: where it names a job.
+        sent_to: the address of the submission.
     """
     body = json_values.parse(answer.body)
     code, message = json_values.error_of(body, profile.errors) if body is not None else (None, None)
     if not answer.complete:
         return _doubt(answer, f"the answer broke off (HTTP {answer.status})")
     said = _surely_refused(message, profile)
+    found = contract.read_job(body, profile) if body is not None else None
     if _OK <= answer.status < _MOVED:
-        found = contract.read_job(body, profile) if body is not None else None
         # With `success: false` and a code that leaves no doubt a job that is named was not taken. Any other code may be
         # that of a job that was begun: it is asked about like any other, and its provider says how it ended.
         told = profile.errors.get(json_values.error_code(body or {}) or "")
@@ -47,8 +55,13 @@ def classify(answer: Answer, profile: Profile, contract: Contract) -> Verdict:
         if kind not in (None, "server"):
             return _rejected(kind, answer, body, profile)
         return _doubt(answer, "the answer names no job")
+    if found is not None:
+        return _doubt(answer, f"the provider answered HTTP {answer.status} and names the job {found.id}")
     if _MOVED <= answer.status < _CLIENT and answer.status != _SEE_OTHER:
-        words = f"the address answers with a redirect{_to(answer)}; set the right base URL"
+        elsewhere = _elsewhere(answer, sent_to)
+        if elsewhere is None:  # it was received there, and perhaps taken before the redirect
+            return _doubt(answer, f"the provider answered HTTP {answer.status}, a redirect that was not followed")
+        words = f"the address answers with a redirect to {elsewhere}; set the right base URL"
         return _rejected("address", answer, {"code": "redirect", "message": words}, profile)
     if answer.status in _DEFINITE:
         return _rejected(kind_of(answer.status, code, message, profile), answer, body, profile)
@@ -68,7 +81,7 @@ def kind_of(status: int, code: str | None, message: str | None, profile: Profile
     if status in (401, 402, 429):
         kinds: dict[int, RefusalKind] = {401: "key", 402: "funds", 429: "slow_down"}
         return kinds[status]
-    if any(word in f"{code} {message}".lower() for word in _MODERATION):
+    if any(word in f"{code} {message}".lower() for word in MODERATION_WORDS):
         return "moderation"
     if status == 403:  # noqa: PLR2004 - the table of HTTP is better known than any name
         return "forbidden"
@@ -100,12 +113,13 @@ def _rejected(kind: RefusalKind | None, answer: Answer, body: Mapping[str, Any] 
     )
 
 
-def _to(answer: Answer) -> str:
-    """Name the host that a redirect leads to, as far as it says. The rest of it may be a secret."""
+def _elsewhere(answer: Answer, sent_to: str) -> Origin | None:
+    """The other server that a redirect plainly leads to, or None. The rest of its address may be a secret."""
     try:
-        return f" to {Origin.of(answer.headers.get('location', ''))}"
+        target = urljoin(sent_to, answer.headers.get("location", ""))
+        return None if same_origin(target, sent_to) else Origin.of(target)
     except ValueError:
-        return ""
+        return None
 
 
 def _doubt(answer: Answer, reason: str) -> InDoubt:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipelines.core.errors import (
     AddressRefused,
+    ClipRefused,
     KeyRefused,
     LinkExpired,
     NotAVideo,
@@ -23,6 +24,7 @@ from pipelines.core.outcome import Done, Failed, Parked, Ready
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.outcomes import Change
+from pipelines.ledger.recovery import LINK_ENDED
 from pipelines.outputs import Clip, ClipSource, bring_home, changed_orders, differences, settle
 from pipelines.pacing.back_off import delay
 from pipelines.pacing.waits import sleep_unless
@@ -35,7 +37,7 @@ _NOTE_AFTER_S = 1.0  # a download that takes a moment only needs no note: after 
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-async def collect(job: Job, progress: Progress, session: ProviderSession, run: Run) -> Change | None:
+async def collect_job(job: Job, progress: Progress, session: ProviderSession, run: Run) -> Change | None:
     """Fetch the clips of a finished job, soonest expiry first among all jobs, and record it as done.
 
     Raises:
@@ -55,6 +57,8 @@ async def collect(job: Job, progress: Progress, session: ProviderSession, run: R
         return await run.record(job, outcome_of_refused_link(error, expires_at))
     except AddressRefused as error:
         return await run.record(job, Parked("download", "address_refused", str(error)))
+    except ClipRefused as error:
+        return await run.record(job, Parked("download", error.code, str(error)))
     except OutputError:
         await run.record(job, ready)
         raise
@@ -102,7 +106,7 @@ async def _fetch(job: Job, number: int, provider: Provider, link: Link, run: Run
             )
         except (LinkExpired, NotAVideo) as error:
             fresh = await _fresh_link(job, number, provider, run)
-            if isinstance(error, LinkExpired) and is_over(fresh, link):
+            if isinstance(error, LinkExpired) and is_over(fresh, link, error.said_at):
                 raise
             link = fresh or link
             last: OutputError = error
@@ -126,19 +130,25 @@ async def _fresh_link(job: Job, number: int, provider: Provider, run: Run) -> Li
     return progress.links[number] if usable else None
 
 
-def is_over(fresh: Link | None, used: Link) -> bool:
+def is_over(fresh: Link | None, used: Link, said_at: datetime | None) -> bool:
     """Tell whether an expired link is the last word: the provider gives the same one, and its time has passed."""
-    if fresh is None or fresh.url != used.url:
-        return False
-    return fresh.expires_at is not None and fresh.expires_at < datetime.now(UTC)
+    return fresh is not None and fresh.url == used.url and has_ended(fresh.expires_at, said_at)
+
+
+def has_ended(expires_at: datetime | None, said_at: datetime | None) -> bool:
+    """Tell whether a link's time has passed by two clocks: ours, and that of the server that refuses it.
+
+    One clock may be wrong by days; a paid clip is not given up on its word alone.
+    """
+    return expires_at is not None and said_at is not None and expires_at < min(said_at, datetime.now(UTC))
 
 
 def outcome_of_refused_link(error: LinkExpired, expires_at: datetime | None) -> Failed | Parked:
     """Decide what a refused link means: paid and gone; or, where the expiry is not sure, a case for the next run."""
-    if expires_at is None or expires_at > datetime.now(UTC):
+    if not has_ended(expires_at, error.said_at):
         return Parked("download", "link_refused", str(error))
     message = f"the link expired before the clip was fetched: {error}"
-    return Failed("download", "expired", message, Billed.YES, JobStatus.EXPIRED)
+    return Failed("download", LINK_ENDED, message, Billed.YES, JobStatus.EXPIRED)
 
 
 def first_expiry(progress: Progress, job: Job, session: ProviderSession) -> datetime | None:

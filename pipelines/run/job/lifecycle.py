@@ -16,7 +16,7 @@ from pipelines.core.status import JobStatus, Readiness
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.outcomes import Change
 from pipelines.providers.protocol import Progress
-from pipelines.run.job.collect import collect
+from pipelines.run.job.collect import collect_job
 from pipelines.run.job.submit import submit
 from pipelines.run.job.wait import wait
 from pipelines.run.provider_session import HeldSlot
@@ -76,5 +76,5 @@ async def _finish(job: Job, slot: HeldSlot, run: Run) -> Change | None:
     ended = await wait(job, session, run)
     await slot.release()
     if isinstance(ended, Progress):
-        return await collect(job, ended, session, run)
+        return await collect_job(job, ended, session, run)
     return None if ended is None else await run.record(job, ended)

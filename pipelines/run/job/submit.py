@@ -90,7 +90,14 @@ async def send(job: Job, claim: Claim, session: ProviderSession, run: Run) -> Ch
         change = await run.record(job, outcome_of(verdict, job), claim)
     except (LedgerError, DiskFull) as error:
         if isinstance(verdict, Accepted):
-            last_resort_record(job.id, verdict.job.id, error)
+            last_resort_record(
+                job.id,
+                verdict.job,
+                error,
+                ledger=run.ledger.path,
+                provider=session.name,
+                account=session.provider.account,
+            )
         run.end(error)
         return None
     _heed(verdict, change, session, run)

@@ -1,4 +1,4 @@
-"""Direct links to files that need no key: the path and the expiry are signed, as the vendors' storage does it."""
+"""Direct links to files that need no key: the path and the link_expiry are signed, as the vendors' storage does it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ISO = "%Y-%m-%dT%H:%M:%SZ"
 SECRET = b"the sandbox signs with this; it guards nothing"
 
 
-def expiry(purchase: Purchase, now: float, lifetime: float) -> int:
+def link_expiry(purchase: Purchase, now: float, lifetime: float) -> int:
     """When a link made now ends: a lifetime after completion [Q1]; one that is made later lives as long from then on."""
     first = int(purchase.finished) + lifetime
     return math.ceil(first if now < first else now + lifetime)

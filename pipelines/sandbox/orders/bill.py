@@ -96,7 +96,7 @@ class Bill:
         self._descriptor: int | None = None
         if file is not None:
             self._load(file)
-            self._descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            self._descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
 
     def add(self, purchase: Purchase) -> None:
         """Writes the line, then knows it."""

@@ -14,10 +14,16 @@ Customer = tuple[str, str]
 class AccountLimits:
     """Unfinished jobs, orders a second and status queries a second, by account and vendor."""
 
-    def __init__(self, in_flight_cap: int | None, submit_rate: float | None, status_rate: float | None = None) -> None:
+    def __init__(
+        self,
+        in_flight_cap: int | None,
+        submit_rate: float | None,
+        status_rate: float | None = None,
+        submit_window: float | None = None,
+    ) -> None:
         self._cap = in_flight_cap
         self._finishes: defaultdict[Customer, list[float]] = defaultdict(list)
-        self._orders = None if submit_rate is None else _Rate(submit_rate, "orders")
+        self._orders = None if submit_rate is None else _Rate(submit_rate, "orders", submit_window)
         self._queries = None if status_rate is None else _Rate(status_rate, "status queries")
 
     def admit(self, account: str, now: float, contract: str) -> None:
@@ -43,10 +49,10 @@ class AccountLimits:
 
 
 class _Rate:
-    """So many in any second; below one a second, one in the time that this takes."""
+    """So many in any second, or any longer window; below one a window, one in the time that this takes."""
 
-    def __init__(self, per_second: float, what: str) -> None:
-        self._most = max(1, int(per_second))
+    def __init__(self, per_second: float, what: str, window: float | None = None) -> None:
+        self._most = max(1, int(per_second * (window or 1.0)))
         self._window = self._most / per_second
         self._said = f"At most {per_second:g} {what} a second."
         self._seen: defaultdict[Customer, deque[float]] = defaultdict(deque)

@@ -35,7 +35,9 @@ class SandboxState:
         self.contracts = (*CONTRACTS, *(profile.name for profile in self.profiles))
         self.bill = Bill(options.bill)
         self.faults = Faults(rules_named(options.faults), options.seed, self.contracts)
-        self.limits = AccountLimits(options.in_flight_cap, options.submit_rate, options.status_rate)
+        self.limits = AccountLimits(
+            options.in_flight_cap, options.submit_rate, options.status_rate, options.submit_window
+        )
         self.counts = RequestCounts()
         self.render_cache = RenderCache(light=options.renders == "light")
         self.delivery = Delivery(self.counts, options.speed)

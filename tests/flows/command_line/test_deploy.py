@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from tests.servers import HERE
+
 ADDRESS = "json://127.0.0.1:9/CANARY"
 
 
@@ -13,7 +15,7 @@ def deployment(prefect_api):
     """A deployment, as the REST interface gives it; None where there is none."""
 
     def read(name):
-        answer = httpx.get(f"{prefect_api}/deployments/name/campaign/{name}", trust_env=False)
+        answer = httpx.get(f"{prefect_api}/deployments/name/campaign/{name}", **HERE)
         return answer.json() if answer.is_success else None
 
     return read
@@ -103,3 +105,17 @@ def test_secrets_stay_in_blocks(run_here, write_batch, deployment):
     )
     assert ended.code == 0, ended.err
     assert "CANARY" not in ended.err + str(deployment("told"))
+
+
+def test_a_provider_of_ones_own_can_be_chosen(run_here, write_batch, deployment, prefect_api, tmp_path):
+    """The server takes the name of a profile that the deployment has, and no name that nobody knows."""
+    (tmp_path / "mine.yaml").write_text("extends: openai\nname: mine\nbase_url: http://127.0.0.1:9/v1\n", "utf-8")
+    batch = write_batch("a boat", name="own.csv")
+    ended = run_here("deploy", batch, "--provider", "mine", "--profile", "mine.yaml", "--yes")
+    assert ended.code == 0, ended.err
+    address = f"{prefect_api}/deployments/{deployment('own')['id']}/create_flow_run"
+
+    def refused(name):
+        return httpx.post(address, json={"parameters": {"provider": name}}, **HERE).status_code == 409
+
+    assert [refused(name) for name in ("mine", "qiniu", None, "nobody")] == [False, False, False, True]

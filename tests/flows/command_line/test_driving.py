@@ -213,8 +213,10 @@ def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room
     """
     filler = small_disk / "filler"
     filler.write_bytes(bytes((8 << 20) - (4 << 20) - room_kb * 1024))
+    # Orders take their time: if all of them were accepted before the first clip comes, the reserved space would hold them.
+    provider.faults({"match": {"route": "submit"}, "do": {"delay": 1}})
     batch = write_batch(*({"prompt": f"clip {n}", "seconds": seconds} for n in range(jobs)))
-    command = ["run", batch, "--out", small_disk / "out", "--provider", "qiniu", "--in-flight", 2]
+    command = ["run", batch, "--out", small_disk / "out", "--provider", "qiniu", "--in-flight", 1]
     full = run_here(*command, **provider.environment())
     assert full.code == 4, full.err
     assert "space" in full.err
@@ -222,6 +224,7 @@ def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room
     assert "bug" not in full.err
 
     filler.unlink()
+    provider.faults()
     again = run_here(*command, **provider.environment())
     assert again.code == 0, again.err
     assert provider.prompts() == sorted(f"clip {n}" for n in range(jobs))

@@ -16,24 +16,24 @@ def box(tmp_path):
     return folder
 
 
-def test_a_look_makes_what_is_good_and_refuses_the_rest(reelbatch, provider, box, tmp_path):
+def test_a_look_makes_what_is_good_and_refuses_the_rest(run_here, provider, box, tmp_path):
     """It says what became of each file; the exit code says that one needs a person; again there is nothing new."""
     command = ["inbox", box, "--once", "--budget", "2", "--provider", "qiniu", "--every", "0.1"]
-    ended = reelbatch(*command, **provider.environment("inbox"))
+    ended = run_here(*command, **provider.environment("inbox"))
     assert ended.code == 1, ended.err
     assert "good.csv: 1 of 1 done." in ended.err
     assert "bad.csv: refused:" in ended.err
     assert ended.err.endswith("1 done, 1 refused.\n")
     assert provider.prompts() == ["a boat"]
     assert (box / "outputs" / "good" / "videos" / "a.mp4").is_file()
-    again = reelbatch(*command, **provider.environment("inbox"))
+    again = run_here(*command, **provider.environment("inbox"))
     assert (again.code, again.err.splitlines()[-1]) == (0, "nothing new.")
 
 
-def test_a_rehearsal_needs_no_cap_and_pays_nothing(reelbatch, idle_provider, box):
+def test_a_rehearsal_needs_no_cap_and_pays_nothing(run_here, idle_provider, box):
     """It is remembered apart from runs for money."""
     command = ["inbox", box, "--once", "--rehearse", "--provider", "qiniu", "--every", "0.1"]
-    ended = reelbatch(*command, **idle_provider.environment("inbox"))
+    ended = run_here(*command, **idle_provider.environment("inbox"))
     assert ended.code == 1, ended.err
     assert (box / "outputs" / "good" / "rehearsal" / "videos" / "a.mp4").is_file()
     assert idle_provider.bill() == []

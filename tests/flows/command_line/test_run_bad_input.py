@@ -56,7 +56,7 @@ def test_a_bad_batch_is_refused(cli, pointed, tmp_path, name, text, words):
         (["--budget", "2,5"], ["--budget 2,5: Write a number such as 2.50."]),
         (["--budget", "-1"], ["--budget"]),
         (["--in-flight", "0"], ["--in-flight"]),
-        (["--callback-url", "me.example/hook"], ["--callback-url me.example/hook: Not an http or https address."]),
+        (["--callback-url", "me.example/hook"], ["--callback-url: Not an http or https address."]),
         (["--per-minute", "0"], ["--per-minute"]),
         (["--only", "job-9"], ["--only", "job-9"]),
         (["--plan", "0123456789ab"], ["0123456789ab"]),

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.sandbox.faults.scripts import Effect, rules_in, shipped_scripts
 from pipelines.sandbox.options import SandboxOptions
+from tests.servers import HERE
 
 DOCS = Path(__file__).parents[3] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -34,13 +35,13 @@ def test_it_serves_every_contract(sandbox, run_here, ended, write_batch, tmp_pat
     names = ("openai", "qiniu", "acedata")
     batch = write_batch(*({"prompt": f"a clip of {name}", "provider": name} for name in names))
     assert run_here("run", batch, "--out", "out", **settings).code == 0
-    bill = httpx.get(re.search(r"http\S+/_sandbox/bill", said).group(), trust_env=False).json()
+    bill = httpx.get(re.search(r"http\S+/_sandbox/bill", said).group(), **HERE).json()
     assert sorted((line["contract"], line["prompt"]) for line in bill) == sorted((n, f"a clip of {n}") for n in names)
     assert (tmp_path / "bill.jsonl").read_text("utf-8").count("\n") == 3
     url, others = re.search(r"(http://\S+)/NAME/v1, where NAME is (.+)\.\n", said).groups()
     assert set(others.split(", ")) == {"litellm", "vllm-omni", "sglang", "new-api"}
     for name in others.split(", "):
-        answer = httpx.get(f"{url}/{name}/v1/videos/any", headers={"authorization": "Bearer k"}, trust_env=False)
+        answer = httpx.get(f"{url}/{name}/v1/videos/any", headers={"authorization": "Bearer k"}, **HERE)
         assert "not found" in answer.text  # a job, not the address
     process.send_signal(signal.SIGINT)
     stopped = ended(process)
@@ -115,7 +116,7 @@ def test_limits_and_shapes_reach_the_server(start_reelbatch, ended):
     options = ["--latency", 60, "--in-flight-cap", 1, "--status-rate", 0.01, "--ace-accepts", "nested"]
     process = start_reelbatch("sandbox", "--port", 0, *options)
     url = re.search(r"http://\S+:\d+", process.stderr.readline()).group()
-    with httpx.Client(base_url=url, headers={"authorization": "Bearer k"}, trust_env=False) as client:
+    with httpx.Client(base_url=url, headers={"authorization": "Bearer k"}, **HERE) as client:
         orders = [client.post("/sora/videos", json={"prompt": "a fox", "async": True}) for _ in range(2)]
         task = orders[0].json()["data"]["task_id"]
         asked = [client.post("/sora/tasks", json={"id": task}) for _ in range(2)]

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,18 +17,9 @@ ILL = """
 - {match: {route: submit, contract: openai, nth: [2]}, do: {cut: after}}
 - {match: {route: submit, contract: qiniu, nth: [1]}, do: {outcome: generation_failed}}
 """
+
+
 #: Runs `reelbatch` and says what is loaded when the catalogue begins.
-SPY = """
-import sys, tasks.catalogue, flows.command_line as reelbatch
-real = tasks.catalogue.write_catalogue
-def spy(*given, **named):
-    print("loaded:", sorted({"pandas", "numpy", "pyarrow"} & set(sys.modules)), file=sys.stderr)
-    return real(*given, **named)
-tasks.catalogue.write_catalogue = spy
-reelbatch.main()
-"""
-
-
 @pytest.mark.parametrize("command", ["status", "ls"])
 def test_a_folder_without_a_ledger(cli, tmp_path, command):
     """Where no run has been, they say so with exit code 2, and write nothing."""
@@ -135,17 +124,3 @@ def test_a_folder_has_one_table_with_its_ledger_and_without(ill_run, cli, tmp_pa
     assert_frame_equal(with_ledger, load_manifest(tmp_path / "out"))
     (tmp_path / "out/rehearsal/manifest.jsonl").unlink()
     assert_frame_equal(with_ledger, load_manifest(tmp_path / "out"))
-
-
-def test_a_run_loads_tables_only_for_its_catalogue(write_batch, prefect_api, tmp_path):
-    """Until the last clip is home no time goes by for loading pandas, or what it stands on."""
-    batch = write_batch({"prompt": "a boat", "provider": "qiniu"})
-    ended = subprocess.run(
-        [sys.executable, "-c", SPY, "run", batch, "--rehearse", "--latency", "0.1"],
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PREFECT_API_URL": prefect_api, "PYTHONPATH": str(HOUSE)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ended.returncode, [line for line in ended.stderr.splitlines() if "loaded" in line]) == (0, ["loaded: []"])

@@ -4,17 +4,17 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deployments.notifications import TOLD, automation_of, check_addresses, tell
 from pipelines.core.errors import SetupError
+from tests.servers import prefect_at
 
 ID = UUID("00000000-0000-4000-8000-000000000001")
 
 
 @pytest.fixture
 def server(prefect_api):
-    with temporary_settings({PREFECT_API_URL: prefect_api}):
+    with prefect_at(prefect_api):
         yield
 
 
@@ -28,10 +28,10 @@ def test_an_address_that_apprise_does_not_know_is_refused(address):
 
 @pytest.mark.parametrize("what", [*TOLD, "link expiring"])
 def test_an_automation_is_of_one_deployment(what):
-    """It hears of runs of its own deployment alone, and tells each block."""
+    """It hears of runs of its own deployment alone, of links near their end wherever they are, and tells each block."""
     made = automation_of(ID, "spring", what, [ID, ID])
     assert made.name == f"reelbatch spring: {what}"
-    assert f"prefect.deployment.{ID}" in str(made.trigger.match_related)
+    assert (f"prefect.deployment.{ID}" in str(made.trigger.match_related)) == (what in TOLD)
     assert [action.subject for action in made.actions] == [f"spring: {what}"] * 2
 
 

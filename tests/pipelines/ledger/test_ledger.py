@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -17,6 +19,7 @@ from pipelines.core.outcome import Accepted
 from pipelines.core.status import JobStatus
 from pipelines.ledger import attempts, views
 from pipelines.ledger.ledger import Ledger, LedgerReader, last_resort_record, ledger_in
+from pipelines.ledger.storage.schema import SCHEMA_VERSION
 from pipelines.ledger.storage.sqlite import is_disk_full
 from tests.pipelines.ledger.conftest import tell
 
@@ -92,7 +95,7 @@ async def test_another_database_is_left_alone(path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("version", ["3", "99", "newer", ""])
+@pytest.mark.parametrize("version", [str(SCHEMA_VERSION + 1), "99", "newer", ""])
 async def test_i07_a_newer_schema_is_refused(path, version):
     """A ledger of a newer reelbatch is neither written nor guessed at; the message says which version it needs."""
     async with Ledger(path) as ledger:
@@ -311,10 +314,21 @@ async def test_the_ledger_of_a_rehearsal_is_found_if_it_is_the_only_one(tmp_path
 
 def test_s19_the_last_resort_names_job_and_id(capsys):
     """An id that cannot be written down is said on standard error, in a form that a program can read."""
-    last_resort_record("a", "p-1", DiskFull())
+    remote = RemoteJob("p-1", "video", status_url="https://x/p-1", contract="openai")
+    place = {"ledger": Path("/out/ledger.sqlite3"), "provider": "qiniu", "account": "abc"}
+    last_resort_record("a", remote, DiskFull(), **place)
     said = capsys.readouterr()
     assert said.out == ""
-    assert '{"job": "a", "provider_job_id": "p-1"}' in said.err
+    assert json.loads(said.err[said.err.index("{") :]) == {
+        "job": "a",
+        "provider_job_id": "p-1",
+        "ledger": "/out/ledger.sqlite3",
+        "provider": "qiniu",
+        "account": "abc",
+        "mode": "video",
+        "status_url": "https://x/p-1",
+        "contract": "openai",
+    }
 
 
 @pytest.fixture

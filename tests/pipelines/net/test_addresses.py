@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 
 from pipelines.core.errors import AddressRefused
-from pipelines.net.addresses import Origin, is_own, is_public, redirect_target, refusal, same_origin, without_query
+from pipelines.net.addresses import (
+    Origin,
+    is_own,
+    is_public,
+    redirect_target,
+    refusal,
+    same_origin,
+    without_query,
+    without_userinfo,
+)
 
 TRUSTED = frozenset({Origin("http", "127.0.0.1", 8080)})
 
@@ -195,3 +204,65 @@ def test_d01_https_never_becomes_http(target):
     for hop in ("https://cdn.example.com/a", "HTTPS://cdn.example.com/a"):
         with pytest.raises(AddressRefused):
             redirect_target(hop, target)
+
+
+MAY_BE_TRUSTED = [
+    # what is trusted, a link that it covers, one that it does not
+    ("files.lan", "http://files.lan:9000/a.mp4", "http://other.lan:9000/a.mp4"),
+    ("files.lan:9000", "http://FILES.lan:9000/a.mp4", "http://files.lan:9001/a.mp4"),
+    ("10.0.0.7:9000", "https://10.0.0.7:9000/a.mp4", "http://10.0.0.7/a.mp4"),
+    ("localhost:9000", "http://127.0.0.1:9000/a.mp4", "http://127.0.0.1:6379/a.mp4"),
+    ("127.0.0.1:9000", "http://[::1]:9000/a.mp4", "http://127.0.0.2:9000/a.mp4"),
+    ("[::1]:9000", "http://localhost:9000/a.mp4", "http://localhost:9001/a.mp4"),
+    ("[fd00::1]", "http://[fd00::1]:7/a.mp4", "http://[fd00::2]:7/a.mp4"),
+]
+
+
+@pytest.mark.parametrize(("text", "covered", "other"), MAY_BE_TRUSTED)
+def test_a_paid_clip_lost_at_a_host_that_may_be_trusted(text, covered, other):
+    """What the operator trusts by name may be private and on any port that was named; nothing beside it may."""
+    trusted = frozenset({Origin.trusted(text)})
+    assert refusal(covered, trusted) is None
+    assert refusal(other, trusted) is not None
+    assert refusal(covered) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "http://files.lan", "files.lan/a", "a b", "files.lan:0", "files.lan:99999", "fd00::1", "u@h", "*", "h?x"],
+)
+def test_what_is_no_host_cannot_be_trusted(text):
+    """HOST or HOST:PORT, and nothing else."""
+    with pytest.raises(ValueError):  # noqa: PT011 - whoever asks has the words
+        Origin.trusted(text)
+
+
+@pytest.mark.parametrize("base", ["http://localhost:8000/v1", "http://127.0.0.1:8000", "http://[::1]:8000/"])
+def test_a_paid_clip_lost_at_another_spelling_of_this_machine(base):
+    """An operator's own server on this machine is one server by whatever name, at its port and at no other."""
+    trusted = frozenset({Origin.of(base)})
+    for host in ("localhost", "127.0.0.1", "[::1]"):
+        assert refusal(f"http://{host}:8000/a.mp4", trusted) is None
+        assert refusal(f"https://{host}:8000/a.mp4", trusted) is not None
+        assert refusal(f"http://{host}:9000/a.mp4", trusted) is not None
+        assert same_origin(f"http://{host}:8000/a", base)
+    assert refusal("http://10.0.0.1:8000/a.mp4", trusted) is not None
+    assert not same_origin("http://10.0.0.1:8000/a", base)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:hunter2@gate.example/v1", "https://gate.example/v1"),
+        ("https://hunter2@gate.example:8443", "https://gate.example:8443"),
+        ("http://u:hun@ter2@gate.example/v1?key=hunter2#x", "http://gate.example/v1"),
+        ("http://u:hunter2@[fd00::1]:8/v1", "http://[fd00::1]:8/v1"),
+        ("http://u@gate.example:hunter2/v1", "http://gate.example/v1"),
+        ("http://[::1]/v1", "http://[::1]/v1"),
+        ("u:hunter2@gate.example", "gate.example"),
+        ("https://gate.example/v1", "https://gate.example/v1"),
+    ],
+)
+def test_a_base_url_is_shown_without_who_and_password(url, shown):
+    """Also one that nobody could use."""
+    assert without_userinfo(url) == shown

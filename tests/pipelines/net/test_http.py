@@ -542,3 +542,13 @@ def test_k04_the_libraries_log_no_links():
 def test_a_body_is_unpacked_as_far_as_it_is_packed(body, encoding, found):
     """What is not packed as it says stays as it is; what is cut is said to be."""
     assert unpacked(body, encoding) == found
+
+
+async def test_a_paid_clip_lost_at_another_loopback_spelling_or_port(http, wires):
+    """One's own gateway names its files by another spelling of this machine, or on a port that the operator trusts."""
+    first, second = wires
+    own = frozenset({Origin.of(first.url().replace("127.0.0.1", "localhost"))})
+    assert await body(http, first.url(), trusted=own) == b"{}"
+    with pytest.raises(AddressRefused):
+        await body(http, second.url(), trusted=own)
+    assert await body(http, second.url(), trusted=own | {Origin.trusted(f"localhost:{second.port}")}) == b"{}"

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 
-import httpx
 import pytest
 
 from pipelines.core.errors import AddressRefused, DownloadInterrupted
 from pipelines.net import transports
 from pipelines.net.http import Http
-from pipelines.net.transports import proxy_mounts
 
 
 async def opened(http: Http, url: str) -> None:
@@ -61,15 +58,3 @@ async def test_the_guard_judges_ports_by_itself():
 
     with pytest.raises(AddressRefused, match="port 22"):
         await backend.connect_tcp("1.1.1.1", 22)
-
-
-def test_proxies_are_honoured_by_scheme_and_not_for_the_hosts_that_need_none():
-    """A host stands for all below it; an address of IPv6 gets its brackets."""
-    proxies = {"https": "http://proxy.example:3128", "no": "localhost, .lab.example,::1,", "ftp": "http://x.example"}
-    mounts = proxy_mounts(proxies, ssl.create_default_context(), httpx.Limits())
-    assert {name for name, transport in mounts.items() if transport is not None} == {"https://"}
-    assert [name for name, transport in mounts.items() if transport is None] == [
-        *("all://localhost", "all://*.localhost"),
-        *("all://lab.example", "all://*.lab.example"),
-        "all://[::1]",
-    ]

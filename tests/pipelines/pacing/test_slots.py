@@ -120,3 +120,23 @@ async def test_a_failure_inside_gives_the_place_back():
         async with slots.slot():
             raise ZeroDivisionError
     assert slots.count == 0
+
+
+async def test_the_number_may_be_turned():
+    """Turned up, who waits comes in at once; turned down, nobody leaves and nobody comes before they are fewer."""
+    slots, stacks = Slots(0), [AsyncExitStack() for _ in range(4)]
+    waiting = [asyncio.create_task(stack.enter_async_context(slots.slot())) for stack in stacks]
+    await _turns()
+    assert (slots.count, slots.waiting) == (0, 4)
+    slots.most = 3
+    await _turns()
+    assert (slots.count, slots.waiting) == (3, 1)
+    slots.most = 1
+    for left in (2, 1):
+        await stacks[left].aclose()
+        await _turns()
+        assert (slots.count, slots.waiting) == (left, 1)
+    await stacks[0].aclose()
+    await asyncio.gather(*waiting)
+    assert (slots.count, slots.waiting) == (1, 0)
+    await stacks[3].aclose()

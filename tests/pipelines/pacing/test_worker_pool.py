@@ -156,3 +156,28 @@ async def test_a_failure_of_the_work_ends_everything():
     with pytest.raises(ExceptionGroup) as caught:
         await work_through(range(3), work, workers=2, stop=asyncio.Event())
     assert caught.group_contains(ZeroDivisionError)
+
+
+async def test_more_work_when_more_becomes_possible(monkeypatch):
+    """The number of workers may grow while they work, and the end is not waited for any longer."""
+    monkeypatch.setattr("pipelines.pacing.worker_pool._GROW_S", 0.01)
+    inside, peak, most, go_on, six = 0, 0, 1, asyncio.Event(), asyncio.Event()
+
+    async def work(_):
+        nonlocal inside, peak
+        inside += 1
+        peak = max(peak, inside)
+        if peak == 6:
+            six.set()
+        await go_on.wait()
+        inside -= 1
+
+    working = asyncio.create_task(work_through(range(20), work, workers=lambda: most, stop=asyncio.Event()))
+    await asyncio.sleep(0.05)
+    assert peak == 1
+    most = 6
+    async with asyncio.timeout(5):
+        await six.wait()
+        go_on.set()
+        await working
+    assert peak == 6

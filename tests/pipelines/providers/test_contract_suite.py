@@ -162,7 +162,7 @@ async def test_the_newest_jobs_can_be_listed(desk, name):
     """The list has the jobs of the account, the newest first."""
     client, order = desk.client(name, "a-new-customer"), usual_order(desk, name)
     jobs = [await desk.accepted(client, order) for _ in range(3)]
-    assert [job.id for job in await client.list_recent(2)] == [jobs[2].id, jobs[1].id]
+    assert [each.job.id for each in await client.list_recent(2)] == [jobs[2].id, jobs[1].id]
 
 
 @pytest.mark.parametrize("name", who(lambda profile: "delete" in profile.supports))

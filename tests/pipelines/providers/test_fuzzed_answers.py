@@ -142,19 +142,22 @@ REFUSALS = {*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 
 def may_be_billed(answer: Answer, profile, contract: str) -> bool:
     """The oracle, written without a look at the code: whether a charge cannot be ruled out by this answer.
 
-    HTTP says who did not act: 3xx, and those 4xx that refuse. 408, 409, 425 and unassigned ones may come from a proxy
-    after the request went through, as any 5xx may, unless it says words by which this provider rules it out. A 2xx that
-    is complete, names a known fault and has no id is a refusal in an envelope. With an id it is one only where the
-    vendor says `success: false` and, in an error object, a code by which nothing can have been begun.
+    HTTP says who did not act: those 4xx that refuse, and a redirect to another server (none of these is one). 408, 409,
+    425 and unassigned ones may come from a proxy after the request went through, as any 5xx may, unless it says words by
+    which this provider rules it out. Whatever names a job may have begun it. A 2xx that is complete, names a known fault
+    and has no id is a refusal in an envelope. With an id it is one only where the vendor says `success: false` and, in an
+    error object, a code by which nothing can have been begun.
     """
-    if not answer.complete:
+    if not answer.complete or 300 <= answer.status < 400:
         return True
-    if 300 <= answer.status < 400 or answer.status in REFUSALS:
-        return False
     try:
         body = json.loads(answer.body)
     except (ValueError, RecursionError):
+        body = None
+    if isinstance(body, dict) and not 200 <= answer.status < 300 and any(map(_is_id, _ids(body, contract))):
         return True
+    if answer.status in REFUSALS:
+        return False
     if not isinstance(body, dict) or (answer.status < 500 and not 200 <= answer.status < 300):
         return True
     sure = any(words.encode() in answer.body.lower() for words in profile.refusals)

@@ -57,7 +57,11 @@ def spoilt(draw):
 @given(spoilt())
 def test_no_profile_breaks_the_reader(document):
     """It is a profile that can be shown, or has problems, each on one line at its place in the file."""
-    layers = ProfileLayers([ProfileDraft("fox.yaml", None, 0, parse_yaml(json.dumps(document, ensure_ascii=False)))])
+    try:
+        read = parse_yaml(json.dumps(document, ensure_ascii=False))
+    except YamlRefused:  # in words, as the next law says: a key may be `<<`
+        return
+    layers = ProfileLayers([ProfileDraft("fox.yaml", None, 0, read)])
     for profile, _ in layers.profiles().values():
         assert words.cheapest(profile)
         for mode in profile.modes:

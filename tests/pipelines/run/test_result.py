@@ -28,7 +28,6 @@ async def test_what_a_campaign_came_to(studio):
         (3, {"planned": 1}, "Budget Reached"),
         (4, {"in_doubt": 1, "failed": 1}, "In Doubt"),
         (4, {"parked": 1}, "Unfinished"),
-        (130, {"in_doubt": 1}, "Interrupted"),
     ],
 )
 def test_how_it_ended_is_the_name_of_a_state(tmp_path, code, counts, end):

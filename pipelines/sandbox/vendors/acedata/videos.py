@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.sandbox.callbacks.delivery import ACE_LADDER, signed_with
 from pipelines.sandbox.faults.scripts import Effect
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
-from pipelines.sandbox.media.links import expiry
+from pipelines.sandbox.media.links import link_expiry
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import share_done
 from pipelines.sandbox.orders.state import SandboxState, derived_uuid
@@ -159,7 +159,7 @@ class AceEndpoints:
             return self._unfinished(Shown(purchase, request, visit.base, None), visit.effect, now)
         common = {"task_id": purchase.id, "trace_id": derived_uuid(purchase.id, "trace")}
         lifetime, shape = self.state.lifetime(purchase.contract), self._shape(purchase)
-        expires = expiry(purchase, max(visit.now, now), lifetime) if purchase.has_file else None
+        expires = link_expiry(purchase, max(visit.now, now), lifetime) if purchase.has_file else None
         shown = Shown(purchase, request, visit.base, expires)
         if not purchase.succeeds:
             code, message, _ = ERRORS.get(purchase.outcome, OTHERWISE)

@@ -14,7 +14,7 @@ from typing import Any
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
-from pipelines.sandbox.media.links import custom_link, expiry
+from pipelines.sandbox.media.links import custom_link, link_expiry
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.orders.state import SandboxState
@@ -157,7 +157,7 @@ class CustomVideos:
         own = next((mode.results for mode in self.modes if mode.name == purchase.service), ())
         place = (own or self.profile.results or ("content",))[0]
         if sight.is_done and place != "content":
-            expires = expiry(purchase, max(now, visit.now), self.state.lifetime(purchase.contract))
+            expires = link_expiry(purchase, max(now, visit.now), self.state.lifetime(purchase.contract))
             numbers = range(1, purchase.clips + 1) if purchase.has_file else ()
             put(document, place, [custom_link(visit.base, purchase, expires, number) for number in numbers])
         return document

@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.sandbox.faults.scripts import Effect
 from pipelines.sandbox.http.wire import ApiRoute, Handler, Header, VendorAnswer, Visit
 from pipelines.sandbox.media.files import download, file_answer
-from pipelines.sandbox.media.links import expiry, qiniu_link
+from pipelines.sandbox.media.links import link_expiry, qiniu_link
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.orders.state import SandboxState
@@ -136,7 +136,7 @@ class OpenAIEndpoints:
         if self.dialect.task_result:
             document["updated_at"] = int(min(visit.now, purchase.finished))
             if sight.is_done:
-                link = qiniu_link(visit.base, purchase, expiry(purchase, visit.now, self.state.lifetime("qiniu")))
+                link = qiniu_link(visit.base, purchase, link_expiry(purchase, visit.now, self.state.lifetime("qiniu")))
                 video = {"id": f"{purchase.id}-1", "url": link, "duration": f"{purchase.seconds:g}"}
                 videos = (
                     [video] if purchase.has_file else []

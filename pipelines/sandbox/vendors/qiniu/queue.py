@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER, check_address
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
-from pipelines.sandbox.media.links import expiry, qiniu_link
+from pipelines.sandbox.media.links import link_expiry, qiniu_link
 from pipelines.sandbox.media.pixels import SHORTER_SIDES, pixels
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import ENDS, Stage, share_done, stage_of
@@ -110,7 +110,7 @@ class QiniuQueue:
         return {"video": video, "seed": purchase.seq} if model is not None and model.tells_seed else {"video": video}
 
     def _video(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
-        expires = expiry(purchase, max(visit.now, purchase.finished), self.state.lifetime("qiniu"))
+        expires = link_expiry(purchase, max(visit.now, purchase.finished), self.state.lifetime("qiniu"))
         return {"url": qiniu_link(visit.base, purchase, expires), "content_type": "video/mp4"}
 
     def _ended(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.sandbox.callbacks.delivery import VEO_LADDER, check_address
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
-from pipelines.sandbox.media.links import expiry, qiniu_link
+from pipelines.sandbox.media.links import link_expiry, qiniu_link
 from pipelines.sandbox.media.pixels import pixels
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
@@ -76,7 +76,7 @@ class QiniuVeo:
             "updated_at": china_time(min(now, purchase.finished), nanoseconds=True),
         }
         if word == "Completed":
-            expires = expiry(purchase, max(visit.now, purchase.finished), self.state.lifetime("qiniu-veo"))
+            expires = link_expiry(purchase, max(visit.now, purchase.finished), self.state.lifetime("qiniu-veo"))
             numbers = (
                 range(1, purchase.clips + 1) if purchase.has_file else ()
             )  # the filters may take every one of them

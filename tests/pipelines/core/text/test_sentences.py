@@ -141,6 +141,23 @@ def test_what_the_counts_say_is_not_said_again(outcome):
             "Paid jobs wait at qiniu: a. To bring them home, set QINIU_API_KEY and run the same command again.",
         ),
         (
+            events.LimitsLost("ConnectError"),
+            "Prefect's server cannot be asked about account limits (ConnectError). The run goes on with what it holds.",
+        ),
+        (events.LimitsRegained(), "Prefect's server answers again; account limits are shared as before."),
+        (
+            events.LimitTurned("reelbatch-openai-1f3a9c-in-flight", 12, 4),
+            "Account limit reelbatch-openai-1f3a9c-in-flight: 4 jobs at once, not 12. Prefect's Concurrency page has it.",
+        ),
+        (
+            events.LimitTurned("reelbatch-openai-1f3a9c-submit", 60, 30),
+            "Account limit reelbatch-openai-1f3a9c-submit: 30 submissions a minute, not 60. Prefect's Concurrency page has it.",
+        ),
+        (
+            events.AccountFull("reelbatch-openai-1f3a9c-in-flight", 12),
+            "Other runs hold all 12 of reelbatch-openai-1f3a9c-in-flight. This one waits for its share; nothing is lost.",
+        ),
+        (
             events.NoCallbacks(("openai",)),
             "openai: these jobs cannot call back; they are asked about, as always.",
         ),

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipelines.core.errors import LedgerOwned
+from pipelines.core.errors import LedgerError, LedgerOwned
 from pipelines.ledger.storage.lock import OwnerLock, is_owned
 
 
@@ -54,3 +54,26 @@ def test_looking_makes_no_file(tmp_path):
     """Asking whether a folder is being worked on leaves no trace in it."""
     assert not is_owned(tmp_path / "lock")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("plant", [os.symlink, os.link, lambda _, path: os.mkfifo(path), lambda _, path: path.mkdir()])
+def test_destroyed_by_a_planted_link(tmp_path, plant):
+    """Whatever stands in the place of the lock is neither opened nor written over; the message says what to do."""
+    target, path = tmp_path / "precious", tmp_path / ".ledger-owner"
+    target.write_text("precious")
+    plant(target, path)
+    assert not is_owned(path)
+    with (
+        pytest.raises(LedgerError, match=r"\.ledger-owner is a link, or no file of ours\. Remove it\."),
+        OwnerLock(path),
+    ):
+        pass
+    assert target.read_text() == "precious"
+
+
+def test_destroyed_by_a_link_to_nothing(tmp_path):
+    """Nothing is made where it leads to."""
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LedgerError), OwnerLock(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

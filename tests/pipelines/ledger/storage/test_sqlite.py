@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import resource
 import sqlite3
 from pathlib import Path
 
@@ -97,7 +99,32 @@ def test_reserved_is_real_space_and_given_back(tmp_path):
 
 def test_without_room_for_the_reserved_nothing_is_begun(tmp_path):
     """A disk that is too full for the reserve is said before anything is paid, and no half reserve stays."""
-    (tmp_path / "reserved").symlink_to("/dev/full")
-    with pytest.raises(DiskFull, match="No space left"):
-        ReservedSpace(tmp_path / "reserved").take()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(DiskFull, match="There is no space"):
+            ReservedSpace(tmp_path / "reserved").take()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("plant", [os.symlink, os.link])
+@pytest.mark.parametrize("size", [8, 4 << 20])
+def test_destroyed_by_a_planted_link(tmp_path, plant, size):
+    """What a link in the place of the reserved space leads to stays as it is, also where its length is that of ours."""
+    target, path = tmp_path / "precious", tmp_path / ".ledger-ballast"
+    target.write_bytes(b"precious" * (size // 8))
+    plant(target, path)
+    ReservedSpace(path).take()
+    assert target.read_bytes() == b"precious" * (size // 8)
+    assert (path.is_symlink(), path.stat().st_size, path.stat().st_nlink) == (False, 4 << 20, 1)
+    ReservedSpace(path).give_back()
+    assert target.exists()
+
+
+def test_destroyed_by_a_planted_folder(tmp_path):
+    """Also a folder under the name is a clear error, and no bug."""
+    (tmp_path / "reserved").mkdir()
+    with pytest.raises(LedgerError, match="is a folder"):
+        ReservedSpace(tmp_path / "reserved").take()

@@ -5,11 +5,13 @@ import errno
 import hashlib
 import os
 import stat
+import zlib
 
 import pytest
 
 from pipelines.core.errors import (
     AddressRefused,
+    ClipRefused,
     DiskFull,
     DownloadInterrupted,
     LinkExpired,
@@ -248,6 +250,71 @@ async def test_d04_d06_d12_pages_and_errors_never_become_files(bring, server, vi
         await bring()
 
     assert [name for name in names(videos) if not name.startswith(".")] == []
+
+
+def packed(body: bytes, bits: int = 31) -> bytes:
+    """Gzip; with 15 as deflate should be, with -15 as some mean it."""
+    packing = zlib.compressobj(wbits=bits)
+    return packing.compress(body) + packing.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", packed),
+        ("x-GZIP", packed),
+        ("deflate", lambda body: packed(body, 15)),
+        ("deflate", lambda body: packed(body, -15)),
+        ("gzip", lambda body: packed(body[:999]) + packed(body[999:])),
+        ("aws-chunked", lambda body: body),
+        ("aws-chunked,gzip", packed),
+        ("identity", lambda body: body),
+        ("gzip", lambda body: body),  # it is not, and says so
+    ],
+)
+@pytest.mark.parametrize("announced", [-1, None], ids=["with a length", "without"])
+async def test_a_paid_clip_lost_to_its_encoding(bring, server, videos, clip, encoding, pack, announced):
+    """What a store has packed, or says that it has, comes home as it was made."""
+    server.answer = lambda _: Reply(pack(clip), headers={"content-encoding": encoding}, length=announced)
+    found = await bring()
+    assert found.path.read_bytes() == clip
+
+
+async def test_a_paid_clip_lost_to_bytes_behind_its_end(bring, server, clip):
+    """One byte behind the last box, and the promised length: it is the clip. Without a length it may be cut, and waits."""
+    server.answer = ranged(clip + b"\n")
+    assert (await bring()).bytes == len(clip) + 1
+    server.answer = lambda _: Reply(clip + b"\n", length=None)
+    with pytest.raises(DownloadInterrupted):
+        await bring(filename="b.mp4", attempt="b")
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "error"),
+    [
+        (packed(b"\0\0\0\x08ftyp" + bytes(9_000_000)), "gzip", NotAVideo),  # a bomb
+        (packed(b"\0\0\0\x08ftyp" + bytes(9_000))[:-9], "gzip", DownloadInterrupted),
+        (b"\x1f\x8b" + bytes(60), "gzip", NotAVideo),
+        (b"400;chunk-signature=0\r\n", "aws-chunked", NotAVideo),
+        (b"whatever", "br", ClipRefused),
+    ],
+    ids=["a bomb", "cut", "no archive", "really chunked", "unknown"],
+)
+async def test_what_cannot_be_unpacked_is_refused(bring, server, videos, body, encoding, error):
+    """Its size is capped as it is unpacked, and nothing of it gets the name."""
+    server.answer = lambda _: Reply(body, headers={"content-encoding": encoding})
+    with pytest.raises(error):
+        await bring(most_bytes=1_000_000)
+    assert [name for name in names(videos) if not name.startswith(".")] == []
+
+
+async def test_a_paid_clip_lost_to_an_announcement_larger_than_the_disk(bring, server, clip, monkeypatch):
+    """1.9 GB where others are some megabytes: this one cannot be taken here, which says nothing of the others."""
+    real = os.fstatvfs
+    monkeypatch.setattr(os, "fstatvfs", lambda handle: os.statvfs_result([*real(handle)[:3], 9, 9, *real(handle)[5:]]))
+    server.answer = lambda _: Reply(clip, length=1_900_000_000)
+    with pytest.raises(ClipRefused, match="needs 1,900,000,000 bytes"):
+        await bring()
 
 
 async def test_d04_an_expired_link_keeps_the_part(bring, server, clip):

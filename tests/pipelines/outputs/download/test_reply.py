@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.core.errors import DownloadInterrupted, LinkExpired, NotAVideo, OutputError
+from pipelines.core.errors import ClipRefused, DownloadInterrupted, LinkExpired, NotAVideo, OutputError
 from pipelines.outputs.download.reply import Next, Reply, refuse_unless_video, understand
 from pipelines.outputs.download.sidecar import Sidecar
 
@@ -36,7 +36,9 @@ def ask(status, headers=None, have=0, earlier=None, cap=1000) -> Reply:
         (200, {"content-type": "application/problem+json"}, NotAVideo),
         (200, {"content-type": "text/xml"}, NotAVideo),
         (200, {"content-type": "image/webp"}, NotAVideo),
-        (200, {"content-encoding": "gzip"}, NotAVideo),
+        (200, {"content-encoding": "br"}, ClipRefused),
+        (200, {"content-encoding": "gzip, gzip"}, ClipRefused),
+        (200, {"content-encoding": "aws-chunked,zstd"}, ClipRefused),
         (200, {"content-length": "1001"}, OutputError),
     ],
 )

@@ -13,8 +13,10 @@ def long_box(kind: bytes, body: bytes = b"") -> bytes:
     return (1).to_bytes(4) + kind + (16 + len(body)).to_bytes(8) + body
 
 
-def check(data: bytes):
-    return [found.kind for found in whole(lambda offset, count: data[offset : offset + count], len(data))]
+def check(data: bytes, *, padded: bool = False):
+    return [
+        found.kind for found in whole(lambda offset, count: data[offset : offset + count], len(data), padded=padded)
+    ]
 
 
 SOUND = box(b"ftyp", b"isom") + box(b"moov", b"x" * 9) + box(b"mdat", b"y" * 9)
@@ -63,3 +65,29 @@ def test_a_million_tiny_boxes_are_refused():
     data = box(b"free") * 100_001
     with pytest.raises(NotWhole, match="too many"):
         list(boxes(lambda offset, count: data[offset : offset + count], 0, len(data)))
+
+
+@pytest.mark.parametrize(
+    "tail", [b"\0", b"\n", b"\r\n", b"\0" * 7, b"\0\0\0\1\0\0\0\0", b"\r\n--boundary--\r\n", b"\xff" * 4096]
+)
+def test_a_paid_clip_lost_to_bytes_behind_its_last_box(tail):
+    """A few bytes of padding are none of the file's, where its length is known to be right."""
+    assert check(SOUND + tail, padded=True) == [b"ftyp", b"moov", b"mdat"]
+    with pytest.raises(NotWhole):
+        check(SOUND + tail)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SOUND + b"\0\1\0\0moof....",
+        SOUND[:-1],
+        SOUND + b"\xff" * 4097,
+        box(b"ftyp") + box(b"moov") + b"\xff",
+        b"\xff" * 9,
+    ],
+)
+def test_what_is_cut_is_no_padding(data):
+    """A box that is cut, too much behind the last one, or a part that is missing: not whole, whatever the length."""
+    with pytest.raises(NotWhole):
+        check(data, padded=True)

@@ -131,9 +131,51 @@ ROWS = [
     ("not utf-8", OPENAI, 200, b'{"id": "\xff\xfe"}', DOUBT),
     ("S16 an unknown code at 200", OPENAI, 200, _error("mystery"), DOUBT),
     ("S16 success without id", ACE, 200, {"success": True}, DOUBT),
-    *[(f"S38 {status}", OPENAI, status, b"", "address") for status in (301, 302, 307, 308)],
-    ("S38 done, and to be seen elsewhere", OPENAI, 303, b"", DOUBT),
+    *[(f"S38 {status}", OPENAI, status, b"", DOUBT) for status in (300, 301, 302, 303, 307, 308)],
+    # unpaid by our word, billed by theirs
+    ("429 that names a job", OPENAI, 429, {"id": "video_1", "status": "queued", **_error("rate_limited")}, DOUBT),
+    ("429 that names a task", ACE, 429, {"task_id": "t", "success": False, **_error("too_many_requests")}, DOUBT),
+    ("429 that names a task inside", ACE, 429, {"data": {"task_id": "t"}, **_error("too_many_requests")}, DOUBT),
+    ("400 that names a job", OPENAI, 400, {"id": "video_1", **_error("invalid_value")}, DOUBT),
+    ("400 that names a job of new-api", OPENAI, 400, {"task_id": "t", "message": "m"}, DOUBT),
+    ("401 that names a job", QINIU, 401, {"id": "qvideo-1"}, DOUBT),
+    ("422 that names a job", OPENAI, 422, {"id": "video_1", "detail": "m"}, DOUBT),
+    ("503 that names a job", QINIU, 503, {"id": "q", "message": "no available channels for model x"}, DOUBT),
+    ("400 with an id that is none", OPENAI, 400, {"id": "", **_error("invalid_value")}, "row"),
+    ("400 with a trace", ACE, 400, {"request_id": "r", "trace_id": "t", **_error("bad_request")}, "row"),
 ]
+
+
+def test_unpaid_by_our_word_billed_by_theirs():
+    """What names a job says so in its reason, so that a person can adopt it."""
+    for provider, status, body in ((ACE, 429, {"task_id": "t-17"}), (OPENAI, 302, {"id": "t-17"})):
+        verdict = _verdict(provider, status, body, headers={"location": "https://elsewhere.example/"})
+        assert isinstance(verdict, InDoubt)
+        assert f"HTTP {status} and names the job t-17" in verdict.reason
+
+
+REDIRECTS = [
+    # where it leads to, seen from https://api.example/v1/videos, and whether the order may have been taken there
+    *((place, True) for place in ("/v1/videos/", "?again", "", "https://api.example/v2", "https://API.example:443/x")),
+    *((place, True) for place in ("//api.example/v1", "mailto:a@b.example", "http://[", "https://api.example:99999/")),
+    *(
+        (place, False)
+        for place in ("http://api.example/v1/videos", "https://www.api.example/v1", "//b.example/?k=secret")
+    ),
+]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize(("location", "in_doubt"), REDIRECTS)
+def test_unpaid_by_our_word_billed_by_theirs_redirects(status, location, in_doubt):
+    """S38: within its origin a redirect may come after the order was taken; to another server it is a wrong address."""
+    profile = shipped_profiles()[OPENAI]
+    answer = Answer(status, {"location": location}, b"")
+    verdict = classify(answer, profile, CONTRACTS["openai"], "https://api.example/v1/videos")
+    assert isinstance(verdict, InDoubt if in_doubt else Rejected)
+    if isinstance(verdict, Rejected):
+        assert verdict.kind == "address"
+        assert "secret" not in verdict.message
 
 
 @pytest.mark.parametrize(("provider", "status", "body", "meaning"), [row[1:] for row in ROWS], ids=[r[0] for r in ROWS])
@@ -328,9 +370,6 @@ def test_s13_an_answer_cut_at_every_byte_is_in_doubt_until_it_is_whole():
     [
         ("https://evil.example:8443/v1/videos?key=SECRET", "with a redirect to https://evil.example:8443;"),
         ("http://u:SECRET@evil.example/SECRET", "with a redirect to http://evil.example;"),
-        ("/elsewhere?SECRET", "with a redirect;"),
-        ("http://[SECRET", "with a redirect;"),
-        ("", "with a redirect;"),
     ],
 )
 def test_s38_a_redirect_says_whom_it_leads_to_and_no_more(location, named):
@@ -391,7 +430,6 @@ def test_the_trace_id_of_a_refusal_is_kept():
     """Support asks for it whether an order was taken or not."""
     assert _verdict(ACE, 400, _error("bad_request")).trace_id == "t-1"
     assert _verdict(OPENAI, 400, _error(None, trace_id=None), headers={"x-request-id": "r"}).trace_id == "r"
-    assert _verdict(OPENAI, 307, b"").trace_id is None
 
 
 def test_a_server_error_rejects_only_where_the_profile_proves_it():

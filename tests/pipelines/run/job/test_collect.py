@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
 
+from pipelines.actions.collect import collect_folder
 from pipelines.core.status import Billed, JobStatus
+from pipelines.ledger.ledger import LEDGER_NAME
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Link, Phase, Progress
 from pipelines.run.exit_code import SOME_FAILED, UNFINISHED
-from pipelines.run.job.collect import first_expiry, is_over
+from pipelines.run.job.collect import first_expiry, has_ended, is_over
 
 REFUSED = {"match": {"route": "download"}, "do": {"file": "expired"}}
 
 
 @pytest.fixture
 def brief(studio, monkeypatch):
-    """A provider whose documents say that links end at once, and whose answers say nothing of it; one try each."""
+    """A provider whose documents say that links end before they are given, and whose answers say nothing of it; one try each."""
     monkeypatch.setattr("pipelines.run.job.collect._TRIES", 1)
     monkeypatch.setenv("VLLM_OMNI_BASE_URL", f"{studio.sandbox.url}/vllm-omni/v1")
     profile = studio.profiles["vllm-omni"]
     studio.profiles["vllm-omni"] = profile.model_copy(
-        update={"timing": profile.timing.model_copy(update={"link_lifetime_hours": 1e-9})}
+        update={"timing": profile.timing.model_copy(update={"link_lifetime_hours": -1.0})}
     )
     studio.sandbox.faults(REFUSED)
     made = studio.choice("openai", "a")
@@ -63,6 +69,71 @@ async def test_a_link_that_has_not_ended_by_its_own_word_is_only_parked(studio, 
     assert (await studio.make(studio.job("a"))).statuses == {"a": JobStatus.DONE}
 
 
+async def test_a_paid_clip_lost_by_a_clock_that_is_ahead(studio, brief, monkeypatch):
+    """Our clock eight days ahead, and one passing 403: the server's clock does not agree, so nothing is given up."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=8)
+
+    hours = 24.0
+    profile = studio.profiles["vllm-omni"]
+    timing = profile.timing.model_copy(update={"link_lifetime_hours": hours})
+    studio.profiles["vllm-omni"] = profile.model_copy(update={"timing": timing})
+    monkeypatch.setattr("pipelines.run.job.collect.datetime", Ahead)
+    async with studio.opened(brief) as run:
+        run.sessions["vllm-omni"].vendor_links = True
+        await studio.work(run)
+    assert studio.ending(run).statuses == {"a": JobStatus.PARKED}
+    studio.sandbox.faults()
+    assert (await studio.make(brief)).statuses == {"a": JobStatus.DONE}
+    assert len(studio.attempts()) == 1
+
+
+async def test_a_paid_clip_lost_is_asked_about_again(studio, brief):
+    """What an older version gave up by our clock alone the next run asks about; what is sure, `collect`."""
+    async with studio.opened(brief) as run:
+        run.sessions["vllm-omni"].vendor_links = True
+        await studio.work(run)
+    assert studio.ending(run).statuses == {"a": JobStatus.EXPIRED}
+    studio.sandbox.faults()
+    assert (await studio.make(brief)).statuses == {"a": JobStatus.EXPIRED}  # by two clocks
+    with closing(sqlite3.connect(studio.folder / "out" / LEDGER_NAME)) as ledger, ledger:
+        ledger.execute("UPDATE job SET error_code = 'expired'")
+    assert (await studio.make(brief)).statuses == {"a": JobStatus.DONE}
+    assert (studio.attempts(), studio.overview().money[0].spent) == (["accepted"], Decimal("0.50"))
+
+
+async def test_a_paid_clip_lost_for_good_is_asked_about_by_collect(studio, brief):
+    """Whoever asks for what is paid for hears what the provider says today, also of what had ended by two clocks."""
+    async with studio.opened(brief) as run:
+        run.sessions["vllm-omni"].vendor_links = True
+        await studio.work(run)
+    assert studio.ending(run).statuses == {"a": JobStatus.EXPIRED}
+    studio.sandbox.faults()
+    assert (await collect_folder(studio.folder / "out")).recovered == ("a",)
+    assert studio.attempts() == ["accepted"]
+
+
+async def test_a_paid_clip_lost_to_an_announcement_ends_no_run(studio, monkeypatch):
+    """A clip that is too large for the disk is parked with its reason; the others come home, and so does it, later."""
+    with monkeypatch.context() as patch:
+        real, asked = os.fstatvfs, []
+
+        def small_once(handle):
+            asked.append(handle)
+            full = [*real(handle)[:3], 0, 0, *real(handle)[5:]]
+            return os.statvfs_result(full) if len(asked) == 1 else real(handle)
+
+        patch.setattr(os, "fstatvfs", small_once)
+        patch.setattr("pipelines.outputs.download.part._USUAL_BYTES", 100)
+        ended = await studio.make(studio.job("a"), studio.job("b"), in_flight=1)
+    assert (ended.code, sorted(ended.statuses.values())) == (UNFINISHED, [JobStatus.DONE, JobStatus.PARKED])
+    assert {record.error_code for record in studio.records().values()} == {None, "no_room"}
+    assert set((await studio.make(studio.job("a"), studio.job("b"))).statuses.values()) == {JobStatus.DONE}
+
+
 NOW = datetime.now(UTC)
 PAST, SOON, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1), NOW + timedelta(hours=2)
 
@@ -80,7 +151,22 @@ PAST, SOON, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1), NOW + ti
 )
 def test_a_link_is_over_only_when_the_provider_says_so_again(fresh, over):
     """The same link, asked for anew, whose own hour has passed; everything else is tried again."""
-    assert is_over(fresh, Link("https://cdn/a", expires_at=PAST)) is over
+    assert is_over(fresh, Link("https://cdn/a", expires_at=PAST), NOW) is over
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "said_at", "ended"),
+    [
+        (PAST, NOW, True),
+        (PAST, None, False),
+        (PAST, PAST - timedelta(days=8), False),
+        (None, NOW, False),
+        (LATER, LATER, False),
+    ],
+)
+def test_a_paid_clip_lost_only_by_two_clocks(expires_at, said_at, ended):
+    """Ours and the server's; one that does not say what time it is leaves ours alone."""
+    assert has_ended(expires_at, said_at) is ended
 
 
 @pytest.mark.parametrize(

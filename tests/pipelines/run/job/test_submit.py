@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from PIL import Image
 
+from pipelines.actions.adopt import adopt_line
 from pipelines.core.errors import (
     BudgetReached,
     DiskFull,
@@ -18,6 +19,7 @@ from pipelines.core.errors import (
     KeyRefused,
     LedgerError,
     ProviderUnavailable,
+    ProxyUnusable,
     UnusableAnswer,
 )
 from pipelines.core.image import LocalImage, reference_to
@@ -28,6 +30,7 @@ from pipelines.ledger.attempts import Claim
 from pipelines.providers.client import Client
 from pipelines.run.exit_code import BAD_INPUT, BUDGET, SOME_FAILED, UNFINISHED
 from pipelines.run.job.submit import fall_back_from_closed, send, try_reserve
+from tests.pipelines.net.proxy_servers import running_proxy
 
 DONE, IN_DOUBT, PLANNED, REJECTED = JobStatus.DONE, JobStatus.IN_DOUBT, JobStatus.PLANNED, JobStatus.REJECTED
 
@@ -200,11 +203,14 @@ async def test_s19_an_id_that_cannot_be_written_is_cried_out(studio, capsys):
         await run.ledger.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count=100000"))
     [line] = studio.bill()
     said = capsys.readouterr().err
-    assert json.dumps({"job": "a", "provider_job_id": line["id"]}) in said
+    assert json.dumps({"job": "a", "provider_job_id": line["id"]})[:-1] in said
     assert "PAID, AND NOT RECORDED" in said
     studio.sandbox.faults()
     ended = await studio.make(studio.job("a", "acedata"))
     assert (ended.code, ended.statuses["a"]) == (UNFINISHED, IN_DOUBT)
+    assert studio.bought() == [("qiniu", "a")]
+    assert (await adopt_line(said)).status is JobStatus.WAITING  # the line is enough to bring the clip home
+    assert (await studio.make(studio.job("a", "acedata"))).statuses["a"] is JobStatus.DONE
     assert studio.bought() == [("qiniu", "a")]
 
 
@@ -379,3 +385,57 @@ async def test_d16_a_disk_that_was_full_once_buys_nothing_more(studio):
         assert await try_reserve(job, run.sessions["qiniu"], run) is None
         assert isinstance(run.closed, DiskFull)
     assert studio.ending(run).code == UNFINISHED
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+async def test_behind_a_proxy_a_paid_clip_comes_home(studio, monkeypatch, scheme):
+    """Order, queries and the file itself go through the proxy that the environment names, under the provider's name."""
+    port = int(studio.sandbox.url.rpartition(":")[2])
+    async with running_proxy(leads_to=port) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url(scheme, ""))
+        monkeypatch.setenv("NO_PROXY", "elsewhere.example")
+        monkeypatch.setenv("QINIU_BASE_URL", "http://provider.example/qiniu/v1")
+        ended = await studio.make(studio.job("a"))
+    assert ended.statuses == {"a": DONE}, ended.said
+    assert len(studio.bill()) == 1
+    assert {each.partition("provider.example")[1] for each in proxy.asked} == {"provider.example"}
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+async def test_behind_a_proxy_that_refuses_a_row_stays_planned(studio, monkeypatch, status):
+    """A refused tunnel costs nothing and is no doubt: the row waits for the next run."""
+    async with running_proxy(refuses=status) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url())
+        monkeypatch.setenv("QINIU_BASE_URL", "https://provider.example/qiniu/v1")
+        ended = await studio.make(studio.job("a"), wait_for_provider=0)
+    assert ended.statuses == {"a": PLANNED}
+    assert set(studio.attempts()) == {"not_sent"}
+    assert ended.heard(f"the proxy answered {status}")
+
+
+async def test_behind_a_proxy_that_is_wrong_nothing_is_begun(studio, monkeypatch):
+    """One clear error before the ledger is opened; a rehearsal needs no proxy, and goes on."""
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://me:sk-canary@p.example")
+    monkeypatch.setenv("QINIU_BASE_URL", "https://provider.example/qiniu/v1")
+    with pytest.raises(ProxyUnusable, match="HTTPS_PROXY is no address of a proxy") as caught:
+        await studio.make(studio.job("a"))
+    assert "canary" not in str(caught.value)
+    assert (await studio.make(studio.job("a"), rehearse=True, speed=2000)).statuses == {"a": DONE}
+
+
+async def test_leaked_nowhere(studio, monkeypatch, caplog):
+    """Keys, passwords of proxies and tokens of callbacks are in no file of the folder, and in nothing that is said."""
+    caplog.set_level("DEBUG")
+    studio.key = "sk-canary-0123456789"
+    for name, value in studio.sandbox.environment(studio.key).items():
+        monkeypatch.setenv(name, value)
+    studio.sandbox.faults(rule({"status": 503}, "openai"))
+    async with running_proxy(leads_to=int(studio.sandbox.url.rpartition(":")[2]), user="me:canary") as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url("http", "me:canary"))
+        monkeypatch.setenv("ACEDATA_BASE_URL", "http://provider.example/acedata")
+        jobs = (studio.job("a", provider="acedata"), studio.job("b"), studio.job("c", provider="openai"))
+        ended = await studio.make(*jobs, callback_url="http://cb.example/?token=canary")
+    written = b"".join(path.read_bytes() for path in studio.folder.rglob("*") if path.is_file())
+    assert DONE in ended.statuses.values()
+    assert b"canary" not in written
+    assert "canary" not in repr((ended.said, ended.reasons, caplog.text))

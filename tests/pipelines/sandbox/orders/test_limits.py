@@ -30,6 +30,16 @@ def test_orders_are_spaced_by_rate():
     limits.admit("a", 102.0, "openai")
 
 
+def test_orders_are_counted_over_a_minute_where_it_is_said_so():
+    """Sixty in any sixty seconds, however they fall; the next when the first of them is a minute old."""
+    limits = AccountLimits(in_flight_cap=None, submit_rate=1.0, submit_window=60.0)
+    for number in range(60):
+        limits.admit("a", 100.0 + number / 10, "openai")
+    with pytest.raises(RefusalError):
+        limits.admit("a", 159.9, "openai")
+    limits.admit("a", 160.0, "openai")
+
+
 def test_several_status_queries_fit_into_a_second():
     """At 60 a second any second holds 60; at one in two seconds the next comes after two."""
     limits = AccountLimits(None, None, status_rate=60)

@@ -1,0 +1,40 @@
+"""`reelbatch redo`: a new take of a row that has ended."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.command_line.arguments import AsJson, Budget, JobId, OutputFolder, ProfileFiles, Yes
+from flows.command_line.talk import say
+
+NAME = "redo"
+
+
+def command(
+    folder: OutputFolder,
+    job_id: JobId,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="Another prompt. Default: the same.")] = None,
+    budget: Budget = None,
+    yes: Yes = False,
+    profile: ProfileFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Buy a new take of a job that is done, or has ended without a clip; its price first. The old file stays."""
+    import asyncio
+
+    from flows.command_line.consent import ask_first
+    from flows.command_line.driving import drive
+    from pipelines.actions.redo import begin_redo, plan_redo
+    from pipelines.core.text.amounts import price_text
+    from pipelines.run.options import chosen_options
+
+    options = chosen_options({"budget": budget, "profiles": profile})
+    plan = plan_redo(folder, job_id, prompt, options)
+    price = price_text(plan.new.cost_estimated, plan.new.currency) or "an unknown price"
+    paid = " Rehearsed: nothing is paid." if plan.rehearsal else ""
+    say(f"New take {plan.new.id} of {job_id} at {plan.new.order.provider}, {plan.new.order.model}: {price}.{paid}")
+    ask_first("Buy it?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
+    batch, options = asyncio.run(begin_redo(plan, options))
+    raise typer.Exit(drive(batch, options, as_json=as_json, agreed=True))

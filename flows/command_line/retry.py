@@ -1,0 +1,64 @@
+"""`reelbatch retry`: run again what failed for a passing reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from flows.command_line.arguments import AsJson, Budget, Only, OutputFolder, ProfileFiles, Yes
+from flows.command_line.talk import print_json, say
+
+if TYPE_CHECKING:
+    from pipelines.actions.retry import RetryPlan
+
+NAME = "retry"
+
+
+def command(
+    folder: OutputFolder,
+    only: Only = None,
+    budget: Budget = None,
+    yes: Yes = False,
+    profile: ProfileFiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run again what failed for a reason that passes, its price first. Says which rows it leaves, and why."""
+    import asyncio
+
+    from flows.command_line.consent import ask_first
+    from flows.command_line.driving import drive
+    from pipelines.actions.retry import begin_retry, plan_retry
+    from pipelines.run.exit_code import ALL_DONE
+    from pipelines.run.options import chosen_options
+
+    options = chosen_options({"budget": budget, "profiles": profile})
+    plan = plan_retry(folder, only or (), options)
+    _show(plan)
+    if not plan.ids:
+        if as_json:
+            print_json(plan.as_dict())
+        say("Nothing is run again.")
+        raise typer.Exit(ALL_DONE)
+    ask_first("Run them again?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
+    batch, options = asyncio.run(begin_retry(plan, options))
+    raise typer.Exit(drive(batch, options, as_json=as_json, agreed=True))
+
+
+def _show(plan: RetryPlan) -> None:
+    from pipelines.core.text.amounts import price_text
+    from pipelines.core.text.counts import counted, first_of
+
+    for row in plan.left:
+        say(f"left: {row.id}: {row.why}")
+    if not plan.ids:
+        return
+    prices = [price_text(amount, currency) for currency, amount in plan.cost.items()]
+    if plan.unpriced:
+        prices.append(f"{plan.unpriced:,} of unknown price")
+    paid = " Rehearsed: nothing is paid." if plan.rehearsal else ""
+    remixes = f" and {counted(len(plan.with_them), 'remix')} of them" if plan.with_them else ""
+    say(f"Run again: {first_of(plan.ids)}{remixes}, for at most {', '.join(prices)}.{paid}")
+    if plan.uncertain:
+        uncertain = ", ".join(price_text(amount, currency) for currency, amount in plan.uncertain.items())
+        say(f"Up to {uncertain} may have been charged for them already; that stays uncertain, and counts.")

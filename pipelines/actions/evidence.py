@@ -1,0 +1,225 @@
+"""What is known of a submission in doubt, for the person who settles it: what was sent and when, and what the provider lists."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pipelines.actions.known_batch import options_of
+from pipelines.actions.persons_word import no_such_job, records_by_id
+from pipelines.core.errors import ReelbatchError, SettlementRefused, SetupError, UnknownJob, UnusableAnswer
+from pipelines.core.job import Job, Order, RemoteJob
+from pipelines.core.status import JobStatus
+from pipelines.core.text.amounts import amount_text
+from pipelines.core.text.times import utc_text
+from pipelines.ledger import views
+from pipelines.ledger.attempts import live_attempt
+from pipelines.ledger.balances import from_micros
+from pipelines.ledger.ledger import LedgerReader, ledger_in
+from pipelines.net.http import Http
+from pipelines.providers.client import Client
+from pipelines.providers.profile.load import find_profiles
+from pipelines.providers.protocol import ListedJob
+from pipelines.run.accounts import accounts_to_collect
+from pipelines.run.options import RunOptions
+
+_BEFORE, _AFTER = timedelta(minutes=2), timedelta(minutes=10)  # their clock, and ours
+_MOST_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A job that the provider lists and that this submission may have become."""
+
+    listed: ListedJob
+    agrees: tuple[str, ...]  # in what it is as it was ordered: "time", "prompt", "model", "size", "seconds"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        created = self.listed.created_at
+        return {
+            "id": self.listed.job.id,
+            "created_at": None if created is None else utc_text(created),
+            "status": self.listed.status,
+            "agrees": list(self.agrees),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a submission in doubt."""
+
+    folder: Path  # of the ledger
+    job: Job  # as it was sent
+    status: JobStatus
+    reason: str | None
+    account: str
+    sent_at: datetime | None  # UTC: not before this
+    ended_at: datetime | None  # and not after this
+    http_status: int | None
+    excerpt: str | None  # of the answer
+    cost: Decimal | None
+    currency: str | None
+    candidates: tuple[Candidate, ...] = ()  # those that agree best first
+    listing: str = ""  # why there are none
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        order = self.job.order
+        return {
+            "folder": str(self.folder),
+            "id": self.job.id,
+            "status": str(self.status),
+            "reason": self.reason,
+            "prompt": order.prompt,
+            "provider": order.provider,
+            "model": order.model,
+            "seconds": order.seconds,
+            "size": order.size,
+            "account": self.account,
+            "sent_at": None if self.sent_at is None else utc_text(self.sent_at),
+            "ended_at": None if self.ended_at is None else utc_text(self.ended_at),
+            "http_status": self.http_status,
+            "excerpt": self.excerpt,
+            "cost": None if self.cost is None else amount_text(self.cost),
+            "currency": self.currency,
+            "candidates": [candidate.as_dict() for candidate in self.candidates],
+            "listing": self.listing or None,
+        }
+
+
+async def gather_evidence(folder: Path, job_id: str, options: RunOptions | None = None) -> Evidence:
+    """Gather what is known of a submission in doubt. Changes nothing; asks the provider for its list, where it has one.
+
+    Args:
+        folder: the output folder.
+        job_id: the job.
+        options: only further profiles count.
+
+    Raises:
+        SettlementRefused: the job is not there, or not in doubt.
+        LedgerError: the folder has no ledger that can be read.
+    """
+    reader = LedgerReader(ledger_in(folder))
+    found = _of_ledger(reader, job_id)
+    owned = reader.read(views.provider_job_ids, found.job.order.provider)
+    candidates, why = await _candidates(found, owned, options or RunOptions())
+    return replace(found, candidates=tuple(candidates), listing=why)
+
+
+async def check_with_provider(evidence: Evidence, remote: RemoteJob, options: RunOptions | None = None) -> str:
+    """Ask the provider whether it knows an id that a person gives; it is free.
+
+    Returns:
+        Why it could not be asked; empty where it was, and knows it.
+
+    Raises:
+        UnknownJob: it does not know the id.
+    """
+    try:
+        async with _client(evidence, options or RunOptions()) as client:
+            await client.check(remote)
+    except UnknownJob:
+        raise
+    except UnusableAnswer as error:
+        raise UnknownJob(str(error)) from None
+    except ReelbatchError as error:
+        return f"{evidence.job.order.provider} could not be asked whether it knows {remote.id}: {error}"
+    return ""
+
+
+def agreement(listed: ListedJob, order: Order, sent_at: datetime | None, ended_at: datetime | None) -> tuple[str, ...]:
+    """In what a listed job is as it was ordered; nothing where it contradicts the order or its time. Pure."""
+    agrees = []
+    if listed.created_at is not None and sent_at is not None:
+        last = (ended_at or sent_at) + _AFTER
+        if not sent_at - _BEFORE <= listed.created_at <= last:
+            return ()
+        agrees.append("time")
+    seconds = None if order.seconds is None else float(order.seconds)
+    wanted = {"prompt": order.prompt, "model": order.model, "size": order.size, "seconds": seconds}
+    for name, asked in wanted.items():
+        said = getattr(listed, name)
+        if said is None or asked is None:
+            continue
+        if said == asked:
+            agrees.append(name)
+        elif name != "model":  # a provider may name the very version of it
+            return ()
+    return tuple(agrees)
+
+
+def _of_ledger(reader: LedgerReader, job_id: str) -> Evidence:
+    rows = records_by_id(reader)
+    record, row = rows.get(job_id), reader.read(live_attempt, job_id)
+    if record is None:
+        raise no_such_job(job_id, list(rows), reader.path.parent)
+    left = record.status is JobStatus.SUBMITTING and not reader.is_being_written()  # by a run that was killed
+    if row is None or not (left or record.status is JobStatus.IN_DOUBT):
+        raise SettlementRefused(f"{job_id} is {record.status.label}: only what is in doubt is to be settled.")
+    return Evidence(
+        folder=reader.path.parent,
+        job=record.job,
+        status=record.status,
+        reason=record.error_message,
+        account=row.account,
+        sent_at=_moment(row.sent_at),
+        ended_at=_moment(row.ended_at),
+        http_status=row.http_status,
+        excerpt=row.excerpt,
+        cost=from_micros(row.cost_micros),
+        currency=row.currency,
+    )
+
+
+async def _candidates(found: Evidence, owned: set[str], options: RunOptions) -> tuple[list[Candidate], str]:
+    """The jobs that the provider lists and nobody here owns, and why there are none."""
+    order = found.job.order
+    try:
+        async with _client(found, options) as client:
+            if "list" not in client.profile.supports:
+                return [], f"{order.provider} has no list of jobs."
+            listed = await client.list_recent(_MOST_LISTED)
+    except ReelbatchError as error:
+        return [], f"{order.provider} could not be asked for its list of jobs: {error}"
+    matched = [
+        Candidate(each, agrees)
+        for each in listed
+        if each.job.id not in owned and (agrees := agreement(each, order, found.sent_at, found.ended_at))
+    ]
+    matched.sort(key=lambda candidate: -len(candidate.agrees))
+    none = f"None of the {len(listed):,} newest jobs that {order.provider} lists is like it and free."
+    return matched, "" if matched else none
+
+
+@asynccontextmanager
+async def _client(found: Evidence, options: RunOptions) -> AsyncIterator[Client]:
+    """A client of the provider that the submission went to.
+
+    Raises:
+        SetupError: its key or its profile is missing.
+    """
+    chosen = options_of(found.folder, options)
+    profiles = find_profiles(options.profiles).profiles
+    accounts, missing = accounts_to_collect([found.job], (), profiles, chosen)
+    if missing:
+        raise SetupError(f"{missing[0].remedy}.")
+    async with AsyncExitStack() as stack:
+        if chosen.rehearse:
+            from pipelines.run.rehearsal import rehearsed  # noqa: PLC0415 - only a rehearsal loads the sandbox
+
+            accounts = await rehearsed(stack, accounts, found.folder, chosen)
+        http = await stack.enter_async_context(Http())
+        [account] = accounts
+        yield Client(
+            http, account.profile, account.base_url, account.key, account=account.name, trusted=account.trusted
+        )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,106 @@
+"""The batch of an output folder, as its ledger knows it: its file, where that is as it was, else the ledger alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from pipelines.batch import Batch, BudgetSetting, LimitSettings, OutputPlace, Table
+from pipelines.batch.files.document import CsvDialect
+from pipelines.catalogue.compilation import write_catalogue
+from pipelines.core.errors import LedgerError, ReelbatchError
+from pipelines.core.job import Job
+from pipelines.ledger import views
+from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.views import BatchOfLedger, JobRecord
+from pipelines.providers.profile.load import find_profiles
+from pipelines.providers.profile.model import Profile
+from pipelines.run.batch_file import read_for_run
+from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import is_rehearsal
+
+
+def options_of(folder: Path, chosen: RunOptions | None = None) -> RunOptions:
+    """The options under which a run works on a folder again: a rehearsal is rehearsed."""
+    rehearsed = is_rehearsal(folder)
+    place = {"out": folder.parent if rehearsed else folder, "rehearse": rehearsed, "occurrence": None}
+    return (chosen or RunOptions()).model_copy(update=place)
+
+
+def batch_of_file(source: BatchOfLedger, options: RunOptions, jobs: Sequence[Job]) -> Batch | None:
+    """The batch as it is in its file, with the jobs as the ledger has them, if the file is what was registered; else None.
+
+    Args:
+        source: as the ledger knows the file.
+        options: whose profiles count.
+        jobs: those that it names, as they were planned; with the new takes of a person behind their rows.
+    """
+    wanted = {job.id for job in jobs}
+    for provider in dict.fromkeys((None, *(job.order.provider for job in jobs[:1]))):
+        try:
+            _, batch = read_for_run(source.path, options.model_copy(update={"provider": provider}))
+        except ReelbatchError:
+            continue
+        if batch.source_sha256 == source.sha256 and {job.id for job in batch.jobs} <= wanted:
+            return replace(batch, name=source.campaign, jobs=tuple(jobs))
+    return None
+
+
+def batch_of_jobs(source: BatchOfLedger, jobs: Sequence[Job], profiles: Mapping[str, Profile]) -> Batch:
+    """A batch of jobs without its file."""
+    return Batch(
+        name=source.campaign,
+        path=source.path,
+        source_sha256=source.sha256,
+        jobs=tuple(jobs),
+        columns=(),
+        kept=(),
+        table=Table((), (), CsvDialect()),
+        limits=LimitSettings(),
+        budget=BudgetSetting(),
+        output=OutputPlace(),
+        delivery="poll",
+        profiles=profiles,
+        warnings=(),
+    )
+
+
+def batch_to_run(source: BatchOfLedger | None, records: Sequence[JobRecord], options: RunOptions) -> Batch:
+    """The batch of a folder that is to be run again, with the new takes that persons asked for, each behind its row.
+
+    Raises:
+        LedgerError: no batch was ever registered.
+    """
+    if source is None:
+        raise LedgerError("No batch file was ever run in this folder. Start with `reelbatch run`.")
+    takes: defaultdict[str | None, list[Job]] = defaultdict(list)
+    for record in records:
+        if record.in_batch:
+            takes[record.redo_of].append(record.plan)
+    jobs = [each for job in takes[None] for each in (job, *takes[job.id])]
+    batch = batch_of_file(source, options, jobs)
+    return batch or batch_of_jobs(source, jobs, find_profiles(options.profiles, beside=source.path).profiles)
+
+
+def registered(connection: Connection) -> tuple[BatchOfLedger | None, list[JobRecord]]:
+    """The batch file that was registered last, and every job."""
+    return views.source(connection), list(views.records(connection))
+
+
+async def write_catalogue_again(ledger: Ledger, folder: Path, options: RunOptions | None = None) -> None:
+    """Write the catalogue of a folder anew from its ledger, and done copy and failed rows if the file is there.
+
+    Raises:
+        SetupError: the folder cannot be written.
+    """
+    source, records = await ledger.write(registered)
+    if source is None:
+        return
+    batch = batch_to_run(source, records, options or RunOptions())
+    rehearsed = is_rehearsal(folder)
+    title = f"{source.campaign} (rehearsal, nothing was paid)" if rehearsed else source.campaign
+    await write_catalogue(ledger, batch, folder, title=title, rehearsed=rehearsed)

@@ -1,0 +1,197 @@
+"""Every file of a campaign against what its ledger says of it; what is missing or damaged is fetched again, if it can be."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pipelines.actions.collect import collect_folder
+from pipelines.actions.known_batch import write_catalogue_again
+from pipelines.actions.persons_word import records_by_id, who
+from pipelines.core.errors import LedgerOwned, SetupError
+from pipelines.core.outcome import ClipGone
+from pipelines.core.status import JobStatus
+from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
+from pipelines.ledger.settlement import write_word
+from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import is_rehearsal
+
+BadCode = Literal["file_missing", "file_damaged"]
+
+
+@dataclass(frozen=True, slots=True)
+class BadClip:
+    """A file that is not what the ledger says."""
+
+    job_id: str
+    path: str  # relative to the folder
+    code: BadCode
+    what: str
+    set_aside: str | None = None  # where a damaged file lies now
+    status: JobStatus = JobStatus.DONE  # of its job, at the end
+    why: str = ""  # it could not be had again
+
+    @property
+    def whole_again(self) -> bool:
+        """Whether it was fetched again."""
+        return self.status is JobStatus.DONE and not self.why
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        known = {"id": self.job_id, "path": self.path, "code": self.code, "what": self.what}
+        return known | {
+            "set_aside": self.set_aside,
+            "status": str(self.status),
+            "whole_again": self.whole_again,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What became of looking at every file."""
+
+    folder: Path
+    files: int  # that were looked at
+    bad: tuple[BadClip, ...] = ()
+
+    @property
+    def lost(self) -> tuple[BadClip, ...]:
+        """What could not be had again."""
+        return tuple(clip for clip in self.bad if not clip.whole_again)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {"folder": str(self.folder), "files": self.files, "bad": [clip.as_dict() for clip in self.bad]}
+
+
+async def verify_folder(folder: Path, options: RunOptions | None = None) -> Verified:
+    """Compare every file with its size and sha256, and fetch again what is missing or damaged while its link lives.
+
+    A job whose file is gone is `ready` until it is back: paid for, and not home. A damaged file is set aside under another
+    name, never overwritten. While a run goes on nothing is changed; nor is anything fetched for a rehearsal.
+
+    Args:
+        folder: the output folder.
+        options: further profiles, and the pace.
+
+    Raises:
+        LedgerError: the folder has no ledger that can be read.
+        SetupError: the folder cannot be written.
+    """
+    reader = LedgerReader(ledger_in(folder))
+    place = reader.path.parent
+    outputs = {
+        name: record.output
+        for name, record in records_by_id(reader).items()
+        if record.status is JobStatus.DONE and record.output is not None and not record.archived
+    }
+    files, bad = await asyncio.to_thread(faults_in, place, outputs)
+    if not bad:
+        return Verified(place, files)
+    if reader.is_being_written():
+        return Verified(place, files, _left(bad, "a run is going on; verify again when it has ended"))
+    try:
+        bad = await _give_up(reader.path, bad, outputs)
+        reasons = () if is_rehearsal(place) else (await collect_folder(place, options)).reasons
+    except LedgerOwned as error:
+        return Verified(place, files, _left(bad, str(error)))
+    why = "; ".join(reasons) or ("a rehearsal's: rehearse again, it costs nothing" if is_rehearsal(place) else "")
+    return Verified(place, files, _as_they_stand(reader, bad, why))
+
+
+def faults_in(place: Path, outputs: Mapping[str, Mapping[str, Any]]) -> tuple[int, list[BadClip]]:
+    """Look at every file, and say how many there are, and which are not what they were.
+
+    Args:
+        place: the output folder.
+        outputs: what the ledger says of the files, by job.
+    """
+    files, bad = 0, []
+    for job_id, output in outputs.items():
+        for clip in _clips_of(output):
+            files += 1
+            if (found := _fault(place / clip["path"], clip)) is not None:
+                bad.append(BadClip(job_id, clip["path"], *found))
+    return files, bad
+
+
+def _clips_of(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield output
+    yield from output.get("more", ())
+
+
+def _fault(path: Path, clip: Mapping[str, Any]) -> tuple[BadCode, str] | None:
+    """Say what is wrong with a file, or None. A link is never followed out of the folder."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return "file_missing", "there is no such file"
+    except OSError as error:
+        return "file_damaged", f"it cannot be read ({error.strerror})"
+    with os.fdopen(descriptor, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size != clip["bytes"]:
+            return "file_damaged", f"it has {size:,} bytes, and had {clip['bytes']:,}"
+        if hashlib.file_digest(file, "sha256").hexdigest() != clip["sha256"]:
+            return "file_damaged", "its content has changed"
+    return None
+
+
+async def _give_up(path: Path, bad: list[BadClip], outputs: Mapping[str, Mapping[str, Any]]) -> list[BadClip]:
+    """Set damaged files aside, and write down that the jobs are paid for and not home.
+
+    Raises:
+        LedgerOwned: a run has begun meanwhile.
+    """
+    async with Ledger(path) as ledger:
+        aside, by = [], who()
+        for clip in bad:
+            kept = _set_aside(path.parent / clip.path) if clip.code == "file_damaged" else None
+            aside.append(replace(clip, set_aside=None if kept is None else kept.relative_to(path.parent).as_posix()))
+        for clip in {clip.job_id: clip for clip in reversed(bad)}.values():
+            lost = [{name: each[name] for name in ("path", "sha256")} for each in _clips_of(outputs[clip.job_id])]
+            message = f"{clip.path}: {clip.what}"
+            await ledger.write(write_word, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
+        await write_catalogue_again(ledger, path.parent)
+    return aside
+
+
+def _set_aside(path: Path) -> Path:
+    """Give a damaged file another name beside its own, that nothing has.
+
+    Raises:
+        SetupError: that cannot be done.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    for number in range(100):
+        free = path.with_name(f"{path.stem}.damaged-{stamp}{f'-{number}' if number else ''}{path.suffix}")
+        if not os.path.lexists(free):
+            try:
+                path.rename(free)
+            except OSError as error:
+                raise SetupError(f"{path} is damaged, and cannot be set aside ({error.strerror}).") from None
+            return free
+    raise SetupError(f"{path} is damaged, and cannot be set aside: every other name is taken.")
+
+
+def _left(bad: list[BadClip], why: str) -> tuple[BadClip, ...]:
+    return tuple(replace(clip, why=why) for clip in bad)
+
+
+def _as_they_stand(reader: LedgerReader, bad: list[BadClip], why: str) -> tuple[BadClip, ...]:
+    """The same clips, with where their jobs stand now and why they are not back."""
+    records = records_by_id(reader)
+    found = []
+    for clip in bad:
+        record = records[clip.job_id]
+        words = why or record.error_message or "it could not be fetched now; `reelbatch collect` tries again"
+        home = record.status is JobStatus.DONE
+        found.append(replace(clip, status=record.status, why="" if home else words))
+    return tuple(found)

@@ -1,0 +1,105 @@
+"""What a person's word does to a job, to its attempt, to the money and to the history. Pure but for the clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.core.outcome import (
+    Adopted,
+    Archived,
+    Charged,
+    ClipGone,
+    NotCharged,
+    PersonsWord,
+    Replaced,
+    Resubmitted,
+    Retried,
+)
+from pipelines.core.status import AttemptState, Billed, JobStatus
+from pipelines.core.text.times import utc_text
+from pipelines.ledger.attempts import AttemptRow
+from pipelines.ledger.balances import Bucket
+from pipelines.ledger.step import Step, accepted_as
+
+IN_DOUBT = (JobStatus.IN_DOUBT,)
+DONE = (JobStatus.DONE,)
+#: What can be run again: it has ended without a clip.
+ENDED_WITHOUT = (JobStatus.FAILED, JobStatus.REJECTED, JobStatus.CANCELLED)
+#: What a new take can replace.
+REPLACEABLE = (JobStatus.DONE, JobStatus.EXPIRED, *ENDED_WITHOUT)
+
+CHARGED_WITHOUT_CLIP = "charged_without_clip"
+
+_DOUBT = (AttemptState.IN_DOUBT,)
+_UNSAID = dict.fromkeys(("error_code", "error_message", "failed_stage"))
+#: A job that is to be sent once more knows nothing of the submission before.
+_AS_NEW = _UNSAID | dict.fromkeys(
+    (
+        "account",
+        "provider_job_id",
+        "mode",
+        "contract",
+        "status_url",
+        "result_url",
+        "trace_id",
+        "submitted_at",
+        "completed_at",
+        "url_expires_at",
+    )
+)
+
+
+def persons_step(outcome: PersonsWord, row: AttemptRow | None) -> Step:
+    """Decide what a person's word does.
+
+    Args:
+        outcome: the word.
+        row: the live attempt of the job, as it is.
+    """
+    match outcome:
+        case Archived():
+            return Step({"archived_at": utc_text()}, (("archived", {"by": outcome.by}),))
+        case Replaced(now):
+            return Step({"replaced_by": now}, (("replaced", {"now": now, "by": outcome.by}),), REPLACEABLE)
+        case Retried():
+            columns = _AS_NEW | {
+                "status": JobStatus.PLANNED,
+                "billed": Billed.NO,
+                "fallback_index": 0,
+                "made_as": None,
+            }
+            return Step(columns, (("retried", {"by": outcome.by}),), ENDED_WITHOUT)
+        case ClipGone(code, message, lost):
+            columns = {"status": JobStatus.READY, "output": None, "downloaded_at": None}
+            columns |= {"error_code": code, "error_message": message, "failed_stage": "download"}
+            return Step(columns, (("clip_gone", {"code": code, "lost": dict(lost), "by": outcome.by}),), DONE)
+        case _:
+            return _settled(outcome, row)
+
+
+def _settled(outcome: Adopted | NotCharged | Charged | Resubmitted, row: AttemptRow | None) -> Step:
+    """Decide what ends a doubt: who looked at the provider says what became of the submission."""
+    match outcome:
+        case Adopted(remote):
+            columns: dict[str, Any] = {**accepted_as(remote, row), **_UNSAID}
+            said = (("adopted", {"provider_job_id": remote.id, "by": outcome.by}),)
+            ended = {"provider_job_id": remote.id}
+            return Step(columns, said, IN_DOUBT, _DOUBT, AttemptState.ACCEPTED, ended, Bucket.RESERVED)
+        case NotCharged():
+            columns = _AS_NEW | {"status": JobStatus.PLANNED, "billed": Billed.NO}
+            return Step(columns, (("not_charged", {"by": outcome.by}),), IN_DOUBT, _DOUBT, AttemptState.REJECTED)
+        case Charged():
+            columns = {
+                "status": JobStatus.FAILED,
+                "billed": Billed.YES,
+                "cost_actual_micros": None if row is None else row.cost_micros,
+                "error_code": CHARGED_WITHOUT_CLIP,
+                "error_message": "it was charged, and there is no clip of it",
+                "failed_stage": "download",
+            }
+            said = (("charged", {"by": outcome.by}),)
+            return Step(columns, said, IN_DOUBT, _DOUBT, AttemptState.CLOSED, {}, Bucket.SPENT)
+        case Resubmitted():
+            columns = _AS_NEW | {"status": JobStatus.PLANNED, "billed": Billed.UNKNOWN}
+            said = (("resubmitted", {"by": outcome.by}),)
+            return Step(columns, said, IN_DOUBT, _DOUBT, AttemptState.CLOSED, {}, Bucket.UNCERTAIN)

@@ -1,0 +1,142 @@
+"""A person's word about a job, written down or refused; also as a request to the run that owns the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from pipelines.core.errors import SettlementRefused
+from pipelines.core.job import Job, RemoteJob
+from pipelines.core.outcome import (
+    Adopted,
+    Archived,
+    Charged,
+    NotCharged,
+    PersonsWord,
+    Replaced,
+    Resubmitted,
+    Retried,
+)
+from pipelines.core.status import Billed, JobStatus
+from pipelines.ledger.attempts import live_attempt
+from pipelines.ledger.history import note
+from pipelines.ledger.job_state import state_of
+from pipelines.ledger.outcomes import Change, record
+from pipelines.ledger.requests import answer
+from pipelines.ledger.storage.schema import attempt, job
+
+#: The words that the owner of a ledger can be asked to write down, by their names there.
+_ASKED: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Adopted, NotCharged, Charged, Resubmitted, Retried, Archived)
+}
+
+
+def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Change:
+    """Write down what a person says of a job.
+
+    Raises:
+        SettlementRefused: the job is not there, does not stand where this can be said of it, or the id is another job's.
+    """
+    try:
+        state = state_of(connection, job_id)
+    except KeyError:
+        raise SettlementRefused(f"There is no job {job_id!r} in this ledger. Nothing was changed.") from None
+    if isinstance(outcome, Archived) and state.status is JobStatus.SUBMITTING:
+        raise SettlementRefused(f"{job_id} is on its way to the provider. Archive it when it has arrived.")
+    if isinstance(outcome, Adopted) and (owner := _owner_at_provider(connection, job_id, outcome.job.id)) is not None:
+        raise SettlementRefused(
+            f"{outcome.job.id} is what job {owner} was bought as, so it cannot be {job_id}. Nothing was changed."
+        )
+    change = record(connection, job_id, outcome)
+    if not change.changed:
+        raise SettlementRefused(
+            f"{job_id} is {change.state.status.label}: {_NEEDS[type(outcome)]} Nothing was changed."
+        )
+    return change
+
+
+_NEEDS: dict[type[Any], str] = dict.fromkeys(
+    (Adopted, NotCharged, Charged, Resubmitted), "only what is in doubt is to be settled."
+) | {
+    Retried: "only what has failed can be run again.",
+    Replaced: "a new take is made of what is done, or has ended without a clip.",
+}
+
+
+def settle_as_asked(connection: Connection, job_id: str, outcome: PersonsWord, request: int) -> Change:
+    """Write down what a person asks to be said of a job, together with the answer to the request.
+
+    Raises:
+        SettlementRefused: as `write_word`; then the request has no answer yet.
+    """
+    change = write_word(connection, job_id, outcome)
+    answer(connection, request, {"status": change.state.status})
+    return change
+
+
+def make_anew(connection: Connection, job_id: str, new: Job, by: str) -> Change:
+    """Write down a new take of a job, which is replaced by it.
+
+    Args:
+        connection: the open transaction.
+        job_id: the job that is replaced.
+        new: the new take; its id is free.
+        by: who asks for it.
+
+    Raises:
+        SettlementRefused: the job does not stand where it can be replaced.
+    """
+    old = connection.execute(select(job).where(job.c.id == job_id)).one_or_none()
+    if old is not None and old.replaced_by is not None:
+        raise SettlementRefused(f"{job_id} is replaced by {old.replaced_by} already. Ask for a new take of that one.")
+    change = write_word(connection, job_id, Replaced(new.id, by))
+    assert old is not None
+    values = {
+        "id": new.id,
+        "position": old.position,
+        "row": new.row,
+        "take": new.take,
+        "campaign": new.campaign,
+        "fingerprint": new.order.fingerprint(),
+        "plan": new.model_dump_json(),
+        "status": JobStatus.PLANNED,
+        "in_batch": old.in_batch,
+        "fallback_index": 0,
+        "billed": Billed.NO,
+        "redo_of": old.redo_of or job_id,
+    }
+    connection.execute(insert(job).values(values))
+    note(connection, "new_take", new.id, of=job_id, by=by)
+    return change
+
+
+def as_argument(job_id: str, outcome: PersonsWord) -> dict[str, Any]:
+    """A person's word as the argument of a request."""
+    return {"job": job_id, "word": type(outcome).__name__, **asdict(outcome)} | (
+        {"remote": asdict(outcome.job)} if isinstance(outcome, Adopted) else {}
+    )
+
+
+def from_argument(argument: dict[str, Any]) -> tuple[str, PersonsWord]:
+    """Read a person's word from the argument of a request.
+
+    Raises:
+        SettlementRefused: it is none that this version knows.
+    """
+    kind, by = _ASKED.get(str(argument.get("word"))), str(argument.get("by", ""))
+    if kind is None:
+        raise SettlementRefused("The run does not know this request. Wait until it has ended, and ask again.")
+    word = Adopted(RemoteJob(**argument["remote"]), by) if kind is Adopted else kind(by)
+    return str(argument["job"]), word
+
+
+def _owner_at_provider(connection: Connection, job_id: str, provider_job_id: str) -> str | None:
+    """Find the other job that a provider gave this id to; its account may have had another key then."""
+    row = live_attempt(connection, job_id)
+    if row is None:
+        return None
+    others = (attempt.c.provider == row.provider) & (attempt.c.provider_job_id == provider_job_id)
+    found = connection.execute(select(attempt.c.job_id).where(others, attempt.c.id != row.id).limit(1))
+    return found.scalar_one_or_none()

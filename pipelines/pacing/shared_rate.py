@@ -1,0 +1,232 @@
+"""A rate that several runs share: one run at a time has the floor, for seconds, and then goes at the full pace alone.
+
+The server's limit is a bucket whose slots become free by themselves, at the rate. A run takes the whole of it, which is granted
+only when it is empty, and puts back what it will not use: so nobody else sends until its time is over, and no two runs
+ever make a burst together. It asks once for all that it sends in that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipelines.core.errors import LimitServerAway
+from pipelines.pacing.limit_server import Absence, LimitServer, Notices, SharedLimit
+
+FLOOR_S = 10.0  #: nobody has the floor for longer, but for one request
+_AGAIN_S = 0.5  # after a question that went wrong
+_LOOK_S = 2.0  # so often it is looked whether the limit was turned
+_SOONEST_S, _LATEST_S = 0.05, 2.0  # between two tries to have the floor
+_TRIES = 8.0  # so many tries while the last slot of a floor becomes free
+_TIMES = 4  # so often it is tried to put something back
+_CONTENDED_S = 60.0  # others are about if they had the floor within this time
+_AFTER_YOU_S = 0.1  # who had the floor lets others go first
+_QUARTER = 4
+
+
+def block_of(per_second: float) -> int:
+    """How many requests of a rate are sent in a row at most."""
+    return max(1, round(per_second * FLOOR_S))
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A time for which one run alone sends."""
+
+    slots: int  # of the limit, which become free by themselves while it lasts
+    seconds: float
+
+
+def floor_for(limit: SharedLimit, requests: int) -> Floor:
+    """Find how long so many requests may take, at most what the limit and ten seconds allow, but one request always."""
+    slots = max(1, min(requests, limit.most, math.floor(FLOOR_S * limit.per_second + 1e-9)))
+    return Floor(slots, slots / limit.per_second)
+
+
+@dataclass(slots=True)
+class SharedRate:
+    """Has the floor for a run, in turn with others.
+
+    Args:
+        server: who keeps the limit.
+        name: of the limit.
+        usual: requests a second that this run would send without a shared limit.
+        asked: requests a second that it was told to send at most; None: as many as the limit allows.
+        created: tells whether the limit is created where it is missing.
+        stop: set when the run ends: then nobody waits any more.
+        notices: whom to tell.
+    """
+
+    server: LimitServer
+    name: str
+    usual: float
+    asked: float | None
+    created: bool
+    stop: asyncio.Event
+    notices: Notices = field(default_factory=Notices)
+    clock: Callable[[], float] = time.monotonic
+    chance: random.Random = field(default_factory=random.Random)  # who waits must not always come second
+    waiting: int = 0  # how many want to send now
+    _limit: SharedLimit | None = None
+    _follows: bool = True
+    _seen: bool = False
+    _until: float = 0.0  # the floor is ours until then
+    _had_at: float = -math.inf  # since when it is, or was
+    _sent: int = 0  # since then
+    _expected: float = 0.0  # requests a second, as of late
+    _looked_at: float = -math.inf
+    _nearly_free: bool = False  # whoever has the floor sends the last of theirs
+    _others_at: float = -math.inf  # when somebody else was last seen to have it
+    _absence: Absence = field(default_factory=Absence)
+    _back_at: float | None = None  # since when it answers again
+    _open: asyncio.Event = field(default_factory=asyncio.Event)
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def per_second(self) -> float:
+        """The pace while this run has the floor."""
+        if self._limit is None or not self._limit.active:
+            return self.usual
+        rate = self._limit.per_second
+        if self._absence.lasts and self.clock() - self._others_at < _CONTENDED_S:
+            rate /= _QUARTER  # nobody has the floor now, all go at once
+        return max(rate if self._follows or self.asked is None else min(self.asked, rate), 1e-6)
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether this run may send now."""
+        free = self._seen and (self._limit is None or not self._limit.active)
+        return self.stop.is_set() or self._absence.lasts or free or self.clock() < self._until
+
+    async def turn(self) -> None:
+        """Return when this run may send."""
+        self._wanted.set()
+        ended = asyncio.create_task(self.stop.wait())
+        try:
+            while not self.is_ours:
+                self._open.clear()
+                opened = asyncio.create_task(self._open.wait())
+                try:
+                    await asyncio.wait((opened, ended), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    opened.cancel()
+        finally:
+            ended.cancel()
+
+    def sent(self) -> None:
+        """One request goes now."""
+        self._sent += 1
+
+    async def keep(self) -> None:
+        """Ask for the floor whenever somebody waits for it, until cancelled."""
+        while True:
+            if not self.waiting:
+                self._wanted.clear()
+                await self._wanted.wait()
+            pause = await self.step()
+            if self.is_ours:
+                self._open.set()
+            await asyncio.sleep(pause)
+
+    def go_alone(self) -> None:
+        """Send at the pace of this run alone; for when nobody asks for the floor any more."""
+        self._absence.lasts = True
+        self._open.set()
+
+    async def step(self) -> float:
+        """Look, and take the floor if it is free. Returns for how long to wait."""
+        try:
+            pause = await self._in_step()
+        except LimitServerAway as error:
+            pause, self._back_at = _AGAIN_S, None
+            if self._absence.failed(self.clock(), error):
+                pause = _LOOK_S
+                self.notices.away(self.name, str(error))
+        else:
+            self.notices.there(self.name)
+            self._end_absence(self.clock())
+        return pause
+
+    def _end_absence(self, now: float) -> None:
+        """Share again, once the floor was had: a server that has just come back answers, and fails, by turns."""
+        self._back_at = now if self._back_at is None else self._back_at
+        shares = self._limit is not None and self._limit.active and now >= self._until
+        if not (self._absence.lasts and shares and now - self._back_at < FLOOR_S):
+            self._absence.over()
+            self._back_at = None
+
+    async def _in_step(self) -> float:
+        now, limit = self.clock(), self._limit
+        if limit is not None and self._nearly_free and now - self._looked_at < _LOOK_S:
+            return await self._take(limit)
+        limit = await self.server.look(self.name)
+        if limit is None and self.created and (self._absence.lasts or not self._seen):  # else somebody deleted it
+            await self.server.create(self.name, block_of(self.usual), self.usual)
+            limit = await self.server.look(self.name)
+        turned = self._see(limit)
+        now = self._looked_at = self.clock()
+        self._nearly_free = False
+        if limit is None or not limit.active:
+            return _LOOK_S
+        if not limit.most or limit.per_second <= 0:  # turned off: nobody sends
+            self._until = 0.0
+            return _LOOK_S
+        if now < self._until:
+            if turned:
+                self._until = now + limit.in_use / limit.per_second
+            return min(_LOOK_S, max(_SOONEST_S, self._until - now + self._courtesy(now)))
+        if limit.in_use > 1:
+            self._others_at = now if self._until + 1.0 / limit.per_second < now else self._others_at
+            return min(_LOOK_S, (limit.in_use - 1) / limit.per_second)
+        self._nearly_free = True
+        return await self._take(limit)
+
+    def _courtesy(self, now: float) -> float:
+        return _AFTER_YOU_S if now - self._others_at < _CONTENDED_S else 0.0
+
+    async def _take(self, limit: SharedLimit) -> float:
+        """Try to have the floor. A try that fails costs nobody anything."""
+        floor = floor_for(limit, max(self.waiting, math.ceil(self._expected * FLOOR_S)))
+        before = self.clock()
+        if not await self.server.occupy(self.name, limit.most):
+            if self._until + 1.0 / limit.per_second < before:
+                self._others_at = before
+            soon = max(_SOONEST_S, min(_LATEST_S, 1.0 / limit.per_second / _TRIES))
+            return soon * self.chance.uniform(0.5, 1.5)
+        self._nearly_free = False
+        self._expected, self._sent = self._sent / max(_SOONEST_S, before - self._had_at), 0
+        self._had_at, self._until = before, before + limit.most / limit.per_second
+        self._open.set()
+        if floor.slots < limit.most and await self._put_back(limit.most - floor.slots):
+            self._until = before + floor.seconds
+        return min(_LOOK_S, max(_SOONEST_S, self._until - self.clock() + self._courtesy(before)))
+
+    async def _put_back(self, slots: int) -> bool:
+        """Leave to others what is not needed. If that goes wrong it stays ours: else nobody would have it."""
+        for _ in range(_TIMES):
+            try:
+                await self.server.put_back(self.name, slots)
+            except LimitServerAway:
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return True
+        return False
+
+    def _see(self, limit: SharedLimit | None) -> bool:
+        """Remember it. Returns whether it was turned."""
+        before, self._limit = self._limit, limit
+        first, self._seen = not self._seen, True
+        if limit is None:
+            return before is not None
+        if first or before is None:
+            self._follows = self.asked is None or self.asked >= limit.per_second * 0.999
+            if limit.per_second < self.usual * 0.999 and limit.active:
+                self.notices.turned(self.name, round(60 * self.usual), round(60 * limit.per_second))
+            return True
+        if before.per_second != limit.per_second:
+            self.notices.turned(self.name, round(60 * before.per_second), round(60 * limit.per_second))
+        return (before.most, before.per_second, before.active) != (limit.most, limit.per_second, limit.active)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pipelines.actions.evidence import gather_evidence
+from pipelines.actions.resolve import adopt_id, settle_doubt
+from pipelines.core.errors import SettlementRefused
+from pipelines.core.outcome import Charged, NotCharged, Resubmitted
+from pipelines.core.status import Billed, JobStatus
+from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
+from pipelines.run import requests as of_run
+from tests.pipelines.actions.conftest import NOT_BOUGHT
+
+
+def _history(folder, job_id):
+    read = LedgerReader(ledger_in(folder)).read
+    statement = "SELECT kind, detail FROM event WHERE job_id = ? ORDER BY seq"
+    return read(lambda c: [tuple(row) for row in c.exec_driver_sql(statement, (job_id,))])
+
+
+async def test_an_adopted_job_comes_home(studio, in_doubt, money):
+    """The id that the provider lists is adopted: nothing is bought again, and the clip is on disk after the next run."""
+    job = studio.job("a", provider="openai")
+    folder = await in_doubt(job)
+    assert money() == (0, 0, 0.5)
+    evidence = await gather_evidence(folder, "a")
+    assert [candidate.agrees for candidate in evidence.candidates] == [("time", "prompt", "model", "size", "seconds")]
+    assert evidence.sent_at is not None
+    settled = await adopt_id(folder, "a", evidence.candidates[0].listed.job.id)
+    assert (settled.status, settled.warning, money()) == (JobStatus.WAITING, "", (0.5, 0, 0))
+    kind, detail = _history(folder, "a")[-1]
+    assert (kind, '"by"' in detail) == ("adopted", True)
+    assert (await studio.make(job)).statuses == {"a": JobStatus.DONE}
+    assert (studio.bought(), money()) == ([("openai", "a")], (0, 0.5, 0))
+
+
+async def test_an_id_that_nobody_knows_is_refused(studio, in_doubt):
+    """A query about it is free; it is taken all the same where the person insists."""
+    folder = await in_doubt(studio.job("a"))
+    with pytest.raises(SettlementRefused, match="--yes"):
+        await adopt_id(folder, "a", "no-such-job")
+    assert studio.records()["a"].status is JobStatus.IN_DOUBT
+    settled = await adopt_id(folder, "a", "no-such-job", unseen=True)
+    assert settled.status is JobStatus.WAITING
+    assert settled.warning
+
+
+async def test_the_id_of_another_job_is_refused(studio, in_doubt):
+    """One purchase is one job's."""
+    folder = await in_doubt(studio.job("a"), studio.job("b"))
+    other = studio.records()["b"].provider_job_id
+    with pytest.raises(SettlementRefused, match="job b was bought as"):
+        await adopt_id(folder, "a", other)
+    assert studio.records()["a"].status is JobStatus.IN_DOUBT
+
+
+async def test_what_was_not_charged_is_bought_by_the_next_run(studio, in_doubt, money):
+    """Its price is given back, and the row is planned as if it had never been sent."""
+    job = studio.job("a")
+    folder = await in_doubt(job, fault=NOT_BOUGHT)
+    settled = await settle_doubt(folder, "a", NotCharged)
+    assert (settled.status, money()) == (JobStatus.PLANNED, (0, 0, 0))
+    assert (await studio.make(job)).statuses == {"a": JobStatus.DONE}
+    assert studio.bought() == [("qiniu", "a")]
+
+
+async def test_what_was_charged_is_not_sent_again(studio, in_doubt, money):
+    """It has failed, and is spent."""
+    job = studio.job("a")
+    folder = await in_doubt(job)
+    await settle_doubt(folder, "a", Charged)
+    record = studio.records()["a"]
+    assert (record.status, record.error_code, record.billed) == (
+        JobStatus.FAILED,
+        "charged_without_clip",
+        Billed.YES,
+    )
+    assert money() == (0, 0.4, 0)
+    assert (await studio.make(job)).code == 1
+    assert len(studio.bought()) == 1
+
+
+async def test_a_consent_to_pay_twice_keeps_the_first_price(studio, in_doubt, money):
+    """It is bought again, and what may have been paid counts against the budget."""
+    job = studio.job("a")
+    folder = await in_doubt(job)
+    settled = await settle_doubt(folder, "a", Resubmitted)
+    assert "0.40 USD" in settled.words
+    assert (await studio.make(job, budget="0.79")).code == 3
+    assert (await studio.make(job, budget="0.80")).statuses == {"a": JobStatus.DONE}
+    assert (len(studio.bought()), money()) == (2, (0, 0.4, 0.4))
+
+
+async def test_only_a_doubt_can_be_settled(studio):
+    """Of any other job nothing is changed, and of one that is not there neither."""
+    await studio.make(studio.job("a"))
+    folder = studio.folder / "out"
+    for name in ("a", "b"):
+        with pytest.raises(SettlementRefused):
+            await gather_evidence(folder, name)
+        with pytest.raises(SettlementRefused):
+            await settle_doubt(folder, name, NotCharged)
+    assert studio.records()["a"].status is JobStatus.DONE
+
+
+async def test_the_run_that_owns_the_ledger_is_asked(studio, in_doubt, monkeypatch):
+    """It writes the word down itself, and remembers it; what it refuses is refused."""
+    monkeypatch.setattr(of_run, "LOOK_EVERY_S", 0.01)
+    job = studio.job("a")
+    folder = await in_doubt(job)
+    async with studio.opened(job) as run:
+        heeding = asyncio.create_task(of_run.heed_requests(run))
+        settled = await settle_doubt(folder, "a", NotCharged)
+        assert (settled.status, run.status_of("a")) == (JobStatus.PLANNED, JobStatus.PLANNED)
+        assert run.progress.counts[JobStatus.PLANNED] == 1
+        with pytest.raises(SettlementRefused, match="only what is in doubt"):
+            await settle_doubt(folder, "a", NotCharged)
+        heeding.cancel()
+
+
+async def test_an_owner_that_does_not_answer_changes_nothing_later(studio, in_doubt, monkeypatch):
+    """The request is taken back, so that no later run heeds it."""
+    from pipelines.actions import persons_word  # noqa: PLC0415
+    from pipelines.core.errors import LedgerOwned  # noqa: PLC0415
+    from pipelines.core.outcome import Archived  # noqa: PLC0415
+    from pipelines.ledger import requests  # noqa: PLC0415
+
+    folder = await in_doubt(studio.job("a"))
+    async with Ledger(ledger_in(folder)) as ledger:
+        with pytest.raises(LedgerOwned, match="does not answer"):
+            await persons_word.say_of_jobs(ledger_in(folder), [("a", Archived())], patience_s=0.2)
+        assert await ledger.write(requests.unanswered) == []
+    assert not studio.records()["a"].archived

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from pipelines.actions.redo import begin_redo, plan_redo
+from pipelines.actions.retry import begin_retry, plan_retry, why_left
+from pipelines.core.errors import LedgerOwned, SettlementRefused
+from pipelines.core.status import Billed, JobStatus
+from pipelines.ledger.ledger import Ledger, ledger_in
+from pipelines.run.options import RunOptions
+
+
+def failing(outcome, nth=1):
+    return {"match": {"route": "submit", "nth": [nth]}, "do": {"outcome": outcome}}
+
+
+@pytest.fixture
+async def failed(studio):
+    """A folder with a row that failed by chance, one that was moderated, and one that is done."""
+    jobs = [studio.job(name) for name in "abc"]
+    studio.sandbox.faults(failing("generation_failed", 1), failing("moderation_blocked", 2))
+    await studio.make(*jobs, in_flight=1)
+    studio.sandbox.faults()
+    return jobs
+
+
+def _status(studio):
+    return {name: str(record.status) for name, record in studio.records().items()}
+
+
+async def test_what_passes_is_made_and_the_rest_is_left_with_a_reason(studio, failed, run_on):
+    """Only the rows that failed by chance are bought again; price and reasons are known before."""
+    folder = studio.folder / "out"
+    plan = plan_retry(folder)
+    assert (plan.ids, [row.id for row in plan.left]) == (("a",), ["b"])
+    assert "change its prompt" in plan.left[0].why
+    assert {currency: str(amount) for currency, amount in plan.cost.items()} == {"USD": "0.40"}
+    result = await run_on(*await begin_retry(plan))
+    assert result.exit_code == 1
+    assert _status(studio) == {"a": "done", "b": "failed", "c": "done"}
+    assert sorted(studio.bought()) == [("qiniu", name) for name in ("a", "a", "b", "c")]
+    with (folder / "failed.csv").open(newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["b"]
+
+
+async def test_without_its_batch_file_the_ledger_is_enough(studio, failed, run_on):
+    """The rows are run as they were planned; done copy and failed rows stay as they are."""
+    (studio.folder / "x.jsonl").unlink()
+    batch, options = await begin_retry(plan_retry(studio.folder / "out"))
+    await run_on(batch, options)
+    assert _status(studio) == {"a": "done", "b": "failed", "c": "done"}
+
+
+async def test_a_remix_that_was_skipped_goes_with_its_parent(studio, run_on):
+    """It waits for the parent, as ever."""
+    studio.sandbox.faults(failing("generation_failed"))
+    await studio.make(studio.job("a"), studio.job("r", parent="a"))
+    studio.sandbox.faults()
+    plan = plan_retry(studio.folder / "out")
+    assert (plan.ids, plan.with_them) == (("a",), ("r",))
+    await run_on(*await begin_retry(plan))
+    assert _status(studio) == {"a": "done", "r": "done"}
+
+
+async def test_only_these(studio, failed):
+    """What is named and cannot be run again says why; a name that nothing has is an error."""
+    folder = studio.folder / "out"
+    assert plan_retry(folder, ["c"]).left[0].why == "it is done"
+    with pytest.raises(SettlementRefused, match="no job 'nobody'"):
+        plan_retry(folder, ["nobody"])
+
+
+async def test_a_run_that_goes_on_is_left_alone(studio, failed):
+    """Retrying waits for its end."""
+    folder = studio.folder / "out"
+    plan = plan_retry(folder)
+    async with Ledger(ledger_in(folder)):
+        with pytest.raises(LedgerOwned):
+            await begin_retry(plan)
+    assert _status(studio)["a"] == "failed"
+
+
+async def test_what_was_paid_is_not_retried(studio, failed):
+    """A failure that is charged, or a clip that has expired, is for `redo`: it would be paid twice."""
+    record = studio.records()["a"]
+    paid = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    for more in ({"billed": Billed.YES}, {"status": JobStatus.EXPIRED}):
+        assert "redo" in why_left(type(record)(**paid | more), None)
+
+
+async def test_a_new_take_replaces_the_old_one(studio, failed, run_on):
+    """It is a purchase of its own with its own file; the old row is not counted any more, and not bought by any run."""
+    folder = studio.folder / "out"
+    before = studio.records()["c"].output
+    plan = plan_redo(folder, "c", "a better clip")
+    assert (plan.new.id, plan.new.order.prompt, str(plan.new.cost_estimated)) == ("c-r2", "a better clip", "0.40")
+    await run_on(*await begin_redo(plan))
+    records = studio.records()
+    assert (records["c"].replaced_by, records["c-r2"].status, records["c"].output) == ("c-r2", JobStatus.DONE, before)
+    assert records["c-r2"].output["path"] == "videos/c-r2.mp4"
+    assert "replaced_by:c-r2" in records["c"].flags
+    assert studio.overview().counts == {JobStatus.DONE: 1, JobStatus.FAILED: 2}
+    bought = len(studio.bought())
+    await studio.make(*failed)  # the batch file knows nothing of the new take
+    assert (len(studio.bought()), studio.records()["c-r2"].in_batch) == (bought, True)
+    with pytest.raises(SettlementRefused, match="c-r2"):
+        plan_redo(folder, "c")
+    assert plan_redo(folder, "c-r2").new.id == "c-r3"
+
+
+async def test_a_replaced_failure_is_no_failure(studio, run_on):
+    """With the new take done, the campaign is done; an edit of the old row buys nothing."""
+    job = studio.job("a")
+    studio.sandbox.faults(failing("moderation_blocked"))
+    await studio.make(job)
+    studio.sandbox.faults()
+    result = await run_on(*await begin_redo(plan_redo(studio.folder / "out", "a", "another")))
+    assert result.exit_code == 0
+    edited = job.model_copy(update={"order": job.order.model_copy(update={"prompt": "another"})})
+    ending = await studio.make(edited)
+    assert (ending.code, len(studio.bought())) == (0, 2)
+
+
+async def test_a_new_take_that_was_not_made_is_made_by_the_next_run(studio, failed):
+    """A kill between the word and the order loses nothing."""
+    await begin_redo(plan_redo(studio.folder / "out", "c"))
+    ending = await studio.make(*failed)
+    assert ending.statuses["c-r2"] is JobStatus.DONE
+
+
+async def test_a_prompt_that_cannot_be_sent_is_refused(studio, failed):
+    """Empty, or longer than the provider takes; and a job that has not ended has no new take."""
+    folder = studio.folder / "out"
+    for prompt in (" ", "x" * 100_000):
+        with pytest.raises(SettlementRefused, match="Nothing was changed"):
+            plan_redo(folder, "c", prompt)
+    with pytest.raises(SettlementRefused, match="no job"):
+        plan_redo(folder, "nobody", options=RunOptions())

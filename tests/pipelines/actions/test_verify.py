@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from pipelines.actions.archive import archive_jobs
+from pipelines.actions.verify import verify_folder
+from pipelines.core.errors import SettlementRefused
+from pipelines.core.status import JobStatus
+from pipelines.ledger.ledger import Ledger, ledger_in
+from pipelines.run.options import RunOptions
+
+QUICK = RunOptions(poll_every=0.05)
+
+
+@pytest.fixture
+async def folder(studio):
+    """A folder with two clips."""
+    await studio.make(studio.job("a"), studio.job("b"))
+    return studio.folder / "out"
+
+
+async def test_whole_files_are_left_alone(folder, studio):
+    """Nothing is asked of the provider."""
+    found = await verify_folder(folder, QUICK)
+    assert (found.files, found.bad) == (2, ())
+
+
+async def test_what_is_missing_or_damaged_is_fetched_again(folder, studio):
+    """The damaged file is set aside, never overwritten; nothing is bought."""
+    a, b = folder / "videos" / "a.mp4", folder / "videos" / "b.mp4"
+    was = a.read_bytes()
+    a.unlink()
+    b.write_bytes(b"not a clip")
+    found = await verify_folder(folder, QUICK)
+    assert {clip.job_id: (clip.code, clip.whole_again) for clip in found.bad} == {
+        "a": ("file_missing", True),
+        "b": ("file_damaged", True),
+    }
+    [kept] = [clip.set_aside for clip in found.bad if clip.set_aside]
+    assert (folder / kept).read_bytes() == b"not a clip"
+    assert a.read_bytes() == was
+    assert (await verify_folder(folder, QUICK)).bad == ()
+    assert len(studio.bought()) == 2
+
+
+async def test_what_cannot_be_had_does_not_count_as_done(folder, studio, monkeypatch):
+    """It is paid for and not home, until it is back."""
+    (folder / "videos" / "a.mp4").unlink()
+    with monkeypatch.context() as patched:
+        patched.delenv("QINIU_API_KEY")
+        found = await verify_folder(folder, QUICK)
+    assert [(clip.job_id, clip.status) for clip in found.lost] == [("a", JobStatus.READY)]
+    assert "QINIU_API_KEY" in found.lost[0].why
+    record = studio.records()["a"]
+    assert (record.status, record.output, record.error_code) == (JobStatus.READY, None, "file_missing")
+    assert '"path":null' in (folder / "manifest.jsonl").read_text("utf-8").splitlines()[0]
+    assert (await studio.make(studio.job("a"), studio.job("b"))).code == 0
+    assert studio.records()["a"].status is JobStatus.DONE
+
+
+async def test_a_link_in_the_place_of_a_clip_is_not_followed(folder, studio, tmp_path):
+    """It leads out of the folder, so it is damage; what it leads to stays as it is."""
+    secret, clip = tmp_path / "secret", folder / "videos" / "a.mp4"
+    secret.write_text("x")
+    clip.unlink()
+    clip.symlink_to(secret)
+    found = await verify_folder(folder, QUICK)
+    assert [(each.code, each.whole_again) for each in found.bad] == [("file_damaged", True)]
+    assert (secret.read_text(), clip.is_symlink()) == ("x", False)
+
+
+async def test_while_a_run_goes_on_nothing_is_changed(folder, studio):
+    """What is wrong is said all the same."""
+    (folder / "videos" / "a.mp4").unlink()
+    async with Ledger(ledger_in(folder)):
+        found = await verify_folder(folder, QUICK)
+    assert "a run is going on" in found.lost[0].why
+    assert studio.records()["a"].status is JobStatus.DONE
+
+
+async def test_what_is_archived_is_not_counted_and_not_looked_at(folder, studio):
+    """Its status and its file stay; a name that nothing has changes nothing."""
+    (folder / "videos" / "a.mp4").unlink()
+    with pytest.raises(SettlementRefused, match="no job 'aa'"):
+        await archive_jobs(folder, ["b", "aa"])
+    assert await archive_jobs(folder, ["a", "a"]) == ["a"]
+    assert await archive_jobs(folder, ["a"]) == []
+    assert (await verify_folder(folder, QUICK)).bad == ()
+    overview = studio.overview()
+    assert (overview.counts, overview.archived) == ({JobStatus.DONE: 1}, 1)
+    assert studio.records()["a"].flags == ("archived",)

@@ -46,6 +46,8 @@ authority = Path(certifi.where()).read_text("ascii").partition("-----END CERTIFI
 Path(os.environ["PREFECT_HOME"], "authority.pem").write_text("".join(authority[:2]), "ascii")
 os.environ["PREFECT_API_SSL_CERT_FILE"] = f"{os.environ['PREFECT_HOME']}/authority.pem"
 os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
+os.environ["XDG_STATE_HOME"] = f"{os.environ['PREFECT_HOME']}/state"  # nor of what they have bought
+os.environ.pop("REELBATCH_PURCHASES", None)
 
 # What is drawn by chance is drawn alike each time, so that a test that passed passes again; `make fuzz` draws anew.
 ALIKE = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -31,7 +31,7 @@ TESTED_THROUGH = {
     f"{CLI}/init.py": (f"{CLI}/test_plan.py", "what it writes is planned"),
     f"{CLI}/last_words.py": (f"{CLI}/test_run.py", "what each run ends with"),
     **dict.fromkeys(
-        (f"{CLI}/{name}.py" for name in ("archive", "consent", "redo", "retry", "verify")),
+        (f"{CLI}/{name}.py" for name in ("archive", "redo", "retry", "verify")),
         (f"{CLI}/test_resolve.py", "one campaign is settled to its end by all of them"),
     ),
     f"{CLI}/adopt.py": ("pipelines/actions/test_adopt.py", "one call"),

@@ -16,8 +16,8 @@ from pipelines.ledger.fallbacks import made_as
 from pipelines.ledger.history import note
 from pipelines.ledger.storage.schema import attempt, batch, job, meta, owner
 
-#: Attempts that were sent, and may have been taken: what ended before the first byte or was refused is no purchase.
-_SENT = (AttemptState.IN_DOUBT, AttemptState.ACCEPTED, AttemptState.CLOSED)
+#: Attempts that were sent. What was refused is no purchase; but it may have been in doubt, and stand in the index so.
+_SENT = (AttemptState.IN_DOUBT, AttemptState.ACCEPTED, AttemptState.CLOSED, AttemptState.REJECTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ _COLUMNS = (
 
 
 def bought(connection: Connection, job_ids: Iterable[str] | None = None) -> list[Bought]:
-    """Read every purchase, those too that turned out not to be charged; or those of some jobs.
+    """Read every purchase, those too that turned out not to be charged or taken; or those of some jobs.
 
     Left out are attempts of an order that their job has left since: what was asked for then is written nowhere any more.
     """
@@ -120,7 +120,7 @@ def unbought(connection: Connection, job_ids: Iterable[str]) -> set[str]:
 
 def campaign_of(connection: Connection) -> tuple[str, str] | None:
     """The campaign that was registered last and the path of its file, if anything was bought for it."""
-    if not attempt_states(connection):
+    if all(state == AttemptState.REJECTED for _, state, *_ in attempt_states(connection).values()):
         return None
     wanted = select(batch.c.campaign, batch.c.path).order_by(batch.c.read_at.desc()).limit(1)
     found = connection.execute(wanted).one_or_none()

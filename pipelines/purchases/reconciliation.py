@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from pipelines.core.errors import SetupError
 from pipelines.core.job import Job
+from pipelines.core.status import AttemptState
 from pipelines.ledger.bought import (
     Bought,
     attempt_states,
@@ -71,19 +72,25 @@ def reconcile(connection: Connection, jobs: Sequence[Job], buyer: Buyer, *, dry:
     refuse_other_campaign(connection, jobs, buyer.place)
     renamed = () if buyer.again else tuple(_recognise(connection, jobs, buyer))
     if not dry:
-        heal(connection, buyer, traces)
+        heal(connection, buyer)
     return Reconciled(adopted, renamed)
 
 
-def heal(connection: Connection, buyer: Buyer, traces: Iterable[Trace]) -> None:
+def heal(connection: Connection, buyer: Buyer) -> None:
     """Append to the index what it lacks of a ledger: a run was killed between two commits, or a person has settled one.
 
     Raises:
         LedgerError: the index cannot be written.
     """
+    buyer = buyer.at(connection)
+    traces = buyer.index.traces_of(buyer.place)
     known = {trace.attempt_id: (trace.state, trace.bucket, trace.provider_job_id) for trace in traces}
     here = attempt_states(connection)
-    behind = {job_id for name, (job_id, *now) in here.items() if known.get(name) != tuple(now)}
+    behind = {
+        job_id
+        for name, (job_id, state, *rest) in here.items()
+        if known.get(name) != (state, *rest) and (name in known or state != AttemptState.REJECTED)
+    }
     buyer.index.put(purchases_of(connection, behind, buyer))
 
 
@@ -131,7 +138,7 @@ def _adopt(
             continue
         if trace.ledger_id != buyer.place.ledger_id:
             goods = {each.goods for each in likenesses(jobs).values()} if goods is None else goods
-            same = trace.occurrence == buyer.place.occurrence and trace.planned_goods in goods
+            same = trace.occurrence in (None, buyer.place.occurrence) and trace.planned_goods in goods
             if buyer.again or not same:
                 continue
         lost.append(trace.attempt_id)

@@ -70,10 +70,13 @@ def _words(repeat: Repeat) -> str:
 
 
 def _is_another_occurrence(purchase: KnownPurchase, buyer: Buyer) -> bool:
-    """Tell whether it was for another tick of the same schedule: each is asked for by itself."""
-    theirs, ours = purchase.place.occurrence, buyer.place.occurrence
-    same = purchase.place.campaign == buyer.place.campaign
-    return same and theirs is not None and ours is not None and theirs != ours
+    """Tell whether this tick of a schedule asks for it by itself: each does, whatever was bought for the campaign before.
+
+    What was bought into the folder of the tick is its own: a redo knows the folder alone.
+    """
+    theirs, ours = purchase.place, buyer.place
+    same = theirs.campaign == ours.campaign and theirs.folder != ours.folder
+    return same and ours.occurrence not in (None, theirs.occurrence)
 
 
 def _is_same(job: Job, ways: Sequence[Likeness], purchase: KnownPurchase, buyer: Buyer) -> bool:

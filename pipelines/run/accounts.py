@@ -64,9 +64,9 @@ def profiles_of(batch: Batch) -> dict[str, Profile]:
 
 
 def addresses_of(batch: Batch, kept: Mapping[str, str] = _NONE) -> dict[str, str]:
-    """Where each provider of a batch is, as far as it is known; none of it needs a key."""
+    """Where each provider is that a batch may know, as far as that is set; none of it needs a key."""
     found = {}
-    for profile in profiles_of(batch).values():
+    for profile in batch.profiles.values():
         own_key = profile.key_from(os.environ) is not None or profile.base_url_set_by(os.environ)
         base_url, _ = profile.base_url_from(os.environ if own_key else kept)
         if base_refusal(base_url) is None:

@@ -14,12 +14,14 @@ from pipelines.core.events import Event, IndexUnusable, JobsRecognised, Purchase
 from pipelines.core.job import Job
 from pipelines.core.status import JobStatus
 from pipelines.ledger.bought import attempt_states
+from pipelines.ledger.ledger import Ledger
 from pipelines.net.addresses import is_own
 from pipelines.providers.client import account_of
 from pipelines.purchases.index import Place, PurchaseIndex
-from pipelines.purchases.reconciliation import Buyer, reconcile
+from pipelines.purchases.reconciliation import Buyer, heal, reconcile
 from pipelines.purchases.repeats import Repeat, find_repeats, repeats_words
 from pipelines.run.accounts import addresses_of
+from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import output_folder
 from pipelines.run.run import Run
@@ -68,6 +70,16 @@ def reconciled(connection: Connection, jobs: Sequence[Job], buyer: Buyer, *, dry
     if found.renamed:
         said.append(JobsRecognised(found.renamed))
     return said
+
+
+async def bring_index_up(ledger: Ledger, batch: Batch, options: RunOptions) -> None:
+    """Tell the index what a person has settled in a ledger; nothing of a rehearsal, and nothing fails by it."""
+    if options.rehearse:
+        return
+    try:
+        await ledger.write(heal, buyer_of(batch, options))
+    except LedgerError as error:
+        write_log(IndexUnusable(error))
 
 
 async def refuse_repeats(run: Run, buyer: Buyer) -> None:

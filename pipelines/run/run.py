@@ -95,8 +95,8 @@ class Run:
         """Write down what has happened to a job. Memory, counts and observers learn it from what the ledger returns."""
         change = await self.ledger.write(outcomes.record, job.id, outcome, claim)
         self._learn(job, change)
-        if self.recorder is not None and change.changed and isinstance(change.outcome, Accepted | InDoubt | Failed):
-            self.begin(self._index(self.recorder, job.id))
+        if change.changed and isinstance(change.outcome, Accepted | InDoubt | Failed):
+            self._note(job.id)
         return change
 
     async def take_word(self, job_id: str, word: PersonsWord, request: int) -> Change:
@@ -108,11 +108,18 @@ class Run:
         change = await self.ledger.write(settlement.settle_as_asked, job_id, word, request)
         if job_id in self.made_as:
             self._learn(self.made_as[job_id], change)
+        self._note(job_id)
         return change
 
-    async def _index(self, recorder: PurchaseRecorder, job_id: str) -> None:
-        if (error := await recorder.note(job_id)) is not None:
-            self.emit(IndexUnusable(error))
+    def _note(self, job_id: str) -> None:
+        """Bring the index of purchases up to what the ledger says of a job; nobody waits for it."""
+
+        async def note(recorder: PurchaseRecorder) -> None:
+            if (error := await recorder.note(job_id)) is not None:
+                self.emit(IndexUnusable(error))
+
+        if self.recorder is not None:
+            self.begin(note(self.recorder))
 
     def _learn(self, job: Job, change: Change) -> None:
         before, after = self.states[job.id].status, change.state.status

@@ -52,10 +52,10 @@ def test_without_a_terminal_a_run_needs_consent(bare, pointed, write_batch, tmp_
 
 def test_each_consent_will_do(bare, pointed, write_batch):
     """`--yes`, a budget, that of the file too, or the hash of the plan; and where nothing is to buy, none is needed."""
-    for n, consent in enumerate((["--yes"], ["--budget", "1"], "plan")):
+    for n, given in enumerate((["--yes"], ["--budget", "1"], "plan")):
         batch = write_batch(f"clip {n}", name=f"b{n}.csv")
         plan = bare("plan", batch, "--provider", "qiniu", "--json").json["plan"]
-        said = ["--plan", plan] if consent == "plan" else consent
+        said = ["--plan", plan] if given == "plan" else given
         assert bare("run", batch, "--provider", "qiniu", *said).code == 0
         again = bare("run", batch, "--provider", "qiniu")
         assert (again.code, "at most" in again.err) == (0, False)

@@ -67,7 +67,7 @@ TESTED_THROUGH = {
     "pipelines/core/events.py": (f"{TEXT}/test_sentences.py", "values; each has its sentence"),
     "pipelines/core/job.py": (f"{BATCH}/planning/test_jobs.py", "values; planning makes them"),
     "pipelines/core/outcome.py": ("pipelines/ledger/test_outcomes.py", "values; the ledger records them"),
-    "pipelines/actions/prospect.py": (f"{CLI}/test_asking.py", "what is said before a run"),
+    "pipelines/actions/prospect.py": (f"{CLI}/test_consent.py", "what is said before a run"),
     "pipelines/ledger/bought.py": ("pipelines/purchases/test_repeats.py", "as ledgers are lost and given back"),
     "pipelines/purchases/re[c]*.py": ("pipelines/purchases/test_repeats.py", "whole campaigns, bought once"),
     f"{RUN}/buying.py": ("pipelines/purchases/test_repeats.py", "whole campaigns, bought once"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from flows.command_line.talk import say
-from pipelines.actions.prospect import Prospect, consent_missing, prospect
+from pipelines.actions.prospect import consent_missing, prospect
 from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
 from pipelines.run.buying import refusal_of
@@ -74,12 +74,9 @@ def ask_before_run(
     if found.repeats:
         ask_first("Buy these again?", yes=False)
         return options.model_copy(update={"again": True})
-    ask_first(_question(found), yes=agreed or not found.new or not _is_terminal())
+    question = f"Buy {len(found.new):,} for at most {found.price}?"
+    ask_first(question, yes=agreed or not found.new or not _is_terminal())
     return options
-
-
-def _question(found: Prospect) -> str:
-    return f"Buy {len(found.new):,} for at most {found.price}?"
 
 
 def _is_terminal() -> bool:

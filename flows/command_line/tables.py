@@ -67,7 +67,9 @@ def plan_table(batch: Batch, estimated: Estimate, found: Prospect) -> None:
     if len(batch.jobs) > _MOST_ROWS:
         terminal.print(f"... and {len(batch.jobs) - _MOST_ROWS} more")
     terminal.print()
-    for line in (*_plan_lines(batch, estimated), *_found_lines(found)):
+    known = found.repeats or found.events or any(status is not JobStatus.PLANNED for status in found.counts)
+    there = ("A run is going on in that folder.",) if found.running else found.lines() if known else ()
+    for line in (*_plan_lines(batch, estimated), *there):
         terminal.print(line, soft_wrap=True)
     terminal.print(f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)", soft_wrap=True)
 
@@ -92,14 +94,6 @@ def _plan_lines(batch: Batch, estimated: Estimate) -> Iterator[str]:
         yield f"remixes: {first_of(remixes)}"
     if batch.kept:
         yield own_columns_words(batch.kept)
-
-
-def _found_lines(found: Prospect) -> Iterator[str]:
-    """What a run would find in its ledger, and what was bought before; nothing where all is new."""
-    if found.running:
-        yield "A run is going on in that folder."
-    elif found.repeats or found.events or any(status is not JobStatus.PLANNED for status in found.counts):
-        yield from found.lines()
 
 
 def _money(totals: Mapping[str, Decimal]) -> str:

@@ -113,18 +113,18 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         )
         reopen_expired(ledger, sure_as_well=False)
         states = views.states(ledger)
-        jobs = {job.id: job for job in (*views.orphans(ledger), *batch.jobs)}
-        jobs |= {job.id: job for job in views.fallen_back(ledger) if job.id in jobs}
-        own = own_attempts(ledger, jobs)
+        planned = {job.id: job for job in (*views.orphans(ledger), *batch.jobs)}
+        jobs = planned | {job.id: job for job in views.fallen_back(ledger) if job.id in planned}
+        own = own_attempts(ledger, planned)
         money = {each.currency: each.committed for each in balances(ledger)}
-    here = dict.fromkeys([*(job.id for job in batch.jobs), *jobs])  # in the order of the file
-    asked = choose([*here], options.only)[0] if options.only else here
+    here = list(dict.fromkeys([*(job.id for job in batch.jobs), *planned]))  # in the order of the file
+    asked = choose(here, options.only)[0] if options.only else here
     working = in_hand([jobs[job_id] for job_id in asked], states, options.limit)
     new = tuple(job for job in working if states[job.id].status is JobStatus.PLANNED)
     found: list[Repeat] = []
     if not options.rehearse and not options.again:
         try:
-            found = find_repeats(new, batch.jobs, buyer, own)
+            found = find_repeats(new, [*planned.values()], buyer, own)
         except LedgerError as error:
             events.append(IndexUnusable(error))
     return Prospect(

@@ -149,7 +149,8 @@ def restore(connection: Connection, purchase: Bought) -> bool:
     accepted = purchase.provider_job_id is not None
     state = AttemptState(purchase.state)
     bucket = Bucket(purchase.bucket) if state is not AttemptState.ACCEPTED else Bucket.RESERVED
-    _write_job(connection, purchase, _status(state), is_new=here is None)
+    status = {AttemptState.ACCEPTED: JobStatus.WAITING, AttemptState.IN_DOUBT: JobStatus.IN_DOUBT}.get(state)
+    _write_job(connection, purchase, status or JobStatus.FAILED, is_new=here is None)
     source = Bucket(known.bucket) if known is not None and known.bucket else None
     if known is not None:
         columns = {"state": state, "bucket": bucket, "provider_job_id": purchase.provider_job_id}
@@ -169,11 +170,6 @@ def rename_job(connection: Connection, old: str, planned: Job) -> None:
     connection.execute(update(job).where(job.c.id == old).values(columns))
     connection.execute(update(attempt).where(attempt.c.job_id == old).values(job_id=planned.id))
     note(connection, "renamed", planned.id, before=old)
-
-
-def _status(state: AttemptState) -> JobStatus:
-    known = {AttemptState.ACCEPTED: JobStatus.WAITING, AttemptState.IN_DOUBT: JobStatus.IN_DOUBT}
-    return known.get(state, JobStatus.FAILED)
 
 
 def _write_job(connection: Connection, purchase: Bought, status: JobStatus, *, is_new: bool) -> None:

@@ -7,7 +7,7 @@ is the first, and a purchase stands there before it stands here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -231,12 +231,8 @@ def _found(connection: Connection, column: Column[Any], values: Iterable[str]) -
     found: dict[str, KnownPurchase] = {}
     for start in range(0, len(keys), _CHUNK):
         charged = select(_purchase).where(column.in_(keys[start : start + _CHUNK]), _purchase.c.bucket.is_not(None))
-        found |= {row["attempt_id"]: _read(row) for row in connection.execute(charged).mappings()}
+        for row in connection.execute(charged).mappings():
+            purchase = Bought(**{column.name: row[column.name] for column in _BOUGHT})
+            place = Place(*(row[field.name] for field in fields(Place)))
+            found[purchase.attempt_id] = KnownPurchase(purchase, place, *(row[name] for name in _OWN))
     return found
-
-
-def _read(row: Mapping[Any, Any]) -> KnownPurchase:
-    place = Place(*(row[field.name] for field in fields(Place)))
-    return KnownPurchase(
-        Bought(**{column.name: row[column.name] for column in _BOUGHT}), place, *(row[n] for n in _OWN)
-    )

@@ -35,7 +35,8 @@ def likeness_of(order: Order, parent: Likeness | None = None) -> Likeness:
     if parent is not None:
         given["remix_of"] = f"goods:{parent.goods}"
     if order.image_urls:
-        given["image_urls"] = [_picture(reference) for reference in order.image_urls]
+        # A picture without the path that leads to it: the same bytes are the same picture in any folder.
+        given["image_urls"] = [url if local_path(url) is None else url.rpartition("#")[2] for url in order.image_urls]
     return Likeness(_hash(given), _hash({name: value for name, value in given.items() if name in _SUBJECT}))
 
 
@@ -57,11 +58,6 @@ def ways_of(job: Job, known: Mapping[str, Likeness]) -> list[Likeness]:
     """The keys of a job, and of what it may fall back to."""
     parent = known.get(job.parent or "")
     return [known[job.id], *(likeness_of(choice.order, parent) for choice in job.fallbacks)]
-
-
-def _picture(reference: str) -> str:
-    """A picture without the path that leads to it: the same bytes are the same picture in any folder."""
-    return reference if local_path(reference) is None else reference.rpartition("#")[2]
 
 
 def _hash(values: Mapping[str, Any]) -> str:

@@ -152,7 +152,10 @@ def _recognise(connection: Connection, jobs: Sequence[Job], buyer: Buyer) -> Ite
     if not gone:
         return
     fresh = unbought(connection, (job.id for job in jobs))
-    known, sellers = likenesses(plans_of(connection, gone)), _sellers(connection, gone)
+    known = likenesses(plans_of(connection, gone))
+    sellers: dict[str, set[str | None]] = {name: set() for name in gone}  # an address may go by another name now
+    for each in bought(connection, gone):
+        sellers[each.job_id] |= {each.provider, each.account[:8]}
     waiting: dict[str, list[str]] = {}
     for name in gone:
         waiting.setdefault(known[name].goods, []).append(name)
@@ -169,11 +172,3 @@ def _recognise(connection: Connection, jobs: Sequence[Job], buyer: Buyer) -> Ite
             waiting[wanted[job.id].goods].remove(same[0])
             rename_job(connection, same[0], job)
             yield same[0], job.id
-
-
-def _sellers(connection: Connection, job_ids: Iterable[str]) -> dict[str, set[str | None]]:
-    """The providers, and the addresses, at which jobs were bought: an address may go by another name now."""
-    found: dict[str, set[str | None]] = {name: set() for name in job_ids}
-    for each in bought(connection, list(found)):
-        found[each.job_id] |= {each.provider, each.account[:8]}
-    return found

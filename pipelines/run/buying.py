@@ -93,7 +93,7 @@ async def refuse_repeats(run: Run, buyer: Buyer) -> None:
         return
     own = await run.ledger.write(own_attempts, run.made_as)
     try:
-        found = find_repeats(to_buy, run.batch.jobs, buyer, own)
+        found = find_repeats(to_buy, [*run.orphans, *run.batch.jobs], buyer, own)
     except LedgerError as error:
         run.emit(IndexUnusable(error))
         return

@@ -6,8 +6,9 @@ is the first, and a purchase stands there before it stands here.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -15,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, String, Table, Text, select
+from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, String, Table, Text, delete, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -48,6 +49,17 @@ _purchase = Table(
     Column("subject", String, nullable=False, index=True),
     Column("at_own_server", Boolean, nullable=False),
 )
+_intention = Table(
+    "intention",
+    _metadata,
+    Column("folder", Text, primary_key=True),
+    Column("ledger_id", String, nullable=False),
+    Column("campaign", Text, nullable=False),
+    Column("occurrence", String),
+    Column("batch", Text, nullable=False),
+    Column("ledger", Text, nullable=False),  # path
+    Column("wanted", Text, nullable=False),  # JSON: what will be bought, and at which addresses
+)
 _BOUGHT = tuple(_purchase.c[field.name] for field in fields(Bought))
 
 
@@ -60,6 +72,15 @@ class Place:
     campaign: str
     occurrence: str | None
     batch: str  # path of the batch file, resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """What a run is about to buy: two that begin at the same time find nothing bought yet, but they find each other."""
+
+    place: Place
+    ledger: str  # path
+    wanted: Mapping[str, dict[str, bool]]  # by goods, the addresses that may be asked, and whether each is one's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +206,37 @@ class PurchaseIndex:
             return []
         with self._opened() as connection:
             return list(_found(connection, _purchase.c.attempt_id, wanted).values())
+
+    def announce(self, mine: Intention) -> list[Intention]:
+        """Write down what a run is about to buy, in place of what its folder was about to buy before.
+
+        Returns:
+            What others have announced, and not withdrawn: those that were killed are among them.
+
+        Raises:
+            LedgerError: the index cannot be written.
+        """
+        values = asdict(mine.place) | {"ledger": mine.ledger, "wanted": json.dumps(mine.wanted)}
+        with self._opened(to_write=True) as connection:
+            connection.execute(delete(_intention).where(_intention.c.folder == mine.place.folder))
+            others = [
+                Intention(
+                    Place(*(row[field.name] for field in fields(Place))), row["ledger"], json.loads(row["wanted"])
+                )
+                for row in connection.execute(select(_intention)).mappings()
+            ]
+            connection.execute(insert(_intention).values(values))
+        return others
+
+    def withdraw(self, folder: str) -> None:
+        """Take back what a run into this folder was about to buy: it is bought, or will not be.
+
+        Raises:
+            LedgerError: the index cannot be written.
+        """
+        if self.path.exists():
+            with self._opened(to_write=True) as connection:
+                connection.execute(delete(_intention).where(_intention.c.folder == folder))
 
     @contextmanager
     def _opened(self, *, to_write: bool = False) -> Iterator[Connection]:

@@ -94,8 +94,8 @@ def heal(connection: Connection, buyer: Buyer) -> None:
     buyer.index.put(purchases_of(connection, behind, buyer))
 
 
-def purchases_of(connection: Connection, job_ids: Iterable[str], buyer: Buyer) -> list[KnownPurchase]:
-    """Read the purchases of some jobs of a ledger, as the index keeps them."""
+def purchases_of(connection: Connection, job_ids: Iterable[str] | None, buyer: Buyer) -> list[KnownPurchase]:
+    """Read the purchases of some jobs of a ledger, or of all, as the index keeps them."""
     found = bought(connection, job_ids)
     known = likenesses(plans_of(connection, {each.job_id for each in found}))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipelines.core.job import Job
 from pipelines.core.text.counts import counted, first_of
-from pipelines.purchases.index import KnownPurchase
+from pipelines.purchases.index import Intention, KnownPurchase, Place
 from pipelines.purchases.likeness import Likeness, likenesses, ways_of
 from pipelines.purchases.reconciliation import Buyer
 
@@ -39,7 +40,7 @@ def find_repeats(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, own: 
     found = [
         each
         for each in buyer.index.of_goods(way for ways in wanted.values() for way in ways)
-        if each.bought.attempt_id not in ours and not _is_another_occurrence(each, buyer)
+        if each.bought.attempt_id not in ours and not _is_another_occurrence(each.place, buyer)
     ]
     by_key: dict[str, list[KnownPurchase]] = {}
     for purchase in sorted(found, key=lambda each: each.bought.sent_at or ""):
@@ -52,6 +53,36 @@ def find_repeats(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, own: 
         if same:
             said.append(Repeat(job, max(same, key=lambda each: each.bought.sent_at or "")))
     return said
+
+
+def find_rivals(
+    to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, others: Iterable[Intention]
+) -> list[tuple[Job, Intention]]:
+    """Find those jobs that another run is about to buy as well.
+
+    Args:
+        to_buy: jobs that nothing was bought for yet.
+        jobs: the whole batch.
+        buyer: who buys, where.
+        others: what other runs are about to buy.
+    """
+    known = likenesses(jobs)
+    return [
+        (job, other)
+        for other in others
+        if not _is_another_occurrence(other.place, buyer)
+        for job in to_buy
+        for addresses in (other.wanted.get(known[job.id].goods),)
+        # As with what is bought: at a server of one's own only that very address counts.
+        if addresses is not None and (not all(addresses.values()) or _addresses_of(job, buyer) & {*addresses})
+    ]
+
+
+def intention_of(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, ledger: Path) -> Intention:
+    """What a run is about to buy, as other runs are told."""
+    known = likenesses(jobs)
+    wanted = {known[job.id].goods: {at: at in buyer.own for at in _addresses_of(job, buyer) if at} for job in to_buy}
+    return Intention(buyer.place, str(ledger), wanted)
 
 
 def repeats_words(found: Sequence[Repeat]) -> str:
@@ -69,12 +100,17 @@ def _words(repeat: Repeat) -> str:
     return f"{repeat.job.id} ({repeat.purchase.words}{other}{where})"
 
 
-def _is_another_occurrence(purchase: KnownPurchase, buyer: Buyer) -> bool:
+def _addresses_of(job: Job, buyer: Buyer) -> set[str | None]:
+    """The addresses that a job may be ordered from."""
+    return {buyer.addresses.get(order.provider) for order in (job.order, *(choice.order for choice in job.fallbacks))}
+
+
+def _is_another_occurrence(theirs: Place, buyer: Buyer) -> bool:
     """Tell whether this tick of a schedule asks for it by itself: each does, whatever was bought for the campaign before.
 
     What was bought into the folder of the tick is its own: a redo knows the folder alone.
     """
-    theirs, ours = purchase.place, buyer.place
+    ours = buyer.place
     same = theirs.campaign == ours.campaign and theirs.folder != ours.folder
     return same and ours.occurrence not in (None, theirs.occurrence)
 
@@ -86,8 +122,7 @@ def _is_same(job: Job, ways: Sequence[Likeness], purchase: KnownPurchase, buyer:
     who has tried a batch at a simulator buys it for the first time at the vendor's.
     """
     names = {job.order.provider, *(choice.order.provider for choice in job.fallbacks)}
-    here = {buyer.addresses.get(name) for name in names}
-    if purchase.at_own_server and purchase.bought.account[:8] not in here:
+    if purchase.at_own_server and purchase.bought.account[:8] not in _addresses_of(job, buyer):
         return False
     if any(way.goods in (purchase.goods, purchase.planned_goods) for way in ways):
         return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -13,13 +15,14 @@ from pipelines.core.errors import BoughtBefore, LedgerError
 from pipelines.core.events import Event, IndexUnusable, JobsRecognised, PurchasesAdopted
 from pipelines.core.job import Job
 from pipelines.core.status import JobStatus
+from pipelines.core.text.counts import counted, first_of
 from pipelines.ledger.bought import attempt_states
-from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.ledger import Ledger, LedgerReader, is_ledger_owned
 from pipelines.net.addresses import is_own
 from pipelines.providers.client import account_of
-from pipelines.purchases.index import Place, PurchaseIndex
-from pipelines.purchases.reconciliation import Buyer, heal, reconcile
-from pipelines.purchases.repeats import Repeat, find_repeats, repeats_words
+from pipelines.purchases.index import Intention, Place, PurchaseIndex
+from pipelines.purchases.reconciliation import Buyer, heal, purchases_of, reconcile
+from pipelines.purchases.repeats import Repeat, find_repeats, find_rivals, intention_of, repeats_words
 from pipelines.run.accounts import addresses_of
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
@@ -83,7 +86,7 @@ async def bring_index_up(ledger: Ledger, batch: Batch, options: RunOptions) -> N
 
 
 async def refuse_repeats(run: Run, buyer: Buyer) -> None:
-    """Refuse a run that would buy what was bought before.
+    """Refuse a run that would buy what was bought before, or what another run is buying; others are told what it buys.
 
     Raises:
         BoughtBefore: it would; the message names it all.
@@ -91,14 +94,40 @@ async def refuse_repeats(run: Run, buyer: Buyer) -> None:
     to_buy = [job for job in run.jobs() if run.status_of(job.id) is JobStatus.PLANNED]
     if not to_buy:
         return
-    own = await run.ledger.write(own_attempts, run.made_as)
+    jobs, own = [*run.orphans, *run.batch.jobs], await run.ledger.write(own_attempts, run.made_as)
     try:
-        found = find_repeats(to_buy, [*run.orphans, *run.batch.jobs], buyer, own)
+        others = buyer.index.announce(intention_of(to_buy, jobs, buyer, run.ledger.path))
+        alive = [each for each in others if is_ledger_owned(Path(each.ledger), Path(each.place.folder))]
+        for killed in [each for each in others if each not in alive]:
+            _learn_from(killed, buyer)
+        rivals = find_rivals(to_buy, jobs, buyer, alive)
+        found = find_repeats(to_buy, jobs, buyer, own)  # last: what was bought meanwhile is found
     except LedgerError as error:
         run.emit(IndexUnusable(error))
         return
-    if found:
+    if found and not buyer.again:
         raise refusal_of(found)
+    if rivals and not buyer.again:
+        ids, folder = first_of([job.id for job, _ in rivals]), rivals[0][1].place.folder
+        raise BoughtBefore(
+            f"{counted(len(rivals), 'video')} of this batch ({ids}) may be bought now by the run into {folder}. Nothing was "
+            "sent. Wait for its end, or to buy the same again, add --again (advanced.again in Prefect)."
+        )
+
+
+def withdraw(buyer: Buyer) -> None:
+    """Say that nothing more is bought into a folder."""
+    with suppress(LedgerError):
+        buyer.index.withdraw(buyer.place.folder)
+
+
+def _learn_from(killed: Intention, buyer: Buyer) -> None:
+    """Put into the index what a run that was killed has bought, as far as its ledger is still there."""
+    theirs = replace(buyer, place=killed.place)
+    with suppress(LedgerError):
+        ledger = LedgerReader(Path(killed.ledger))
+        buyer.index.put(ledger.read(lambda each: purchases_of(each, None, theirs.at(each))))
+    buyer.index.withdraw(killed.place.folder)
 
 
 def own_attempts(connection: Connection, job_ids: Container[str]) -> list[str]:

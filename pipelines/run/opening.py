@@ -26,7 +26,7 @@ from pipelines.providers.client import Client
 from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.account_limits import in_flight_limit, pace_of, paying_together, submit_limit
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
-from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_repeats
+from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_repeats, withdraw
 from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
@@ -121,6 +121,7 @@ async def open_run(
     folder = output_folder(batch, options)
     check_only(batch, options)
     accounts = accounts_of(batch, options, kept or {})
+    buyer = None if options.rehearse else buyer_of(batch, options, kept)
     async with AsyncExitStack() as stack:
         ledger = context.ledger
         if ledger is None:
@@ -153,12 +154,13 @@ async def open_run(
             made_as=made_as,
             progress=context.progress,
             observers=context.observers,
-            recorder=None if options.rehearse else PurchaseRecorder(ledger, buyer_of(batch, options, kept)),
+            recorder=None if buyer is None else PurchaseRecorder(ledger, buyer),
             stop=stop,
             time_scale=options.speed if options.rehearse else 1.0,
         )
-        if not (options.rehearse or options.again):
-            await refuse_repeats(run, buyer_of(batch, options, kept))
+        if buyer is not None:
+            stack.callback(withdraw, buyer)
+            await refuse_repeats(run, buyer)
         here = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
         run.progress.begin(
             (states[job_id].status for job_id in here if states[job_id].counts), await ledger.write(balances)

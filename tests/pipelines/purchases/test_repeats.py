@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import shutil
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.actions.redo import begin_redo, plan_redo
+from pipelines.actions.resolve import settle_doubt
 from pipelines.core.errors import BoughtBefore, ReelbatchError
+from pipelines.core.outcome import NotCharged
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LEDGER_NAME, LedgerReader
-from pipelines.purchases.index import index_path
+from pipelines.purchases.index import PurchaseIndex, index_path
 from pipelines.run.batch_file import read_for_run
 from pipelines.run.dispatch import dispatch
 from pipelines.run.job.lifecycle import generate_job
@@ -305,6 +309,61 @@ async def test_a_rehearsal_is_never_in_the_index(spring):
     """Nothing is paid there, so nothing is remembered."""
     assert (await make(spring, rehearse=True, speed=1000))[0] == 0
     assert not index_path().exists()
+
+
+async def test_two_that_begin_at_once_find_each_other(spring, provider):
+    """Neither finds anything bought yet, into whatever folders they go: one of them buys."""
+    ended = await asyncio.gather(*(make(spring, out=spring.parent / name) for name in ("one", "two")))
+    assert sorted(code for code, _ in ended) == [0, 2], ended
+    [words] = [words for code, words in ended if code]
+    assert "may be bought now by the run into" in words or "bought before" in words
+    assert sorted(everything(provider)) == ["a boat", "a tram"]
+    assert (await make(spring, out=spring.parent / "three"))[0] == 2
+
+
+async def test_what_a_killed_run_could_not_say_is_read_in_its_ledger(spring, provider, monkeypatch):
+    """Killed between the ledger and the index, and followed by a run into another folder: that looks there first."""
+    with monkeypatch.context() as killed:
+        killed.setattr(PurchaseIndex, "put", lambda *_: None)
+        killed.setattr(PurchaseIndex, "withdraw", lambda *_: None)
+        assert (await make(spring))[0] == 0
+    code, words = await make(spring, out=spring.parent / "elsewhere")
+    assert code == 2
+    assert f"in {folder(spring)}, 0.40 USD" in words
+    assert sorted(everything(provider)) == ["a boat", "a tram"]
+
+
+async def test_a_tick_buys_what_was_bought_by_hand(spring, provider):
+    """Who deploys a batch asks for each occurrence of it; a run by hand of what a tick has made is asked about."""
+    assert (await make(spring))[0] == 0
+    assert (await make(spring, occurrence="2026-11-21"))[0] == 0
+    assert len(everything(provider)) == 4
+    assert (await make(spring, out=spring.parent / "elsewhere"))[0] == 2
+
+
+async def test_what_was_settled_as_not_charged_is_bought_anywhere(studio, provider, tmp_path):
+    """The index learns what a person says, at once."""
+    provider.faults({"match": {"route": "submit", "nth": [1]}, "do": {"cut": "after"}})
+    path = write(tmp_path / "b.csv", ROWS[:1])
+    assert (await make(path))[1] == "in_doubt"
+    await settle_doubt(tmp_path / "outputs" / "b", "001", NotCharged)
+    assert await make(path, out=tmp_path / "other") == (0, "done")
+
+
+async def test_a_new_take_is_a_consent(spring, provider):
+    """`redo` buys the same again, and the index has it: neither is found as lost, nor bought by another run."""
+    await make(spring)
+    for name in ("001", "001-r2"):
+        plan = plan_redo(folder(spring), name)
+        batch, options = await begin_redo(plan)
+        async with open_run(batch, options.model_copy(update={"poll_every": 0.05})) as run:
+            await dispatch(run, lambda job, run=run: generate_job(job.id, run))
+    assert sorted(everything(provider)) == ["a boat"] * 3 + ["a tram"]
+    assert (await make(spring))[0] == 0
+    assert (await make(spring, out=spring.parent / "elsewhere"))[0] == 2
+    (folder(spring) / LEDGER_NAME).unlink()
+    assert (await make(spring))[0] == 0
+    assert len(everything(provider)) == 4
 
 
 async def test_two_campaigns_do_not_share_a_folder(spring, provider):

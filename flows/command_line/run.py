@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.command_line.arguments import (
+    Again,
     AsJson,
     BatchFile,
     Budget,
@@ -56,7 +57,7 @@ def command(
     trust_host: TrustHost = None,
     wait_for_provider: WaitForProvider = 600.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; buy without a cap if none is set.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Buy also what an earlier run has bought, anywhere.")] = False,
+    again: Again = False,
     rehearse: Rehearse = False,
     faults: Faults = None,
     speed: Speed = None,

@@ -86,18 +86,16 @@ def intention_of(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, ledge
 
 
 def repeats_words(found: Sequence[Repeat]) -> str:
-    """`2 of these videos were bought before: a, bought on 3 May 2026 in ..., 2.50 USD; b, ...`."""
-    named = [_words(each) for each in found]
+    """`2 videos of this batch were bought before: a, b (bought on 3 May 2026 in ..., 2.50 USD each)`."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        bought = each.purchase.bought
+        other = "" if bought.job_id == each.job.id else f" as {bought.job_id}"
+        at = "" if bought.provider == each.job.order.provider else f" at {bought.provider}"
+        groups.setdefault((each.purchase.words, other + at), []).append(each.job.id)
+    named = [f"{first_of(ids)} ({how}{' each' if len(ids) > 1 else ''}{rest})" for (how, rest), ids in groups.items()]
     verb = "was" if len(found) == 1 else "were"
     return f"{counted(len(found), 'video')} of this batch {verb} bought before: {first_of(named)}."
-
-
-def _words(repeat: Repeat) -> str:
-    theirs = repeat.purchase.bought.job_id
-    other = "" if theirs == repeat.job.id else f" as {theirs}"
-    at = repeat.purchase.bought.provider
-    where = "" if at == repeat.job.order.provider else f" at {at}"
-    return f"{repeat.job.id} ({repeat.purchase.words}{other}{where})"
 
 
 def _addresses_of(job: Job, buyer: Buyer) -> set[str | None]:

@@ -138,8 +138,8 @@ def own_attempts(connection: Connection, job_ids: Container[str]) -> list[str]:
 def refusal_of(found: Sequence[Repeat]) -> BoughtBefore:
     """The error that names what was bought before, and what to do."""
     return BoughtBefore(
-        f"{repeats_words(found)} Nothing was sent. To go on with that campaign, run its own batch file; to buy the same "
-        "again, add --again (advanced.again in Prefect)."
+        f"{repeats_words(found)} Nothing was sent. To go on with what is there, add --out {found[0].purchase.place.folder}; "
+        "to buy the same again, add --again (advanced.again in Prefect)."
     )
 
 

@@ -249,7 +249,7 @@ def everything(provider):
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-async def test_the_same_is_bought_once(spring, provider, monkeypatch, way):
+async def test_i12_the_same_is_bought_once(spring, provider, monkeypatch, way):
     """However the same rows come again, they are bought once: the run goes on with them, or it is refused with exit 2."""
     assert (await make(spring))[0] == 0
     assert sorted(everything(provider)) == ["a boat", "a tram"]
@@ -260,7 +260,7 @@ async def test_the_same_is_bought_once(spring, provider, monkeypatch, way):
     assert sorted(everything(provider)) == ["a boat", "a tram"]
 
 
-async def test_a_ledger_from_a_backup_learns_what_was_bought_since(spring, provider):
+async def test_i09_a_ledger_from_a_backup_learns_what_was_bought_since(spring, provider):
     """A ledger that was restored has the provider's ids again, and its clips come home."""
     assert (await make(spring, only=("001",)))[0] == 0
     kept = (folder(spring) / LEDGER_NAME).read_bytes()

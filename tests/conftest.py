@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -49,6 +50,8 @@ authority = Path(certifi.where()).read_text("ascii").partition("-----END CERTIFI
 Path(os.environ["PREFECT_HOME"], "authority.pem").write_text("".join(authority[:2]), "ascii")
 os.environ["PREFECT_API_SSL_CERT_FILE"] = f"{os.environ['PREFECT_HOME']}/authority.pem"
 os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
+os.environ["XDG_STATE_HOME"] = f"{os.environ['PREFECT_HOME']}/state"  # nor of what they have bought
+os.environ.pop("REELBATCH_PURCHASES", None)
 
 # What is drawn by chance is drawn alike each time, so that a test that passed passes again; `make fuzz` draws anew.
 ALIKE = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -164,6 +167,12 @@ def pytest_unconfigure() -> None:
     """Nothing is left behind."""
     PREFECT_SERVER.stop()
     shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def own_purchases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test learns what another has bought."""
+    monkeypatch.setenv("XDG_STATE_HOME", f"{os.environ['PREFECT_HOME']}/state/{uuid.uuid4()}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,4 +37,4 @@ def command(
     say(f"New take {plan.new.id} of {job_id} at {plan.new.order.provider}, {plan.new.order.model}: {price}.{paid}")
     ask_first("Buy it?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
     batch, options = asyncio.run(begin_redo(plan, options))
-    raise typer.Exit(drive(batch, options, as_json=as_json))
+    raise typer.Exit(drive(batch, options, as_json=as_json, agreed=True))

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.actions.overview import CampaignOverview
+from pipelines.actions.prospect import Prospect
 from pipelines.batch import Batch, own_columns_words
 from pipelines.catalogue.manifest_row import ManifestRow
 from pipelines.catalogue.report import Case
@@ -49,7 +50,7 @@ def _short(words: str, most: int = 60) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def plan_table(batch: Batch, estimated: Estimate) -> None:
+def plan_table(batch: Batch, estimated: Estimate, found: Prospect) -> None:
     """The first rows of a plan, what each would cost, and the whole."""
     terminal, rows = console(), []
     for job in batch.jobs[:_MOST_ROWS]:
@@ -66,8 +67,11 @@ def plan_table(batch: Batch, estimated: Estimate) -> None:
     if len(batch.jobs) > _MOST_ROWS:
         terminal.print(f"... and {len(batch.jobs) - _MOST_ROWS} more")
     terminal.print()
-    for line in _plan_lines(batch, estimated):
+    known = found.repeats or found.events or any(status is not JobStatus.PLANNED for status in found.counts)
+    there = ("A run is going on in that folder.",) if found.running else found.lines() if known else ()
+    for line in (*_plan_lines(batch, estimated), *there):
         terminal.print(line, soft_wrap=True)
+    terminal.print(f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)", soft_wrap=True)
 
 
 def _plan_lines(batch: Batch, estimated: Estimate) -> Iterator[str]:
@@ -90,7 +94,6 @@ def _plan_lines(batch: Batch, estimated: Estimate) -> Iterator[str]:
         yield f"remixes: {first_of(remixes)}"
     if batch.kept:
         yield own_columns_words(batch.kept)
-    yield f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)"
 
 
 def _money(totals: Mapping[str, Decimal]) -> str:

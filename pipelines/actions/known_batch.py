@@ -20,6 +20,7 @@ from pipelines.ledger.views import BatchOfLedger, JobRecord
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.batch_file import read_for_run
+from pipelines.run.buying import bring_index_up
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import is_rehearsal
 
@@ -92,7 +93,9 @@ def registered(connection: Connection) -> tuple[BatchOfLedger | None, list[JobRe
 
 
 async def write_catalogue_again(ledger: Ledger, folder: Path, options: RunOptions | None = None) -> None:
-    """Write the catalogue of a folder anew from its ledger, and done copy and failed rows if the file is there.
+    """Write anew what follows from the ledger of a folder: its catalogue, and what the index of purchases says of it.
+
+    Done copy and failed rows are written if the batch file is there.
 
     Raises:
         SetupError: the folder cannot be written.
@@ -103,4 +106,5 @@ async def write_catalogue_again(ledger: Ledger, folder: Path, options: RunOption
     batch = batch_to_run(source, records, options or RunOptions())
     rehearsed = is_rehearsal(folder)
     title = f"{source.campaign} (rehearsal, nothing was paid)" if rehearsed else source.campaign
+    await bring_index_up(ledger, batch, options_of(folder, options))
     await write_catalogue(ledger, batch, folder, title=title, rehearsed=rehearsed)

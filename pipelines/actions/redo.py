@@ -99,7 +99,7 @@ async def begin_redo(plan: RedoPlan, options: RunOptions | None = None) -> tuple
     async with Ledger(ledger_in(plan.folder), folder=plan.folder) as ledger:
         await ledger.write(make_anew, plan.old.id, plan.new, who())
         source, records = await ledger.write(registered)
-    return batch_to_run(source, records, chosen), chosen.model_copy(update={"only": (plan.new.id,)})
+    return batch_to_run(source, records, chosen), chosen.model_copy(update={"only": (plan.new.id,), "again": True})
 
 
 def _new_take(record: JobRecord, records: Iterable[JobRecord], prompt: str | None, profile: Profile | None) -> Job:

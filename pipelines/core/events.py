@@ -98,6 +98,28 @@ class ClipsOutOfReach:
 
 
 @dataclass(frozen=True, slots=True)
+class PurchasesAdopted:
+    """The ledger had lost purchases, and has them again from the index."""
+
+    job_ids: tuple[str, ...]
+    task_ids: tuple[str, ...]  # of the provider, as far as it gave any
+
+
+@dataclass(frozen=True, slots=True)
+class JobsRecognised:
+    """Rows go by another id now, and order the very same: what was bought for them is theirs."""
+
+    renamed: tuple[tuple[str, str], ...]  # before, now
+
+
+@dataclass(frozen=True, slots=True)
+class IndexUnusable:
+    """The index of purchases cannot be used; the ledger alone guards this run."""
+
+    reason: ReelbatchError
+
+
+@dataclass(frozen=True, slots=True)
 class NoCallbacks:
     """These providers cannot call back for the jobs of this run."""
 
@@ -159,6 +181,9 @@ Event = (
     | JobLeftOut
     | JobsWait
     | ClipsOutOfReach
+    | PurchasesAdopted
+    | JobsRecognised
+    | IndexUnusable
     | NoCallbacks
     | DownloadFailed
     | RunStopping

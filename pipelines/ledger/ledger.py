@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -44,11 +45,13 @@ class Ledger:
     Args:
         path: the database file.
         folder: the output folder that it is the ledger of, if it lies elsewhere.
+        remembered: what was paid in this folder is known elsewhere too, so that a ledger that is gone may be made anew.
     """
 
-    def __init__(self, path: Path, *, folder: Path | None = None) -> None:
+    def __init__(self, path: Path, *, folder: Path | None = None, remembered: bool = False) -> None:
         self.path = path
         self._folder = folder or path.parent
+        self._remembered = remembered
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._held = ExitStack()
         self._group: GroupCommit | None = None
@@ -99,9 +102,12 @@ class Ledger:
     def _open(self) -> Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._held.enter_context(OwnerLock(self.path.with_name(_LOCK_NAME)))
+            for place in dict.fromkeys((self._folder, self.path.parent)):  # of two runs into one folder one is too many
+                self._held.enter_context(OwnerLock(place / _LOCK_NAME))
             self._reserved.take()
-            _make_file(self.path, self._folder)
+            if not self._remembered:
+                refuse_lost(self.path, self._folder)
+            _make_file(self.path)
         except OSError as error:
             raise LedgerError(f"The ledger {self.path} cannot be opened ({error.strerror}).") from None
         engine = open_engine(self.path)
@@ -171,17 +177,53 @@ class LedgerReader:
             raise translated(error, self.path) from None
 
 
-def _make_file(path: Path, folder: Path) -> None:
-    """Make a new ledger, for the owner's eyes only from its first byte on; an old one is left as it is.
+@contextmanager
+def trial_ledger(path: Path) -> Iterator[Connection]:
+    """A ledger as a run would find it, in memory: what is done to it is forgotten, and the file stays as it is.
 
     Raises:
-        LedgerError: there has been another ledger here, and what was paid for is written in that one; or a link is.
+        LedgerError: the file is no ledger, is damaged, or was written by a newer version.
     """
-    if not path.exists() and (folder / _TRACE).exists():
+    try:
+        with in_memory_copy(path if holds_ledger(path) else None) as connection, connection.begin():
+            _prepare_tables(connection, path)
+            recover(connection)
+            yield connection
+    except sqlite3.Error as error:
+        raise LedgerError(f"The ledger {path} cannot be used ({error}).") from None
+    except DBAPIError as error:
+        raise translated(error, path) from None
+
+
+def holds_ledger(path: Path) -> bool:
+    """Tell whether there is a file with something in it."""
+    return path.is_file() and path.stat().st_size > 0
+
+
+def is_ledger_owned(path: Path, folder: Path) -> bool:
+    """Tell whether a run is working on a ledger, or on its output folder, now."""
+    return any(is_owned(place / _LOCK_NAME) for place in (path.parent, folder))
+
+
+def refuse_lost(path: Path, folder: Path) -> None:
+    """Refuse to begin a ledger anew where there was one.
+
+    Raises:
+        LedgerError: there has been another ledger here, and what was paid for is written in that one.
+    """
+    if not holds_ledger(path) and (folder / _TRACE).exists():
         raise LedgerError(
             f"The ledger {path} is gone, and {folder / _TRACE} shows that there was one. A new one would buy everything "
             "again. Put it back, or choose another --out; only to buy everything again, move the manifest away."
         )
+
+
+def _make_file(path: Path) -> None:
+    """Make a new ledger, for the owner's eyes only from its first byte on; an old one is left as it is.
+
+    Raises:
+        LedgerError: it is no ledger, or a link.
+    """
     if path.is_symlink():
         raise LedgerError(f"{path} is a symbolic link. Remove it, or give the file that it leads to by --ledger.")
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))

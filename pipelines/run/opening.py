@@ -23,9 +23,12 @@ from pipelines.outputs import unsettled
 from pipelines.pacing.limit_server import LimitServer
 from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
+from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.account_limits import in_flight_limit, pace_of, paying_together, submit_limit
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
+from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_repeats, withdraw
 from pipelines.run.job.collect import settle_what_is_done
+from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder
 from pipelines.run.provider_session import Allowance, ProviderSession
@@ -46,7 +49,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
         SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger or the rehearsal cannot
             be as asked for.
     """
-    _check_only(batch, options)
+    check_only(batch, options)
     accounts_of(batch, options, kept or {})
     trusted_hosts(options)
     folder = output_folder(batch, options)
@@ -58,23 +61,30 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
 
 
 @asynccontextmanager
-async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger]:
-    """Open the ledger of a batch, and register the batch in it.
+async def open_ledger(
+    batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None
+) -> AsyncIterator[Ledger]:
+    """Open the ledger of a batch, give it what it has lost, and register the batch in it.
 
     Raises:
         LedgerOwned: another run works on this folder.
         BatchError: a row that was bought already asks for something else now.
-        SetupError: the folder or the ledger cannot be used.
+        SetupError: the folder or the ledger cannot be used, or they are another campaign's.
     """
     folder = output_folder(batch, options)
     make_folders(folder)
-    async with Ledger(ledger_of(folder, options), folder=folder) as ledger:
+    buyer = None if options.rehearse else buyer_of(batch, options, kept)
+    remembered = buyer is not None and is_remembered(folder, buyer)
+    async with Ledger(ledger_of(folder, options), folder=folder, remembered=remembered) as ledger:
+        if buyer is not None:
+            for event in await ledger.write(reconciled, batch.jobs, buyer):
+                write_log(event)
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
         await ledger.write(reopen_expired, sure_as_well=False)
-        if kept := await asyncio.to_thread(unsettled, folder / "videos"):
-            settle_what_is_done(kept, await ledger.write(views.states))
+        if fetched := await asyncio.to_thread(unsettled, folder / "videos"):
+            settle_what_is_done(fetched, await ledger.write(views.states))
         yield ledger
 
 
@@ -102,18 +112,20 @@ async def open_run(
 
     Raises:
         BatchError: a row that was bought already asks for something else now, or `only` names unknown ids.
+        BoughtBefore: rows would be bought that were bought before, and nobody has agreed to that.
         SetupError: a key is missing, the folder cannot be used, another run owns it.
     """
     context = run_context.get() or RunContext()
     if context.begun is not None:
         context.begun()
     folder = output_folder(batch, options)
-    _check_only(batch, options)
+    check_only(batch, options)
     accounts = accounts_of(batch, options, kept or {})
+    buyer = None if options.rehearse else buyer_of(batch, options, kept)
     async with AsyncExitStack() as stack:
         ledger = context.ledger
         if ledger is None:
-            ledger = await stack.enter_async_context(open_ledger(batch, options))
+            ledger = await stack.enter_async_context(open_ledger(batch, options, kept))
         states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
         named = {job.id for job in batch.jobs}
         orphans = [job for job in orphans if job.id not in named]
@@ -142,9 +154,13 @@ async def open_run(
             made_as=made_as,
             progress=context.progress,
             observers=context.observers,
+            recorder=None if buyer is None else PurchaseRecorder(ledger, buyer),
             stop=stop,
             time_scale=options.speed if options.rehearse else 1.0,
         )
+        if buyer is not None:
+            stack.callback(withdraw, buyer)
+            await refuse_repeats(run, buyer)
         here = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
         run.progress.begin(
             (states[job_id].status for job_id in here if states[job_id].counts), await ledger.write(balances)
@@ -223,7 +239,12 @@ def _sessions(
     return sessions
 
 
-def _check_only(batch: Batch, options: RunOptions) -> None:
+def check_only(batch: Batch, options: RunOptions) -> None:
+    """Look whether the batch has what `--only` names.
+
+    Raises:
+        SetupError: it does not.
+    """
     ids = [job.id for job in batch.jobs]
     _, unknown = choose(ids, options.only)
     if unknown:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.batch import Batch
-from pipelines.core.dependencies import held_up, in_turn
+from pipelines.core.dependencies import held_up
 from pipelines.core.errors import ReelbatchError, SetupError
 from pipelines.core.events import (
     Event,
+    IndexUnusable,
     JobChanged,
     JobLeftOut,
     Observer,
@@ -25,7 +26,7 @@ from pipelines.core.events import (
     SubmissionsClosed,
 )
 from pipelines.core.job import Job
-from pipelines.core.outcome import FellBack, Outcome, PersonsWord
+from pipelines.core.outcome import Accepted, Failed, FellBack, InDoubt, Outcome, PersonsWord
 from pipelines.core.status import JobStatus, Readiness
 from pipelines.core.stop_reason import StopReason
 from pipelines.ledger import outcomes, settlement
@@ -35,13 +36,14 @@ from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.outcomes import Change
 from pipelines.net.http import Http
 from pipelines.pacing.slots import Slots
+from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.exit_code import exit_code
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import title_of
 from pipelines.run.progress import RunProgress
 from pipelines.run.provider_session import ProviderSession
-from pipelines.run.selection import choose
+from pipelines.run.selection import choose, in_hand
 
 _DOWNLOADS = 16
 _RARELY_S = 60.0
@@ -63,6 +65,7 @@ class Run:
     orphans: list[Job]  # no longer in the batch file, but paid for
     made_as: dict[str, Job]  # by id, every job as it is made now: by one of its fallbacks perhaps
     progress: RunProgress
+    recorder: PurchaseRecorder | None = None  # None: nothing of it is paid for
     observers: tuple[Observer, ...] = ()
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # no more submissions; leave what waits to the next run
     closed: ReelbatchError | None = None  # why nothing more is submitted, while what was sent is still brought home
@@ -92,6 +95,8 @@ class Run:
         """Write down what has happened to a job. Memory, counts and observers learn it from what the ledger returns."""
         change = await self.ledger.write(outcomes.record, job.id, outcome, claim)
         self._learn(job, change)
+        if change.changed and isinstance(change.outcome, Accepted | InDoubt | Failed):
+            self._note(job.id)
         return change
 
     async def take_word(self, job_id: str, word: PersonsWord, request: int) -> Change:
@@ -103,7 +108,18 @@ class Run:
         change = await self.ledger.write(settlement.settle_as_asked, job_id, word, request)
         if job_id in self.made_as:
             self._learn(self.made_as[job_id], change)
+        self._note(job_id)
         return change
+
+    def _note(self, job_id: str) -> None:
+        """Bring the index of purchases up to what the ledger says of a job; nobody waits for it."""
+
+        async def note(recorder: PurchaseRecorder) -> None:
+            if (error := await recorder.note(job_id)) is not None:
+                self.emit(IndexUnusable(error))
+
+        if self.recorder is not None:
+            self.begin(note(self.recorder))
 
     def _learn(self, job: Job, change: Change) -> None:
         before, after = self.states[job.id].status, change.state.status
@@ -201,17 +217,10 @@ class Run:
         return Readiness.GO if job.parent is None else self.status_of(job.parent).meaning.remixes
 
     def jobs(self) -> list[Job]:
-        """The jobs that this run is to work on: those at a provider first, parents before what is made after them.
-
-        Left out are those that have ended, and those that wait for one which this run does not work on.
-        """
-        wanted = [
-            job
-            for job in self._asked_for()
-            if self.states[job.id].has_work and job.order.provider in self.sessions  # one switched off may have none
-        ]
-        wanted.sort(key=lambda job: self.status_of(job.id) is JobStatus.PLANNED)
-        return in_turn(wanted, self.status_of)[: self.options.limit]
+        """The jobs that this run is to work on, in their order."""
+        # One that is switched off may have no session.
+        wanted = (job for job in self._asked_for() if job.order.provider in self.sessions)
+        return in_hand(wanted, self.states, self.options.limit)
 
     def held_up(self) -> Mapping[str, list[str]]:
         """The jobs that wait in vain, by the one at the head of their chain: in doubt, parked, or not asked for."""

@@ -12,8 +12,10 @@ from pipelines.core.events import (
     ClipsOutOfReach,
     DownloadFailed,
     Event,
+    IndexUnusable,
     JobChanged,
     JobLeftOut,
+    JobsRecognised,
     JobsWait,
     LimitsLost,
     LimitsRegained,
@@ -23,6 +25,7 @@ from pipelines.core.events import (
     ProviderBack,
     ProviderClosed,
     ProviderSlowed,
+    PurchasesAdopted,
     RunBegan,
     RunStopping,
     SubmissionsClosed,
@@ -75,16 +78,10 @@ def sentence(event: Event) -> Sentence | None:
             return Sentence(
                 f"{first_of(job_ids)} {wait} for {parent}, which is {status.label}. Nothing was sent for them."
             )
-        case ClipsOutOfReach(provider, job_ids, remedy):
-            return Sentence(
-                f"Paid jobs wait at {provider}: {first_of(job_ids)}. "
-                f"To bring them home, {remedy} and run the same command again.",
-                INFO,
-            )
-        case NoCallbacks(providers):
-            return Sentence(
-                f"{', '.join(providers)}: these jobs cannot call back; they are asked about, as always.", INFO
-            )
+        case ClipsOutOfReach() | NoCallbacks():
+            return _of_accounts(event)
+        case PurchasesAdopted() | JobsRecognised() | IndexUnusable():
+            return _of_purchases(event)
         case DownloadFailed(job_id, reason):
             return Sentence(f"{job_id}: {reason}")
         case RunStopping(why):
@@ -148,6 +145,36 @@ def _of_limits(event: LimitsLost | LimitsRegained | LimitTurned | AccountFull) -
 def level_of(reason: ReelbatchError) -> int:
     """Choose the level at which a reason to stop is logged: a cap, or a provider that will be back, is no error."""
     return WARNING if isinstance(reason, BudgetReached | ProviderUnavailable) else ERROR
+
+
+def _of_accounts(event: ClipsOutOfReach | NoCallbacks) -> Sentence:
+    match event:
+        case ClipsOutOfReach(provider, job_ids, remedy):
+            return Sentence(
+                f"Paid jobs wait at {provider}: {first_of(job_ids)}. "
+                f"To bring them home, {remedy} and run the same command again.",
+                INFO,
+            )
+        case NoCallbacks(providers):
+            return Sentence(
+                f"{', '.join(providers)}: these jobs cannot call back; they are asked about, as always.", INFO
+            )
+
+
+def _of_purchases(event: PurchasesAdopted | JobsRecognised | IndexUnusable) -> Sentence:
+    match event:
+        case PurchasesAdopted(job_ids, task_ids):
+            them, what = ("it", "purchase") if len(job_ids) == 1 else ("them", "purchases")
+            tasks = f" (task {first_of(task_ids)})" if task_ids else ""
+            return Sentence(
+                f"The ledger had lost {len(job_ids):,} {what}, and has {them} again from the index of purchases: "
+                f"{first_of(job_ids)}{tasks}. Nothing of that is bought again."
+            )
+        case JobsRecognised(renamed):
+            named = [f"{before} is {now} now" for before, now in renamed]
+            return Sentence(f"Recognised by what was ordered: {first_of(named)}. Nothing of that is bought again.")
+        case IndexUnusable(reason):
+            return Sentence(f"The ledger alone guards this run: {reason}.")
 
 
 def _of_job(event: JobChanged) -> Sentence | None:

@@ -83,11 +83,12 @@ def open_engine(path: Path, *, read_only: bool = False) -> Engine:
 
 
 @contextmanager
-def in_memory_copy(path: Path) -> Iterator[Connection]:
-    """A copy of a ledger that may be changed at will, and is forgotten at the end; the file stays as it is."""
-    engine = create_engine("sqlite://", poolclass=NullPool)
-    with closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)) as file, engine.connect() as copy:
-        file.backup(cast("sqlite3.Connection", copy.connection.driver_connection))
+def in_memory_copy(path: Path | None) -> Iterator[Connection]:
+    """A copy of a ledger, or an empty one, that may be changed at will and is forgotten; the file stays as it is."""
+    with create_engine("sqlite://", poolclass=NullPool).connect() as copy:
+        if path is not None:
+            with closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)) as file:
+                file.backup(cast("sqlite3.Connection", copy.connection.driver_connection))
         yield copy
 
 

@@ -76,7 +76,7 @@ def test_a_batch_in_portions_and_again(run_here, cli, provider, write_batch, tmp
 
 def test_a_paid_run_loads_no_simulator_and_tables_late(provider, prefect_api, write_batch, tmp_path):
     """A paid run imports nothing of the sandbox; and until its last clip is home, neither pandas nor what it stands on."""
-    command = ["run", write_batch("a boat"), "--out", "out", "--provider", "qiniu"]
+    command = ["run", write_batch("a boat"), "--out", "out", "--provider", "qiniu", "--yes"]
     environment = os.environ | provider.environment() | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(HOUSE)}
     ended = subprocess.run(
         [sys.executable, "-c", SPY, *command],

@@ -91,7 +91,7 @@ async def show_clip(job_id: str, run: Run) -> None:
     """Put a small page of a clip on its task run, one after the other. Nothing that goes wrong here concerns the clip."""
     async with run.one_page, if_prefect_answers(f"the page of {job_id}"):
         (record,) = await run.ledger.write(lambda connection: list(views.records(connection, job_id)))
-        row = manifest_row(record)
+        row = manifest_row(record, rehearsed=run.options.rehearse)
         picture = await asyncio.to_thread(thumbnail_of, run.folder, job_id, str(row.path))
         page = clip_page(row, run.folder, picture, rehearsed=run.options.rehearse)
         await acreate_markdown_artifact(markdown=page, description=f"{job_id}: {row.status.label}")

@@ -34,7 +34,11 @@ def command(
     plan = plan_redo(folder, job_id, prompt, options)
     price = price_text(plan.new.cost_estimated, plan.new.currency) or "an unknown price"
     paid = " Rehearsed: nothing is paid." if plan.rehearsal else ""
-    say(f"New take {plan.new.id} of {job_id} at {plan.new.order.provider}, {plan.new.order.model}: {price}.{paid}")
+    assumed = " (assumed)" if plan.new.price_assumed else ""
+    order = plan.new.order
+    say(f"New take {plan.new.id} of {job_id} at {order.provider}, {order.model}: {price}{assumed}.{paid}")
+    if order.fingerprint() != plan.old.order.fingerprint():
+        say(f"Not as it was bought: {order.prompt}")
     ask_first("Buy it?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
     batch, options = asyncio.run(begin_redo(plan, options))
     raise typer.Exit(drive(batch, options, as_json=as_json))

@@ -15,13 +15,13 @@ from pipelines.catalogue.compilation import write_catalogue
 from pipelines.core.errors import LedgerError, ReelbatchError
 from pipelines.core.job import Job
 from pipelines.ledger import views
-from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.history import last_noted_at
+from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal
 from pipelines.ledger.views import BatchOfLedger, JobRecord
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.batch_file import read_for_run
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import is_rehearsal
 
 
 def options_of(folder: Path, chosen: RunOptions | None = None) -> RunOptions:
@@ -91,16 +91,35 @@ def registered(connection: Connection) -> tuple[BatchOfLedger | None, list[JobRe
     return views.source(connection), list(views.records(connection))
 
 
-async def write_catalogue_again(ledger: Ledger, folder: Path, options: RunOptions | None = None) -> None:
+async def write_catalogue_again(ledger: Ledger | LedgerReader, folder: Path, options: RunOptions | None = None) -> None:
     """Write the catalogue of a folder anew from its ledger, and done copy and failed rows if the file is there.
 
     Raises:
         SetupError: the folder cannot be written.
     """
-    source, records = await ledger.write(registered)
+    source, records = await ledger.write(registered) if isinstance(ledger, Ledger) else ledger.read(registered)
     if source is None:
         return
     batch = batch_to_run(source, records, options or RunOptions())
     rehearsed = is_rehearsal(folder)
     title = f"{source.campaign} (rehearsal, nothing was paid)" if rehearsed else source.campaign
     await write_catalogue(ledger, batch, folder, title=title, rehearsed=rehearsed)
+
+
+async def refresh_after_a_kill(reader: LedgerReader) -> bool:
+    """Write the catalogue anew where a run has ended before it could; the ledger is only read.
+
+    Returns:
+        Whether it was written: not while a run goes on, which writes it at its end.
+
+    Raises:
+        SetupError: the folder cannot be written.
+        DiskFull: there is no space.
+    """
+    folder = reader.path.parent
+    manifest = folder / "manifest.jsonl"
+    written_at = manifest.stat().st_mtime if manifest.exists() else 0.0
+    if reader.is_being_written() or reader.read(last_noted_at) <= written_at:
+        return False
+    await write_catalogue_again(reader, folder, options_of(folder))
+    return True

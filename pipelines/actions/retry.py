@@ -17,14 +17,13 @@ from pipelines.core.outcome import Retried
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
-from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
+from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.settlement import write_word
 from pipelines.ledger.views import JobRecord
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.responses.submission import MODERATION_WORDS
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import is_rehearsal
 from pipelines.run.selection import choose
 
 #: Words of a code or message that say: it is what the row asks for, and the next time will be no better.
@@ -77,7 +76,7 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
         LedgerError: the folder has no ledger that can be read.
     """
     reader = LedgerReader(ledger_in(folder))
-    records = [r for r in reader.read(lambda connection: list(views.records(connection))) if r.counts and r.in_batch]
+    records = [r for r in reader.read(lambda connection: list(views.records(connection))) if r.counts]
     ids = [record.job.id for record in records]
     chosen, unknown = choose(ids, only) if only else (ids, [])
     if unknown:

@@ -17,10 +17,9 @@ from pipelines.actions.persons_word import records_by_id, who
 from pipelines.core.errors import LedgerOwned, SetupError
 from pipelines.core.outcome import ClipGone
 from pipelines.core.status import JobStatus
-from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
+from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.settlement import write_word
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import is_rehearsal
 
 BadCode = Literal["file_missing", "file_damaged"]
 

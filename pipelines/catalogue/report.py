@@ -37,7 +37,9 @@ def cases(records: Iterable[JobRecord]) -> list[Case]:
     found = []
     for record in records:
         status, message, code = record.status, record.error_message or "", record.error_code or ""
-        if not status.meaning.needs_person or not record.counts:
+        # Of what the file does not name any more only where money is open.
+        open_still = record.wanted and status.meaning.unfinished
+        if not status.meaning.needs_person or not (record.counts or open_still):
             continue
         code = "" if code == status else code  # it would say the same again
         cost = "" if record.billed is Billed.NO else price_text(record.job.cost_estimated, record.job.currency)

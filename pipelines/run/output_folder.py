@@ -10,7 +10,6 @@ from pipelines.ledger.ledger import LEDGER_NAME
 from pipelines.ledger.storage.sqlite import ledger_path
 from pipelines.run.options import RunOptions
 
-SANDBOX_BILL = "sandbox-bill.jsonl"  # only a rehearsal has one
 FLOW_RUN_NOTE = ".prefect-flow-run"  # the id of a flow run that has not ended, beside its ledger
 
 
@@ -46,11 +45,6 @@ def ledger_of(folder: Path, options: RunOptions) -> Path:
         path = ledger_path(options.ledger)
         return path if options.tick is None else path.parent / options.tick.key / path.name
     return folder / LEDGER_NAME
-
-
-def is_rehearsal(folder: Path) -> bool:
-    """Tell whether an output folder is a rehearsal's, in which nothing was paid."""
-    return (folder / SANDBOX_BILL).is_file()
 
 
 def title_of(batch: Batch, options: RunOptions) -> str:

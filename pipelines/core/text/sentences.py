@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from logging import ERROR, INFO, WARNING
+from pathlib import Path
 from typing import assert_never
 
 from pipelines.core.errors import BudgetReached, ProviderUnavailable, ReelbatchError
@@ -23,6 +25,8 @@ from pipelines.core.events import (
     ProviderBack,
     ProviderClosed,
     ProviderSlowed,
+    RowChange,
+    RowsChanged,
     RunBegan,
     RunStopping,
     SubmissionsClosed,
@@ -70,6 +74,8 @@ def sentence(event: Event) -> Sentence | None:
             return _of_provider(event)
         case ProviderClosed(_, reason) | SubmissionsClosed(reason) | JobLeftOut(_, reason):
             return Sentence(str(reason), level_of(reason))
+        case RowsChanged(rows, folder):
+            return Sentence(changed_words(rows, folder))
         case JobsWait(job_ids, parent, status):
             wait = "waits" if len(job_ids) == 1 else "wait"
             return Sentence(
@@ -98,6 +104,20 @@ def sentence(event: Event) -> Sentence | None:
             return _of_limits(event)
         case _:
             assert_never(event)
+
+
+def changed_words(rows: Sequence[RowChange], folder: Path) -> str:
+    """Say which rows ask for something else than was bought of them, and what can be done."""
+    names = first_of([f"{each.job_id} (row {each.row}: {', '.join(each.differs)})" for each in rows], 10)
+    have, they, what = ("has", "it stays as it is", "its row asks") if len(rows) == 1 else _SEVERAL
+    doubt = next((each.job_id for each in rows if each.status is JobStatus.IN_DOUBT), None)
+    settle = f" {doubt} is in doubt: settle it first, by `reelbatch resolve {folder} {doubt}`." if doubt else ""
+    bought = next((each.job_id for each in rows if each.job_id != doubt), None)
+    anew = f" To buy what {what} for now: `reelbatch redo {folder} {bought}`." if bought else ""
+    return f"{names} {have} changed since {'it was' if len(rows) == 1 else 'they were'} bought; {they}.{settle}{anew}"
+
+
+_SEVERAL = ("have", "they stay as they are", "such a row asks")
 
 
 def log_line(event: Event) -> Sentence | None:

@@ -148,7 +148,7 @@ def _money(run: Run, held: list[Balance] | None) -> str:
     """What it comes to, as a sentence with a blank after it; nothing where no price is known."""
     # Without a ledger the sums that were counted here must do.
     money = run.progress.money() if held is None else money_text(held, rehearsed=run.options.rehearse)
-    return f"{money[0].upper()}{money[1:]}. " if money else ""
+    return "" if not money else f"It {money}. " if run.options.rehearse else f"S{money[1:]}. "
 
 
 def _shown(folder: Path) -> Path:

@@ -123,7 +123,8 @@ def status_table(found: CampaignOverview) -> None:
     for money in counts.money:
         terminal.print(
             f"{money.currency}: "
-            + ", ".join(f"{amount_text(money.of(b)[0])} {b}{assumed_text(*money.of(b))}" for b in BUCKETS)
+            + ", ".join(f"{amount_text(money.of(b)[0])} {b}{assumed_text(*money.of(b))}" for b in BUCKETS),
+            soft_wrap=True,
         )
     if counts.running:
         words = "manifest and gallery are as they were before it, and are written at its end"

@@ -65,6 +65,7 @@ class Evidence:
     excerpt: str | None  # of the answer
     cost: Decimal | None
     currency: str | None
+    assumed: bool = False  # no provider has published this price
     candidates: tuple[Candidate, ...] = ()  # those that agree best first
     listing: str = ""  # why there are none
 
@@ -88,6 +89,7 @@ class Evidence:
             "excerpt": self.excerpt,
             "cost": None if self.cost is None else amount_text(self.cost),
             "currency": self.currency,
+            "assumed": self.assumed,
             "candidates": [candidate.as_dict() for candidate in self.candidates],
             "listing": self.listing or None,
         }
@@ -174,6 +176,7 @@ def _of_ledger(reader: LedgerReader, job_id: str) -> Evidence:
         excerpt=row.excerpt,
         cost=from_micros(row.cost_micros),
         currency=row.currency,
+        assumed=bool(row.assumed),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.core.shape import pixels_of
+from pipelines.core.text.amounts import price_text
 
 
 class Order(BaseModel):
@@ -98,6 +99,12 @@ class Job(BaseModel):
         return self.model_copy(
             update={"fallback_index": self.fallback_index + 1, **dict(self.fallbacks[self.fallback_index])}
         )
+
+    @property
+    def price_words(self) -> str:
+        """What it is expected to cost: `0.40 USD (assumed)`; nothing where no price is known."""
+        price = price_text(self.cost_estimated, self.currency)
+        return f"{price} (assumed)" if price and self.price_assumed else price
 
     @property
     def choice(self) -> Choice:

@@ -73,9 +73,11 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
 def _keep_new_takes(connection: Connection) -> None:
     """A new take that a person asked for belongs to the batch, which does not name it, as long as its row does."""
     first = job.alias("first")
-    of_row = select(first.c.in_batch).where(first.c.id == job.c.redo_of).scalar_subquery()
-    place = select(first.c.position).where(first.c.id == job.c.redo_of).scalar_subquery()
-    connection.execute(update(job).where(job.c.redo_of.is_not(None)).values(in_batch=of_row, position=place))
+    of_first = {
+        name: select(first.c[name]).where(first.c.id == job.c.redo_of).scalar_subquery()
+        for name in ("in_batch", "position", "row")
+    }
+    connection.execute(update(job).where(job.c.redo_of.is_not(None)).values(of_first))
 
 
 def _columns(planned: Job, position: int) -> _Columns:

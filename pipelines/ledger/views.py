@@ -183,6 +183,8 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
     wanted = select(job) if job_id is None else select(job).where(job.c.id == job_id)
     for row in connection.execute(wanted.order_by(*order)):
         plan = Job.model_validate_json(row.plan)
+        if plan.row != row.row:  # a new take, which follows its row
+            plan = plan.model_copy(update={"row": row.row})
         made = made_as(plan, row.made_as)
         aside = (
             *((f"replaced_by:{row.replaced_by}",) if row.replaced_by else ()),

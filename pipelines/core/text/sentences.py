@@ -51,7 +51,6 @@ from pipelines.core.outcome import (
 )
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.stop_reason import StopReason
-from pipelines.core.text.amounts import price_text
 from pipelines.core.text.counts import first_of
 
 
@@ -125,7 +124,7 @@ def log_line(event: Event) -> Sentence | None:
     if not isinstance(event, JobChanged):
         return None
     job, provider = event.job, event.job.order.provider
-    cost = f" for {cost}" if (cost := price_text(job.cost_estimated, job.currency)) else ""
+    cost = f" for {cost}" if (cost := job.price_words) else ""
     match event.outcome:
         case Accepted(remote):
             return Sentence(f"{job.id}: ordered from {provider}{cost}, task {remote.id}.", INFO)
@@ -186,7 +185,7 @@ def _of_job(event: JobChanged) -> Sentence | None:
                 if refused is None
                 else f"{provider} did not take it: {refused.message} ({refused.code})."
             )
-            cost = f" for {cost}" if (cost := price_text(now.cost_estimated, now.currency)) else ""
+            cost = f" for {cost}" if (cost := now.price_words) else ""
             return Sentence(f"{job.id}: {said} Its fallback is {now.order.provider}, {now.order.model}{cost}.")
         case Skipped(_, message):
             return Sentence(f"{job.id}: skipped: {message}.")
@@ -198,7 +197,7 @@ def _of_job(event: JobChanged) -> Sentence | None:
             return Sentence(f"{job.id}: PAID AND EXPIRED at {provider}: its link ended and no new one is given.", ERROR)
         case Failed() as failed:
             known = failed.billed is Billed.UNKNOWN and job.cost_estimated is not None
-            charged = f" (it may be charged all the same: {price_text(job.cost_estimated, job.currency)})"
+            charged = f" (it may be charged all the same: {job.price_words})"
             return Sentence(f"{job.id}: {failed.status} at {provider}: {failed.message}{charged if known else ''}")
         case _:
             return None
@@ -222,4 +221,4 @@ def _of_persons_word(job: Job, word: PersonsWord) -> Sentence | None:
 
 def may_cost(job: Job) -> str:
     """Say what is uncertain about a job in doubt, with its amount."""
-    return f"it may have been paid: {price_text(job.cost_estimated, job.currency) or 'its price is unknown'}"
+    return f"it may have been paid: {job.price_words or 'its price is unknown'}"

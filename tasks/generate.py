@@ -110,9 +110,13 @@ async def generate_all(run: Run) -> None:
         await cast("Coroutine[Any, Any, Any]", generate(job.id, return_state=True))
 
     cpu_before = time.process_time()
-    await dispatch(run, work)
-    run.generating_cpu_s = time.process_time() - cpu_before
-    if run.showing:
-        _, late = await asyncio.wait(run.showing, timeout=_PAGES_PATIENCE_S)
-        for showing in late:
-            showing.cancel()
+    patience_s = 0.0  # of whoever is cancelled
+    try:
+        await dispatch(run, work)
+        run.generating_cpu_s, patience_s = time.process_time() - cpu_before, _PAGES_PATIENCE_S
+    finally:  # no page outlives the run, whose ledger it reads
+        if run.showing:
+            _, late = await asyncio.wait(run.showing, timeout=patience_s)
+            for showing in late:
+                showing.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

@@ -22,6 +22,7 @@ from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.batch_file import read_for_run
 from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import refuse_links
 
 
 def options_of(folder: Path, chosen: RunOptions | None = None) -> RunOptions:
@@ -86,6 +87,12 @@ def batch_to_run(source: BatchOfLedger | None, records: Sequence[JobRecord], opt
     return batch or batch_of_jobs(source, jobs, find_profiles(options.profiles, beside=source.path).profiles)
 
 
+def profiles_of_folder(reader: LedgerReader, options: RunOptions | None = None) -> Mapping[str, Profile]:
+    """The profiles that count for a folder: shipped ones, those beside its batch file, and further ones of the options."""
+    source = reader.read(views.source)
+    return find_profiles((options or RunOptions()).profiles, beside=source.path if source else None).profiles
+
+
 def registered(connection: Connection) -> tuple[BatchOfLedger | None, list[JobRecord]]:
     """The batch file that was registered last, and every job."""
     return views.source(connection), list(views.records(connection))
@@ -95,8 +102,9 @@ async def write_catalogue_again(ledger: Ledger | LedgerReader, folder: Path, opt
     """Write the catalogue of a folder anew from its ledger, and done copy and failed rows if the file is there.
 
     Raises:
-        SetupError: the folder cannot be written.
+        SetupError: the folder cannot be written, or leads elsewhere.
     """
+    refuse_links(folder)
     source, records = await ledger.write(registered) if isinstance(ledger, Ledger) else ledger.read(registered)
     if source is None:
         return

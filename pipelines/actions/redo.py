@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.actions.known_batch import batch_to_run, options_of, registered
+from pipelines.actions.known_batch import batch_to_run, options_of, profiles_of_folder, registered
 from pipelines.actions.persons_word import no_such_job, records_by_id, who
 from pipelines.batch import Batch
 from pipelines.batch.matching.prompt import too_long
@@ -20,7 +20,6 @@ from pipelines.ledger.persons_steps import REPLACEABLE
 from pipelines.ledger.settlement import make_anew
 from pipelines.ledger.views import JobRecord
 from pipelines.pricing.price import quote
-from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.options import RunOptions
 
@@ -76,8 +75,7 @@ def plan_redo(folder: Path, job_id: str, prompt: str | None = None, options: Run
         raise SettlementRefused(
             f"{job_id} is {record.status.label}: a new take is made of what is done, or has ended without a clip."
         )
-    source = reader.read(views.source)
-    profiles = find_profiles((options or RunOptions()).profiles, beside=source.path if source else None).profiles
+    profiles = profiles_of_folder(reader, options)
     now = {each.bought.id: each.asked_for for each in reader.read(views.changed_rows)}
     as_asked = now.get(job_id, record.job)
     profile = profiles.get(as_asked.order.provider)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.actions.evidence import check_with_provider, gather_evidence
+from pipelines.actions.known_batch import profiles_of_folder
 from pipelines.actions.persons_word import say_of_jobs, who
 from pipelines.core.errors import SettlementRefused, UnknownJob
 from pipelines.core.job import RemoteJob
@@ -13,7 +14,6 @@ from pipelines.core.outcome import Adopted, Charged, NotCharged, Resubmitted
 from pipelines.core.status import JobStatus
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, ledger_in
-from pipelines.providers.profile.load import find_profiles
 from pipelines.run.options import RunOptions
 
 DoubtWord = type[NotCharged] | type[Charged] | type[Resubmitted]
@@ -48,7 +48,7 @@ async def adopt_id(
     """
     evidence = await gather_evidence(folder, job_id, options)
     order = evidence.job.order
-    profile = find_profiles((options or RunOptions()).profiles).profiles.get(order.provider)
+    profile = profiles_of_folder(LedgerReader(ledger_in(folder)), options).get(order.provider)
     remote = RemoteJob(provider_job_id, order.mode, contract=profile.contract_of(order.mode) if profile else None)
     try:
         warning = await check_with_provider(evidence, remote, options)

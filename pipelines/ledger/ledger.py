@@ -135,7 +135,7 @@ def ledger_in(folder: Path) -> Path:
     if folder.is_file():
         return folder
     for path in (folder / LEDGER_NAME, folder / "rehearsal" / LEDGER_NAME):
-        if path.is_file():
+        if path.is_file() and not (path.parent != folder and path.parent.is_symlink()):  # a planted one is not ours
             return path
     raise LedgerError(f"There is no ledger in {folder}. Give the output folder of a run, such as outputs/<name>.")
 

@@ -80,7 +80,6 @@ TESTED_THROUGH = {
     f"{RUN}/observers.py": (f"{RUN}/test_run.py", "what a run tells"),
     f"{RUN}/opening.py": (f"{RUN}/job/test_lifecycle.py", "every run is opened"),
     f"{RUN}/options.py": (f"{CLI}/test_run_bad_input.py", "each option, as it is refused"),
-    f"{RUN}/output_folder.py": (f"{CLI}/test_status_and_ls.py", "as folders are found"),
     f"{RUN}/status_queries.py": (f"{RUN}/test_poller.py", "what the poller asks"),
     "pipelines/sandbox/*": ("pipelines/sandbox", "it is spoken to over HTTP, route by route, as its clients do"),
 }

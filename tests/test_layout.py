@@ -29,7 +29,6 @@ TESTED_THROUGH = {
     f"{CLI}/deploy_batch.py": (f"{CLI}/test_deploy.py", "what the command does"),
     f"{CLI}/arguments.py": (f"{CLI}/test_app.py", "declarations of options, which show in the help"),
     f"{CLI}/init.py": (f"{CLI}/test_plan.py", "what it writes is planned"),
-    f"{CLI}/last_words.py": (f"{CLI}/test_run.py", "what each run ends with"),
     **dict.fromkeys(
         (f"{CLI}/{name}.py" for name in ("archive", "redo", "retry", "verify")),
         (f"{CLI}/test_resolve.py", "one campaign is settled to its end by all of them"),
@@ -38,7 +37,6 @@ TESTED_THROUGH = {
     "flows/settle.py": (f"{CLI}/test_resolve.py", "flows of one call each"),
     "pipelines/actions/archive.py": ("pipelines/actions/test_verify.py", "what is archived is not looked at"),
     "pipelines/actions/evidence.py": ("pipelines/actions/test_resolve.py", "it is gathered before a word is said"),
-    "pipelines/actions/known_batch.py": ("pipelines/actions/test_retry.py", "with and without its file"),
     "pipelines/actions/persons_word.py": ("pipelines/actions/test_resolve.py", "with and without an owner"),
     "pipelines/actions/redo.py": ("pipelines/actions/test_retry.py", "both run a folder again"),
     "pipelines/ledger/persons_steps.py": (
@@ -86,7 +84,6 @@ TESTED_THROUGH = {
     f"{RUN}/observers.py": (f"{RUN}/test_run.py", "what a run tells"),
     f"{RUN}/opening.py": (f"{RUN}/job/test_lifecycle.py", "every run is opened"),
     f"{RUN}/options.py": (f"{CLI}/test_run_bad_input.py", "each option, as it is refused"),
-    f"{RUN}/output_folder.py": (f"{CLI}/test_status_and_ls.py", "as folders are found"),
     f"{RUN}/status_queries.py": (f"{RUN}/test_poller.py", "what the poller asks"),
     "pipelines/sandbox/*": ("pipelines/sandbox", "it is spoken to over HTTP, route by route, as its clients do"),
 }

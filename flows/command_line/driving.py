@@ -64,7 +64,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool, agreed: bool = Fa
         ReelbatchError: the run could not begin.
     """
     context = RunContext(batch=batch, options=options)
-    context.progress.total = len(batch.jobs)
+    context.progress.total, context.progress.rehearsed = len(batch.jobs), options.rehearse
     heard: deque[str] = deque(maxlen=_LAST_HEARD)
     try:
         with quiet_prefect():
@@ -80,11 +80,12 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool, agreed: bool = Fa
     if context.result is None:  # a bug ended it; what it was has been said
         return 1
     if as_json:
-        print_result(context.progress, context.result, folder)
+        print_result(context.progress, context.result, folder, ledger_of(folder, options))
     else:
         for reason in unheard(context.result.reasons, heard):
             show_error(reason)
-        say_last_words(context.progress, folder, ledger_of(folder, options), rehearsed=options.rehearse)
+        show_warnings(tuple(words for words in context.result.warnings if words not in heard))
+        say_last_words(context.progress, folder, ledger_of(folder, options))
     return context.result.exit_code
 
 

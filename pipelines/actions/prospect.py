@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.batch import Batch
 from pipelines.core.errors import LedgerError, SetupError
-from pipelines.core.events import Event, IndexUnusable
+from pipelines.core.events import Event, IndexUnusable, RowsChanged
 from pipelines.core.job import Job
 from pipelines.core.status import JobStatus
 from pipelines.core.text.amounts import amount_text, price_text
@@ -96,7 +96,6 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         kept: keys and addresses that count where the environment has no key.
 
     Raises:
-        BatchError: a row that was bought already asks for something else now.
         SetupError: the ledger cannot be used, or the folder is another campaign's.
     """
     folder = output_folder(batch, options)
@@ -116,6 +115,8 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         planned = {job.id: job for job in (*views.orphans(ledger), *batch.jobs)}
         jobs = planned | {job.id: job for job in views.fallen_back(ledger) if job.id in planned}
         own = own_attempts(ledger, planned)
+        if changed := tuple(each.change for each in views.changed_rows(ledger)):
+            events.append(RowsChanged(changed, folder))
         money = {each.currency: each.committed for each in balances(ledger)}
     here = list(dict.fromkeys([*(job.id for job in batch.jobs), *planned]))  # in the order of the file
     asked = choose(here, options.only)[0] if options.only else here

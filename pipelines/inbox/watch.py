@@ -221,7 +221,7 @@ class InboxWatch:
         if result.exit_code == INTERRUPTED:
             self.stop.set()
             return None
-        words = ". ".join([result.words, *result.reasons])
+        words = ". ".join([result.words, *result.reasons, *result.warnings])
         if result.exit_code != 0:
             return self._fail(sha256, words)
         return self._file(self.memory.end(sha256, ContentStage.DONE, words))

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from pipelines.core.job import Job
+from pipelines.core.money import Bucket
 from pipelines.core.status import AttemptState, Billed, JobStatus
 from pipelines.ledger import balances
-from pipelines.ledger.balances import Bucket
 from pipelines.ledger.fallbacks import made_as
 from pipelines.ledger.history import note
 from pipelines.ledger.storage.schema import attempt, batch, job, meta, owner

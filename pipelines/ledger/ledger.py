@@ -31,6 +31,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LEDGER_NAME = "ledger.sqlite3"
+SANDBOX_BILL = "sandbox-bill.jsonl"  # beside the ledger of a rehearsal, and of no other
 _LOCK_NAME = ".ledger-owner"
 _SQLITE = b"SQLite format 3\0"  # how the file begins
 _TRACE = "manifest.jsonl"  # what a run leaves in the folder of its ledger
@@ -140,9 +141,14 @@ def ledger_in(folder: Path) -> Path:
     if folder.is_file():
         return folder
     for path in (folder / LEDGER_NAME, folder / "rehearsal" / LEDGER_NAME):
-        if path.is_file():
+        if path.is_file() and not (path.parent != folder and path.parent.is_symlink()):  # a planted one is not ours
             return path
     raise LedgerError(f"There is no ledger in {folder}. Give the output folder of a run, such as outputs/<name>.")
+
+
+def is_rehearsal(folder: Path) -> bool:
+    """Tell whether an output folder is a rehearsal's, in which nothing was paid."""
+    return (folder / SANDBOX_BILL).is_file()
 
 
 class LedgerReader:

@@ -21,9 +21,10 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import LedgerError
+from pipelines.core.money import Bucket
 from pipelines.core.status import AttemptState
 from pipelines.core.text.amounts import price_text
-from pipelines.ledger.balances import Bucket, from_micros
+from pipelines.ledger.balances import from_micros
 from pipelines.ledger.bought import Bought
 from pipelines.ledger.storage.sqlite import open_engine
 from pipelines.purchases.likeness import Likeness

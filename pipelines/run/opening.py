@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from pipelines.batch import Batch
 from pipelines.core.errors import ReelbatchError, SetupError
-from pipelines.core.events import NoCallbacks, RunBegan
+from pipelines.core.events import NoCallbacks, RowsChanged, RunBegan
 from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED
 from pipelines.core.text.suggestion import near_name
@@ -68,7 +69,6 @@ async def open_ledger(
 
     Raises:
         LedgerOwned: another run works on this folder.
-        BatchError: a row that was bought already asks for something else now.
         SetupError: the folder or the ledger cannot be used, or they are another campaign's.
     """
     folder = output_folder(batch, options)
@@ -111,7 +111,7 @@ async def open_run(
         limits: who keeps the limits of the accounts, where other runs share them.
 
     Raises:
-        BatchError: a row that was bought already asks for something else now, or `only` names unknown ids.
+        BatchError: `only` names unknown ids.
         BoughtBefore: rows would be bought that were bought before, and nobody has agreed to that.
         SetupError: a key is missing, the folder cannot be used, another run owns it.
     """
@@ -127,6 +127,9 @@ async def open_run(
         if ledger is None:
             ledger = await stack.enter_async_context(open_ledger(batch, options, kept))
         states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
+        changed = await ledger.write(views.changed_rows)
+        bought = {each.bought.id: each.bought for each in changed}
+        batch = replace(batch, jobs=tuple(bought.get(job.id, job) for job in batch.jobs))
         named = {job.id for job in batch.jobs}
         orphans = [job for job in orphans if job.id not in named]
         made_as = {job.id: job for job in (*batch.jobs, *orphans)}
@@ -155,6 +158,7 @@ async def open_run(
             progress=context.progress,
             observers=context.observers,
             recorder=None if buyer is None else PurchaseRecorder(ledger, buyer),
+            changed=tuple(each.change for each in changed),
             stop=stop,
             time_scale=options.speed if options.rehearse else 1.0,
         )
@@ -162,10 +166,13 @@ async def open_run(
             stack.callback(withdraw, buyer)
             await refuse_repeats(run, buyer)
         here = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
+        run.progress.rehearsed = options.rehearse
         run.progress.begin(
             (states[job_id].status for job_id in here if states[job_id].counts), await ledger.write(balances)
         )
         run.emit(RunBegan())
+        if run.changed:
+            run.emit(RowsChanged(run.changed, folder))
         for event in out_of_reach:
             run.emit(event)
         if options.callback_url and (silent := run.without_callbacks()):

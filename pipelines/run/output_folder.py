@@ -10,7 +10,7 @@ from pipelines.ledger.ledger import LEDGER_NAME
 from pipelines.ledger.storage.sqlite import ledger_path
 from pipelines.run.options import RunOptions
 
-SANDBOX_BILL = "sandbox-bill.jsonl"  # only a rehearsal has one
+FILLED = ("videos", "thumbs")  # folders of ours in it
 FLOW_RUN_NOTE = ".prefect-flow-run"  # the id of a flow run that has not ended, beside its ledger
 
 
@@ -48,11 +48,6 @@ def ledger_of(folder: Path, options: RunOptions) -> Path:
     return folder / LEDGER_NAME
 
 
-def is_rehearsal(folder: Path) -> bool:
-    """Tell whether an output folder is a rehearsal's, in which nothing was paid."""
-    return (folder / SANDBOX_BILL).is_file()
-
-
 def title_of(batch: Batch, options: RunOptions) -> str:
     """Choose the heading of the gallery: the campaign and its occurrence; a rehearsal says that it is one."""
     tick = options.tick
@@ -60,14 +55,32 @@ def title_of(batch: Batch, options: RunOptions) -> str:
     return f"{name} (rehearsal, nothing was paid)" if options.rehearse else name
 
 
+def refuse_links(folder: Path) -> None:
+    """Refuse an output folder whose own folders lead elsewhere: whoever may write there decides what is overwritten.
+
+    The folder itself may be a link: it is the operator who names it. That of a rehearsal is named by us.
+
+    Raises:
+        SetupError: one is a link.
+    """
+    ours = [folder / name for name in FILLED] + ([folder] if folder.name == "rehearsal" else [])
+    for path in ours:
+        if path.is_symlink():
+            raise SetupError(
+                f"{path} is a symbolic link, which is not followed. Remove it; to have the files on another disk, "
+                "choose an --out there."
+            )
+
+
 def make_folders(folder: Path) -> None:
     """Make the folder and those in it that a run fills.
 
     Raises:
-        SetupError: one cannot be made.
+        SetupError: one cannot be made, or is a link.
     """
+    refuse_links(folder)
     try:
-        for name in ("videos", "thumbs"):
+        for name in FILLED:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SetupError(

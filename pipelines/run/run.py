@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ from pipelines.core.events import (
     JobLeftOut,
     Observer,
     ProviderClosed,
+    RowChange,
     RunStopping,
     SubmissionsClosed,
 )
@@ -29,6 +29,7 @@ from pipelines.core.job import Job
 from pipelines.core.outcome import Accepted, Failed, FellBack, InDoubt, Outcome, PersonsWord
 from pipelines.core.status import JobStatus, Readiness
 from pipelines.core.stop_reason import StopReason
+from pipelines.core.text.sentences import changed_words
 from pipelines.ledger import outcomes, settlement
 from pipelines.ledger.attempts import Budget, Claim
 from pipelines.ledger.job_state import JobState
@@ -37,7 +38,7 @@ from pipelines.ledger.outcomes import Change
 from pipelines.net.http import Http
 from pipelines.pacing.slots import Slots
 from pipelines.purchases.recorder import PurchaseRecorder
-from pipelines.run.exit_code import exit_code
+from pipelines.run.exit_code import exit_code, open_beside
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import title_of
@@ -67,6 +68,7 @@ class Run:
     progress: RunProgress
     recorder: PurchaseRecorder | None = None  # None: nothing of it is paid for
     observers: tuple[Observer, ...] = ()
+    changed: tuple[RowChange, ...] = ()  # rows that ask for something else than was bought of them
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # no more submissions; leave what waits to the next run
     closed: ReelbatchError | None = None  # why nothing more is submitted, while what was sent is still brought home
     left_out: ReelbatchError | None = None  # why a single job was not submitted, the first of them
@@ -122,15 +124,13 @@ class Run:
             self.begin(note(self.recorder))
 
     def _learn(self, job: Job, change: Change) -> None:
-        before, after = self.states[job.id].status, change.state.status
-        self.states[job.id] = change.state
+        old, new = self.states[job.id], change.state
+        self.states[job.id] = new
         if isinstance(change.outcome, FellBack):
             self.made_as[job.id] = change.outcome.now
-        if change.changed or before is not after:
-            currency, committed = (
-                (None, Decimal(0)) if change.money is None else (change.money.currency, change.money.committed)
-            )
-            self.emit(JobChanged(job, before, after, change.outcome, currency, committed))
+        if change.changed or old.status is not new.status:
+            counted = {"counted_before": old.counts, "counted": new.counts}
+            self.emit(JobChanged(job, old.status, new.status, change.outcome, change.money, **counted))
 
     def emit(self, event: Event) -> None:
         """Tell whoever watches."""
@@ -259,10 +259,15 @@ class Run:
         # Whoever has pressed Ctrl-C knows who has stopped it.
         told = () if self.stopped in (None, StopReason.INTERRUPTED) else (self.stopped.sentence,)
         return RunResult(
-            exit_code=exit_code(self.progress.counts, reasons=self.reasons(), interrupted=self.stopped is not None),
+            exit_code=exit_code(
+                self.progress.counts + open_beside(self.states),
+                reasons=self.reasons(),
+                interrupted=self.stopped is not None,
+            ),
             reasons=(*told, *(str(reason) for reason in self.reasons())),
             status_requests=sum(session.poller.requests for session in self.sessions.values()),
             generating_cpu_s=self.generating_cpu_s,
+            warnings=warnings_of(self.changed, self.folder),
         )
 
     def _asked_for(self) -> list[Job]:
@@ -283,6 +288,12 @@ class RunResult:
     reasons: tuple[str, ...]  # why it did less than everything
     status_requests: int  # free questions to the providers
     generating_cpu_s: float  # CPU time of this process while jobs were generated
+    warnings: tuple[str, ...] = ()  # what it has left as it was, for a person to decide
+
+
+def warnings_of(changed: Sequence[RowChange], folder: Path) -> tuple[str, ...]:
+    """What a run warns of at its end: rows that have changed since they were bought. It is no reason to fail."""
+    return (changed_words(changed, folder),) if changed else ()
 
 
 @dataclass(slots=True)

@@ -91,7 +91,7 @@ async def show_clip(job_id: str, run: Run) -> None:
     """Put a small page of a clip on its task run, one after the other. Nothing that goes wrong here concerns the clip."""
     async with run.one_page, if_prefect_answers(f"the page of {job_id}"):
         (record,) = await run.ledger.write(lambda connection: list(views.records(connection, job_id)))
-        row = manifest_row(record)
+        row = manifest_row(record, rehearsed=run.options.rehearse)
         picture = await asyncio.to_thread(thumbnail_of, run.folder, job_id, str(row.path))
         page = clip_page(row, run.folder, picture, rehearsed=run.options.rehearse)
         await acreate_markdown_artifact(markdown=page, description=f"{job_id}: {row.status.label}")
@@ -110,9 +110,13 @@ async def generate_all(run: Run) -> None:
         await cast("Coroutine[Any, Any, Any]", generate(job.id, return_state=True))
 
     cpu_before = time.process_time()
-    await dispatch(run, work)
-    run.generating_cpu_s = time.process_time() - cpu_before
-    if run.showing:
-        _, late = await asyncio.wait(run.showing, timeout=_PAGES_PATIENCE_S)
-        for showing in late:
-            showing.cancel()
+    patience_s = 0.0  # of whoever is cancelled
+    try:
+        await dispatch(run, work)
+        run.generating_cpu_s, patience_s = time.process_time() - cpu_before, _PAGES_PATIENCE_S
+    finally:  # no page outlives the run, whose ledger it reads
+        if run.showing:
+            _, late = await asyncio.wait(run.showing, timeout=patience_s)
+            for showing in late:
+                showing.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

@@ -22,9 +22,10 @@ from prefect.states import Completed
 from pipelines.catalogue.manifest_row import manifest_row
 from pipelines.catalogue.pages import summary_page
 from pipelines.core.errors import AttentionNeeded, SetupError
-from pipelines.core.text.amounts import buckets_text
+from pipelines.core.money import Balance
+from pipelines.core.text.amounts import money_text
 from pipelines.ledger import views
-from pipelines.ledger.balances import Balance, balances
+from pipelines.ledger.balances import balances
 from pipelines.run.observers import SAID
 from pipelines.run.output_folder import output_folder
 from pipelines.run.result import CampaignResult, campaign_result
@@ -98,9 +99,8 @@ async def _follow(run: Run, artifact: UUID) -> None:
 async def report() -> str:
     """A table of the jobs, those that need a person first. Returns one line: n of m done."""
     run = current_run()
-    rows = [
-        manifest_row(record) for record in await run.ledger.write(lambda connection: list(views.records(connection)))
-    ]
+    records = await run.ledger.write(lambda connection: list(views.records(connection)))
+    rows = [manifest_row(record, rehearsed=run.options.rehearse) for record in records]
     folder = _shown(run.folder)
     words = f"{_words(run)}. {_money(run, await _held(run))}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
     page = summary_page(rows, run.folder, most=_MOST_ROWS, pages=run.pages)
@@ -146,9 +146,9 @@ async def _held(run: Run) -> list[Balance] | None:
 
 def _money(run: Run, held: list[Balance] | None) -> str:
     """What it comes to, as a sentence with a blank after it; nothing where no price is known."""
-    money = run.progress.money() if held is None else buckets_text(held)  # the sum that was counted here must do
-    kind = "It would have cost" if run.options.rehearse else "Spent"
-    return f"{kind} {money}. " if money else ""
+    # Without a ledger the sums that were counted here must do.
+    money = run.progress.money() if held is None else money_text(held, rehearsed=run.options.rehearse)
+    return "" if not money else f"It {money}. " if run.options.rehearse else f"S{money[1:]}. "
 
 
 def _shown(folder: Path) -> Path:

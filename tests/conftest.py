@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from fcntl import LOCK_EX, flock
 from functools import cache
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,6 +53,8 @@ authority = Path(certifi.where()).read_text("ascii").partition("-----END CERTIFI
 Path(os.environ["PREFECT_HOME"], "authority.pem").write_text("".join(authority[:2]), "ascii")
 os.environ["PREFECT_API_SSL_CERT_FILE"] = f"{os.environ['PREFECT_HOME']}/authority.pem"
 os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
+os.environ["XDG_STATE_HOME"] = f"{os.environ['PREFECT_HOME']}/state"  # nor of what they have bought
+os.environ.pop("REELBATCH_PURCHASES", None)
 
 # What is drawn by chance is drawn alike each time, so that a test that passed passes again; `make fuzz` draws anew.
 ALIKE = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -65,7 +72,12 @@ QUICK |= prefect_server._TOGETHER | {"PREFECT_SERVER_UI_ENABLED": "false"}
 
 
 class PrefectServer:
-    """One Prefect server for all tests of a worker, started by the first connection that somebody makes to it."""
+    """One Prefect server for all tests of a worker, started by the first connection that somebody makes to it.
+
+    Its database takes many migrations, five seconds of work. One server makes it, and all later ones begin with a copy.
+    """
+
+    made: Path  # the copy of a database that is made and empty; pytest's cache keeps it, for one version of Prefect
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
@@ -77,8 +89,22 @@ class PrefectServer:
     def _serve_whoever_asks(self) -> None:
         while not self._over.is_set():
             if select.select([self.listener], [], [], 0.2)[0]:
-                with PREFECT_WORDS.open("wb") as said, self._process(said):  # it goes when its standard input closes
+                with PREFECT_WORDS.open("wb") as said, ExitStack() as running:
+                    with self.made.with_suffix(".lock").open("w") as turn:
+                        flock(turn, LOCK_EX)  # who comes first makes it, the others wait
+                        if there := self.made.exists():
+                            shutil.copy(self.made, DATABASE)
+                        running.enter_context(self._process(said))  # it goes when its standard input closes
+                        if not there:
+                            self._keep_database()
                     self._over.wait()
+
+    def _keep_database(self) -> None:
+        httpx.get(f"http://127.0.0.1:{self.port}/api/health", **HERE, timeout=90).raise_for_status()
+        part = self.made.with_suffix(".part")
+        with closing(sqlite3.connect(DATABASE)) as mine, closing(sqlite3.connect(part)) as copy:
+            mine.backup(copy)
+        part.rename(self.made)
 
     def _process(self, said: BinaryIO) -> subprocess.Popen[bytes]:
         descriptor = self.listener.fileno()
@@ -100,11 +126,13 @@ class PrefectServer:
 
 
 PREFECT_WORDS = Path(os.environ["PREFECT_HOME"]) / "server.log"
+DATABASE = Path(os.environ["PREFECT_HOME"]) / "prefect.db"
 PREFECT_SERVER = PrefectServer()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prefect's client leaves connections to its server to the garbage collector; any other one left open is an error."""
+    PREFECT_SERVER.made = config.cache.mkdir("prefect") / f"{version('prefect')}.db"
     leak = f"Exception ignored in. <socket.*raddr=..127.0.0.1., {PREFECT_SERVER.port}.>"
     config.addinivalue_line("filterwarnings", f"ignore:{leak}:pytest.PytestUnraisableExceptionWarning")
     warnings.filterwarnings(
@@ -132,10 +160,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items += [*mine[: len(mine) // 3], *waiting, *mine[len(mine) // 3 :]]
 
 
+def pytest_collection_finish() -> None:
+    """What all tests share stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_unconfigure() -> None:
     """Nothing is left behind."""
     PREFECT_SERVER.stop()
     shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def own_purchases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test learns what another has bought."""
+    monkeypatch.setenv("XDG_STATE_HOME", f"{os.environ['PREFECT_HOME']}/state/{uuid.uuid4()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,3 +327,11 @@ def prefect_api() -> str:
     except httpx.HTTPError as error:
         pytest.fail(f"There is no Prefect server: {error!r}\n{PREFECT_WORDS.read_text('utf-8')}")
     return api
+
+
+@pytest.fixture(scope="session")
+def made_database(prefect_api: str) -> Path:
+    """A database of Prefect's, made and empty, to be copied."""
+    with PREFECT_SERVER.made.with_suffix(".lock").open("w") as turn:
+        flock(turn, LOCK_EX)  # the server may listen already, and not be done with it
+        return PREFECT_SERVER.made

@@ -28,6 +28,12 @@ Occurrence = Annotated[
     str | None,
     typer.Option("--occurrence", help="For when it is made, in a folder of its own: 2026-11-21 or 2026-11-21T02:00."),
 ]
+Out = Annotated[Path | None, typer.Option("--out", help="Output folder. Default: outputs/<name> beside the batch.")]
+LedgerAt = Annotated[
+    str | None,
+    typer.Option("--ledger", help="Where the ledger is: a path, or postgresql://host/database to share it."),
+]
+Again = Annotated[bool, typer.Option("--again", help="Buy also what an earlier run has bought, anywhere.")]
 ProviderName = Annotated[str | None, typer.Option("--provider", help="Provider for rows that name none.")]
 Budget = Annotated[str | None, typer.Option("--budget", help="The most that may be spent, such as 25.")]
 InFlight = Annotated[int | None, typer.Option("--in-flight", help="Jobs at each provider at once.")]

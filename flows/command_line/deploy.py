@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.command_line.arguments import (
+    Again,
     AsJson,
     Budget,
     Cron,
@@ -58,6 +59,7 @@ def command(
     profile: ProfileFiles = None,
     budget: Budget = None,
     yes: Yes = False,
+    again: Again = False,
     in_flight: InFlight = None,
     per_minute: PerMinute = None,
     only: Only = None,
@@ -91,6 +93,7 @@ def command(
         "wait_for_provider": wait_for_provider,
         "occurrences": occurrences,
         "timezone": timezone,
+        "again": again,
         "rehearse": rehearse,
     }
     made = deploy_batch(

@@ -9,12 +9,13 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flows.command_line.consent import ask_before_run
 from flows.command_line.display import display
 from flows.command_line.last_words import print_result, remember, say_last_words, unheard
 from flows.command_line.prefect_api import check_prefect, forget_what_is_left, prefect_api
@@ -48,8 +49,14 @@ _PREFECT = {
 }
 
 
-def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
-    """Run the campaign flow to its end and say how it went.
+def drive(batch: Batch, options: RunOptions, *, as_json: bool, agreed: bool = False) -> int:
+    """Ask first, run the campaign flow to its end, and say how it went.
+
+    Args:
+        batch: the batch.
+        options: of the run.
+        as_json: what it came to, for machines.
+        agreed: a person has agreed to what it costs.
 
     Returns:
         The exit code.
@@ -58,12 +65,13 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
         ReelbatchError: the run could not begin.
     """
     context = RunContext(batch=batch, options=options)
-    context.progress.total = len(batch.jobs)
+    context.progress.total, context.progress.rehearsed = len(batch.jobs), options.rehearse
     heard: deque[str] = deque(maxlen=_LAST_HEARD)
     try:
         with quiet_prefect():
-            _check(batch, options)
-            asyncio.run(_drive(options, context, heard, as_json=as_json))
+            kept = _check(batch, options)
+            context.options = options = ask_before_run(batch, options, agreed=agreed, kept=kept)
+            asyncio.run(_drive(options, context, heard, kept, as_json=as_json))
     except BaseException as error:
         if not isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and not _is_termination(error):
             raise
@@ -73,16 +81,20 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool) -> int:
     if context.result is None:  # a bug ended it; what it was has been said
         return 1
     if as_json:
-        print_result(context.progress, context.result, folder)
+        print_result(context.progress, context.result, folder, ledger_of(folder, options, batch.name))
     else:
         for reason in unheard(context.result.reasons, heard):
             show_error(reason)
-        say_last_words(context.progress, folder, ledger_of(folder, options, batch.name), rehearsed=options.rehearse)
+        show_warnings(tuple(words for words in context.result.warnings if words not in heard))
+        say_last_words(context.progress, folder, ledger_of(folder, options, batch.name))
     return context.result.exit_code
 
 
-def _check(batch: Batch, options: RunOptions) -> None:
+def _check(batch: Batch, options: RunOptions) -> Mapping[str, str]:
     """Find what is missing before anything is started; a key may be kept in a block of the user's Prefect server.
+
+    Returns:
+        What is kept there, as far as it was needed.
 
     Raises:
         SetupError: what `check_setup` finds.
@@ -94,7 +106,10 @@ def _check(batch: Batch, options: RunOptions) -> None:
             raise
         from tasks.account_block import accounts_in_blocks
 
-        check_setup(batch, options, asyncio.run(accounts_in_blocks()))
+        kept = asyncio.run(accounts_in_blocks())
+        check_setup(batch, options, kept)
+        return kept
+    return {}
 
 
 def shown_parameters(batch: Path, options: RunOptions) -> dict[str, Any]:
@@ -152,7 +167,9 @@ def all_is_loaded() -> None:
     gc.enable()
 
 
-async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *, as_json: bool) -> None:
+async def _drive(
+    options: RunOptions, context: RunContext, heard: deque[str], kept: Mapping[str, str], *, as_json: bool
+) -> None:
     batch = context.batch
     assert batch is not None
     run_context.set(context)
@@ -169,7 +186,7 @@ async def _drive(options: RunOptions, context: RunContext, heard: deque[str], *,
             main.cancel()
 
     listen_for_signals(context, ask)
-    async with open_ledger(batch, options) as ledger:  # before Prefect, which takes its time
+    async with open_ledger(batch, options, kept) as ledger:  # before Prefect, which takes its time
         # With a server of the user's own, and behind a run that was killed, the flow has something to write down there.
         told = "PREFECT_API_URL" in os.environ or (ledger.beside / FLOW_RUN_NOTE).exists()
         if not told and await refresh(batch, options, ledger, context):

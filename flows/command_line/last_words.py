@@ -12,7 +12,8 @@ from pathlib import Path
 from flows.command_line.talk import print_json, say
 from pipelines.core.errors import ReelbatchError
 from pipelines.core.events import Event
-from pipelines.core.text.amounts import buckets_text
+from pipelines.core.money import Balance
+from pipelines.core.text.amounts import buckets_text, money_text
 from pipelines.core.text.sentences import sentence
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import LedgerReader
@@ -33,15 +34,19 @@ def unheard(reasons: Sequence[str], heard: Iterable[str]) -> list[str]:
     return [reason for reason in reasons if reason not in last]
 
 
-def print_result(progress: RunProgress, result: RunResult, folder: Path) -> None:
+def print_result(progress: RunProgress, result: RunResult, folder: Path, ledger: LedgerPlace) -> None:
     """Print what a run came to, for machines."""
+    held = _held(progress, ledger)
     print_json(
         {
             "total": progress.total,
             "counts": {str(status): n for status, n in progress.counts.items() if n},
-            "spent": {currency: str(amount) for currency, amount in progress.committed.items()},
+            "money": [balance.as_dict() for balance in held],
+            "spent": {balance.currency: str(balance.spent) for balance in held},
+            "rehearsal": progress.rehearsed,
             "exit_code": result.exit_code,
             "reasons": list(result.reasons),
+            "warnings": list(result.warnings),
             "status_requests": result.status_requests,
             "generating_cpu_s": round(result.generating_cpu_s, 3),  # of this process, from first to last job
             "cpu_s": round(time.process_time(), 3),
@@ -53,23 +58,26 @@ def print_result(progress: RunProgress, result: RunResult, folder: Path) -> None
     )
 
 
-def say_last_words(progress: RunProgress, folder: Path, ledger: LedgerPlace, *, rehearsed: bool) -> None:
+def say_last_words(progress: RunProgress, folder: Path, ledger: LedgerPlace) -> None:
     """Say how many jobs stand where, what they cost, and where everything is."""
-    say(" ".join(filter(None, (f"{progress.words()}.", money_words(progress, ledger, rehearsed=rehearsed)))))
+    say(" ".join(filter(None, (f"{progress.words()}.", money_words(progress, ledger)))))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
         if (folder / file).exists():
             say(f"{name} {shown / file}")
 
 
-def money_words(progress: RunProgress, ledger: LedgerPlace, *, rehearsed: bool) -> str:
+def money_words(progress: RunProgress, ledger: LedgerPlace) -> str:
     """Say what the run has cost, by the buckets of its ledger; a rehearsal says first that it was one."""
+    held = _held(progress, ledger)
+    if progress.rehearsed:
+        return "Rehearsed, nothing was paid" + (f"; it {money_text(held, rehearsed=True)}." if held else ".")
+    return f"Spent {buckets_text(held)}." if held else ""
+
+
+def _held(progress: RunProgress, ledger: LedgerPlace) -> list[Balance]:
+    """What the ledger holds; it may have gone with its disk, then what was counted here must do."""
     try:
-        money, told_apart = buckets_text(LedgerReader(ledger).read(balances)), True
-    except ReelbatchError:  # it may have gone with its disk; then the sum that was counted here must do
-        money, told_apart = progress.money(), False
-    if rehearsed:
-        return "Rehearsed, nothing was paid" + (f"; it would have cost {money}." if money else ".")
-    if not money:
-        return ""
-    return f"Spent {money}." if told_apart else f"Spent, reserved or uncertain: {money}."
+        return LedgerReader(ledger).read(balances)
+    except ReelbatchError:
+        return list(progress.held.values())

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from flows.command_line.arguments import AsJson, BatchFile, Fallback, Occurrence, ProfileFiles, ProviderName
+from flows.command_line.arguments import (
+    AsJson,
+    BatchFile,
+    Budget,
+    Fallback,
+    LedgerAt,
+    Limit,
+    Occurrence,
+    Only,
+    Out,
+    ProfileFiles,
+    ProviderName,
+)
 from flows.command_line.talk import print_json, show_warnings
 
 NAME = "plan"
@@ -10,25 +22,44 @@ NAME = "plan"
 
 def command(
     batch: BatchFile,
+    out: Out = None,
     provider: ProviderName = None,
     fallback: Fallback = None,
     profile: ProfileFiles = None,
+    budget: Budget = None,
+    only: Only = None,
+    limit: Limit = None,
+    ledger: LedgerAt = None,
     occurrence: Occurrence = None,
     as_json: AsJson = False,
 ) -> None:
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
     from flows.command_line.tables import plan_table
-    from pipelines.pricing.budget import budget_currency, shortfall
+    from pipelines.actions.prospect import prospect
+    from pipelines.pricing.budget import shortfall
     from pipelines.pricing.estimate import estimate
     from pipelines.pricing.plan_hash import plan_hash
     from pipelines.run.batch_file import read_for_run
+    from pipelines.run.opening import check_only
     from pipelines.run.options import chosen_options
 
-    given = {"provider": provider, "fallback": fallback, "profiles": profile}
-    notes, planned = read_for_run(batch, chosen_options(given | {"occurrence": occurrence}))
-    jobs, budget = planned.jobs, planned.budget
-    short = () if budget.max is None else shortfall(jobs, budget.max, budget_currency(jobs, budget.currency))
-    warnings = (*notes, *short)
+    given = {
+        "out": out,
+        "provider": provider,
+        "fallback": fallback,
+        "profiles": profile,
+        "budget": budget,
+        "only": only,
+        "limit": limit,
+        "ledger": ledger,
+        "occurrence": occurrence,
+    }
+    options = chosen_options(given)
+    notes, planned = read_for_run(batch, options)
+    check_only(planned, options)
+    found = prospect(planned, options)
+    cap = None if found.cap is None else (found.cap.most - found.committed, found.cap.currency)
+    warnings = (*notes, *(() if cap is None else shortfall(found.new, *cap)))
     show_warnings(warnings)
     estimated = estimate(planned.jobs, planned.profiles)
     if as_json:
@@ -40,8 +71,9 @@ def command(
                 "own_columns": planned.kept,
                 "jobs": [job.model_dump(mode="json") for job in planned.jobs],
                 "estimate": estimated.model_dump(mode="json"),
+                "run": found.as_dict(),
                 "warnings": [str(warning) for warning in warnings],
             }
         )
     else:
-        plan_table(planned, estimated)
+        plan_table(planned, estimated, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from inspect import isawaitable
@@ -13,6 +14,7 @@ from typing import Any
 from flows.command_line.prefect_server import temporary_server
 from pipelines.core.errors import SetupError
 from pipelines.net.addresses import without_userinfo
+from pipelines.net.proxies import ProxyRules
 
 _DRAIN_S = 10.0
 #: A server on SQLite may stand still for a minute (docs/architecture.md, "Prefect"); else it answers at once.
@@ -46,10 +48,12 @@ async def check_prefect() -> None:
     """Ask the Prefect server that is set whether it is there.
 
     Raises:
-        SetupError: it is not.
+        SetupError: it is not, or a proxy of the environment is none, and Prefect's client would fall over it.
     """
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
+
+    ProxyRules.of(os.environ).check()
 
     try:
         async with asyncio.timeout(_HEALTH_S), get_client() as client:

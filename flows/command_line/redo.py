@@ -27,14 +27,16 @@ def command(
     from flows.command_line.consent import ask_first
     from flows.command_line.driving import drive
     from pipelines.actions.redo import begin_redo, plan_redo
-    from pipelines.core.text.amounts import price_text
     from pipelines.run.options import chosen_options
 
     options = chosen_options({"budget": budget, "profiles": profile})
     plan = plan_redo(folder, job_id, prompt, options)
-    price = price_text(plan.new.cost_estimated, plan.new.currency) or "an unknown price"
+    price = plan.new.price_words or "an unknown price"
     paid = " Rehearsed: nothing is paid." if plan.rehearsal else ""
-    say(f"New take {plan.new.id} of {job_id} at {plan.new.order.provider}, {plan.new.order.model}: {price}.{paid}")
+    order = plan.new.order
+    say(f"New take {plan.new.id} of {job_id} at {order.provider}, {order.model}: {price}.{paid}")
+    if order.fingerprint() != plan.old.order.fingerprint():
+        say(f"Not as it was bought: {order.prompt}")
     ask_first("Buy it?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
     batch, options = asyncio.run(begin_redo(plan, options))
-    raise typer.Exit(drive(batch, options, as_json=as_json))
+    raise typer.Exit(drive(batch, options, as_json=as_json, agreed=True))

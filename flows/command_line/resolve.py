@@ -86,7 +86,9 @@ def _show(evidence: Evidence) -> None:
         "ordered": ", ".join(filter(None, (known["provider"], known["model"], length, known["size"]))),
         "account": known["account"],
         "sent (UTC)": window,
-        "price": f"{known['cost']} {known['currency']}" if known["cost"] else "unknown",
+        "price": f"{known['cost']} {known['currency']}{' (assumed)' if evidence.assumed else ''}"
+        if known["cost"]
+        else "unknown",
         "answer": " ".join(
             filter(None, (f"HTTP {known['http_status']}" if known["http_status"] else "", known["excerpt"]))
         ),

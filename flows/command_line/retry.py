@@ -42,7 +42,7 @@ def command(
         raise typer.Exit(ALL_DONE)
     ask_first("Run them again?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
     batch, options = asyncio.run(begin_retry(plan, options))
-    raise typer.Exit(drive(batch, options, as_json=as_json))
+    raise typer.Exit(drive(batch, options, as_json=as_json, agreed=True))
 
 
 def _show(plan: RetryPlan) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.command_line.arguments import (
+    Again,
     AsJson,
     BatchFile,
     Budget,
@@ -15,9 +15,11 @@ from flows.command_line.arguments import (
     Faults,
     InFlight,
     Latency,
+    LedgerAt,
     Limit,
     Occurrence,
     Only,
+    Out,
     PerMinute,
     PollEvery,
     ProfileFiles,
@@ -34,9 +36,7 @@ NAME = "run"
 
 def command(
     batch: BatchFile,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Output folder. Default: outputs/<name> beside the batch.")
-    ] = None,
+    out: Out = None,
     provider: ProviderName = None,
     fallback: Fallback = None,
     profile: ProfileFiles = None,
@@ -46,10 +46,7 @@ def command(
     only: Only = None,
     limit: Limit = None,
     poll_every: PollEvery = None,
-    ledger: Annotated[
-        str | None,
-        typer.Option("--ledger", help="Where the ledger is: a path, or postgresql://host/database to share it."),
-    ] = None,
+    ledger: LedgerAt = None,
     callback_url: Annotated[
         str | None, typer.Option("--callback-url", help="Address that providers are told to call. Polling goes on.")
     ] = None,
@@ -59,6 +56,8 @@ def command(
     ] = None,
     trust_host: TrustHost = None,
     wait_for_provider: WaitForProvider = 600.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; buy without a cap if none is set.")] = False,
+    again: Again = False,
     rehearse: Rehearse = False,
     faults: Faults = None,
     speed: Speed = None,
@@ -88,6 +87,7 @@ def command(
         "trust_hosts": trust_host,
         "wait_for_provider": wait_for_provider,
         "occurrence": occurrence,
+        "again": again,
         "rehearse": rehearse,
     }
     options = chosen_options(given, {"faults": faults, "speed": speed, "latency": latency})
@@ -96,4 +96,4 @@ def command(
     if planned.kept:
         say(own_columns_words(planned.kept))
     check_plan(planned.jobs, plan)
-    raise typer.Exit(drive(planned, options, as_json=as_json))
+    raise typer.Exit(drive(planned, options, as_json=as_json, agreed=yes or plan is not None))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.command_line.arguments import AsJson, OutputFolder
-from flows.command_line.talk import print_json
+from flows.command_line.talk import print_json, say, show_warnings
 
 NAME = "status"
 
@@ -23,10 +23,20 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Show where everything stands: counts, money, and what needs a person. Works while a run is going on."""
+    import asyncio
+
     from flows.command_line.tables import case_table, status_table, sums_table
+    from pipelines.actions.known_batch import refresh_after_a_kill
     from pipelines.actions.overview import campaign_overview
+    from pipelines.core.errors import SetupError
+    from pipelines.ledger.ledger import LedgerReader, ledger_in
 
     found = campaign_overview(folder, by)
+    try:
+        if asyncio.run(refresh_after_a_kill(LedgerReader(ledger_in(folder)))):
+            say("A run had ended before it could write the catalogue: manifest and gallery are written anew.")
+    except SetupError as error:
+        show_warnings((f"Manifest and gallery are older than the ledger, and cannot be written anew: {error}",))
     if as_json:
         print_json(found.as_dict())
         return

@@ -14,13 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.actions.overview import CampaignOverview
+from pipelines.actions.prospect import Prospect
 from pipelines.batch import Batch, own_columns_words
 from pipelines.catalogue.manifest_row import ManifestRow
 from pipelines.catalogue.report import Case
-from pipelines.catalogue.sums import BUCKETS, GroupSum
+from pipelines.catalogue.sums import GroupSum
+from pipelines.core.money import BUCKETS
 from pipelines.core.status import JobStatus, Tone
-from pipelines.core.text.amounts import amount_text, price_text
+from pipelines.core.text.amounts import amount_text, assumed_text, price_text
 from pipelines.core.text.counts import counted, first_of
+from pipelines.core.text.sentences import changed_words
 from pipelines.pricing.estimate import Estimate, jobs_to_make
 from pipelines.pricing.plan_hash import plan_hash
 from pipelines.run.doctor import DoctorFinding, Health
@@ -49,7 +52,7 @@ def _short(words: str, most: int = 60) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def plan_table(batch: Batch, estimated: Estimate) -> None:
+def plan_table(batch: Batch, estimated: Estimate, found: Prospect) -> None:
     """The first rows of a plan, what each would cost, and the whole."""
     terminal, rows = console(), []
     for job in batch.jobs[:_MOST_ROWS]:
@@ -66,8 +69,11 @@ def plan_table(batch: Batch, estimated: Estimate) -> None:
     if len(batch.jobs) > _MOST_ROWS:
         terminal.print(f"... and {len(batch.jobs) - _MOST_ROWS} more")
     terminal.print()
-    for line in _plan_lines(batch, estimated):
+    known = found.repeats or found.events or any(status is not JobStatus.PLANNED for status in found.counts)
+    there = ("A run is going on in that folder.",) if found.running else found.lines() if known else ()
+    for line in (*_plan_lines(batch, estimated), *there):
         terminal.print(line, soft_wrap=True)
+    terminal.print(f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)", soft_wrap=True)
 
 
 def _plan_lines(batch: Batch, estimated: Estimate) -> Iterator[str]:
@@ -90,7 +96,6 @@ def _plan_lines(batch: Batch, estimated: Estimate) -> Iterator[str]:
         yield f"remixes: {first_of(remixes)}"
     if batch.kept:
         yield own_columns_words(batch.kept)
-    yield f"plan {plan_hash(batch.jobs)[:12]}  (run exactly this with --plan)"
 
 
 def _money(totals: Mapping[str, Decimal]) -> str:
@@ -106,17 +111,29 @@ def status_table(found: CampaignOverview) -> None:
     for status, count in counts.counts.items():
         table.add_row(status.label, str(count), style=_COLOURS[status.meaning.tone])
     terminal.print(table)
-    aside = {"archived (ls --all shows them)": counts.archived, "replaced by new takes": counts.replaced}
+    aside = {
+        "archived": counts.archived,
+        "replaced by new takes": counts.replaced,
+        "removed from the batch file": counts.removed,
+    }
     if any(aside.values()):
-        terminal.print(f"not counted: {', '.join(f'{count} {words}' for words, count in aside.items() if count)}")
+        words = ", ".join(f"{count} {what}" for what, count in aside.items() if count)
+        terminal.print(f"not counted: {words} (ls --all shows them)", soft_wrap=True)
+    if counts.changed:
+        terminal.print(changed_words(counts.changed, found.folder), soft_wrap=True)
     if found.rehearsal:
         terminal.print("This is a rehearsal: nothing was paid." + (" It would have cost:" if counts.money else ""))
     for money in counts.money:
         terminal.print(
-            f"{money.currency}: {amount_text(money.spent)} spent, {amount_text(money.reserved)} reserved, {amount_text(money.uncertain)} uncertain"
+            f"{money.currency}: "
+            + ", ".join(f"{amount_text(money.of(b)[0])} {b}{assumed_text(*money.of(b))}" for b in BUCKETS),
+            soft_wrap=True,
         )
     if counts.running:
-        terminal.print(f"A run is going on: process {counts.run_pid} since {counts.run_since}.")
+        words = "manifest and gallery are as they were before it, and are written at its end"
+        terminal.print(
+            f"A run is going on: process {counts.run_pid} since {counts.run_since}; {words}.", soft_wrap=True
+        )
 
 
 def sums_table(column: str, groups: Sequence[GroupSum]) -> None:
@@ -124,7 +141,7 @@ def sums_table(column: str, groups: Sequence[GroupSum]) -> None:
     kinds = [
         kind
         for kind in BUCKETS
-        if kind == "spent" or any(getattr(money, kind) for group in groups for money in group.money)
+        if kind == "spent" or any(money.of(kind)[0] for group in groups for money in group.money)
     ]
     table = plain_table(column, "jobs", "done", *kinds, "video", right=("jobs", "done", *kinds, "video"))
     for group in groups:
@@ -134,7 +151,9 @@ def sums_table(column: str, groups: Sequence[GroupSum]) -> None:
             f"{group.done:,}",
             *(
                 ", ".join(
-                    price_text(getattr(money, kind), money.currency) for money in group.money if getattr(money, kind)
+                    f"{price_text(money.of(kind)[0], money.currency)}{assumed_text(*money.of(kind))}"
+                    for money in group.money
+                    if money.of(kind)[0]
                 )
                 for kind in kinds
             ),
@@ -162,14 +181,13 @@ def job_table(rows: Sequence[ManifestRow]) -> None:
     """One line a job."""
     table = plain_table("id", "status", "provider", "s", "cost", "file or reason", right=("s", "cost"))
     for row in rows:
-        cost = row.cost if row.status is JobStatus.PLANNED else row.shown_cost
         flags = f" [{', '.join(row.flags)}]" if row.flags else ""
         table.add_row(
             row.id,
             row.status.label,
             row.provider,
             str(row.params.get("seconds", "")),
-            f"{amount_text(cost)} {row.currency}" if cost is not None else "",
+            row.cost_words,
             _short(row.path or row.error_message or "", 90) + flags,
             style=_COLOURS[row.status.meaning.tone],
         )

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.actions.known_batch import batch_of_jobs, write_catalogue_again
+from pipelines.actions.known_batch import batch_of_jobs, refresh_after_a_kill, write_catalogue_again
 from pipelines.core.errors import LedgerOwned, OutputError, ReelbatchError, SetupError
 from pipelines.core.events import DownloadFailed
 from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED, JobStatus
 from pipelines.core.text.counts import counted
 from pipelines.ledger import views
-from pipelines.ledger.ledger import Ledger, LedgerReader
+from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal
 from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE
 from pipelines.ledger.views import BatchOfLedger
@@ -28,7 +28,7 @@ from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import is_rehearsal, ledger_of, make_folders
+from pipelines.run.output_folder import ledger_of, make_folders
 from pipelines.run.requests import heed_requests
 from pipelines.run.run import Run, RunContext, handing_over
 
@@ -83,8 +83,9 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
     asked = (options or RunOptions()).model_copy(update={"out": folder, "rehearse": False, "occurrence": None})
     place = ledger_of(folder, asked, folder.name)
     reader = LedgerReader(place)
-    source, overview = reader.read(lambda connection: (views.source(connection), views.overview(connection)))
-    if source is None or not any(overview.counts.get(status) for status in (*ACCEPTED, JobStatus.EXPIRED)):
+    source, away = reader.read(lambda connection: (views.source(connection), views.is_anything_away(connection)))
+    if source is None or not away:
+        await refresh_after_a_kill(reader)
         return Collected(folder, "" if source is None else source.campaign)
     make_folders(folder)
     async with Ledger(place) as ledger:

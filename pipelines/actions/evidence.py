@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipelines.actions.known_batch import options_of
+from pipelines.actions.known_batch import options_of, profiles_of_folder
 from pipelines.actions.persons_word import no_such_job, records_by_id
 from pipelines.core.errors import ReelbatchError, SettlementRefused, SetupError, UnknownJob, UnusableAnswer
 from pipelines.core.job import Job, Order, RemoteJob
@@ -23,13 +23,12 @@ from pipelines.ledger.balances import from_micros
 from pipelines.ledger.ledger import LedgerReader, ledger_in
 from pipelines.net.http import Http
 from pipelines.providers.client import Client
-from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.protocol import ListedJob
 from pipelines.run.accounts import accounts_to_collect
 from pipelines.run.options import RunOptions
 
 _BEFORE, _AFTER = timedelta(minutes=2), timedelta(minutes=10)  # their clock, and ours
-_MOST_LISTED = 100
+_MOST_LISTED = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,7 @@ class Evidence:
     excerpt: str | None  # of the answer
     cost: Decimal | None
     currency: str | None
+    assumed: bool = False  # no provider has published this price
     candidates: tuple[Candidate, ...] = ()  # those that agree best first
     listing: str = ""  # why there are none
 
@@ -88,6 +88,7 @@ class Evidence:
             "excerpt": self.excerpt,
             "cost": None if self.cost is None else amount_text(self.cost),
             "currency": self.currency,
+            "assumed": self.assumed,
             "candidates": [candidate.as_dict() for candidate in self.candidates],
             "listing": self.listing or None,
         }
@@ -174,6 +175,7 @@ def _of_ledger(reader: LedgerReader, job_id: str) -> Evidence:
         excerpt=row.excerpt,
         cost=from_micros(row.cost_micros),
         currency=row.currency,
+        assumed=bool(row.assumed),
     )
 
 
@@ -184,7 +186,8 @@ async def _candidates(found: Evidence, owned: set[str], options: RunOptions) -> 
         async with _client(found, options) as client:
             if "list" not in client.profile.supports:
                 return [], f"{order.provider} has no list of jobs."
-            listed = await client.list_recent(_MOST_LISTED)
+            since = None if found.sent_at is None else found.sent_at - _BEFORE
+            listed = await client.list_recent(_MOST_LISTED, since=since)
     except ReelbatchError as error:
         return [], f"{order.provider} could not be asked for its list of jobs: {error}"
     matched = [
@@ -205,7 +208,7 @@ async def _client(found: Evidence, options: RunOptions) -> AsyncIterator[Client]
         SetupError: its key or its profile is missing.
     """
     chosen = options_of(found.folder, options)
-    profiles = find_profiles(options.profiles).profiles
+    profiles = profiles_of_folder(LedgerReader(ledger_in(found.folder)), options)
     accounts, missing = accounts_to_collect([found.job], (), profiles, chosen)
     if missing:
         raise SetupError(f"{missing[0].remedy}.")

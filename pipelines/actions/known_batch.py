@@ -15,13 +15,15 @@ from pipelines.catalogue.compilation import write_catalogue
 from pipelines.core.errors import LedgerError, ReelbatchError
 from pipelines.core.job import Job
 from pipelines.ledger import views
-from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.history import last_noted_at
+from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal
 from pipelines.ledger.views import BatchOfLedger, JobRecord
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.batch_file import read_for_run
+from pipelines.run.buying import bring_index_up
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import is_rehearsal
+from pipelines.run.output_folder import refuse_links
 
 
 def options_of(folder: Path, chosen: RunOptions | None = None) -> RunOptions:
@@ -86,21 +88,51 @@ def batch_to_run(source: BatchOfLedger | None, records: Sequence[JobRecord], opt
     return batch or batch_of_jobs(source, jobs, find_profiles(options.profiles, beside=source.path).profiles)
 
 
+def profiles_of_folder(reader: LedgerReader, options: RunOptions | None = None) -> Mapping[str, Profile]:
+    """The profiles that count for a folder: shipped ones, those beside its batch file, and further ones of the options."""
+    source = reader.read(views.source)
+    return find_profiles((options or RunOptions()).profiles, beside=source.path if source else None).profiles
+
+
 def registered(connection: Connection) -> tuple[BatchOfLedger | None, list[JobRecord]]:
     """The batch file that was registered last, and every job."""
     return views.source(connection), list(views.records(connection))
 
 
-async def write_catalogue_again(ledger: Ledger, folder: Path, options: RunOptions | None = None) -> None:
-    """Write the catalogue of a folder anew from its ledger, and done copy and failed rows if the file is there.
+async def write_catalogue_again(ledger: Ledger | LedgerReader, folder: Path, options: RunOptions | None = None) -> None:
+    """Write anew what follows from the ledger of a folder: its catalogue, and what the index of purchases says of it.
+
+    Done copy and failed rows are written if the batch file is there; where the ledger is only read, the index stays as it is.
 
     Raises:
-        SetupError: the folder cannot be written.
+        SetupError: the folder cannot be written, or leads elsewhere.
     """
-    source, records = await ledger.write(registered)
+    refuse_links(folder)
+    source, records = await ledger.write(registered) if isinstance(ledger, Ledger) else ledger.read(registered)
     if source is None:
         return
     batch = batch_to_run(source, records, options or RunOptions())
     rehearsed = is_rehearsal(folder)
     title = f"{source.campaign} (rehearsal, nothing was paid)" if rehearsed else source.campaign
+    if isinstance(ledger, Ledger):
+        await bring_index_up(ledger, batch, options_of(folder, options))
     await write_catalogue(ledger, batch, folder, title=title, rehearsed=rehearsed)
+
+
+async def refresh_after_a_kill(reader: LedgerReader) -> bool:
+    """Write the catalogue anew where a run has ended before it could; the ledger is only read.
+
+    Returns:
+        Whether it was written: not while a run goes on, which writes it at its end.
+
+    Raises:
+        SetupError: the folder cannot be written.
+        DiskFull: there is no space.
+    """
+    folder = reader.folder
+    manifest = folder / "manifest.jsonl"
+    written_at = manifest.stat().st_mtime if manifest.exists() else 0.0
+    if reader.is_being_written() or reader.read(last_noted_at) <= written_at:
+        return False
+    await write_catalogue_again(reader, folder, options_of(folder))
+    return True

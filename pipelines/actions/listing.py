@@ -13,7 +13,7 @@ from pipelines.core.status import JobStatus
 from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.ledger import views
-from pipelines.ledger.ledger import LedgerReader, ledger_in
+from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
 
 
 def status_named(words: str) -> JobStatus:
@@ -28,22 +28,24 @@ def status_named(words: str) -> JobStatus:
     return JobStatus(name)
 
 
-def list_jobs(folder: Path, status: str | None = None, *, archived: bool = False) -> list[ManifestRow]:
+def list_jobs(folder: Path, status: str | None = None, *, everything: bool = False) -> list[ManifestRow]:
     """List the jobs of a campaign, in the order of the batch file. Works while a run is going on.
 
     Args:
         folder: the output folder.
         status: only jobs of this one, as `status_named` reads it.
-        archived: those as well that a person has taken out of the counts.
+        everything: those as well that a person has taken out of the counts, or that the file does not name any more.
 
     Raises:
         SetupError: there is no such status.
         LedgerError: the folder has no ledger that can be read.
     """
     wanted = None if status is None else status_named(status)
-    records = LedgerReader(ledger_in(folder)).read(lambda connection: list(views.records(connection)))
-    shown = (record for record in records if archived or not record.archived)
-    return [manifest_row(record) for record in shown if wanted in (None, record.status)]
+    reader = LedgerReader(ledger_in(folder))
+    records = reader.read(lambda connection: list(views.records(connection)))
+    shown = (record for record in records if everything or (record.in_batch and not record.archived))
+    rehearsed = is_rehearsal(reader.folder)
+    return [manifest_row(record, rehearsed=rehearsed) for record in shown if wanted in (None, record.status)]
 
 
 def rows_as_dicts(rows: Sequence[ManifestRow]) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from pipelines.catalogue.load import frame_of_records
 from pipelines.catalogue.report import Case, cases
 from pipelines.catalogue.sums import GroupSum, sums_by
 from pipelines.ledger import views
-from pipelines.ledger.ledger import LedgerReader, ledger_in
-from pipelines.run.output_folder import is_rehearsal
+from pipelines.ledger.balances import payments
+from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,10 @@ def campaign_overview(folder: Path, by: str | None = None) -> CampaignOverview:
         rehearsal=is_rehearsal(reader.folder),
         attention=[],
     )
-    if by is None and not any(status.meaning.needs_person for status in found.counts.counts):
+    urgent = any(status.meaning.needs_person for status in found.counts.counts) or found.counts.removed
+    if by is None and not urgent:
         return found
-    records, paid = reader.read(lambda connection: (list(views.records(connection)), views.payments(connection)))
+    records, paid = reader.read(lambda connection: (list(views.records(connection)), payments(connection)))
     found = replace(found, attention=cases(records))
     if by is None:
         return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.actions.known_batch import batch_to_run, options_of, registered
+from pipelines.actions.known_batch import batch_to_run, options_of, profiles_of_folder, registered
 from pipelines.actions.persons_word import no_such_job, records_by_id, who
 from pipelines.batch import Batch
 from pipelines.batch.matching.prompt import too_long
@@ -15,15 +15,13 @@ from pipelines.core.errors import SettlementRefused
 from pipelines.core.job import Job, Order
 from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
-from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
+from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.persons_steps import REPLACEABLE
 from pipelines.ledger.settlement import make_anew
 from pipelines.ledger.views import JobRecord
 from pipelines.pricing.price import quote
-from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import is_rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def plan_redo(folder: Path, job_id: str, prompt: str | None = None, options: Run
     Args:
         folder: the output folder.
         job_id: the job.
-        prompt: another prompt; None: the same.
+        prompt: another prompt; None: that of the row as it is in the batch file, which may have changed since.
         options: only further profiles count.
 
     Raises:
@@ -77,10 +75,11 @@ def plan_redo(folder: Path, job_id: str, prompt: str | None = None, options: Run
         raise SettlementRefused(
             f"{job_id} is {record.status.label}: a new take is made of what is done, or has ended without a clip."
         )
-    source = reader.read(views.source)
-    profiles = find_profiles((options or RunOptions()).profiles, beside=source.path if source else None).profiles
-    profile = profiles.get(record.job.order.provider)
-    new = _new_take(record, records.values(), prompt, profile)
+    profiles = profiles_of_folder(reader, options)
+    now = {each.bought.id: each.asked_for for each in reader.read(views.changed_rows)}
+    as_asked = now.get(job_id, record.job)
+    profile = profiles.get(as_asked.order.provider)
+    new = _new_take(record, as_asked, records.values(), prompt, profile)
     return RedoPlan(reader.folder, record.job, new, is_rehearsal(reader.folder))
 
 
@@ -99,12 +98,14 @@ async def begin_redo(plan: RedoPlan, options: RunOptions | None = None) -> tuple
     async with Ledger(ledger_in(plan.folder)) as ledger:
         await ledger.write(make_anew, plan.old.id, plan.new, who())
         source, records = await ledger.write(registered)
-    return batch_to_run(source, records, chosen), chosen.model_copy(update={"only": (plan.new.id,)})
+    return batch_to_run(source, records, chosen), chosen.model_copy(update={"only": (plan.new.id,), "again": True})
 
 
-def _new_take(record: JobRecord, records: Iterable[JobRecord], prompt: str | None, profile: Profile | None) -> Job:
-    """The job of a new take: made where the old one was made."""
-    records, old = list(records), record.job
+def _new_take(
+    record: JobRecord, old: Job, records: Iterable[JobRecord], prompt: str | None, profile: Profile | None
+) -> Job:
+    """The job of a new take: made where the old one was made, or as its row asks for it now."""
+    records = list(records)
     first = record.redo_of or old.id
     taken = {each.job.id.casefold() for each in records}
     number = next(n for n in range(2, len(taken) + 3) if f"{first}-r{n}".casefold() not in taken)
@@ -127,7 +128,7 @@ def _new_take(record: JobRecord, records: Iterable[JobRecord], prompt: str | Non
         )
         update |= {"order": order, "fallbacks": tuple(others)}
     if profile is not None and (price := quote(update.get("order", old.order), profile)) is not None:
-        update |= {"cost_estimated": price.amount, "currency": price.currency}
+        update |= {"cost_estimated": price.amount, "currency": price.currency, "price_assumed": price.assumed}
     return old.model_copy(update=update)
 
 

@@ -7,11 +7,11 @@ from pipelines.catalogue.compilation import write_catalogue
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import Ledger
-from pipelines.run.exit_code import exit_code
+from pipelines.run.exit_code import exit_code, open_beside
 from pipelines.run.opening import is_work_left
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import output_folder, title_of
-from pipelines.run.run import RunContext, RunResult
+from pipelines.run.run import RunContext, RunResult, warnings_of
 
 
 async def refresh(batch: Batch, options: RunOptions, ledger: Ledger, context: RunContext) -> bool:
@@ -38,5 +38,7 @@ async def refresh(batch: Batch, options: RunOptions, ledger: Ledger, context: Ru
     )
     folder, title = output_folder(batch, options), title_of(batch, options)
     await write_catalogue(ledger, batch, folder, title=title, rehearsed=options.rehearse)
-    context.result = RunResult(exit_code(context.progress.counts), (), status_requests=0, generating_cpu_s=0.0)
+    changed = [each.change for each in await ledger.write(views.changed_rows)]
+    code, warnings = exit_code(context.progress.counts + open_beside(states)), warnings_of(changed, folder)
+    context.result = RunResult(code, (), status_requests=0, generating_cpu_s=0.0, warnings=warnings)
     return True

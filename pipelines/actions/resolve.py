@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.actions.evidence import check_with_provider, gather_evidence
+from pipelines.actions.known_batch import profiles_of_folder
 from pipelines.actions.persons_word import say_of_jobs, who
 from pipelines.core.errors import SettlementRefused, UnknownJob
 from pipelines.core.job import RemoteJob
 from pipelines.core.outcome import Adopted, Charged, NotCharged, Resubmitted
 from pipelines.core.status import JobStatus
-from pipelines.core.text.amounts import price_text
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, ledger_in
-from pipelines.providers.profile.load import find_profiles
 from pipelines.run.options import RunOptions
 
 DoubtWord = type[NotCharged] | type[Charged] | type[Resubmitted]
@@ -49,7 +48,7 @@ async def adopt_id(
     """
     evidence = await gather_evidence(folder, job_id, options)
     order = evidence.job.order
-    profile = find_profiles((options or RunOptions()).profiles).profiles.get(order.provider)
+    profile = profiles_of_folder(LedgerReader(ledger_in(folder)), options).get(order.provider)
     remote = RemoteJob(provider_job_id, order.mode, contract=profile.contract_of(order.mode) if profile else None)
     try:
         warning = await check_with_provider(evidence, remote, options)
@@ -78,7 +77,7 @@ async def settle_doubt(folder: Path, job_id: str, word: DoubtWord) -> Settled:
     place = ledger_in(folder)
     found = LedgerReader(place).read(lambda connection: list(views.records(connection, job_id)))
     said = await say_of_jobs(place, [(job_id, word(who()))])
-    price = price_text(found[0].job.cost_estimated, found[0].job.currency) or "its price, which is unknown,"
+    price = found[0].job.price_words or "its price, which is unknown,"
     words = {
         NotCharged: f"{job_id} is planned again, and {price} given back. The next run buys it.",
         Charged: f"{job_id} has failed, and {price} spent. It is not sent again; `reelbatch redo` buys a new take.",

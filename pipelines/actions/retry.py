@@ -9,7 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipelines.actions.known_batch import batch_to_run, options_of, registered, write_catalogue_again
+from pipelines.actions.known_batch import (
+    batch_to_run,
+    options_of,
+    profiles_of_folder,
+    registered,
+    write_catalogue_again,
+)
 from pipelines.actions.persons_word import no_such_job, who
 from pipelines.batch import Batch
 from pipelines.core.image import IMAGE_UNUSABLE
@@ -17,14 +23,12 @@ from pipelines.core.outcome import Retried
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
-from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
+from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.settlement import write_word
 from pipelines.ledger.views import JobRecord
-from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.responses.submission import MODERATION_WORDS
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import is_rehearsal
 from pipelines.run.selection import choose
 
 #: Words of a code or message that say: it is what the row asks for, and the next time will be no better.
@@ -77,13 +81,12 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
         LedgerError: the folder has no ledger that can be read.
     """
     reader = LedgerReader(ledger_in(folder))
-    records = [r for r in reader.read(lambda connection: list(views.records(connection))) if r.counts and r.in_batch]
+    records = [r for r in reader.read(lambda connection: list(views.records(connection))) if r.counts]
     ids = [record.job.id for record in records]
     chosen, unknown = choose(ids, only) if only else (ids, [])
     if unknown:
         raise no_such_job(unknown[0], ids, folder)
-    source = reader.read(views.source)
-    profiles = find_profiles((options or RunOptions()).profiles, beside=source.path if source else None).profiles
+    profiles = profiles_of_folder(reader, options)
     again, left = list[JobRecord](), list[LeftRow]()
     for record in records:
         if record.job.id not in chosen or not (record.status.meaning.failed or only):

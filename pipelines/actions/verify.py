@@ -17,11 +17,11 @@ from pipelines.actions.persons_word import records_by_id, who
 from pipelines.core.errors import LedgerOwned, SetupError
 from pipelines.core.outcome import ClipGone
 from pipelines.core.status import JobStatus
-from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
+from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.settlement import write_word
 from pipelines.ledger.storage.place import LedgerPlace
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import is_rehearsal
+from pipelines.run.output_folder import refuse_links
 
 BadCode = Literal["file_missing", "file_damaged"]
 
@@ -88,6 +88,7 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
     """
     reader = LedgerReader(ledger_in(folder))
     place = reader.folder
+    refuse_links(place)
     outputs = {
         name: record.output
         for name, record in records_by_id(reader).items()

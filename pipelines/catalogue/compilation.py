@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from pipelines.batch import Batch
 from pipelines.catalogue.done_copy import by_row, write_done_copy, write_failed_rows
 from pipelines.catalogue.failed_rows import failed_rows
@@ -15,15 +17,21 @@ from pipelines.catalogue.gallery.thumbnails import write_thumbnails
 from pipelines.catalogue.load import own_columns
 from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.manifest_row import ManifestRow, manifest_row
+from pipelines.core.money import Balance
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
-from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.views import JobRecord
 from pipelines.outputs.storage.local_disk import disk_errors
 
 
 async def write_catalogue(
-    ledger: Ledger, batch: Batch | None, folder: Path, *, title: str | None = None, rehearsed: bool = False
+    ledger: Ledger | LedgerReader,
+    batch: Batch | None,
+    folder: Path,
+    *,
+    title: str | None = None,
+    rehearsed: bool = False,
 ) -> int:
     """Write manifest, done copy, failed rows, thumbnails and gallery. Each file is replaced whole or not at all.
 
@@ -44,8 +52,8 @@ async def write_catalogue(
     if batch is not None and not batch.table.header:  # it was made of the ledger alone
         batch = None
     with disk_errors(folder / "manifest.jsonl", shared=True):
-        records, money = await ledger.write(lambda connection: (list(views.records(connection)), balances(connection)))
-        rows = manifest_rows(records)
+        records, money = await ledger.write(_held) if isinstance(ledger, Ledger) else ledger.read(_held)
+        rows = manifest_rows(records, rehearsed=rehearsed)
 
         def write_tables() -> None:
             write_manifest(folder, catalogue_frame(rows, own_columns(rows) if batch is None else batch.columns))
@@ -59,12 +67,16 @@ async def write_catalogue(
 
         await asyncio.to_thread(write_tables)
         await write_thumbnails(folder, rows)
-        shown = [row for row in rows if not row.archived]
+        shown = [row for row in rows if not (row.archived or row.removed)]
         heading = title or (folder.name if batch is None else batch.name)
         await asyncio.to_thread(write_gallery, folder, heading, shown, money, rehearsed=rehearsed)
         return len(rows)
 
 
-def manifest_rows(records: Iterable[JobRecord]) -> list[ManifestRow]:
+def _held(connection: Connection) -> tuple[list[JobRecord], list[Balance]]:
+    return list(views.records(connection)), balances(connection)
+
+
+def manifest_rows(records: Iterable[JobRecord], *, rehearsed: bool) -> list[ManifestRow]:
     """The ledger's records as rows of the manifest."""
-    return [manifest_row(record) for record in records]
+    return [manifest_row(record, rehearsed=rehearsed) for record in records]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipelines.batch.files.document import CsvDialect
 from pipelines.catalogue.failed_rows import FailedRow
-from pipelines.catalogue.manifest_row import ManifestRow
+from pipelines.catalogue.manifest_row import ManifestRow, with_basis
 from pipelines.core.text.amounts import price_text
 from pipelines.core.text.escaping import encodable, harmless
 from pipelines.outputs.storage.whole_file import whole_file
@@ -81,21 +81,34 @@ def done_cells(takes: Sequence[ManifestRow]) -> Cells:
     """The cells of ours for one row of the file, in the order of `DONE_COLUMNS`.
 
     Several takes share them: statuses and errors are each said once, paths in order, costs added up.
-    A cost counts where it was paid, and also where it may have been: the status says which.
+    What was surely paid is a number, so that the column can be added up; what may have to be paid is said in words.
     """
-    costs: dict[str, Decimal] = {}
-    for take in takes:
-        cost = take.cost if take.is_uncertain else take.cost_actual
-        if cost is not None:
-            unit = take.currency or ""
-            costs[unit] = costs.get(unit, Decimal(0)) + cost
+    costs = _costs(takes)
     takes = [take for take in takes if not (take.replaced or take.archived)] or takes
     return (
         _joined(take.status.value for take in takes),
         _joined(take.path for take in takes),
-        # The currency is said only where it is needed, so that the column can be added up.
-        "; ".join(price_text(cost, unit if len(costs) > 1 else None) for unit, cost in costs.items()),
+        costs,
         _joined(take.error_message or take.error_code for take in takes),
+    )
+
+
+def _costs(takes: Sequence[ManifestRow]) -> str:
+    """What takes have cost and may cost: `0.80`, `0.40; uncertain 0.40`, and with its currency where there are several."""
+    totals: dict[tuple[str, str, str | None], Decimal] = {}
+    for take in takes:
+        for what, cost in (
+            ("", take.cost_actual),
+            ("reserved", take.cost_reserved),
+            ("uncertain", take.cost_uncertain),
+        ):
+            if cost is not None:
+                kind = (what, take.currency or "", take.cost_basis)
+                totals[kind] = totals.get(kind, Decimal(0)) + cost
+    several = len({currency for _, currency, _ in totals}) > 1
+    return "; ".join(
+        with_basis(f"{what} {price_text(cost, currency if several else None)}".strip(), basis)
+        for (what, currency, basis), cost in totals.items()
     )
 
 

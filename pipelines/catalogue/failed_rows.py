@@ -75,7 +75,7 @@ def failed_rows(batch: Batch, records: Sequence[JobRecord]) -> tuple[tuple[str, 
         batch: as it was planned; a job that turned to a fallback is written as the user asked for it.
         records: what became of its jobs.
     """
-    known = {record.job.id: record for record in records if record.in_batch and record.counts}
+    known = {record.job.id: record for record in records if record.counts}
     jobs = {job.id: job for job in batch.jobs if job.id in known}
     failed = {name: job for name, job in jobs.items() if _is_surely_ended(job, jobs, known)}
     resolved = {name: _resolved(job, batch, failed, known) for name, job in failed.items()}

@@ -12,7 +12,7 @@ from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow, manifest_row,
 from pipelines.core.errors import LedgerError
 from pipelines.core.text.excerpt import quoted
 from pipelines.ledger import views
-from pipelines.ledger.ledger import LedgerReader, ledger_in
+from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.views import JobRecord
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def load_manifest(folder: Path | str) -> pd.DataFrame:
     | `duration_s`, `fps` | Float64 | seconds, frames a second |
     | `has_audio` | boolean | |
     | `submitted_at`, `completed_at`, `downloaded_at`, `url_expires_at` | datetime64[us, UTC] | |
-    | `cost_estimated`, `cost_actual` | object of `Decimal` | units of `currency`, exact |
+    | `cost_estimated`, `cost_actual`, `cost_reserved`, `cost_uncertain` | object of `Decimal` | units of `currency`, exact |
+    | `cost_basis` | string | list, assumed, rehearsed |
     | `currency`, `task_id`, `trace_id`, `sha256`, `storage_uri`, `source_host`, `review` | string | |
     | `path` | string | of the file, relative to the folder |
     | `error_code`, `error_message`, `failed_stage` | string | of what failed, is parked or in doubt |
@@ -69,7 +70,7 @@ def frame_of_records(records: Sequence[JobRecord], folder: Path) -> pd.DataFrame
         folder: that of the ledger. A ledger does not keep in which order the batch file has the user's own columns, nor
             those that no row fills; the manifest, where there is one, does.
     """
-    rows = [manifest_row(record) for record in records]
+    rows = [manifest_row(record, rehearsed=is_rehearsal(folder)) for record in records]
     own = own_columns(rows)
     try:
         header = [name for name in next(_lines_of(folder / "manifest.jsonl"), {}) if name not in COLUMNS]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from pipelines.core.image import shown_reference
+from pipelines.core.money import BUCKETS, Bucket
 from pipelines.core.status import Billed, JobStatus
-from pipelines.core.text.amounts import amount_text
+from pipelines.core.text.amounts import amount_text, price_text
 from pipelines.core.text.times import iso_text
+from pipelines.ledger.balances import sum_of
 from pipelines.ledger.views import JobRecord
 
 
@@ -58,12 +60,20 @@ class ManifestRow(BaseModel):
     flags: tuple[str, ...] = ()
     review: str | None = None
     tags: tuple[str, ...] = ()
+    cost_reserved: Decimal | None = None
+    cost_uncertain: Decimal | None = None
+    cost_basis: Literal["list", "assumed", "rehearsed"] | None = None
     own: dict[str, str] = Field(default_factory=dict)  # the user's own columns: they follow after the others
 
     @property
     def archived(self) -> bool:
         """Tell whether a person has taken it out of the counts."""
         return "archived" in self.flags
+
+    @property
+    def removed(self) -> bool:
+        """Tell whether the batch file does not name it any more."""
+        return "removed" in self.flags
 
     @property
     def replaced(self) -> bool:
@@ -73,7 +83,8 @@ class ManifestRow(BaseModel):
     @property
     def is_uncertain(self) -> bool:
         """Tell whether nobody knows if it is charged: in doubt, or ended and the provider does not say."""
-        return self.status is JobStatus.IN_DOUBT or (self.status.meaning.failed and self.billed is Billed.UNKNOWN)
+        ended = self.status.meaning.failed and self.billed is Billed.UNKNOWN
+        return self.status is JobStatus.IN_DOUBT or ended or self.cost_uncertain is not None
 
     @property
     def cost(self) -> Decimal | None:
@@ -81,16 +92,23 @@ class ManifestRow(BaseModel):
         return self.cost_estimated if self.cost_actual is None else self.cost_actual
 
     @property
-    def shown_cost(self) -> Decimal | None:
-        """What it has cost, or may cost, for a table of clips; None for what was not bought."""
-        return None if self.billed is Billed.NO and not self.cost_actual else self.cost
+    def cost_words(self) -> str:
+        """What it has cost and may cost, told apart: `0.40 USD`, `uncertain 0.40 USD (assumed)`, `about 0.40 USD`."""
+        costs = (self.cost_actual, self.cost_reserved, self.cost_uncertain)
+        held = zip(("", "reserved ", "uncertain "), costs, strict=True)
+        parts = [f"{what}{price_text(cost, self.currency)}" for what, cost in held if cost is not None]
+        if not parts and self.is_uncertain:
+            return "uncertain: price not known"
+        if not parts and self.cost_estimated is not None and self.status.has_work:
+            parts = [f"about {price_text(self.cost_estimated, self.currency)}"]
+        return with_basis(", ".join(parts), self.cost_basis)
 
 
 #: The columns of the manifest, without the user's own.
 COLUMNS = tuple(name for name in ManifestRow.model_fields if name != "own")
 
 TIMES = ("submitted_at", "completed_at", "downloaded_at", "url_expires_at")
-COSTS = ("cost_estimated", "cost_actual")
+COSTS = ("cost_estimated", "cost_actual", "cost_reserved", "cost_uncertain")
 #: What JSON has as text, nothing altered: times in UTC that end in Z, and costs, so that 0.10 stays 0.10.
 AS_TEXT: dict[str, Callable[[Any], str]] = dict.fromkeys(TIMES, iso_text) | dict.fromkeys(COSTS, amount_text)
 
@@ -114,19 +132,39 @@ def own_names(own_columns: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def manifest_row(record: JobRecord) -> ManifestRow:
-    """Make a row of what the ledger knows of a job."""
+def with_basis(words: str, basis: str | None) -> str:
+    """Words about money, and behind them that they rest on assumed prices, or that nothing was paid."""
+    return f"{words} ({basis})" if words and basis not in (None, "list") else words
+
+
+def manifest_row(record: JobRecord, *, rehearsed: bool = False) -> ManifestRow:
+    """Make a row of what the ledger knows of a job.
+
+    Args:
+        record: of the ledger.
+        rehearsed: nothing was paid.
+    """
     job, order, output = record.job, record.job.order, record.output or {}
     media: dict[str, Any] = output.get("media") or {}
     # Everything that was ordered besides provider, model and prompt, as far as it was said.
     said = order.model_dump(mode="json", exclude={"provider", "model", "prompt", "extra"}, exclude_none=True)
     said["image_urls"] = [shown_reference(reference) for reference in order.image_urls]
+    # What earlier submissions hold in another currency: there is no column for it.
+    elsewhere = [
+        f"{bucket}:{price_text(amount, held.currency)}"
+        for held in sum_of(paid for paid in record.payments if paid.currency != job.currency)
+        for bucket in BUCKETS
+        if (amount := held.of(bucket)[0])
+    ]
     values = {name: getattr(part, name) for part in (order, job, record) for name in COLUMNS if hasattr(part, name)}
     values |= {name: media.get(name) for name in _OF_MEDIA} | {name: output.get(name) for name in _OF_FILE}
     values |= {
         "prompt_sha256": hashlib.sha256(order.prompt.encode("utf-8", "surrogatepass")).hexdigest(),
         "params": {name: value for name, value in said.items() if value not in ("", [])} | order.extra,
         "task_id": record.provider_job_id,
-        "flags": (*record.flags, *(f"also:{clip['path']}" for clip in output.get("more", []))),
+        "flags": (*record.flags, *(f"also:{clip['path']}" for clip in output.get("more", [])), *elsewhere),
+        "cost_reserved": record.held(Bucket.RESERVED),
+        "cost_uncertain": record.held(Bucket.UNCERTAIN),
+        "cost_basis": ("rehearsed" if rehearsed else "assumed" if record.assumed else "list") if job.currency else None,
     }
     return ManifestRow(**values, own=job.own)

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.catalogue.manifest_row import ManifestRow
-from pipelines.core.text.amounts import price_text
 
 _FALLBACK = "fallback_from:"  # the flag names the provider that was asked first
 _MOST_PROMPT = 60
@@ -41,7 +40,7 @@ def clip_page(row: ManifestRow, folder: Path, picture: bytes | None, *, rehearse
     shown = "" if picture is None else f"![](data:image/jpeg;base64,{base64.b64encode(picture).decode()})\n\n"
     size = f"{row.width} \u00d7 {row.height}" if row.width and row.height else ""
     length = "" if row.duration_s is None else f"{row.duration_s:.1f} s"
-    facts = (row.provider, row.model, length, size, _cost(row), *row.flags)
+    facts = (row.provider, row.model, length, size, row.cost_words, *row.flags)
     kind = " (rehearsed, nothing was paid)" if rehearsed else ""
     file = folder / str(row.path)
     return (
@@ -74,7 +73,7 @@ def summary_page(rows: Sequence[ManifestRow], folder: Path, *, most: int, pages:
         cells = (
             f"[{named}]({pages[row.id]})" if row.id in pages else named,
             row.status.label,
-            _cost(row),
+            row.cost_words,
             f"[{plain(row.path)}]({(folder / row.path).as_uri()})" if row.path else plain(row.error_message or "", 200),
             plain(row.prompt, _MOST_PROMPT),
             plain(_maker(row)),
@@ -89,7 +88,3 @@ def _maker(row: ManifestRow) -> str:
     """Who made it; a fallback says whose place it took."""
     first = next((flag.removeprefix(_FALLBACK) for flag in row.flags if flag.startswith(_FALLBACK)), None)
     return f"{row.provider} {row.model}" if first is None else f"via {row.provider} {row.model}, fallback of {first}"
-
-
-def _cost(row: ManifestRow) -> str:
-    return price_text(row.shown_cost, row.currency)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.core.status import Billed, JobStatus
-from pipelines.core.text.amounts import price_text
 from pipelines.ledger.views import JobRecord
 
 
@@ -37,10 +36,12 @@ def cases(records: Iterable[JobRecord]) -> list[Case]:
     found = []
     for record in records:
         status, message, code = record.status, record.error_message or "", record.error_code or ""
-        if not status.meaning.needs_person or not record.counts:
+        # Of what the file does not name any more only where money is open.
+        open_still = record.wanted and status.meaning.unfinished
+        if not status.meaning.needs_person or not (record.counts or open_still):
             continue
         code = "" if code == status else code  # it would say the same again
-        cost = "" if record.billed is Billed.NO else price_text(record.job.cost_estimated, record.job.currency)
+        cost = "" if record.billed is Billed.NO else record.job.price_words
         reason = f"{message} ({code})" if message and code else message or code or "no reason was given"
         found.append(Case(record.job.id, status, cost, reason, status.meaning.advice))
     return sorted(found, key=lambda case: case.status.rank)

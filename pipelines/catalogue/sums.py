@@ -6,22 +6,18 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.frame import json_columns
 from pipelines.core.errors import SetupError
+from pipelines.core.money import Balance
 from pipelines.core.status import JobStatus
 from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
-from pipelines.ledger.balances import Balance, Bucket, from_micros
-from pipelines.ledger.views import Payment
+from pipelines.ledger.balances import Payment, sum_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: As people read them.
-BUCKETS = (Bucket.SPENT, Bucket.RESERVED, Bucket.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +94,8 @@ def money_by_group(jobs: pd.DataFrame, paid: Sequence[Payment]) -> dict[int, lis
     import pandas as pd  # noqa: PLC0415 - as above
 
     found = pd.DataFrame(paid, columns=list(Payment._fields)).merge(jobs[["id", "group"]], on="id")
-    totals: dict[Any, int] = found.groupby(["group", "currency", "bucket"])["micros"].sum().to_dict()
-    money: dict[int, list[Balance]] = defaultdict(list)
-    for group, currency in sorted({(group, currency) for group, currency, _ in totals}):
-        amounts = {kind: from_micros(int(totals.get((group, currency, kind), 0))) or Decimal(0) for kind in BUCKETS}
-        money[group].append(Balance(currency, **amounts))
-    return money
+    totals = found.groupby(["group", "currency", "bucket", "assumed"], as_index=False)["micros"].sum()
+    same: dict[int, list[Payment]] = defaultdict(list)
+    for row in totals.itertuples():
+        same[row.group].append(Payment("", row.currency, row.bucket, int(row.micros), bool(row.assumed)))
+    return defaultdict(list, {group: sum_of(payments) for group, payments in same.items()})

@@ -10,6 +10,7 @@ ReelbatchError
 │   ├── Unsendable
 │   │   └── ProxyUnusable
 │   ├── FundsExhausted
+│   ├── BoughtBefore
 │   ├── LedgerError
 │   │   └── LedgerOwned
 │   ├── SettlementRefused    (whoever settles: what was said does not fit how the job stands)
@@ -119,6 +120,10 @@ class FundsExhausted(SetupError):
     """The account has no balance left. Top it up and run the same command again: open rows are kept."""
 
     exit_code = 3
+
+
+class BoughtBefore(SetupError):
+    """The same was bought before, and nobody has said that it is to be bought again. Nothing was sent."""
 
 
 class LedgerError(SetupError):

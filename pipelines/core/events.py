@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from pathlib import Path
 
 from pipelines.core.errors import ReelbatchError
 from pipelines.core.job import Job
+from pipelines.core.money import BucketMove
 from pipelines.core.outcome import Outcome
 from pipelines.core.status import JobStatus
 from pipelines.core.stop_reason import StopReason
@@ -29,8 +30,9 @@ class JobChanged:
     before: JobStatus | None  # None: this run sees it for the first time
     after: JobStatus
     outcome: Outcome | None = None  # None: it was reserved, or somebody else changed it
-    currency: str | None = None
-    committed: Decimal = Decimal(0)  # by how much that changed what may have to be paid in all
+    money: BucketMove | None = None  # where its price went
+    counted_before: bool = True  # whether it was one of the jobs that the campaign is to make
+    counted: bool = True  # whether it is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,24 @@ class JobLeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class RowChange:
+    """A row that asks for something else than was bought of it."""
+
+    job_id: str
+    row: int  # of the batch file
+    status: JobStatus
+    differs: tuple[str, ...]  # in what: names of columns; `fixed` and `mode` are the profile's
+
+
+@dataclass(frozen=True, slots=True)
+class RowsChanged:
+    """Rows ask for something else than was bought of them; they stay as they are."""
+
+    rows: tuple[RowChange, ...]
+    folder: Path  # of the ledger
+
+
+@dataclass(frozen=True, slots=True)
 class JobsWait:
     """Jobs wait for one that has not come to its end in this run, and does not by itself."""
 
@@ -95,6 +115,28 @@ class ClipsOutOfReach:
     provider: str
     job_ids: tuple[str, ...]
     remedy: str  # what to do, as a clause: "set QINIU_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class PurchasesAdopted:
+    """The ledger had lost purchases, and has them again from the index."""
+
+    job_ids: tuple[str, ...]
+    task_ids: tuple[str, ...]  # of the provider, as far as it gave any
+
+
+@dataclass(frozen=True, slots=True)
+class JobsRecognised:
+    """Rows go by another id now, and order the very same: what was bought for them is theirs."""
+
+    renamed: tuple[tuple[str, str], ...]  # before, now
+
+
+@dataclass(frozen=True, slots=True)
+class IndexUnusable:
+    """The index of purchases cannot be used; the ledger alone guards this run."""
+
+    reason: ReelbatchError
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +199,12 @@ Event = (
     | ProviderClosed
     | SubmissionsClosed
     | JobLeftOut
+    | RowsChanged
     | JobsWait
     | ClipsOutOfReach
+    | PurchasesAdopted
+    | JobsRecognised
+    | IndexUnusable
     | NoCallbacks
     | DownloadFailed
     | RunStopping

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.core.shape import pixels_of
+from pipelines.core.text.amounts import price_text
 
 
 class Order(BaseModel):
@@ -67,6 +68,7 @@ class Choice(BaseModel):
     order: Order
     cost_estimated: Decimal | None = None
     currency: str | None = None
+    price_assumed: bool = False  # no provider has published this price
 
 
 class Job(BaseModel):
@@ -85,6 +87,7 @@ class Job(BaseModel):
     enabled: bool = True
     cost_estimated: Decimal | None = None
     currency: str | None = None
+    price_assumed: bool = False  # no provider has published this price
     parent: str | None = None  # the job of this batch that it remixes, and waits for
     fallbacks: tuple[Choice, ...] = ()  # tried in this order, each only when the one before was surely not bought
     fallback_index: int = 0  # how many of the fallbacks it has fallen back to: the order is that of the last of them
@@ -98,6 +101,13 @@ class Job(BaseModel):
         )
 
     @property
+    def price_words(self) -> str:
+        """What it is expected to cost: `0.40 USD (assumed)`; nothing where no price is known."""
+        price = price_text(self.cost_estimated, self.currency)
+        return f"{price} (assumed)" if price and self.price_assumed else price
+
+    @property
     def choice(self) -> Choice:
         """The way it is made now."""
-        return Choice(order=self.order, cost_estimated=self.cost_estimated, currency=self.currency)
+        price = {"cost_estimated": self.cost_estimated, "currency": self.currency, "price_assumed": self.price_assumed}
+        return Choice.model_validate({"order": self.order, **price})

@@ -86,7 +86,7 @@ class Meaning:
 
 _EDIT = (
     "Where the reason passes, `reelbatch retry DIR` runs it again. Else change what the row asks for and run the same "
-    "command again, or buy a new take with `reelbatch redo DIR ID --prompt ...`."
+    "command again, which makes it anew if it surely cost nothing; or buy a new take with `reelbatch redo DIR ID --prompt ...`."
 )
 #: By status, the most urgent first: what needs a person, then what goes on, then what is in order.
 MEANINGS: dict[JobStatus, Meaning] = {

@@ -26,7 +26,7 @@ from pipelines.inbox.memory import Content, ContentStage, InboxMemory
 from pipelines.inbox.place import FileLook, InboxPlace
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader
-from pipelines.ledger.storage.place import remembered
+from pipelines.ledger.storage.place import place_remembered
 from pipelines.run.batch_file import read_for_run
 from pipelines.run.exit_code import INTERRUPTED
 from pipelines.run.observers import SAID
@@ -222,7 +222,7 @@ class InboxWatch:
         if result.exit_code == INTERRUPTED:
             self.stop.set()
             return None
-        words = ". ".join([result.words, *result.reasons])
+        words = ". ".join([result.words, *result.reasons, *result.warnings])
         if result.exit_code != 0:
             return self._fail(sha256, words)
         return self._file(self.memory.end(sha256, ContentStage.DONE, words))
@@ -261,7 +261,7 @@ def is_whole(sight: FileLook, unchanged_s: float, whole_after_s: float) -> bool:
 def is_begun(folder: Path) -> bool:
     """Tell whether anything was ordered, or may have been, for an output folder."""
     try:
-        place = remembered(folder)
+        place = place_remembered(folder)
         return place is not None and bool(LedgerReader(place).read(views.attempted))
     except ReelbatchError:  # a ledger that cannot be read may know of money
         return True

@@ -11,14 +11,27 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, String, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Row,
+    String,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from pipelines.core.errors import BudgetReached, NotCovered
 from pipelines.core.job import Job
+from pipelines.core.money import Bucket, BucketMove
 from pipelines.core.status import AttemptState, JobStatus
 from pipelines.core.text.times import utc_text
 from pipelines.ledger import balances
-from pipelines.ledger.balances import Bucket, BucketMove
 from pipelines.ledger.storage.schema import LIVE_STATES, attempt, job
 from pipelines.ledger.storage.schema import owner as owner_table
 
@@ -53,6 +66,7 @@ _CLAIM = (
             "epoch",
             "cost_micros",
             "currency",
+            "assumed",
             "bucket",
             "claimed_at",
         ),
@@ -67,6 +81,7 @@ _CLAIM = (
             select(owner_table.c.epoch).scalar_subquery(),
             bindparam("micros", type_=BigInteger),
             bindparam("currency", type_=String),
+            bindparam("assumed", type_=Boolean),
             literal(Bucket.RESERVED, String),
             bindparam("now", type_=String),
         ).where(
@@ -101,13 +116,15 @@ def claim(
         "fallback_index": planned.fallback_index,
         "micros": micros,
         "currency": planned.currency,
+        "assumed": planned.price_assumed,
         "now": utc_text(),
     }
     if connection.execute(_CLAIM, values).one_or_none() is None:  # no driver counts rows of an INSERT alike
         return None
     if budget is not None:
         _check_budget(connection, budget, micros, planned)
-    return claimed, balances.move(connection, planned.currency, micros, None, Bucket.RESERVED)
+    moved = balances.move(connection, planned.currency, micros, None, Bucket.RESERVED, assumed=planned.price_assumed)
+    return claimed, moved
 
 
 def _check_budget(connection: Connection, budget: Budget, micros: int | None, planned: Job) -> None:
@@ -173,7 +190,7 @@ def advance(
     """
     connection.execute(_ADVANCE, {"_id": row.id, "state": state, "bucket": bucket, **columns})
     before = Bucket(row.bucket) if row.bucket else None
-    return balances.move(connection, row.currency, row.cost_micros, before, bucket)
+    return balances.move(connection, row.currency, row.cost_micros, before, bucket, assumed=bool(row.assumed))
 
 
 _OWNER_OF = select(attempt.c.job_id).where(

@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from decimal import Decimal
-from enum import StrEnum
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from pipelines.ledger.storage.schema import account
+from pipelines.core.money import Balance, Bucket, BucketMove
+from pipelines.ledger.storage.schema import account, attempt
 
 MICROS = 1_000_000
-
-
-class Bucket(StrEnum):
-    """Where the price of an attempt counts."""
-
-    RESERVED = "reserved"  #: claimed, sent, or accepted and not yet finished
-    SPENT = "spent"  #: the provider has delivered, or charges all the same
-    UNCERTAIN = "uncertain"  #: nobody knows whether it is charged
-
-
-@dataclass(frozen=True, slots=True)
-class BucketMove:
-    """A price that left one bucket for another; None is outside."""
-
-    currency: str
-    amount: Decimal
-    source: Bucket | None
-    target: Bucket | None
-
-    @property
-    def committed(self) -> Decimal:
-        """By how much it changed what may have to be paid in all."""
-        return self.amount * ((self.target is not None) - (self.source is not None))
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """What a ledger holds in one currency."""
-
-    currency: str
-    reserved: Decimal
-    spent: Decimal
-    uncertain: Decimal
-
-    @property
-    def committed(self) -> Decimal:
-        """The most that may have to be paid for what was asked so far."""
-        return self.reserved + self.spent + self.uncertain
-
-    def as_dict(self) -> dict[str, str]:
-        """For machines: amounts as text, so that 0.10 stays 0.10."""
-        return {name: str(getattr(self, name)) for name in ("currency", "spent", "reserved", "uncertain")}
 
 
 def to_micros(amount: Decimal | None) -> int | None:
@@ -66,7 +25,13 @@ def from_micros(micros: int | None) -> Decimal | None:
 
 
 def move(
-    connection: Connection, currency: str | None, micros: int | None, source: Bucket | None, target: Bucket | None
+    connection: Connection,
+    currency: str | None,
+    micros: int | None,
+    source: Bucket | None,
+    target: Bucket | None,
+    *,
+    assumed: bool = False,
 ) -> BucketMove | None:
     """Take an attempt's price out of one bucket and put it into another; None is outside.
 
@@ -83,7 +48,7 @@ def move(
     if connection.execute(_MOVE, change).rowcount == 0:
         connection.execute(insert(account).values(currency=currency, **{f"{bucket}_micros": 0 for bucket in Bucket}))
         connection.execute(_MOVE, change)
-    return BucketMove(currency, from_micros(micros) or Decimal(0), source, target)
+    return BucketMove(currency, from_micros(micros) or Decimal(0), source, target, assumed)
 
 
 #: Built once: its compiled form is found again without looking at it.
@@ -94,18 +59,49 @@ _MOVE = (
 )
 
 
+class Payment(NamedTuple):
+    """What one submission has cost or may cost: its job, and the budget bucket in which it counts."""
+
+    id: str
+    currency: str
+    bucket: str  # spent, reserved or uncertain
+    micros: int  # millionths
+    assumed: bool = False  # no provider has published this price
+
+    @property
+    def amount(self) -> Decimal:
+        """Its price."""
+        return from_micros(self.micros) or Decimal(0)
+
+
+def payments(connection: Connection, job_id: str | None = None) -> list[Payment]:
+    """Every submission that costs something, or may, or those of one job: together they are the balances."""
+    columns = (attempt.c.job_id, attempt.c.currency, attempt.c.bucket, attempt.c.cost_micros)
+    counted = select(*columns, attempt.c.assumed).where(*(column.is_not(None) for column in columns))
+    counted = counted if job_id is None else counted.where(attempt.c.job_id == job_id)
+    return [Payment(row[0], row[1], row[2], row[3], bool(row[4])) for row in connection.execute(counted)]
+
+
+def sum_of(payments: Iterable[Payment]) -> list[Balance]:
+    """Payments added up, by currency."""
+    found: dict[str, Balance] = {}
+    for paid in payments:
+        before = found.get(paid.currency, Balance(paid.currency))
+        found[paid.currency] = before.plus(Bucket(paid.bucket), paid.amount, assumed=paid.assumed)
+    return [found[currency] for currency in sorted(found)]
+
+
 def balances(connection: Connection) -> list[Balance]:
-    """Every currency that the ledger knows."""
-    rows = connection.execute(select(account).order_by(account.c.currency)).all()
-    return [
-        Balance(
-            row.currency,
-            reserved=from_micros(row.reserved_micros) or Decimal(0),
-            spent=from_micros(row.spent_micros) or Decimal(0),
-            uncertain=from_micros(row.uncertain_micros) or Decimal(0),
-        )
-        for row in rows
-    ]
+    """What the ledger holds in every currency that it knows: the one source of every sum that is shown."""
+    columns = (attempt.c.currency, attempt.c.bucket)
+    guessed = select(*columns, func.sum(attempt.c.cost_micros)).where(attempt.c.assumed, attempt.c.bucket.is_not(None))
+    assumed = {(row[0], row[1]): row[2] for row in connection.execute(guessed.group_by(*columns))}
+    found = []
+    for row in connection.execute(select(account).order_by(account.c.currency)).all():
+        amounts = {bucket.value: from_micros(getattr(row, f"{bucket}_micros")) or Decimal(0) for bucket in Bucket}
+        shares = {f"{b}_assumed": from_micros(assumed.get((row.currency, b))) or Decimal(0) for b in Bucket}
+        found.append(Balance(row.currency, **amounts, **shares))
+    return found
 
 
 def committed_micros(connection: Connection, currency: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.core.job import Job
 
-_CHANGED = {"order", "cost_estimated", "currency", "fallback_index"}
+_CHANGED = {"order", "cost_estimated", "currency", "price_assumed", "fallback_index"}
 
 
 def made_as_json(job: Job) -> str:

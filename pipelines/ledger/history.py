@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
+from pipelines.core.job import Job
 from pipelines.ledger.storage.schema import event
 
 _NOTE = insert(event)
+_OF_ROWS = ("row_changed", "row_restored")
 
 
 def note(connection: Connection, kind: str, job_id: str | None = None, **detail: Any) -> None:
     """Append to the history."""
     text = json.dumps(detail, ensure_ascii=False, default=str) if detail else None
     connection.execute(_NOTE, {"job_id": job_id, "at": time.time(), "kind": kind, "detail": text})
+
+
+def changed_plans(connection: Connection) -> dict[str, dict[str, Any]]:
+    """What rows ask for that have changed since they were bought, by job: fingerprint, plan, and in what they differ."""
+    latest = select(func.max(event.c.seq)).where(event.c.kind.in_(_OF_ROWS)).group_by(event.c.job_id)
+    rows = connection.execute(select(event.c.job_id, event.c.kind, event.c.detail).where(event.c.seq.in_(latest)))
+    return {row.job_id: json.loads(row.detail) for row in rows if row.kind == "row_changed"}
+
+
+def last_noted_at(connection: Connection) -> float:
+    """When the last thing happened, in Unix seconds."""
+    return float(connection.execute(select(func.max(event.c.at))).scalar_one() or 0)
+
+
+def note_changes(connection: Connection, changed: Sequence[Job], named: set[str]) -> None:
+    """Keep in the history what changed rows ask for, and which rows say again what they said."""
+    before = changed_plans(connection)
+    for planned in changed:
+        known, fingerprint = before.pop(planned.id, None), planned.order.fingerprint()
+        if known is None or known["fingerprint"] != fingerprint:
+            plan = planned.model_dump(mode="json")
+            note(connection, "row_changed", planned.id, fingerprint=fingerprint, plan=plan)
+    for name in sorted(before.keys() & named):
+        note(connection, "row_restored", name)

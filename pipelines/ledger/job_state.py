@@ -27,11 +27,17 @@ class JobState:
     trace_id: str | None = None  # what the provider's support will ask for
     archived: bool = False  # a person has taken it out of the counts
     replaced_by: str | None = None  # the job of a new take
+    removed: bool = False  # the batch file does not name it any more
+
+    @property
+    def wanted(self) -> bool:
+        """Whether no person has set it aside: not archived, and not replaced by a new take."""
+        return not self.archived and self.replaced_by is None
 
     @property
     def counts(self) -> bool:
-        """Whether it is one of the jobs that the campaign is to make: not archived, and not replaced by a new take."""
-        return not self.archived and self.replaced_by is None
+        """Whether it is one of the jobs that the campaign is to make: nor is its row removed."""
+        return self.wanted and not self.removed
 
     @property
     def has_work(self) -> bool:
@@ -58,6 +64,7 @@ STATE_COLUMNS = (
     job.c.trace_id,
     job.c.archived_at,
     job.c.replaced_by,
+    job.c.in_batch,
 )
 
 #: The provider has the job, and has not finished it as far as anybody knows here.
@@ -93,9 +100,8 @@ def state_from(row: Any) -> JobState:
     if row.provider_job_id is not None:
         remote = RemoteJob(row.provider_job_id, row.mode or "", row.status_url, row.result_url, row.contract)
     submitted_at = datetime.fromisoformat(row.submitted_at) if row.submitted_at else None
-    return JobState(
-        JobStatus(row.status), remote, submitted_at, row.account, row.trace_id, bool(row.archived_at), row.replaced_by
-    )
+    aside = {"archived": bool(row.archived_at), "replaced_by": row.replaced_by, "removed": not row.in_batch}
+    return JobState(JobStatus(row.status), remote, submitted_at, row.account, row.trace_id, **aside)
 
 
 def state_of(connection: Connection, job_id: str) -> JobState:

@@ -6,10 +6,11 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -22,13 +23,22 @@ from pipelines.core.job import RemoteJob
 from pipelines.ledger.migrations import migrate
 from pipelines.ledger.recovery import recover
 from pipelines.ledger.storage.group_commit import GroupCommit
-from pipelines.ledger.storage.place import FileLedger, LedgerPlace, place_of, remember_place, remembered
+from pipelines.ledger.storage.place import (
+    FileLedger,
+    LedgerPlace,
+    place_of,
+    place_remembered,
+    refuse_lost,
+    remember_place,
+)
 from pipelines.ledger.storage.protocol import Storage
 from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta, metadata
 from pipelines.ledger.storage.sqlite import SqliteStorage
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+SANDBOX_BILL = "sandbox-bill.jsonl"  # beside the ledger of a rehearsal, and of no other
 
 
 def storage_of(place: LedgerPlace) -> Storage:
@@ -48,10 +58,12 @@ class Ledger:
 
     Args:
         place: where it is; a plain path is a SQLite file in its output folder.
+        remembered: what was paid in this folder is known elsewhere too, so that a ledger that is gone may be made anew.
     """
 
-    def __init__(self, place: LedgerPlace | Path) -> None:
+    def __init__(self, place: LedgerPlace | Path, *, remembered: bool = False) -> None:
         self.place = place_of(place)
+        self._remembered = remembered
         self._storage = storage_of(self.place)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._group: GroupCommit | None = None
@@ -81,7 +93,8 @@ class Ledger:
             DiskFull: there is no room to remember payments.
         """
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._storage.take_over, self._prepare)
+            take_over = partial(self._storage.take_over, self._prepare, remembered=self._remembered)
+            await asyncio.get_running_loop().run_in_executor(self._thread, take_over)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -130,9 +143,7 @@ class Ledger:
 
     def _prepare(self, connection: Connection) -> int:
         if not _has_tables(connection, self._storage):
-            metadata.create_all(connection)
-            values = {"schema_version": SCHEMA_VERSION, "ledger_id": os.urandom(8).hex()}
-            connection.execute(insert(meta), [{"key": key, "value": str(value)} for key, value in values.items()])
+            _make_tables(connection)
         elif (found := _version(connection, self.place)) < SCHEMA_VERSION:
             self._storage.back_up(connection, found)
             migrate(connection, found)
@@ -154,10 +165,16 @@ def ledger_in(folder: Path) -> LedgerPlace:
     """
     if folder.is_file():
         return place_of(folder)
-    for place in (folder, folder / "rehearsal"):
-        if (found := remembered(place)) is not None:
+    own = folder / "rehearsal"
+    for place in (folder,) if own.is_symlink() else (folder, own):  # a planted one is not ours
+        if (found := place_remembered(place)) is not None:
             return found
     raise LedgerError(f"There is no ledger in {folder}. Give the output folder of a run, such as outputs/<name>.")
+
+
+def is_rehearsal(folder: Path) -> bool:
+    """Tell whether an output folder is a rehearsal's, in which nothing was paid."""
+    return (folder / SANDBOX_BILL).is_file()
 
 
 class LedgerReader:
@@ -218,6 +235,51 @@ class LedgerReader:
                 return work(connection, *args, **kwargs)
         except DBAPIError as error:
             raise self._storage.translated(error) from None
+
+
+@contextmanager
+def trial_ledger(place: LedgerPlace, *, remembered: bool = False) -> Iterator[Connection]:
+    """A ledger as a run would find it: what is done to it is forgotten, and the ledger stays as it is.
+
+    Args:
+        place: where it is, or will be.
+        remembered: what was paid in its folder is known elsewhere too, so that it may be gone.
+
+    Raises:
+        LedgerError: it is gone, is no ledger, is damaged, or was written by a newer version.
+    """
+    storage = storage_of(place)
+    try:
+        with storage.draft() as connection:
+            if _has_tables(connection, storage):
+                migrate(connection, _version(connection, place))
+            else:
+                if not remembered:
+                    refuse_lost(place)
+                _make_tables(connection)
+            recover(connection)
+            yield connection
+    except DBAPIError as error:
+        raise storage.translated(error) from None
+
+
+def is_ledger_owned(place: LedgerPlace) -> bool:
+    """Tell whether a run is working on a ledger, or on its output folder. Waits where that is not sure at once.
+
+    Raises:
+        LedgerError: it cannot be reached.
+    """
+    storage = storage_of(place)
+    try:
+        return storage.is_owned(for_sure=True)
+    except DBAPIError as error:
+        raise storage.translated(error) from None
+
+
+def _make_tables(connection: Connection) -> None:
+    metadata.create_all(connection)
+    values = {"schema_version": SCHEMA_VERSION, "ledger_id": os.urandom(8).hex()}
+    connection.execute(insert(meta), [{"key": key, "value": str(value)} for key, value in values.items()])
 
 
 def _has_tables(connection: Connection, storage: Storage) -> bool:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, Integer, String, Text, update
+from sqlalchemy import Boolean, Column, Connection, Integer, String, Text, update
 
 from pipelines.ledger.storage.schema import SCHEMA_VERSION, meta
 
@@ -63,6 +63,11 @@ def _to_4(_connection: Connection, operations: Operations) -> None:
     operations.add_column("request", Column("answer", Text))
 
 
+def _to_5(_connection: Connection, operations: Operations) -> None:
+    """Make room for what is known of a price: that it is assumed."""
+    operations.add_column("attempt", Column("assumed", Boolean))
+
+
 def _renamed(text: str | None) -> str | None:
     if text is None:
         return None
@@ -73,4 +78,4 @@ def _renamed(text: str | None) -> str | None:
 
 
 #: By the version that they leave.
-_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
+_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pipelines.core.job import Job
+from pipelines.core.money import Bucket, BucketMove
 from pipelines.core.outcome import (
     Accepted,
     Done,
@@ -33,7 +34,6 @@ from pipelines.core.status import ACCEPTED, AttemptState, Billed, JobStatus
 from pipelines.core.text.times import utc_text
 from pipelines.ledger import attempts
 from pipelines.ledger.attempts import AttemptRow, Budget, Claim
-from pipelines.ledger.balances import Bucket, BucketMove
 from pipelines.ledger.fallbacks import made_as_json
 from pipelines.ledger.history import note
 from pipelines.ledger.job_state import NOT_BOUGHT, UNFINISHED, JobState, change_job, state_of

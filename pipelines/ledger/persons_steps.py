@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipelines.core.money import Bucket
 from pipelines.core.outcome import (
     Adopted,
     Archived,
@@ -18,7 +19,6 @@ from pipelines.core.outcome import (
 from pipelines.core.status import AttemptState, Billed, JobStatus
 from pipelines.core.text.times import utc_text
 from pipelines.ledger.attempts import AttemptRow
-from pipelines.ledger.balances import Bucket
 from pipelines.ledger.step import Step, accepted_as
 
 IN_DOUBT = (JobStatus.IN_DOUBT,)

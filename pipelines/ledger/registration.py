@@ -1,4 +1,4 @@
-"""A batch meets the ledger: new jobs are written down, known ones are left alone, a changed one is looked at twice."""
+"""A batch meets the ledger: new jobs are written down, known ones are left alone, and so is one that was bought and has changed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from pipelines.core.errors import BatchError, LedgerError, Problem
+from pipelines.core.errors import LedgerError
 from pipelines.core.image import IMAGE_UNUSABLE
-from pipelines.core.job import Job, Order
+from pipelines.core.job import Job
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.times import utc_text
-from pipelines.ledger.history import note
+from pipelines.ledger.history import note, note_changes
 from pipelines.ledger.storage.place import SharedLedger
 from pipelines.ledger.storage.schema import batch, job
 
@@ -40,40 +40,44 @@ def check_same_campaign(connection: Connection, jobs: Sequence[Job], place: Shar
 def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path: Path, source_sha256: str) -> None:
     """Write every job of a batch down, before anything is sent.
 
-    Raises:
-        BatchError: rows that were bought already now ask for something else.
+    A row that asks for something else than was bought of it keeps its job as it was bought; what it asks for now is kept
+    in the history (`views.changed_rows`).
     """
-    wanted = select(job.c.id, job.c.fingerprint, job.c.status, job.c.error_code, job.c.archived_at)
+    columns = (job.c.id, job.c.fingerprint, job.c.status, job.c.billed, job.c.error_code, job.c.archived_at)
+    wanted = select(*columns, job.c.replaced_by, job.c.in_batch, job.c.redo_of)
     known = {row.id: row for row in connection.execute(wanted).all()}
     rejected = connection.execute(select(job.c.id, job.c.plan).where(job.c.status == JobStatus.REJECTED)).all()
-    replaced = select(job.c.id, job.c.fingerprint, job.c.plan).where(job.c.replaced_by.is_not(None))
-    done_anew = {row.id: row for row in connection.execute(replaced)}
     refused = {row.id: _fallbacks(Job.model_validate_json(row.plan)) for row in rejected}
     fresh: list[_Columns] = []
     kept: list[_Columns] = []
     anew: list[_Columns] = []
-    problems = []
+    changed: list[Job] = []
     for position, planned in enumerate(jobs):
-        columns = _columns(planned, position)
+        columns_now = _columns(planned, position)
         before = known.get(planned.id)
         if before is None:
-            fresh.append(columns)
-        elif (old := done_anew.get(planned.id)) is not None:  # what it asks for now is asked of the new take, by `redo`
-            kept.append({**columns, "fingerprint": old.fingerprint, "plan": old.plan})
-        elif before.archived_at is not None and before.fingerprint == columns["fingerprint"]:
-            kept.append(columns)
-        elif before.fingerprint == columns["fingerprint"]:
+            fresh.append(columns_now)
+            continue
+        same, meaning = before.fingerprint == columns_now["fingerprint"], JobStatus(before.status).meaning
+        if before.replaced_by is not None:  # what it asks for now is asked of the new take, by `redo`
+            kept.append(columns_now if same else columns_now | _as_bought(connection, planned, before.fingerprint))
+        elif same and before.archived_at is not None:
+            kept.append(columns_now)
+        elif same:
             # What is not bought yet begins again with what the file asks for first; what was refused, if it may turn
             # to others now.
             others = planned.id in refused and refused[planned.id] != _fallbacks(planned)
-            unsent = JobStatus(before.status).meaning.unsent or before.error_code == IMAGE_UNUSABLE
-            (anew if unsent or others else kept).append(columns)
-        elif JobStatus(before.status).meaning.editable:
-            anew.append(columns)
+            unsent = meaning.unsent or before.error_code == IMAGE_UNUSABLE
+            (anew if unsent or others else kept).append(columns_now)
+        elif meaning.unsent or (meaning.editable and before.billed == Billed.NO):
+            anew.append(columns_now)
         else:
-            problems.append(_changed(connection, planned, before.status, path))
-    if problems:
-        raise BatchError(problems)
+            changed.append(planned)
+            kept.append(columns_now | _as_bought(connection, planned, before.fingerprint))
+    note_changes(connection, changed, {planned.id for planned in jobs})
+    gone = [row.id for row in known.values() if row.in_batch and row.redo_of is None]
+    for name in sorted(set(gone) - {planned.id for planned in jobs}):
+        note(connection, "removed", name)
     if known:
         connection.execute(update(job).values(in_batch=False))
     _write(connection, fresh, kept, anew)
@@ -87,9 +91,11 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
 def _keep_new_takes(connection: Connection) -> None:
     """A new take that a person asked for belongs to the batch, which does not name it, as long as its row does."""
     first = job.alias("first")
-    of_row = select(first.c.in_batch).where(first.c.id == job.c.redo_of).scalar_subquery()
-    place = select(first.c.position).where(first.c.id == job.c.redo_of).scalar_subquery()
-    connection.execute(update(job).where(job.c.redo_of.is_not(None)).values(in_batch=of_row, position=place))
+    of_first = {
+        name: select(first.c[name]).where(first.c.id == job.c.redo_of).scalar_subquery()
+        for name in ("in_batch", "position", "row")
+    }
+    connection.execute(update(job).where(job.c.redo_of.is_not(None)).values(of_first))
 
 
 def _columns(planned: Job, position: int) -> _Columns:
@@ -130,16 +136,10 @@ def _chunks(rows: list[_Columns]) -> Iterable[list[_Columns]]:
     return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
 
 
-def _changed(connection: Connection, planned: Job, status: str, path: Path) -> Problem:
-    """A bought row that asks for something else now, and in what; what a mode fixes is its profile's."""
+def _as_bought(connection: Connection, planned: Job, fingerprint: str) -> _Columns:
+    """The columns of a row whose purchase stays as it was; what is no part of it, such as tags, follows the file."""
     plan = connection.execute(select(job.c.plan).where(job.c.id == planned.id)).scalar_one()
-    now, bought = planned.order, Job.model_validate_json(plan).order
-    names = [name for name in Order.model_fields if name != "fixed" and getattr(now, name) != getattr(bought, name)]
-    of_profile = not set(names) - {"mode"}
-    profile = f", and the profile of {now.provider}: its mode was {bought.mode!r}" if of_profile else ""
-    return Problem(
-        f"{path.name}, row {planned.row}",
-        f"job {planned.id!r} is {JobStatus(status).label} already, and this row now asks for something else: "
-        f"{', '.join(names) or 'fixed'}.",
-        f"Give the row a new id to buy it anew, or restore what it said{profile}.",
-    )
+    bought = Job.model_validate_json(plan)
+    names = ("order", "cost_estimated", "currency", "price_assumed", "parent", "fallbacks")
+    update = {name: getattr(bought, name) for name in names}
+    return {"fingerprint": fingerprint, "plan": planned.model_copy(update=update).model_dump_json()}

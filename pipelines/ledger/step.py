@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.core.job import RemoteJob
+from pipelines.core.money import Bucket
 from pipelines.core.status import AttemptState, Billed, JobStatus
 from pipelines.ledger.attempts import AttemptRow
-from pipelines.ledger.balances import Bucket
 
 
 @dataclass(frozen=True, slots=True)

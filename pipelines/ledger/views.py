@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,10 +13,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from pipelines.core.job import Job
+from pipelines.core.events import RowChange
+from pipelines.core.job import Job, Order
+from pipelines.core.money import Balance, Bucket
 from pipelines.core.status import ACCEPTED, AttemptState, Billed, JobStatus
-from pipelines.ledger.balances import Balance, balances, from_micros
+from pipelines.ledger.balances import Payment, balances, payments
 from pipelines.ledger.fallbacks import flag_of, made_as
+from pipelines.ledger.history import changed_plans
 from pipelines.ledger.job_state import STATE_COLUMNS, JobState, state_from
 from pipelines.ledger.storage.schema import attempt, batch, job, owner
 
@@ -37,7 +40,6 @@ class JobRecord:
     url_expires_at: datetime | None
     output: dict[str, Any] | None  # path, bytes, sha256, media, source_host
     flags: tuple[str, ...]
-    cost_actual: Decimal | None
     billed: Billed
     error_code: str | None
     error_message: str | None
@@ -46,6 +48,23 @@ class JobRecord:
     redo_of: str | None = None  # the job of the file that it is a new take of
     archived: bool = False  # a person has taken it out of the counts
     replaced_by: str | None = None  # the job of a new take
+    payments: tuple[Payment, ...] = ()  # every submission of it that costs something, or may
+
+    def held(self, bucket: Bucket) -> Decimal | None:
+        """What its submissions come to in a bucket, in the currency of the job; None where there are none."""
+        wanted = (bucket, self.job.currency)
+        found = [paid.amount for paid in self.payments if (paid.bucket, paid.currency) == wanted]
+        return sum(found, Decimal(0)) if found else None
+
+    @property
+    def cost_actual(self) -> Decimal | None:
+        """What is surely charged for it, over all its submissions."""
+        return self.held(Bucket.SPENT)
+
+    @property
+    def assumed(self) -> bool:
+        """Whether its amounts rest on assumed prices: what was paid at one stays so, whatever the profile says now."""
+        return any(paid.assumed for paid in self.payments) if self.payments else self.job.price_assumed
 
     @property
     def plan(self) -> Job:
@@ -53,9 +72,14 @@ class JobRecord:
         return self.planned or self.job
 
     @property
-    def counts(self) -> bool:
-        """Whether it is one of the jobs that the campaign is to make."""
+    def wanted(self) -> bool:
+        """Whether no person has set it aside: not archived, and not replaced by a new take."""
         return not self.archived and self.replaced_by is None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is one of the jobs that the campaign is to make: nor is its row removed."""
+        return self.wanted and self.in_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +94,8 @@ class Overview:
     running: bool = False
     archived: int = 0  # not in the counts
     replaced: int = 0  # nor are these: a new take counts
+    removed: int = 0  # nor are these: the batch file does not name them any more
+    changed: tuple[RowChange, ...] = ()  # rows that ask for something else than was bought of them
 
     def as_dict(self) -> dict[str, Any]:
         """For machines: amounts as text, so that 0.10 stays 0.10."""
@@ -83,16 +109,17 @@ class Overview:
             "run_pid": self.run_pid,
             "archived": self.archived,
             "replaced": self.replaced,
+            "removed": self.removed,
+            "changed": [change.job_id for change in self.changed],
         }
 
 
-class Payment(NamedTuple):
-    """What one submission has cost or may cost: its job, and the budget bucket in which it counts."""
+class ChangedRow(NamedTuple):
+    """A row that asks for something else than was bought of it."""
 
-    id: str
-    currency: str
-    bucket: str  # spent, reserved or uncertain
-    micros: int  # millionths
+    change: RowChange
+    bought: Job
+    asked_for: Job  # as the row is now
 
 
 class BatchOfLedger(NamedTuple):
@@ -106,6 +133,27 @@ class BatchOfLedger(NamedTuple):
 def states(connection: Connection) -> dict[str, JobState]:
     """Read where every job stands, by its id."""
     return {row.id: state_from(row) for row in connection.execute(select(*STATE_COLUMNS))}
+
+
+def changed_rows(connection: Connection) -> list[ChangedRow]:
+    """The rows, in their order, that have changed since they were bought; they are left as they are."""
+    changed = changed_plans(connection)
+    columns = select(job.c.id, job.c.row, job.c.status, job.c.plan).order_by(job.c.position, job.c.id)
+    here = (job.c.id.in_(changed), job.c.in_batch, job.c.replaced_by.is_(None))
+    found = []
+    for row in connection.execute(columns.where(*here)) if changed else ():
+        bought, now = Job.model_validate_json(row.plan), Job.model_validate(changed[row.id]["plan"])
+        differs = tuple(n for n in Order.model_fields if getattr(now.order, n) != getattr(bought.order, n))
+        # What a mode fixes is its profile's, and is named only where nothing else differs.
+        named = tuple(n for n in differs if n not in ("fixed", "mode")) or differs
+        found.append(ChangedRow(RowChange(row.id, row.row, JobStatus(row.status), named), bought, now))
+    return found
+
+
+def is_anything_away(connection: Connection) -> bool:
+    """Whether a provider has, or had, any job whose clip is not home: also one that is archived or removed."""
+    away = select(job.c.id).where(job.c.status.in_((*ACCEPTED, JobStatus.EXPIRED))).limit(1)
+    return connection.execute(away).one_or_none() is not None
 
 
 def orphans(connection: Connection) -> list[Job]:
@@ -127,14 +175,22 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
     counted = select(attempt.c.job_id, func.count()).group_by(attempt.c.job_id)
     counted = counted if job_id is None else counted.where(attempt.c.job_id == job_id)
     tries = dict(connection.execute(counted).tuples().all())
+    paid: dict[str, list[Payment]] = {}
+    for payment in payments(connection, job_id):
+        paid.setdefault(payment.id, []).append(payment)
+    changed = {each.change.job_id for each in changed_rows(connection)}
     order = (job.c.in_batch.desc(), job.c.position, job.c.id)
     wanted = select(job) if job_id is None else select(job).where(job.c.id == job_id)
     for row in connection.execute(wanted.order_by(*order)):
         plan = Job.model_validate_json(row.plan)
+        if plan.row != row.row:  # a new take, which follows its row
+            plan = plan.model_copy(update={"row": row.row})
         made = made_as(plan, row.made_as)
         aside = (
             *((f"replaced_by:{row.replaced_by}",) if row.replaced_by else ()),
             *(("archived",) if row.archived_at else ()),
+            *(() if row.in_batch else ("removed",)),
+            *(("row_changed",) if row.id in changed else ()),
         )
         yield JobRecord(
             job=made,
@@ -153,19 +209,12 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
             url_expires_at=_moment(row.url_expires_at),
             output=json.loads(row.output) if row.output else None,
             flags=(*(json.loads(row.flags) if row.flags else ()), *flag_of(plan, made), *aside),
-            cost_actual=from_micros(row.cost_actual_micros),
-            billed=Billed(row.billed),
+            billed=_billed(row, paid.get(row.id, ())),
             error_code=row.error_code,
             error_message=row.error_message,
             failed_stage=row.failed_stage,
+            payments=tuple(paid.get(row.id, ())),
         )
-
-
-def payments(connection: Connection) -> list[Payment]:
-    """Every submission that costs something, or may: together they are the balances of the ledger."""
-    columns = (attempt.c.job_id, attempt.c.currency, attempt.c.bucket, attempt.c.cost_micros)
-    counted = select(*columns).where(*(column.is_not(None) for column in columns))
-    return [Payment(*row) for row in connection.execute(counted)]
 
 
 def reason(connection: Connection, job_id: str) -> tuple[str | None, str | None]:
@@ -211,11 +260,12 @@ def source(connection: Connection) -> BatchOfLedger | None:
 def overview(connection: Connection) -> Overview:
     """Counts and money, without reading every job."""
     counting = (job.c.archived_at.is_(None), job.c.replaced_by.is_(None))
-    counted = select(job.c.status, func.count()).where(*counting).group_by(job.c.status)
+    here = (*counting, job.c.in_batch)
+    counted = select(job.c.status, func.count()).where(*here).group_by(job.c.status)
     counts = Counter({JobStatus(s): n for s, n in connection.execute(counted)})
-    archived, replaced = connection.execute(
-        select(func.count(job.c.archived_at), func.count(job.c.replaced_by).filter(counting[0]))
-    ).one()
+    aside = (func.count(job.c.archived_at), func.count(job.c.replaced_by).filter(counting[0]))
+    gone = func.count().filter(*counting, job.c.in_batch.is_(False))
+    archived, replaced, removed = connection.execute(select(*aside, gone).select_from(job)).one()
     name = connection.execute(select(batch.c.campaign).order_by(batch.c.read_at.desc()).limit(1)).scalar_one_or_none()
     holder = connection.execute(select(owner)).one_or_none()
     return Overview(
@@ -226,7 +276,16 @@ def overview(connection: Connection) -> Overview:
         run_pid=holder.pid if holder else None,
         archived=archived,
         replaced=replaced,
+        removed=removed,
+        changed=tuple(each.change for each in changed_rows(connection)),
     )
+
+
+def _billed(row: Any, paid: Sequence[Payment]) -> Billed:
+    """Whether a job is charged for: what is on its way may be, and so may what an earlier submission of it has left open."""
+    if row.billed != Billed.NO or not paid:
+        return Billed(row.billed)
+    return Billed.YES if any(each.bucket == Bucket.SPENT for each in paid) else Billed.UNKNOWN
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -52,6 +53,7 @@ _ID_PLACES: Mapping[ContractName, tuple[str, ...]] = {
 _JSON = "application/json"
 _KEY_SHOWN, _CALLBACK_SHOWN = "(the key)", "(the callback address)"
 _NOT_FOUND = 404
+_MOST_A_PAGE = 100
 _LEAST_SECRET = 8  # a shorter key, as for a sandbox, is no secret, and would be found in the middle of a job's id
 
 
@@ -150,13 +152,27 @@ class Client:
         found = contract.read_batch(body, jobs, self.profile, self._base_url)
         return {name: self._clean(progress) for name, progress in found.items()}
 
-    async def list_recent(self, most: int = 20) -> list[ListedJob]:
-        """The newest jobs of this account, newest first, where the provider has a list; raises as `check` does."""
-        query = {"limit": str(most), "order": "desc"} | self.profile.list_parameters
-        body, _ = await self._ask(Request("GET", f"{path_of('list', self.profile)}?{urlencode(query)}"))
-        rows = [json_values.mapping(row) for row in json_values.at_path(body, "data[]")]
-        contract = CONTRACTS[self.profile.contract]
-        return [_listed(job, row) for row in rows if (job := contract.read_job(row, self.profile)) is not None]
+    async def list_recent(self, most: int = 20, *, since: datetime | None = None) -> list[ListedJob]:
+        """The newest jobs of this account, newest first, where the provider has a list; raises as `check` does.
+
+        Args:
+            most: so many at most; they are asked for page by page, where the provider says that there are more.
+            since: no further page is asked for behind a job that is older.
+        """
+        query = {"limit": str(min(most, _MOST_A_PAGE)), "order": "desc"} | self.profile.list_parameters
+        contract, found = CONTRACTS[self.profile.contract], dict[str, ListedJob]()
+        while True:
+            body, _ = await self._ask(Request("GET", f"{path_of('list', self.profile)}?{urlencode(query)}"))
+            rows = [json_values.mapping(row) for row in json_values.at_path(body, "data[]")]
+            jobs = [_listed(job, row) for row in rows if (job := contract.read_job(row, self.profile)) is not None]
+            new = {listed.job.id: listed for listed in jobs if listed.job.id not in found}
+            found |= new
+            if body.get("has_more") is not True or not new or len(found) >= most:
+                return list(found.values())[:most]
+            oldest = jobs[-1].created_at
+            if since is not None and oldest is not None and oldest < since:
+                return list(found.values())
+            query["after"] = jobs[-1].job.id
 
     async def delete(self, job: RemoteJob) -> None:
         """Remove a finished video from the provider's store, where it has such a request; raises as `check` does."""

@@ -63,6 +63,17 @@ def profiles_of(batch: Batch) -> dict[str, Profile]:
     return {name: profile_named(name, batch.profiles) for name in sorted({order.provider for order in orders})}
 
 
+def addresses_of(batch: Batch, kept: Mapping[str, str] = _NONE) -> dict[str, str]:
+    """Where each provider is that a batch may know, as far as that is set; none of it needs a key."""
+    found = {}
+    for profile in batch.profiles.values():
+        own_key = profile.key_from(os.environ) is not None or profile.base_url_set_by(os.environ)
+        base_url, _ = profile.base_url_from(os.environ if own_key else kept)
+        if base_refusal(base_url) is None:
+            found[profile.name] = base_url
+    return found
+
+
 def accounts_to_collect(
     waiting: Sequence[Job],
     accounts: Iterable[Account],

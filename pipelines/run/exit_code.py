@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from pipelines.core.errors import BudgetReached, KeyRefused, ReelbatchError
 from pipelines.core.status import JobStatus, statuses
+from pipelines.ledger.job_state import JobState
 
 ALL_DONE, SOME_FAILED, BAD_INPUT, BUDGET, UNFINISHED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 _FAILED = statuses(lambda meaning: meaning.failed)
 _UNFINISHED = statuses(lambda meaning: meaning.unfinished)
+
+
+def open_beside(states: Mapping[str, JobState]) -> Counter[JobStatus]:
+    """Count the jobs that the file does not name any more, and on which money still hangs."""
+    return Counter(
+        state.status for state in states.values() if state.removed and state.wanted and state.status.meaning.unfinished
+    )
 
 
 def exit_code(

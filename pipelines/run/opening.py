@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from pipelines.batch import Batch
 from pipelines.core.errors import ReelbatchError, SetupError
-from pipelines.core.events import NoCallbacks, RunBegan
+from pipelines.core.events import NoCallbacks, RowsChanged, RunBegan
 from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED
 from pipelines.core.text.suggestion import near_name
@@ -18,15 +19,18 @@ from pipelines.ledger.balances import balances
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.recovery import reopen_expired
-from pipelines.ledger.storage.place import SharedLedger, remembered
+from pipelines.ledger.storage.place import SharedLedger, place_remembered
 from pipelines.net.http import Http
 from pipelines.outputs import unsettled
 from pipelines.pacing.limit_server import LimitServer
 from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
+from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.account_limits import in_flight_limit, pace_of, paying_together, submit_limit
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
+from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_repeats, withdraw
 from pipelines.run.job.collect import settle_what_is_done
+from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder
 from pipelines.run.provider_session import Allowance, ProviderSession
@@ -47,7 +51,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
         SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger or the rehearsal cannot
             be as asked for.
     """
-    _check_only(batch, options)
+    check_only(batch, options)
     accounts_of(batch, options, kept or {})
     trusted_hosts(options)
     folder = output_folder(batch, options)
@@ -59,27 +63,32 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
 
 
 @asynccontextmanager
-async def open_ledger(batch: Batch, options: RunOptions) -> AsyncIterator[Ledger]:
-    """Open the ledger of a batch, and register the batch in it.
+async def open_ledger(
+    batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None
+) -> AsyncIterator[Ledger]:
+    """Open the ledger of a batch, give it what it has lost, and register the batch in it.
 
     Raises:
         LedgerOwned: another run works on this folder.
-        BatchError: a row that was bought already asks for something else now.
-        SetupError: the folder or the ledger cannot be used.
+        SetupError: the folder or the ledger cannot be used, or they are another campaign's.
     """
     folder = output_folder(batch, options)
     make_folders(folder)
-    place, known = ledger_of(folder, options, batch.name), remembered(folder)
-    async with Ledger(place) as ledger:
+    place, known = ledger_of(folder, options, batch.name), place_remembered(folder)
+    buyer = None if options.rehearse else buyer_of(batch, options, kept)
+    async with Ledger(place, remembered=buyer is not None and is_remembered(folder, buyer)) as ledger:
         if isinstance(place, SharedLedger) and known is None:
             await ledger.write(registration.check_same_campaign, batch.jobs, place)
+        if buyer is not None:
+            for event in await ledger.write(reconciled, batch.jobs, buyer):
+                write_log(event)
         ledger.remember()
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
         await ledger.write(reopen_expired, sure_as_well=False)
-        if kept := await asyncio.to_thread(unsettled, folder / "videos"):
-            settle_what_is_done(kept, await ledger.write(views.states))
+        if fetched := await asyncio.to_thread(unsettled, folder / "videos"):
+            settle_what_is_done(fetched, await ledger.write(views.states))
         yield ledger
 
 
@@ -106,20 +115,25 @@ async def open_run(
         limits: who keeps the limits of the accounts, where other runs share them.
 
     Raises:
-        BatchError: a row that was bought already asks for something else now, or `only` names unknown ids.
+        BatchError: `only` names unknown ids.
+        BoughtBefore: rows would be bought that were bought before, and nobody has agreed to that.
         SetupError: a key is missing, the folder cannot be used, another run owns it.
     """
     context = run_context.get() or RunContext()
     if context.begun is not None:
         context.begun()
     folder = output_folder(batch, options)
-    _check_only(batch, options)
+    check_only(batch, options)
     accounts = accounts_of(batch, options, kept or {})
+    buyer = None if options.rehearse else buyer_of(batch, options, kept)
     async with AsyncExitStack() as stack:
         ledger = context.ledger
         if ledger is None:
-            ledger = await stack.enter_async_context(open_ledger(batch, options))
+            ledger = await stack.enter_async_context(open_ledger(batch, options, kept))
         states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
+        changed = await ledger.write(views.changed_rows)
+        bought = {each.bought.id: each.bought for each in changed}
+        batch = replace(batch, jobs=tuple(bought.get(job.id, job) for job in batch.jobs))
         named = {job.id for job in batch.jobs}
         orphans = [job for job in orphans if job.id not in named]
         made_as = {job.id: job for job in (*batch.jobs, *orphans)}
@@ -147,14 +161,22 @@ async def open_run(
             made_as=made_as,
             progress=context.progress,
             observers=context.observers,
+            recorder=None if buyer is None else PurchaseRecorder(ledger, buyer),
+            changed=tuple(each.change for each in changed),
             stop=stop,
             time_scale=options.speed if options.rehearse else 1.0,
         )
+        if buyer is not None:
+            stack.callback(withdraw, buyer)
+            await refuse_repeats(run, buyer)
         here = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
+        run.progress.rehearsed = options.rehearse
         run.progress.begin(
             (states[job_id].status for job_id in here if states[job_id].counts), await ledger.write(balances)
         )
         run.emit(RunBegan())
+        if run.changed:
+            run.emit(RowsChanged(run.changed, folder))
         for event in out_of_reach:
             run.emit(event)
         if options.callback_url and (silent := run.without_callbacks()):
@@ -228,7 +250,12 @@ def _sessions(
     return sessions
 
 
-def _check_only(batch: Batch, options: RunOptions) -> None:
+def check_only(batch: Batch, options: RunOptions) -> None:
+    """Look whether the batch has what `--only` names.
+
+    Raises:
+        SetupError: it does not.
+    """
     ids = [job.id for job in batch.jobs]
     _, unknown = choose(ids, options.only)
     if unknown:

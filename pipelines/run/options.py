@@ -54,6 +54,10 @@ class AdvancedOptions(BaseModel):
     callback_url: Annotated[str, AfterValidator(_address)] | None = Field(
         None, description="Address that providers are told to call when a job ends, where they can. Polling goes on."
     )
+    again: bool = Field(
+        False,  # noqa: FBT003 - pydantic has defaults first
+        description="Buy also what was bought before, by whatever run and into whatever folder.",
+    )
     trust_hosts: tuple[TrustedHost, ...] = Field(
         (),
         description="HOST or HOST:PORT that files may come from, though it is private or the port is an odd one. "

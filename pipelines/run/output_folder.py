@@ -16,12 +16,12 @@ from pipelines.ledger.storage.place import (
     LedgerPlace,
     SharedLedger,
     place_named,
-    remembered,
+    place_remembered,
     with_credentials,
 )
 from pipelines.run.options import RunOptions
 
-SANDBOX_BILL = "sandbox-bill.jsonl"  # only a rehearsal has one
+FILLED = ("videos", "thumbs")  # folders of ours in it
 FLOW_RUN_NOTE = ".prefect-flow-run"  # the id of a flow run that has not ended, beside its ledger
 
 
@@ -64,7 +64,7 @@ def ledger_of(
     """
     if options.rehearse:
         return FileLedger(folder / LEDGER_NAME, folder)
-    known = remembered(folder, environment)
+    known = place_remembered(folder, environment)
     asked = None if options.ledger is None else _named(options.ledger, folder, options, campaign)
     if isinstance(asked, SharedLedger) and isinstance(known, SharedLedger) and asked.address == known.address:
         asked = replace(asked, campaign=known.campaign)
@@ -88,11 +88,6 @@ def _named(text: str, folder: Path, options: RunOptions, campaign: str) -> Ledge
     return FileLedger(place.file.parent / key / place.file.name, folder)
 
 
-def is_rehearsal(folder: Path) -> bool:
-    """Tell whether an output folder is a rehearsal's, in which nothing was paid."""
-    return (folder / SANDBOX_BILL).is_file()
-
-
 def title_of(batch: Batch, options: RunOptions) -> str:
     """Choose the heading of the gallery: the campaign and its occurrence; a rehearsal says that it is one."""
     tick = options.tick
@@ -100,14 +95,32 @@ def title_of(batch: Batch, options: RunOptions) -> str:
     return f"{name} (rehearsal, nothing was paid)" if options.rehearse else name
 
 
+def refuse_links(folder: Path) -> None:
+    """Refuse an output folder whose own folders lead elsewhere: whoever may write there decides what is overwritten.
+
+    The folder itself may be a link: it is the operator who names it. That of a rehearsal is named by us.
+
+    Raises:
+        SetupError: one is a link.
+    """
+    ours = [folder / name for name in FILLED] + ([folder] if folder.name == "rehearsal" else [])
+    for path in ours:
+        if path.is_symlink():
+            raise SetupError(
+                f"{path} is a symbolic link, which is not followed. Remove it; to have the files on another disk, "
+                "choose an --out there."
+            )
+
+
 def make_folders(folder: Path) -> None:
     """Make the folder and those in it that a run fills.
 
     Raises:
-        SetupError: one cannot be made.
+        SetupError: one cannot be made, or is a link.
     """
+    refuse_links(folder)
     try:
-        for name in ("videos", "thumbs"):
+        for name in FILLED:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SetupError(

@@ -29,6 +29,7 @@ _SETTLE_S = 600.0  # an id may take this long to be known everywhere, and a resu
 _EMPTY = "the provider says completed and shows no video; often its moderation has taken it away"
 _UNREAD = "the provider says completed, and there is no file where `results` in its profile says; correct the profile"
 _WARN_AFTER = 20
+_LAST_ANSWER_S = 2.0  # a request that is on its way when the run ends is given so long; the next run asks again
 _TOO_LATE = 1.25  # times the age at which it was due: an answer that late says nothing of how long jobs take
 
 
@@ -117,6 +118,7 @@ class Poller:
         self._unknown_words: set[str] = set()
         self._closed = False
         self._queries = StatusQueries(provider, rate, over=lambda: self.over)
+        self._patience: set[asyncio.Timeout] = set()  # of those who wait for an answer; it has an end when the run has
 
     @property
     def requests(self) -> int:
@@ -124,9 +126,11 @@ class Poller:
         return self._queries.sent
 
     def wake_all(self) -> None:
-        """Wake everybody, so that they see that the run is stopping."""
+        """Wake everybody, so that they see that the run is stopping; who waits for an answer does so for a moment only."""
         for kind in self._kinds.values():
             kind.ring()
+        for patience in self._patience:
+            patience.reschedule(asyncio.get_running_loop().time() + _LAST_ANSWER_S)
 
     @property
     def over(self) -> bool:
@@ -221,7 +225,7 @@ class Poller:
         try:
             waiting.asked += 1
             alone = waiting.alone or not self._queries.know_many
-            progress = await self._queries.about(waiting.job, alone=alone)
+            progress = await self._answer(waiting, alone=alone)
         except SlowDown as error:
             hold = self._rate.slow_down(error.retry_after_s)
             log.warning("%s Nothing is asked for %.0f s.", error, hold)
@@ -244,6 +248,17 @@ class Poller:
         waiting.faults, waiting.alone = 0, False
         self._rate.succeeded()
         return progress
+
+    async def _answer(self, waiting: Waiting, *, alone: bool) -> Progress:
+        try:
+            async with asyncio.timeout(None) as patience:
+                self._patience.add(patience)
+                try:
+                    return await self._queries.about(waiting.job, alone=alone)
+                finally:
+                    self._patience.discard(patience)
+        except TimeoutError as error:
+            raise Stopped from error
 
     async def _pause(self, waiting: Waiting, error: Exception) -> None:
         if waiting.age() > waiting.deadline_s:

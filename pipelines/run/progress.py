@@ -6,14 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from pipelines.core.events import Event, JobChanged
-from pipelines.core.outcome import Archived
+from pipelines.core.money import Balance
 from pipelines.core.status import FINAL, JobStatus
-from pipelines.core.text.amounts import price_text
+from pipelines.core.text.amounts import money_text
 from pipelines.core.text.counts import statuses_text
-from pipelines.ledger.balances import Balance
 
 
 @dataclass(slots=True)
@@ -22,7 +20,8 @@ class RunProgress:
 
     total: int = 0
     counts: Counter[JobStatus] = field(default_factory=Counter)
-    committed: dict[str, Decimal] = field(default_factory=dict)  # by currency: reserved, spent and uncertain
+    held: dict[str, Balance] = field(default_factory=dict)  # by currency
+    rehearsed: bool = False  # nothing is paid
     started_at: float = field(default_factory=time.monotonic)
     done_before: int = 0  # done when this run began
 
@@ -31,20 +30,19 @@ class RunProgress:
         self.counts = Counter(statuses)
         self.total = self.counts.total()
         self.done_before = self.done
-        self.committed = {balance.currency: balance.committed for balance in balances}
+        self.held = {balance.currency: balance for balance in balances}
 
     def observe(self, event: Event) -> None:
         """Count one change."""
         if not isinstance(event, JobChanged):
             return
-        if event.before is not None:
+        if event.before is not None and event.counted_before:
             self.counts[event.before] -= 1
-        if isinstance(event.outcome, Archived):
-            self.total -= 1
-        else:
+        if event.counted:
             self.counts[event.after] += 1
-        if event.currency is not None and event.committed:
-            self.committed[event.currency] = self.committed.get(event.currency, Decimal(0)) + event.committed
+        self.total += event.counted - event.counted_before
+        if (move := event.money) is not None:
+            self.held[move.currency] = self.held.get(move.currency, Balance(move.currency)).after(move)
 
     @property
     def done(self) -> int:
@@ -73,8 +71,8 @@ class RunProgress:
         return None if made < 1 else self.open * elapsed / made
 
     def money(self) -> str:
-        """Say what is committed: `7.20 USD`, or nothing where no price is known."""
-        return ", ".join(price_text(amount, currency) for currency, amount in self.committed.items())
+        """Say what is spent, reserved and uncertain: `spent 7.20 USD, reserved 0.40`; nothing where no price is known."""
+        return money_text(self.held.values(), rehearsed=self.rehearsed)
 
     def words(self) -> str:
         """Say how far it is: `11 of 12 done, 1 failed`."""

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from yaml import YAMLError
 
 from pipelines.core.errors import SetupError
+from pipelines.ledger.ledger import SANDBOX_BILL
 from pipelines.outputs.storage.whole_file import whole_file
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.accounts import REHEARSAL_KEY, Account
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import SANDBOX_BILL
 from pipelines.sandbox.faults.scripts import rules_named
 from pipelines.sandbox.options import SandboxOptions
 from pipelines.sandbox.process import running_sandbox

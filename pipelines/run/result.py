@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pipelines.core.money import Balance
 from pipelines.core.status import JobStatus
 from pipelines.core.stop_reason import StopReason
-from pipelines.ledger.balances import Balance
 from pipelines.run.exit_code import ALL_DONE, BUDGET, SOME_FAILED
 from pipelines.run.run import Run
 
@@ -22,6 +22,7 @@ class Money(BaseModel):
     spent: float
     reserved: float  # for what is at a provider
     uncertain: float  # nobody knows whether it is charged
+    assumed: float = 0.0  # so much of all three rests on prices that no provider has published
 
 
 class CampaignResult(BaseModel):
@@ -40,6 +41,7 @@ class CampaignResult(BaseModel):
     rehearsal: bool = False  # nothing was paid
     exit_code: int = 0
     reasons: tuple[str, ...] = ()  # why it did less than everything
+    warnings: tuple[str, ...] = ()  # what it has left as it was, for a person to decide
     stopped: StopReason | None = None  # who stopped it before its end
     flow_run_id: str | None = None
 
@@ -74,12 +76,19 @@ def campaign_result(run: Run, words: str, balances: list[Balance], flow_run_id: 
         gallery=run.folder / "gallery.html",
         counts={str(status): count for status, count in run.progress.counts.items() if count},
         money=tuple(
-            Money(currency=b.currency, spent=float(b.spent), reserved=float(b.reserved), uncertain=float(b.uncertain))
+            Money(
+                currency=b.currency,
+                spent=float(b.spent),
+                reserved=float(b.reserved),
+                uncertain=float(b.uncertain),
+                assumed=float(b.spent_assumed + b.reserved_assumed + b.uncertain_assumed),
+            )
             for b in balances
         ),
         rehearsal=run.options.rehearse,
         exit_code=ended.exit_code,
         reasons=ended.reasons,
+        warnings=ended.warnings,
         stopped=run.stopped,
         flow_run_id=flow_run_id,
     )

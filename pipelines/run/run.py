@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.batch import Batch
-from pipelines.core.dependencies import held_up, in_turn
+from pipelines.core.dependencies import held_up
 from pipelines.core.errors import DiskFull, LedgerError, ReelbatchError, SetupError
 from pipelines.core.events import (
     Event,
+    IndexUnusable,
     JobChanged,
     JobLeftOut,
     Observer,
     ProviderClosed,
+    RowChange,
     RunStopping,
     SubmissionsClosed,
 )
 from pipelines.core.job import Job
-from pipelines.core.outcome import FellBack, Outcome, PersonsWord
+from pipelines.core.outcome import Accepted, Failed, FellBack, InDoubt, Outcome, PersonsWord
 from pipelines.core.status import JobStatus, Readiness
 from pipelines.core.stop_reason import StopReason
+from pipelines.core.text.sentences import changed_words
 from pipelines.ledger import outcomes, settlement
 from pipelines.ledger.attempts import Budget, Claim
 from pipelines.ledger.job_state import JobState
@@ -35,13 +37,14 @@ from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.outcomes import Change
 from pipelines.net.http import Http
 from pipelines.pacing.slots import Slots
-from pipelines.run.exit_code import exit_code
+from pipelines.purchases.recorder import PurchaseRecorder
+from pipelines.run.exit_code import exit_code, open_beside
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import title_of
 from pipelines.run.progress import RunProgress
 from pipelines.run.provider_session import ProviderSession
-from pipelines.run.selection import choose
+from pipelines.run.selection import choose, in_hand
 
 _DOWNLOADS = 16
 _RARELY_S = 60.0
@@ -63,7 +66,9 @@ class Run:
     orphans: list[Job]  # no longer in the batch file, but paid for
     made_as: dict[str, Job]  # by id, every job as it is made now: by one of its fallbacks perhaps
     progress: RunProgress
+    recorder: PurchaseRecorder | None = None  # None: nothing of it is paid for
     observers: tuple[Observer, ...] = ()
+    changed: tuple[RowChange, ...] = ()  # rows that ask for something else than was bought of them
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # no more submissions; leave what waits to the next run
     closed: ReelbatchError | None = None  # why nothing more is submitted, while what was sent is still brought home
     left_out: ReelbatchError | None = None  # why a single job was not submitted, the first of them
@@ -92,6 +97,8 @@ class Run:
         """Write down what has happened to a job. Memory, counts and observers learn it from what the ledger returns."""
         change = await self.ledger.write(outcomes.record, job.id, outcome, claim)
         self._learn(job, change)
+        if change.changed and isinstance(change.outcome, Accepted | InDoubt | Failed):
+            self._note(job.id)
         return change
 
     async def take_word(self, job_id: str, word: PersonsWord, request: int) -> Change:
@@ -103,18 +110,27 @@ class Run:
         change = await self.ledger.write(settlement.settle_as_asked, job_id, word, request)
         if job_id in self.made_as:
             self._learn(self.made_as[job_id], change)
+        self._note(job_id)
         return change
 
+    def _note(self, job_id: str) -> None:
+        """Bring the index of purchases up to what the ledger says of a job; nobody waits for it."""
+
+        async def note(recorder: PurchaseRecorder) -> None:
+            if (error := await recorder.note(job_id)) is not None:
+                self.emit(IndexUnusable(error))
+
+        if self.recorder is not None:
+            self.begin(note(self.recorder))
+
     def _learn(self, job: Job, change: Change) -> None:
-        before, after = self.states[job.id].status, change.state.status
-        self.states[job.id] = change.state
+        old, new = self.states[job.id], change.state
+        self.states[job.id] = new
         if isinstance(change.outcome, FellBack):
             self.made_as[job.id] = change.outcome.now
-        if change.changed or before is not after:
-            currency, committed = (
-                (None, Decimal(0)) if change.money is None else (change.money.currency, change.money.committed)
-            )
-            self.emit(JobChanged(job, before, after, change.outcome, currency, committed))
+        if change.changed or old.status is not new.status:
+            counted = {"counted_before": old.counts, "counted": new.counts}
+            self.emit(JobChanged(job, old.status, new.status, change.outcome, change.money, **counted))
 
     def emit(self, event: Event) -> None:
         """Tell whoever watches."""
@@ -207,17 +223,10 @@ class Run:
         return Readiness.GO if job.parent is None else self.status_of(job.parent).meaning.remixes
 
     def jobs(self) -> list[Job]:
-        """The jobs that this run is to work on: those at a provider first, parents before what is made after them.
-
-        Left out are those that have ended, and those that wait for one which this run does not work on.
-        """
-        wanted = [
-            job
-            for job in self._asked_for()
-            if self.states[job.id].has_work and job.order.provider in self.sessions  # one switched off may have none
-        ]
-        wanted.sort(key=lambda job: self.status_of(job.id) is JobStatus.PLANNED)
-        return in_turn(wanted, self.status_of)[: self.options.limit]
+        """The jobs that this run is to work on, in their order."""
+        # One that is switched off may have no session.
+        wanted = (job for job in self._asked_for() if job.order.provider in self.sessions)
+        return in_hand(wanted, self.states, self.options.limit)
 
     def held_up(self) -> Mapping[str, list[str]]:
         """The jobs that wait in vain, by the one at the head of their chain: in doubt, parked, or not asked for."""
@@ -255,20 +264,19 @@ class Run:
         """What the run comes to."""
         # Whoever has pressed Ctrl-C knows who has stopped it.
         told = () if self.stopped in (None, StopReason.INTERRUPTED) else (self.stopped.sentence,)
+        counts = self.progress.counts + open_beside(self.states)
         return RunResult(
-            exit_code=exit_code(self.progress.counts, reasons=self.reasons(), interrupted=self.stopped is not None),
+            exit_code=exit_code(counts, reasons=self.reasons(), interrupted=self.stopped is not None),
             reasons=(*told, *(str(reason) for reason in self.reasons())),
             status_requests=sum(session.poller.requests for session in self.sessions.values()),
             generating_cpu_s=self.generating_cpu_s,
+            warnings=warnings_of(self.changed, self.folder),
         )
 
     def _asked_for(self) -> list[Job]:
         """The jobs of the batch, or those that `--only` names, or with the whole batch what has left it as well."""
-        if not self.options.only:
-            return [
-                self.made_as[job_id] for job_id in dict.fromkeys(job.id for job in (*self.batch.jobs, *self.orphans))
-            ]
-        chosen, _ = choose([*dict.fromkeys(job.id for job in (*self.batch.jobs, *self.orphans))], self.options.only)
+        here = list(dict.fromkeys(job.id for job in (*self.batch.jobs, *self.orphans)))
+        chosen = choose(here, self.options.only)[0] if self.options.only else here
         return [self.made_as[job_id] for job_id in chosen]
 
 
@@ -280,6 +288,12 @@ class RunResult:
     reasons: tuple[str, ...]  # why it did less than everything
     status_requests: int  # free questions to the providers
     generating_cpu_s: float  # CPU time of this process while jobs were generated
+    warnings: tuple[str, ...] = ()  # what it has left as it was, for a person to decide
+
+
+def warnings_of(changed: Sequence[RowChange], folder: Path) -> tuple[str, ...]:
+    """What a run warns of at its end: rows that have changed since they were bought. It is no reason to fail."""
+    return (changed_words(changed, folder),) if changed else ()
 
 
 @dataclass(slots=True)

@@ -1,9 +1,14 @@
-"""Which jobs `--only` names: ids in any case, or patterns such as `hero-*`. Pure."""
+"""Which jobs a run works on: those that `--only` names, in any case or by patterns such as `hero-*`, and in which order. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+
+from pipelines.core.dependencies import in_turn
+from pipelines.core.job import Job
+from pipelines.core.status import JobStatus
+from pipelines.ledger.job_state import JobState
 
 
 def choose(ids: Sequence[str], only: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -33,3 +38,18 @@ def choose(ids: Sequence[str], only: Sequence[str]) -> tuple[list[str], list[str
         if not found:
             unknown.append(wanted)
     return [name for name in ids if name in chosen], unknown
+
+
+def in_hand(jobs: Iterable[Job], states: Mapping[str, JobState], limit: int | None) -> list[Job]:
+    """The jobs that a run works on: those at a provider first, parents before what is made after them.
+
+    Left out are those that have ended, and those that wait for one which the run does not work on.
+
+    Args:
+        jobs: that were asked for.
+        states: where each job stands, by its id.
+        limit: at most so many.
+    """
+    wanted = [job for job in jobs if states[job.id].has_work]
+    wanted.sort(key=lambda job: states[job.id].status is JobStatus.PLANNED)
+    return in_turn(wanted, lambda job_id: states[job_id].status)[:limit]

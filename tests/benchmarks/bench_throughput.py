@@ -63,9 +63,10 @@ def reelbatch(url: str, folder: Path, jobs: int, in_flight: int) -> dict[str, An
         writer.writerows([f"job-{n}", f"clip {n}", 4, "1280x720"] for n in range(jobs))
     out = folder / "out"
     command = [sys.executable, "-m", "flows.command_line", "run", str(batch), "--out", str(out), "--json"]
-    command += ["--provider", "openai", "--in-flight", str(in_flight)]
+    command += ["--provider", "openai", "--in-flight", str(in_flight), "--yes"]
     environment = {**os.environ, "OPENAI_BASE_URL": f"{url}/openai/v1", "OPENAI_API_KEY": "bench"}
     environment["PREFECT_HOME"] = str(folder / "prefect")
+    environment["XDG_STATE_HOME"] = str(folder / "state")
     started = time.monotonic()
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
     whole = time.monotonic() - started

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -48,6 +49,18 @@ class Reelbatch(Protocol):
         ...  # pragma: no cover
 
 
+UNASKED = "as it is typed"
+
+
+def agreeing(arguments: tuple[object, ...]) -> list[str]:
+    """A command line as whoever agrees to the price types it, where nobody can be asked; `UNASKED` leaves it as it is."""
+    words = [str(each) for each in arguments if each != UNASKED]
+    if len(words) < len(arguments):
+        return words
+    agreed = {"--rehearse", "--budget", "--plan", "--yes"} & {*words}
+    return [*words, "--yes"] if words[:1] == ["run"] and not agreed else words
+
+
 @pytest.fixture
 def write_batch(tmp_path: Path) -> Callable[..., Path]:
     """Write rows as a CSV file; a row of text is a prompt."""
@@ -74,7 +87,7 @@ def start_reelbatch(tmp_path: Path, prefect_api: str) -> Iterator[Callable[..., 
             inherited = {name: value for name, value in os.environ.items() if name != "PREFECT_LOGGING_LEVEL"}
             variables = inherited | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(HOUSE)} | environment
             process = subprocess.Popen(
-                [*COMMAND, *map(str, arguments)],
+                [*COMMAND, *agreeing(arguments)],
                 cwd=tmp_path,
                 env={name: value for name, value in variables.items() if value is not None},
                 stdin=subprocess.DEVNULL,
@@ -89,17 +102,10 @@ def start_reelbatch(tmp_path: Path, prefect_api: str) -> Iterator[Callable[..., 
 
 
 @pytest.fixture
-def own_prefect(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def own_prefect(made_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home for a Prefect server of a run's own: empty, but made already, which takes a server ten seconds."""
     home = tmp_path_factory.mktemp("prefect")
-    with (
-        closing(sqlite3.connect(Path(os.environ["PREFECT_HOME"]) / "prefect.db")) as made,
-        closing(sqlite3.connect(home / "prefect.db")) as empty,
-    ):
-        made.backup(empty)
-        for table in ("events", "task_run_state", "task_run", "flow_run_state", "flow_run"):
-            empty.execute(f"DELETE FROM {table}")
-        empty.commit()
+    shutil.copy(made_database, home / "prefect.db")
     return home
 
 
@@ -130,7 +136,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["reelbatch", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["reelbatch", *agreeing(arguments)])
         with pytest.raises(SystemExit) as leaving:
             main()
         said = capsys.readouterr()

@@ -66,6 +66,9 @@ def test_destroyed_by_planted_links(run_here, provider, write_batch, tmp_path):
     (out / "thumbs").symlink_to(precious, target_is_directory=True)
     before = {path.name: path.read_bytes() for path in precious.iterdir()}
     command = ["run", write_batch("a boat", name="planted.csv"), "--out", out, "--provider", "qiniu", "--budget", "1"]
+    refused = run_here(*command, **provider.environment())
+    assert (refused.code, "thumbs is a symbolic link" in refused.err, provider.bill()) == (2, True, [])
+    (out / "thumbs").unlink()
     ended = run_here(*command, "--poll-every", "0.05", **provider.environment())
     assert ended.code == 0, ended.err
     (out / "manifest.jsonl").unlink()

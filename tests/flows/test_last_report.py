@@ -9,6 +9,8 @@ import threading
 
 import httpx
 import pytest
+from prefect.events.clients import PrefectEventsClient
+from prefect.events.worker import EventsWorker
 
 from flows import last_report
 from flows.command_line import prefect_server
@@ -41,6 +43,7 @@ def test_a_server_that_is_gone_for_good(
     server, api = own_server
     monkeypatch.setattr(last_report, "_AT_THE_TERMINAL_S", 0.5)  # seconds instead of a minute
     monkeypatch.setattr(report, "_ANSWER_S", 0.5)
+    monkeypatch.setattr(EventsWorker, "_client_override", (PrefectEventsClient, (("reconnection_attempts", 2),)))
     provider = start_provider(latency="2")
     batch = write_batch("a boat", "a tram")
 

@@ -434,6 +434,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
                 "PYTHONPATH": str(HOUSE),
                 "PREFECT_API_URL": api,
                 "PREFECT_HOME": str(folder / "prefect"),
+                "XDG_STATE_HOME": str(folder / "state"),
                 "QINIU_BASE_URL": f"{url}/qiniu/v1",
                 "ACEDATA_BASE_URL": f"{url}/acedata",
                 "QINIU_API_KEY": f"key-{secrets.token_hex(8)}",
@@ -441,7 +442,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
             },
             [
                 *(sys.executable, "-m", "flows.command_line", "run", str(folder / "batch.csv")),
-                *("--out", str(folder / "out"), "--per-minute", f"{per_minute:.0f}"),
+                *("--yes", "--out", str(folder / "out"), "--per-minute", f"{per_minute:.0f}"),
             ],
         )
         while campaign.kills < options.kills:

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import sqlite3
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from flows.campaign import campaign
 from flows.command_line.driving import shown_parameters
 from pipelines.run.options import RunOptions
-from tasks.generate import generate
+from pipelines.run.progress import RunProgress
+from tasks.generate import generate, generate_all
 from tests.servers import HERE, prefect_at
 
 #: As often as one run of the task tries; the sixth download goes well.
@@ -149,3 +151,23 @@ async def test_a_fallback_is_one_task_run(rehearse, bought, tmp_path):
     assert {(row["provider"], "fallback_from:qiniu" in row["flags"]) for row in map(json.loads, lines)} == {
         ("acedata", True)
     }
+
+
+async def test_no_page_outlives_a_run_that_is_cancelled(monkeypatch):
+    """A run that is cancelled waits for none of its pages, and leaves none behind that would read its closed ledger."""
+    run = SimpleNamespace(
+        budget=None, title="x", progress=RunProgress(), folder="x", stop=asyncio.Event(), showing=set()
+    )
+    page = asyncio.create_task(asyncio.sleep(60))
+    run.showing.add(page)
+
+    async def dispatched(*_):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("tasks.generate.dispatch", dispatched)
+    going = asyncio.create_task(generate_all(run))
+    await asyncio.sleep(0)
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+    assert page.cancelled()

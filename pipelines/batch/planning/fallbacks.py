@@ -134,6 +134,7 @@ class Fallbacks:
                 order=turned,
                 cost_estimated=price.amount if price else None,
                 currency=price.currency if price else None,
+                price_assumed=price is not None and price.assumed,
             )
         ]
 

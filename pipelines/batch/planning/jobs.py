@@ -179,6 +179,7 @@ class Planner:
             enabled=enabled,
             cost_estimated=price.amount if price else None,
             currency=price.currency if price else None,
+            price_assumed=price is not None and price.assumed,
             parent=parent.id if parent is not None else None,
             fallbacks=fallbacks,
             fallback_index=0,

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pipelines.catalogue.gallery.thumbnails import FOLDER, thumbnail_name
 from pipelines.catalogue.manifest_row import ManifestRow
 from pipelines.core.status import Billed, JobStatus
-from pipelines.core.text.amounts import amount_text, price_text
+from pipelines.core.text.amounts import amount_text
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MINUTE = 60
@@ -107,14 +107,8 @@ class Card:
         """The cost, and how sure it is."""
         row = self.row
         # A row that goes on after a refusal was not billed for that one, and will be for the next.
-        if row.billed is Billed.NO and not row.cost_actual and row.status is not JobStatus.PLANNED:
-            return "not billed"
-        if row.cost is None or row.status is JobStatus.SKIPPED:
-            return "uncertain: price not known" if row.is_uncertain else ""
-        text = price_text(row.cost, row.currency)
-        if row.cost_actual is not None:
-            return text
-        return f"uncertain: {text}" if row.is_uncertain else f"about {text}"
+        unbilled = row.billed is Billed.NO and row.status not in (JobStatus.PLANNED, JobStatus.SKIPPED)
+        return row.cost_words or ("not billed" if unbilled else "")
 
     @property
     def flags(self) -> tuple[str, ...]:

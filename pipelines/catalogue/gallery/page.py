@@ -9,9 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from typing import Any
 from pipelines.catalogue.gallery.card import Card, seconds_text, visible
 from pipelines.catalogue.gallery.thumbnails import FOLDER
 from pipelines.catalogue.manifest_row import ManifestRow
+from pipelines.core.money import BUCKETS, Balance, Bucket
 from pipelines.core.status import JobStatus, Tone
-from pipelines.core.text.amounts import price_text
-from pipelines.ledger.balances import Balance
+from pipelines.core.text.amounts import assumed_text, price_text
 from pipelines.outputs.storage.whole_file import whole_file
 
 _POSTERS_AT_ONCE = 60  # the script brings the later ones in as they scroll into view
@@ -104,18 +103,21 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
+#: What a rehearsal's buckets say; nothing was paid.
+_REHEARSED = {
+    Bucket.SPENT: "would have cost",
+    Bucket.RESERVED: "would reserve",
+    Bucket.UNCERTAIN: "would leave uncertain",
+}
+
+
 def head_figures(money: Sequence[Balance], *, rehearsed: bool) -> list[HeadFigure]:
     """What was surely paid, what is set aside, and what may have been paid, apart; only what there is."""
-    if rehearsed:
-        total = _joined((balance.committed, balance.currency) for balance in money)
-        return [HeadFigure(total, "would have cost", words_first=True)] if total else []
-    sums = (
-        HeadFigure(_joined((balance.spent, balance.currency) for balance in money), "spent"),
-        HeadFigure(_joined((balance.reserved, balance.currency) for balance in money), "reserved"),
-        HeadFigure(_joined((balance.uncertain, balance.currency) for balance in money), "uncertain", "warn"),
-    )
-    return [one for one in sums if one.amount]
-
-
-def _joined(amounts: Iterable[tuple[Decimal, str]]) -> str:
-    return " + ".join(price_text(amount, currency) for amount, currency in amounts if amount)
+    figures = []
+    for bucket in BUCKETS:
+        held = [(balance, *balance.of(bucket)) for balance in money]
+        total = " + ".join(f"{price_text(a, b.currency)}{assumed_text(a, part)}" for b, a, part in held if a)
+        tone = "warn" if bucket is Bucket.UNCERTAIN and not rehearsed else ""
+        words = _REHEARSED[bucket] if rehearsed else bucket.value
+        figures += [HeadFigure(total, words, tone, words_first=rehearsed)] if total else []
+    return figures

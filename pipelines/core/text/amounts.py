@@ -4,27 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
 
-
-class Buckets(Protocol):
-    """What is known of the money in one currency, by where it counts."""
-
-    @property
-    def currency(self) -> str:
-        """Such as USD."""
-
-    @property
-    def spent(self) -> Decimal:
-        """Surely charged."""
-
-    @property
-    def reserved(self) -> Decimal:
-        """Set aside for what is on its way."""
-
-    @property
-    def uncertain(self) -> Decimal:
-        """Perhaps charged."""
+from pipelines.core.money import BUCKETS, Balance, Bucket
 
 
 def amount_text(amount: Decimal) -> str:
@@ -38,11 +19,32 @@ def price_text(amount: Decimal | None, currency: str | None) -> str:
     return "" if amount is None else f"{amount_text(amount)} {currency or ''}".strip()
 
 
-def buckets_text(balances: Iterable[Buckets]) -> str:
-    """What was spent, and what else may have to be paid: `5.10 USD, reserved 0.40, uncertain 3.40`."""
+def assumed_text(amount: Decimal, assumed: Decimal) -> str:
+    """What is to be said behind an amount that rests on assumed prices, wholly or in part; else nothing."""
+    if not assumed:
+        return ""
+    return " (assumed)" if assumed == amount else f" ({amount_text(assumed)} of it assumed)"
+
+
+def buckets_text(balances: Iterable[Balance]) -> str:
+    """What was spent, and what else may have to be paid: `5.10 USD, reserved 0.40 (assumed), uncertain 3.40`."""
     return "; ".join(
-        f"{amount_text(balance.spent)} {balance.currency}"
-        + (f", reserved {amount_text(balance.reserved)}" if balance.reserved else "")
-        + (f", uncertain {amount_text(balance.uncertain)}" if balance.uncertain else "")
+        ", ".join(
+            (
+                f"{price_text(balance.spent, balance.currency)}{assumed_text(*balance.of(Bucket.SPENT))}",
+                *(
+                    f"{bucket} {amount_text(amount)}{assumed_text(amount, assumed)}"
+                    for bucket in BUCKETS[1:]
+                    for amount, assumed in (balance.of(bucket),)
+                    if amount
+                ),
+            )
+        )
         for balance in balances
     )
+
+
+def money_text(balances: Iterable[Balance], *, rehearsed: bool) -> str:
+    """The same as a clause that says what kind of money it is: `spent 5.10 USD`, or of a rehearsal what it would have cost."""
+    words = buckets_text(balances)
+    return f"{'would have cost' if rehearsed else 'spent'} {words}" if words else ""

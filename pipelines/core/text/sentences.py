@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from logging import ERROR, INFO, WARNING
+from pathlib import Path
 from typing import assert_never
 
 from pipelines.core.errors import BudgetReached, ProviderUnavailable, ReelbatchError
@@ -12,8 +14,10 @@ from pipelines.core.events import (
     ClipsOutOfReach,
     DownloadFailed,
     Event,
+    IndexUnusable,
     JobChanged,
     JobLeftOut,
+    JobsRecognised,
     JobsWait,
     LimitsLost,
     LimitsRegained,
@@ -23,6 +27,9 @@ from pipelines.core.events import (
     ProviderBack,
     ProviderClosed,
     ProviderSlowed,
+    PurchasesAdopted,
+    RowChange,
+    RowsChanged,
     RunBegan,
     RunStopping,
     SubmissionsClosed,
@@ -47,7 +54,6 @@ from pipelines.core.outcome import (
 )
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.stop_reason import StopReason
-from pipelines.core.text.amounts import price_text
 from pipelines.core.text.counts import first_of
 
 
@@ -70,21 +76,17 @@ def sentence(event: Event) -> Sentence | None:
             return _of_provider(event)
         case ProviderClosed(_, reason) | SubmissionsClosed(reason) | JobLeftOut(_, reason):
             return Sentence(str(reason), level_of(reason))
+        case RowsChanged(rows, folder):
+            return Sentence(changed_words(rows, folder))
         case JobsWait(job_ids, parent, status):
             wait = "waits" if len(job_ids) == 1 else "wait"
             return Sentence(
                 f"{first_of(job_ids)} {wait} for {parent}, which is {status.label}. Nothing was sent for them."
             )
-        case ClipsOutOfReach(provider, job_ids, remedy):
-            return Sentence(
-                f"Paid jobs wait at {provider}: {first_of(job_ids)}. "
-                f"To bring them home, {remedy} and run the same command again.",
-                INFO,
-            )
-        case NoCallbacks(providers):
-            return Sentence(
-                f"{', '.join(providers)}: these jobs cannot call back; they are asked about, as always.", INFO
-            )
+        case ClipsOutOfReach() | NoCallbacks():
+            return _of_accounts(event)
+        case PurchasesAdopted() | JobsRecognised() | IndexUnusable():
+            return _of_purchases(event)
         case DownloadFailed(job_id, reason):
             return Sentence(f"{job_id}: {reason}")
         case RunStopping(why):
@@ -100,12 +102,26 @@ def sentence(event: Event) -> Sentence | None:
             assert_never(event)
 
 
+def changed_words(rows: Sequence[RowChange], folder: Path) -> str:
+    """Say which rows ask for something else than was bought of them, and what can be done."""
+    names = first_of([f"{each.job_id} (row {each.row}: {', '.join(each.differs)})" for each in rows], 10)
+    have, they, what = ("has", "it stays as it is", "its row asks") if len(rows) == 1 else _SEVERAL
+    doubt = next((each.job_id for each in rows if each.status is JobStatus.IN_DOUBT), None)
+    settle = f" {doubt} is in doubt: settle it first, by `reelbatch resolve {folder} {doubt}`." if doubt else ""
+    bought = next((each.job_id for each in rows if each.job_id != doubt), None)
+    anew = f" To buy what {what} for now: `reelbatch redo {folder} {bought}`." if bought else ""
+    return f"{names} {have} changed since {'it was' if len(rows) == 1 else 'they were'} bought; {they}.{settle}{anew}"
+
+
+_SEVERAL = ("have", "they stay as they are", "such a row asks")
+
+
 def log_line(event: Event) -> Sentence | None:
     """Say what only a log tells, beside the sentences: the story of each clip, with what it costs."""
     if not isinstance(event, JobChanged):
         return None
     job, provider = event.job, event.job.order.provider
-    cost = f" for {cost}" if (cost := price_text(job.cost_estimated, job.currency)) else ""
+    cost = f" for {cost}" if (cost := job.price_words) else ""
     match event.outcome:
         case Accepted(remote):
             return Sentence(f"{job.id}: ordered from {provider}{cost}, task {remote.id}.", INFO)
@@ -150,6 +166,36 @@ def level_of(reason: ReelbatchError) -> int:
     return WARNING if isinstance(reason, BudgetReached | ProviderUnavailable) else ERROR
 
 
+def _of_accounts(event: ClipsOutOfReach | NoCallbacks) -> Sentence:
+    match event:
+        case ClipsOutOfReach(provider, job_ids, remedy):
+            return Sentence(
+                f"Paid jobs wait at {provider}: {first_of(job_ids)}. "
+                f"To bring them home, {remedy} and run the same command again.",
+                INFO,
+            )
+        case NoCallbacks(providers):
+            return Sentence(
+                f"{', '.join(providers)}: these jobs cannot call back; they are asked about, as always.", INFO
+            )
+
+
+def _of_purchases(event: PurchasesAdopted | JobsRecognised | IndexUnusable) -> Sentence:
+    match event:
+        case PurchasesAdopted(job_ids, task_ids):
+            them, what = ("it", "purchase") if len(job_ids) == 1 else ("them", "purchases")
+            tasks = f" (task {first_of(task_ids)})" if task_ids else ""
+            return Sentence(
+                f"The ledger had lost {len(job_ids):,} {what}, and has {them} again from the index of purchases: "
+                f"{first_of(job_ids)}{tasks}. Nothing of that is bought again."
+            )
+        case JobsRecognised(renamed):
+            named = [f"{before} is {now} now" for before, now in renamed]
+            return Sentence(f"Recognised by what was ordered: {first_of(named)}. Nothing of that is bought again.")
+        case IndexUnusable(reason):
+            return Sentence(f"The ledger alone guards this run: {reason}.")
+
+
 def _of_job(event: JobChanged) -> Sentence | None:
     job, provider = event.job, event.job.order.provider
     if isinstance(event.outcome, PersonsWord):
@@ -166,7 +212,7 @@ def _of_job(event: JobChanged) -> Sentence | None:
                 if refused is None
                 else f"{provider} did not take it: {refused.message} ({refused.code})."
             )
-            cost = f" for {cost}" if (cost := price_text(now.cost_estimated, now.currency)) else ""
+            cost = f" for {cost}" if (cost := now.price_words) else ""
             return Sentence(f"{job.id}: {said} Its fallback is {now.order.provider}, {now.order.model}{cost}.")
         case Skipped(_, message):
             return Sentence(f"{job.id}: skipped: {message}.")
@@ -178,7 +224,7 @@ def _of_job(event: JobChanged) -> Sentence | None:
             return Sentence(f"{job.id}: PAID AND EXPIRED at {provider}: its link ended and no new one is given.", ERROR)
         case Failed() as failed:
             known = failed.billed is Billed.UNKNOWN and job.cost_estimated is not None
-            charged = f" (it may be charged all the same: {price_text(job.cost_estimated, job.currency)})"
+            charged = f" (it may be charged all the same: {job.price_words})"
             return Sentence(f"{job.id}: {failed.status} at {provider}: {failed.message}{charged if known else ''}")
         case _:
             return None
@@ -202,4 +248,4 @@ def _of_persons_word(job: Job, word: PersonsWord) -> Sentence | None:
 
 def may_cost(job: Job) -> str:
     """Say what is uncertain about a job in doubt, with its amount."""
-    return f"it may have been paid: {price_text(job.cost_estimated, job.currency) or 'its price is unknown'}"
+    return f"it may have been paid: {job.price_words or 'its price is unknown'}"

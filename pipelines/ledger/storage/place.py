@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from pipelines.core.errors import LedgerError
 
 LEDGER_NAME = "ledger.sqlite3"
+_TRACE = "manifest.jsonl"  # what a run leaves in the output folder
 PLACE_NOTE = ".ledger-place"  # in an output folder whose ledger is kept elsewhere: where that is, and never a password
 #: The environment variable that says where new output folders keep their ledger, and with which password.
 BY_ENVIRONMENT = "REELBATCH_LEDGER"
@@ -85,6 +86,11 @@ def as_shown(text: str) -> str:
     return place.address if isinstance(place, SharedLedger) else text
 
 
+def address_text(place: LedgerPlace) -> str:
+    """Where it is as text, without anything that is secret; the campaign in a database is not said."""
+    return place.address if isinstance(place, SharedLedger) else str(place.file)
+
+
 def place_of(known: LedgerPlace | Path) -> LedgerPlace:
     """A plain path as the ledger of the folder in which it lies."""
     return FileLedger(known, known.parent) if isinstance(known, Path) else known
@@ -116,7 +122,7 @@ def remember_place(place: LedgerPlace) -> None:
     temporary.replace(note)  # in the place of a link, and not of what it leads to
 
 
-def remembered(folder: Path, environment: Mapping[str, str] = os.environ) -> LedgerPlace | None:
+def place_remembered(folder: Path, environment: Mapping[str, str] = os.environ) -> LedgerPlace | None:
     """Find the ledger of an output folder: the one that the folder remembers, or the file in it; None: it has none.
 
     Args:
@@ -136,6 +142,26 @@ def remembered(folder: Path, environment: Mapping[str, str] = os.environ) -> Led
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise LedgerError(f"{note} does not say where the ledger of {folder} is. Put it back as it was.") from None
     return with_credentials(place, environment)
+
+
+def refuse_lost(place: LedgerPlace) -> None:
+    """Refuse to begin a ledger anew where the output folder shows that there was one.
+
+    Raises:
+        LedgerError: there has been another ledger, and what was paid for is written in that one.
+    """
+    trace = place.folder / _TRACE
+    if not trace.exists():
+        return
+    shows = f"and {trace} shows that there was one. A new one would buy everything again."
+    if isinstance(place, SharedLedger):
+        raise LedgerError(
+            f"The database has no ledger {place}, {shows} Give the database that has it, or choose another --out."
+        )
+    raise LedgerError(
+        f"The ledger {place} is gone, {shows} Put it back, or choose another --out; only to buy everything again, move "
+        "the manifest away."
+    )
 
 
 def with_credentials(place: LedgerPlace, environment: Mapping[str, str]) -> LedgerPlace:

@@ -40,7 +40,7 @@ from sqlalchemy.pool import NullPool
 
 from pipelines.core.errors import DiskFull, LedgerError, LedgerOwned
 from pipelines.core.text.excerpt import quoted
-from pipelines.ledger.storage.place import SharedLedger
+from pipelines.ledger.storage.place import SharedLedger, refuse_lost
 from pipelines.ledger.storage.schema import owner
 
 BEAT_EVERY_S = 3.0
@@ -108,12 +108,12 @@ class PostgresStorage:
         assert self._connection is not None
         return self._connection
 
-    def take_over(self, prepare: Callable[[Connection], int]) -> None:
+    def take_over(self, prepare: Callable[[Connection], int], *, remembered: bool = False) -> None:
         """Make the schema where there is none, wait until the lease is free or has run out, and raise the epoch."""
         heard = None
         try:
             self._connection = self._engine().connect()
-            self._make_space(self._connection)
+            self._make_space(self._connection, remembered=remembered)
             while (beat := self._beat_of_another(self._connection, prepare)) is not None:
                 if heard is not None and beat != heard:
                     raise LedgerOwned(self._occupied(self._connection))
@@ -171,13 +171,21 @@ class PostgresStorage:
                 time.sleep(_LOOK_EVERY_S)
         raise error
 
-    def is_owned(self) -> bool:
-        """Whether the owner has written something lately."""
+    def is_owned(self, *, for_sure: bool = False) -> bool:
+        """Whether the owner has written something lately; for sure: whether it writes again before its lease runs out."""
+        first = beat = self._last_beat()
+        while for_sure and beat is not None and beat == first:
+            time.sleep(_LOOK_EVERY_S)
+            beat = self._last_beat()
+        return beat is not None
+
+    def _last_beat(self) -> float | None:
+        """When the owner was heard last; None: there is none, or its lease has run out."""
         with self.reading() as connection:
             if _lease.name not in self.table_names(connection):
-                return False
+                return None
             held = connection.execute(_HELD).one_or_none()
-            return held is not None and _is_alive(held)
+            return held.beat if held is not None and _is_alive(held) else None
 
     def table_names(self, connection: Connection) -> list[str]:
         """The tables of the campaign."""
@@ -206,10 +214,13 @@ class PostgresStorage:
 
     @contextmanager
     def draft(self) -> Iterator[Connection]:
-        """A transaction that is undone at its end."""
+        """A transaction that is undone at its end; a new campaign has its schema for so long."""
         with self._engine().connect() as connection:
             transaction = connection.begin()
             try:
+                if not inspect(connection).has_schema(self.space):
+                    connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+                    connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.space}"')
                 yield connection
             finally:
                 transaction.rollback()
@@ -240,7 +251,7 @@ class PostgresStorage:
 
         return engine
 
-    def _make_space(self, connection: Connection) -> None:
+    def _make_space(self, connection: Connection, *, remembered: bool) -> None:
         """Make the schema of a new campaign.
 
         Raises:
@@ -250,11 +261,8 @@ class PostgresStorage:
             connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
             if _lease.name in self.table_names(connection):
                 return
-            if (trace := self.place.folder / "manifest.jsonl").exists():
-                raise LedgerError(
-                    f"The database has no ledger {self.place}, and {trace} shows that there was one. A new one would buy "
-                    "everything again. Give the database that has it, or choose another --out."
-                )
+            if not remembered:
+                refuse_lost(self.place)
             connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self.space}"')
             _own.create_all(connection)
             connection.execute(insert(_lease).values(id=1, epoch=0, number=0))

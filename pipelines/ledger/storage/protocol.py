@@ -59,23 +59,28 @@ class Storage(CommitStorage, Protocol):
     def beat_every_s(self) -> float | None:
         """How often an owner must write, so as not to be taken for dead; None: that is known otherwise."""
 
-    def take_over(self, prepare: Callable[[Connection], int]) -> None:
+    def take_over(self, prepare: Callable[[Connection], int], *, remembered: bool = False) -> None:
         """Become the one owner that may write.
 
         Args:
             prepare: makes or migrates the tables and raises the epoch, which it returns, in one transaction.
+            remembered: what was paid is known elsewhere too, so that a ledger that is gone may be made anew.
 
         Raises:
             LedgerOwned: another process works on it.
-            LedgerError: it cannot be used.
+            LedgerError: it cannot be used, or is gone.
             DiskFull: there is no room to remember payments.
         """
 
     def close(self) -> None:
         """Close the connection, then give the ownership back. A second time does nothing."""
 
-    def is_owned(self) -> bool:
-        """Whether a run works on it at this moment."""
+    def is_owned(self, *, for_sure: bool = False) -> bool:
+        """Whether a run works on it, or on its output folder, at this moment.
+
+        Args:
+            for_sure: wait, where a run that was killed a moment ago cannot be told from one that lives.
+        """
 
     def table_names(self, connection: Connection) -> list[str]:
         """The tables that are there."""
@@ -90,7 +95,7 @@ class Storage(CommitStorage, Protocol):
         """A short transaction of somebody who is not the owner; commits at the end."""
 
     def draft(self) -> AbstractContextManager[Connection]:
-        """A transaction over all that is there, which may be changed at will, and is forgotten at the end."""
+        """A transaction over all that is there, nothing perhaps; it may be changed at will, and is forgotten at the end."""
 
     def translated(self, error: DBAPIError) -> LedgerError | DiskFull:
         """Our word for what the database says, without anything that is secret."""

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaD
 
 from pipelines.core.status import AttemptState
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 #: Attempts in these states may cost money or are about to; a job has at most one of them.
 LIVE_STATES = (AttemptState.CLAIMED, AttemptState.SENDING, AttemptState.IN_DOUBT, AttemptState.ACCEPTED)
@@ -86,6 +86,7 @@ attempt = Table(
     Column("epoch", Integer, nullable=False),
     Column("cost_micros", BigInteger),  # what it is expected to cost; NULL where no price is known
     Column("currency", String),
+    Column("assumed", Boolean),  # no provider has published this price; NULL: an earlier version did not say
     Column("bucket", String),  # where the cost counts now: reserved, spent, uncertain, or NULL for nowhere
     Column("claimed_at", String, nullable=False),
     Column("sent_at", String),

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from pipelines.core.errors import DiskFull, LedgerError, LedgerOwned
 from pipelines.ledger.storage.file_system import network_file_system
 from pipelines.ledger.storage.lock import OwnerLock, is_owned
-from pipelines.ledger.storage.place import FileLedger
+from pipelines.ledger.storage.place import FileLedger, refuse_lost
 
 #: From this version on, the write-ahead log is free of the bug that can corrupt it when two connections write.
 _WAL_IS_SAFE = (3, 51, 3)
@@ -26,7 +26,6 @@ _BUSY_TIMEOUT_MS = 30_000
 _RESERVED_BYTES = 4 << 20
 _LOCK_NAME = ".ledger-owner"
 _SQLITE = b"SQLite format 3\0"  # how the file begins
-_TRACE = "manifest.jsonl"  # what a run leaves in the folder of its ledger
 
 
 def journal_mode(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str:
@@ -120,7 +119,8 @@ class SqliteStorage:
         self.place = place
         self.full = False
         self._path = place.file
-        self._lock = place.file.with_name(_LOCK_NAME)
+        # Of two runs into one folder one is too many, wherever their ledgers lie.
+        self._locks = [at / _LOCK_NAME for at in dict.fromkeys((place.folder, place.file.parent))]
         self._reserved = ReservedSpace(place.file.with_name(".ledger-ballast"))
         self._held = ExitStack()
         self._connection: Connection | None = None
@@ -132,7 +132,7 @@ class SqliteStorage:
         assert self._connection is not None
         return self._connection
 
-    def take_over(self, prepare: Callable[[Connection], int]) -> None:
+    def take_over(self, prepare: Callable[[Connection], int], *, remembered: bool = False) -> None:
         """Lock, make the file or look whether it is whole, and raise the epoch."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,15 +142,17 @@ class SqliteStorage:
                     "runs apart. Give a path on a local disk, or a database that machines may share: "
                     "--ledger postgresql://host/database."
                 )
-            lock = self._held.enter_context(OwnerLock(self._lock))
+            locks = [self._held.enter_context(OwnerLock(lock)) for lock in self._locks]
             self._reserved.take()
-            _make_file(self._path, self.place.folder)
+            if not remembered and not self._has_something():
+                refuse_lost(self.place)
+            _make_file(self._path)
         except OSError as error:
             raise LedgerError(f"The ledger {self._path} cannot be opened ({error.strerror}).") from None
         try:
             self._connection = self._held.enter_context(open_engine(self._path).connect())
             with self._connection.begin():
-                if lock.left_behind:
+                if any(lock.left_behind for lock in locks):
                     self._check_whole(self._connection)
                 self._epoch = prepare(self._connection)
         except DBAPIError as error:
@@ -186,9 +188,10 @@ class SqliteStorage:
         self._reserved.give_back()
         return False
 
-    def is_owned(self) -> bool:
-        """Whether somebody holds the lock."""
-        return is_owned(self._lock)
+    def is_owned(self, *, for_sure: bool = False) -> bool:
+        """Whether somebody holds a lock: the kernel knows it for sure."""
+        del for_sure
+        return any(is_owned(lock) for lock in self._locks)
 
     def table_names(self, connection: Connection) -> list[str]:
         """The tables of the file."""
@@ -232,10 +235,14 @@ class SqliteStorage:
 
     @contextmanager
     def draft(self) -> Iterator[Connection]:
-        """A copy in memory."""
-        engine = create_engine("sqlite://", poolclass=NullPool)
-        with closing(sqlite3.connect(_uri(self._path, "ro"), uri=True)) as file, engine.connect() as copy:
-            file.backup(cast("sqlite3.Connection", copy.connection.driver_connection))
+        """A copy in memory, empty where there is no file."""
+        with create_engine("sqlite://", poolclass=NullPool).connect() as copy:
+            if self._has_something():
+                try:
+                    with closing(sqlite3.connect(_uri(self._path, "rw"), uri=True)) as file:
+                        file.backup(cast("sqlite3.Connection", copy.connection.driver_connection))
+                except sqlite3.Error as error:
+                    raise LedgerError(f"The ledger {self._path} cannot be used ({error}).") from None
             with copy.begin():
                 yield copy
 
@@ -244,6 +251,9 @@ class SqliteStorage:
         if is_disk_full(error):
             return DiskFull(f"No space is left for the ledger {self._path}. Free some and run the same command again.")
         return LedgerError(f"The ledger {self._path} cannot be used ({error.orig}). Nothing more is sent until it can.")
+
+    def _has_something(self) -> bool:
+        return self._path.is_file() and self._path.stat().st_size > 0
 
     def _check_whole(self, connection: Connection) -> None:
         """Refuse a file that is damaged; asked after a run that has not ended in order."""
@@ -259,17 +269,12 @@ def _uri(path: Path, mode: str) -> str:
     return f"file:{quote(path.as_posix())}?mode={mode}"
 
 
-def _make_file(path: Path, folder: Path) -> None:
+def _make_file(path: Path) -> None:
     """Make a new ledger, for the owner's eyes only from its first byte on; an old one is left as it is.
 
     Raises:
-        LedgerError: there has been another ledger here, and what was paid for is written in that one; or a link is.
+        LedgerError: it is no ledger, or a link.
     """
-    if not path.exists() and (folder / _TRACE).exists():
-        raise LedgerError(
-            f"The ledger {path} is gone, and {folder / _TRACE} shows that there was one. A new one would buy everything "
-            "again. Put it back, or choose another --out; only to buy everything again, move the manifest away."
-        )
     if path.is_symlink():
         raise LedgerError(f"{path} is a symbolic link. Remove it, or give the file that it leads to by --ledger.")
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))

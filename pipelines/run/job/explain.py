@@ -5,7 +5,6 @@ from __future__ import annotations
 from pipelines.core.errors import SetupError
 from pipelines.core.job import Job
 from pipelines.core.status import JobStatus, Readiness, Tone
-from pipelines.core.text.amounts import price_text
 from pipelines.ledger import views
 from pipelines.run.run import Run
 
@@ -19,7 +18,7 @@ async def explanation(job: Job, run: Run) -> str:
     if status is JobStatus.PLANNED:
         return f"{word}: nothing is paid. {_why_unsent(job, run)}"
     why = "" if status.meaning.tone is Tone.BUSY else await _why(job, status, run)
-    amount = price_text(job.cost_estimated, job.currency) or "An unknown amount"
+    amount = job.price_words or "An unknown amount"
     at_stake = {JobStatus.IN_DOUBT: f"{amount} may have been paid.", JobStatus.EXPIRED: f"{amount} was paid."}
     return " ".join(part for part in (f"{word}{why}.", at_stake.get(status), status.meaning.next_run) if part)
 

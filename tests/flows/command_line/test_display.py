@@ -10,6 +10,7 @@ from flows.command_line.display import display
 from pipelines.core.errors import ReelbatchError
 from pipelines.core.events import JobChanged, JobLeftOut, RunBegan
 from pipelines.core.job import Job, Order
+from pipelines.core.money import Bucket, BucketMove
 from pipelines.core.status import JobStatus
 from pipelines.run.progress import RunProgress
 
@@ -57,10 +58,11 @@ async def test_without_a_terminal_it_is_plain_lines(heard, run):
     progress.begin([JobStatus.DONE, JobStatus.PLANNED], [])
     with display(progress, plain=True) as (show, observe):
         show("Starting ...")
-        price = {"currency": "USD", "committed": Decimal("0.40")}
+        price = {"money": BucketMove("USD", Decimal("0.40"), None, Bucket.RESERVED, assumed=True)}
         run(progress, observe, RunBegan(), JobChanged(JOB, JobStatus.PLANNED, JobStatus.SUBMITTING, **price))
         run(progress, observe, JobLeftOut("job-1", ReelbatchError("[bold]job-1[/bold]: rejected")))
-        assert await heard(3) == ["Starting ...", "[bold]job-1[/bold]: rejected", "1/2 done · 0 in flight · 0.40 USD"]
+        line = "1/2 done · 0 in flight · spent 0.00 USD, reserved 0.40 (assumed)"
+        assert await heard(3) == ["Starting ...", "[bold]job-1[/bold]: rejected", line]
 
 
 async def test_the_last_change_is_shown(heard, quick, run):

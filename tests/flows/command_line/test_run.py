@@ -90,7 +90,7 @@ def test_a_batch_in_portions_and_again(run_here, cli, provider, write_batch, tmp
 
 def test_a_paid_run_loads_no_simulator_and_tables_late(provider, prefect_api, write_batch, tmp_path):
     """A paid run imports nothing of the sandbox; and until its last clip is home, neither pandas nor what it stands on."""
-    command = ["run", write_batch("a boat"), "--out", "out", "--provider", "qiniu"]
+    command = ["run", write_batch("a boat"), "--out", "out", "--provider", "qiniu", "--yes"]
     environment = os.environ | provider.environment() | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": str(HOUSE)}
     ended = subprocess.run(
         [sys.executable, "-c", SPY, *command],
@@ -164,8 +164,8 @@ def test_an_uncertain_payment_is_named_and_not_repeated(run_here, cli, provider,
     first = run_here(*command, **provider.environment())
     again = run_here(*command, **provider.environment())
     assert (first.code, again.code) == (4, 4)
-    assert "job-2: in doubt, it may have been paid: 0.40 USD (" in first.err
-    assert "2 of 3 done, 1 in doubt. Spent 0.80 USD, uncertain 0.40." in first.err
+    assert "job-2: in doubt, it may have been paid: 0.40 USD (assumed) (" in first.err
+    assert "2 of 3 done, 1 in doubt. Spent 0.80 USD (assumed), uncertain 0.40 (assumed)." in first.err
     assert "2 of 3 done, 1 in doubt" in again.err
     assert provider.prompts() == ["a boat", "a kettle", "a tram"]
     assert provider.orders() == 3
@@ -175,9 +175,9 @@ def test_an_uncertain_payment_is_named_and_not_repeated(run_here, cli, provider,
     said, known = cli("status", "out"), cli("status", "out", "--json").json
     assert (known["money"][0]["uncertain"], known["rehearsal"]) == ("0.4", False)
     [case] = known["attention"]
-    assert (case["id"], case["status"], case["cost"]) == ("job-2", "in_doubt", "0.40 USD")
+    assert (case["id"], case["status"], case["cost"]) == ("job-2", "in_doubt", "0.40 USD (assumed)")
     assert "in doubt: It may have been paid, and is not sent again by itself." in said.out
-    assert "  job-2  0.40 USD  " in said.out
+    assert "  job-2  0.40 USD (assumed)  " in said.out
     assert "rehearsal" not in said.out
 
 
@@ -220,15 +220,25 @@ def test_a_provider_that_comes_back(run_here, start_provider, write_batch, until
 
 
 def test_a_changed_batch(run_here, cli, provider, write_batch):
-    """With the hash of its plan a batch runs; an edited one does not, nor without the hash where the row was bought."""
+    """With the hash of its plan a batch runs, an edited one does not; without it what was bought stays, and the rest goes on."""
     batch = write_batch("a boat")
     plan = cli("plan", batch, "--provider", "qiniu", "--json").json["plan"][:12]
     command = ["run", batch, "--out", "out", "--provider", "qiniu"]
     assert run_here(*command, "--plan", plan, **provider.environment()).code == 0
     write_batch("another boat", "a tram")
     bound, free = cli(*command, "--plan", plan), run_here(*command, **provider.environment())
-    assert (bound.code, free.code) == (2, 2)
+    assert (bound.code, free.code) == (2, 0)
     assert plan in bound.err
-    assert "batch.csv, row 1" in free.err
-    assert "Traceback" not in free.err
-    assert provider.prompts() == ["a boat"]
+    named, now = "job-1 (row 1: prompt) has changed since it was bought; it stays as it is", "another boat"
+    redo = f"reelbatch redo {Path('out').absolute()} job-1"
+    assert all(words in free.err for words in (named, redo, "2 of 2 done"))
+    assert provider.prompts() == ["a boat", "a tram"]
+    silent = run_here(*command, "--json", **provider.environment())
+    assert (silent.code, [named in words for words in silent.json["warnings"]]) == (0, [True])
+    assert named in cli("status", "out").out
+    assert "[row_changed]" in cli("ls", "out").out
+    asked = cli("redo", "out", "job-1")
+    assert (asked.code, now in asked.err) == (2, True)
+    anew = run_here("redo", "out", "job-1", "--yes", **provider.environment())
+    assert (anew.code, provider.prompts()) == (0, ["a boat", "a tram", now])
+    assert cli("status", "out", "--json").json["changed"] == []

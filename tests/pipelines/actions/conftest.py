@@ -25,7 +25,7 @@ def in_doubt(studio: Any) -> Callable[..., Awaitable[Path]]:
 
     async def make(*jobs: Any, fault: Any = BOUGHT) -> Path:
         studio.sandbox.faults(fault)
-        ending = await studio.make(*jobs)
+        ending = await studio.make(*jobs, in_flight=1)  # the first is sent first
         studio.sandbox.faults()
         assert ending.statuses[jobs[0].id] is JobStatus.IN_DOUBT
         return studio.folder / "out"

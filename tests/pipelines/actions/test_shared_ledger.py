@@ -59,7 +59,7 @@ async def test_every_command_finds_the_ledger(studio, own_database, run_on):
     assert campaigns_below(studio.folder) == [folder]
     assert (is_begun(folder), expiring_clips(folder, datetime(2000, 1, 1, tzinfo=UTC))) == (True, [])
     assert cancel_run(folder).stopped
-    assert {row.id: row.status for row in list_jobs(folder, archived=True)} == dict.fromkeys(
+    assert {row.id: row.status for row in list_jobs(folder, everything=True)} == dict.fromkeys(
         ("a", "b", "c", "c-r2", "d"), JobStatus.DONE
     )
     shown = campaign_overview(folder)
@@ -80,7 +80,7 @@ async def test_a_folder_keeps_the_ledger_that_it_began_with(studio, own_database
     own = studio.folder / "own"
     own.mkdir()
     (own / LEDGER_NAME).touch()
-    assert (await studio.make(job, out=own)).statuses == {"a": JobStatus.DONE}
+    assert (await studio.make(job, out=own, again=True)).statuses == {"a": JobStatus.DONE}
     assert not (own / PLACE_NOTE).exists()
     assert len(studio.bill()) == 2
     # a new folder elsewhere goes on with the campaign of its name, as another machine would

@@ -57,19 +57,23 @@ def test_a_column_of_the_user_is_never_overwritten(tmp_path, header, added):
 
 
 def test_an_uncertain_payment_has_its_cost(tmp_path, make_row):
-    """What may have been paid is said with its price, and its status says that it is in doubt; a promise is no cost."""
+    """What was surely paid is a number; what may have to be paid, was assumed, or was rehearsed, says so."""
     price = {"cost_estimated": Decimal("0.8"), "currency": "USD"}
     takes = by_row(
         [
-            make_row(row=1, status="in_doubt", **price),
-            make_row(row=2, status="failed", billed="unknown", **price),
-            make_row(row=3, status="waiting", **price),
+            make_row(row=1, status="in_doubt", cost_uncertain=Decimal("0.8"), cost_basis="assumed", **price),
+            make_row(row=2, status="done", cost_actual=Decimal("0.8"), cost_uncertain=Decimal("0.4"), **price),
+            make_row(row=3, status="waiting", cost_reserved=Decimal("0.8"), cost_basis="rehearsed", **price),
         ]
     )
 
     rows = read(write_done_copy(tmp_path, "spring.csv", HEADER, ROWS, takes))
 
-    assert [(row[3], row[5]) for row in rows[1:]] == [("in_doubt", "0.80"), ("failed", "0.80"), ("waiting", "")]
+    assert [(row[3], row[5]) for row in rows[1:]] == [
+        ("in_doubt", "uncertain 0.80 (assumed)"),
+        ("done", "0.80; uncertain 0.40"),
+        ("waiting", "reserved 0.80 (rehearsed)"),
+    ]
 
 
 def test_the_files_are_in_the_dialect_of_the_users(tmp_path):

@@ -16,7 +16,7 @@ from pipelines.providers.profile.load import shipped_profiles
 NOTHING = dict.fromkeys(
     [
         *("trace_id", "submitted_at", "completed_at", "downloaded_at", "url_expires_at", "output"),
-        *("cost_actual", "error_code", "error_message", "failed_stage"),
+        *("error_code", "error_message", "failed_stage"),
     ]
 )
 USUAL = {"in_batch": True, "attempts": 1, "flags": (), "billed": Billed.NO}

@@ -13,7 +13,7 @@ from pipelines.catalogue.manifest import write_manifest
 from pipelines.core.errors import LedgerError
 from pipelines.core.job import Job, Order
 from pipelines.ledger.ledger import Ledger
-from pipelines.ledger.storage.schema import job
+from pipelines.ledger.storage.schema import attempt, job
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -47,10 +47,16 @@ def columns_of(planned: Job, position: int) -> dict[str, object]:
         | {
             "status": "done",
             "billed": "yes",
-            "cost_actual_micros": 400_000,
             "downloaded_at": "2026-11-21T12:00:00.250Z",
         }
     )
+
+
+def paid_for(made: Job) -> dict[str, object]:
+    """A submission that is paid for."""
+    empty = {c.name: 0 if isinstance(c.type, Integer | Boolean) else "" for c in attempt.c if not c.nullable}
+    price = {"cost_micros": 400_000, "currency": "USD", "bucket": "spent"}
+    return empty | price | {"id": made.id, "job_id": made.id, "state": "accepted"}
 
 
 @pytest.mark.parametrize("place", ["", "rehearsal"])
@@ -85,6 +91,7 @@ async def test_the_ledger_goes_before_the_manifest(tmp_path):
     ]
     async with Ledger(tmp_path / "ledger.sqlite3") as ledger:
         await ledger.write(lambda c: c.execute(insert(job), [columns_of(one, n) for n, one in enumerate(jobs)]))
+        await ledger.write(lambda c: c.execute(insert(attempt), [paid_for(one) for one in jobs]))
         young = load_manifest(tmp_path)
     assert list(young.columns[-3:]) == ["market", "own_status", "mood"]
 

@@ -14,7 +14,7 @@ def record(status, billed=Billed.UNKNOWN, *, cost="0.4", provider="qiniu", **mor
     order = Order(provider=provider, mode="video", model="sora-2", prompt="a secret kettle", seconds=4)
     cost = None if cost is None else Decimal(cost)
     job = Job(id=f"{status}-1", row=1, campaign="x", order=order, filename="a.mp4", cost_estimated=cost, currency="USD")
-    known = {"job": job, "status": status, "billed": billed, "flags": (), "attempts": 1}
+    known = {"job": job, "status": status, "billed": billed, "flags": (), "attempts": 1, "in_batch": True}
     return JobRecord(**EMPTY | known | more)
 
 

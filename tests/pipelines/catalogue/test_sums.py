@@ -8,8 +8,8 @@ import pytest
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.sums import money_by_group, sums_by
 from pipelines.core.errors import SetupError
-from pipelines.ledger.balances import Balance
-from pipelines.ledger.views import Payment
+from pipelines.core.money import Balance
+from pipelines.ledger.balances import Payment
 
 PAID = [
     Payment("a", "USD", "spent", 100_000),
@@ -47,7 +47,7 @@ def test_sums_by_a_column_of_the_users(frame):
     assert first.money == (balance("CNY", uncertain=3), balance("USD", spent="0.3"))
     assert second.money == (balance("USD", reserved="0.000001"),)
     assert second.as_dict()["money"] == [
-        {"currency": "USD", "spent": "0", "reserved": "0.000001", "uncertain": "0"},
+        {"currency": "USD", "spent": "0", "reserved": "0.000001", "uncertain": "0", "assumed": {}},
     ]
 
 

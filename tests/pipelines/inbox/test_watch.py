@@ -164,13 +164,13 @@ async def test_what_was_in_hand_comes_first_and_goes_on_in_its_folder(studio, lo
 
 
 async def test_a_corrected_file_of_the_same_name_buys_only_what_is_new(studio, look, drop):
-    """It goes on in the same folder; a row that was bought and asks for something else now is refused."""
+    """It goes on in the same folder; a row that was bought and asks for something else now stays as it was, and says so."""
     drop("spring.csv")
     assert await look() == {"spring.csv": "done"}
     drop("spring.csv", BOAT + "b,tram\n")
     assert await look() == {"spring.csv": "done"}
     drop("spring.csv", BOAT.replace("boat", "ship"))
-    assert await look() == {"spring.csv": "refused"}
+    assert await look() == {"spring.csv": "done"}
     assert prompts(studio) == ["boat", "tram"]
 
 

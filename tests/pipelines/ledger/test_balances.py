@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.core.money import Balance, Bucket
 from pipelines.ledger import balances
-from pipelines.ledger.balances import Balance, Bucket, from_micros, to_micros
+from pipelines.ledger.balances import from_micros, to_micros
 from pipelines.ledger.storage.schema import metadata
 from pipelines.ledger.storage.sqlite import open_engine
 

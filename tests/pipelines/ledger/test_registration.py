@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.errors import BatchError
-from pipelines.core.outcome import Skipped
-from pipelines.core.status import JobStatus
+from pipelines.core.events import RowChange
+from pipelines.core.outcome import Failed, Skipped
+from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import registration, views
 from tests.pipelines.ledger.conftest import EVERYWHERE, tell
 
@@ -58,40 +58,61 @@ async def test_an_edited_row_that_owes_nothing_is_planned_anew(
     await send(ledger, edited)
 
 
-@pytest.mark.parametrize(
-    "status",
-    [JobStatus.IN_DOUBT, JobStatus.WAITING, JobStatus.READY, JobStatus.PARKED, JobStatus.DONE, JobStatus.EXPIRED],
-    ids=str,
-)
-async def test_an_edited_row_that_was_bought_is_refused(ledger, register, make_job, rows, bring_to, status):
-    """A row that may have been paid cannot silently become another order: the error names row, id and remedy."""
+BOUGHT = [JobStatus.IN_DOUBT, JobStatus.WAITING, JobStatus.READY, JobStatus.PARKED, JobStatus.DONE, JobStatus.EXPIRED]
+
+
+@pytest.mark.parametrize("status", BOUGHT, ids=str)
+async def test_an_edited_row_that_was_bought_stays_as_it_is(ledger, register, make_job, rows, bring_to, status):
+    """Its order, status and money stay as they are, what it asks for now is known, and the rest of the batch goes on."""
     await register(ledger, make_job(row=7))
     await bring_to(ledger, make_job(row=7), status)
-    before = await rows(ledger, "job")
-    with pytest.raises(BatchError, match=r"spring\.csv, row 7: job 'a' is .*new id") as caught:
-        await register(ledger, make_job(prompt="a dog", row=7), make_job("new", row=8), sha="s2")
-    assert caught.value.exit_code == 2
-    assert await rows(ledger, "job") == before
+    money = (await rows(ledger), await rows(ledger, "account"))
+    for _ in range(2):
+        await register(ledger, make_job(prompt="a dog", row=9, tags=("x",)), make_job("new", row=8), sha="s2")
+    [changed] = await ledger.write(views.changed_rows)
+    assert changed.change == RowChange("a", 9, status, ("prompt",))
+    assert (changed.bought.order.prompt, changed.bought.tags, changed.asked_for.order.prompt) == (
+        "a cat",
+        ("x",),
+        "a dog",
+    )
+    assert (await rows(ledger), await rows(ledger, "account")) == money
+    assert await _statuses(ledger) == {"a": status, "new": JobStatus.PLANNED}
+    records = await ledger.write(lambda connection: {r.job.id: r.flags for r in views.records(connection)})
+    assert ("row_changed" in records["a"], "row_changed" in records["new"]) == (True, False)
+    assert [e["job_id"] for e in await rows(ledger, "event") if e["kind"] == "row_changed"] == ["a"]
+
+    await register(ledger, make_job(row=7), sha="s1")
+    assert await ledger.write(views.changed_rows) == []
 
 
 @pytest.mark.parametrize(
-    ("edit", "what", "fix"),
+    ("edit", "differs"),
     [
-        ({"prompt": "a dog", "seconds": 12}, "something else: prompt, seconds.", "restore what it said."),
-        ({"mode": "v3", "fixed": {"v": 3}}, "something else: mode.", "and the profile of qiniu: its mode was 'video'."),
-        ({"fixed": {"v": 3}}, "something else: fixed.", "and the profile of qiniu: its mode was 'video'."),
+        ({"prompt": "a dog", "seconds": 12, "mode": "v3"}, ("prompt", "seconds")),
+        ({"mode": "v3", "fixed": {"v": 3}}, ("mode", "fixed")),
+        ({"fixed": {"v": 3}}, ("fixed",)),
     ],
 )
-async def test_what_a_bought_row_asks_for_now_is_named(ledger, register, make_job, accept, edit, what, fix):
-    """The error says which parts differ; what a mode always sends is the profile's, with the row untouched."""
+async def test_what_a_bought_row_asks_for_now_is_named(ledger, register, make_job, accept, edit, differs):
+    """The parts that differ; what a mode always sends is the profile's, and named only where the row is untouched."""
     job = make_job()
     await register(ledger, job)
     await accept(ledger, job, "p-1")
-    with pytest.raises(BatchError) as caught:
-        await register(ledger, job.model_copy(update={"order": job.order.model_copy(update=edit)}), sha="s2")
-    [problem] = caught.value.problems
-    assert problem.what.endswith(what)
-    assert problem.fix.endswith(fix)
+    await register(ledger, job.model_copy(update={"order": job.order.model_copy(update=edit)}), sha="s2")
+    [changed] = await ledger.write(views.changed_rows)
+    assert changed.change.differs == differs
+
+
+@pytest.mark.parametrize("billed", [Billed.UNKNOWN, Billed.YES], ids=str)
+async def test_an_edited_row_whose_failure_may_cost_is_not_bought_anew(ledger, register, make_job, accept, billed):
+    """What has failed and may have been charged is settled by a person: an edit alone buys nothing."""
+    await register(ledger, make_job())
+    await accept(ledger, make_job())
+    await tell(ledger, "a", Failed("generate", "c", "m", billed))
+    await register(ledger, make_job(prompt="a dog"), sha="s2")
+    assert await _statuses(ledger) == {"a": JobStatus.FAILED}
+    assert len(await ledger.write(views.changed_rows)) == 1
 
 
 async def test_a_mode_may_be_renamed(ledger, register, make_job, accept, rows):
@@ -101,18 +122,6 @@ async def test_a_mode_may_be_renamed(ledger, register, make_job, accept, rows):
     await accept(ledger, job, "p-1")
     await register(ledger, job.model_copy(update={"order": job.order.model_copy(update={"mode": "clips"})}), sha="s2")
     assert [(row["status"], row["provider_job_id"]) for row in await rows(ledger, "job")] == [("waiting", "p-1")]
-
-
-@EVERYWHERE
-async def test_every_edited_row_is_named_at_once(ledger, register, make_job, accept):
-    """All bought rows that were edited are listed together, not one a run."""
-    jobs = [make_job(name, row=row) for row, name in enumerate("abc", 1)]
-    await register(ledger, *jobs)
-    for job in jobs:
-        await accept(ledger, job, f"p-{job.id}")
-    with pytest.raises(BatchError) as caught:
-        await register(ledger, *[make_job(name, prompt="x", row=row) for row, name in enumerate("abc", 1)])
-    assert [problem.where for problem in caught.value.problems] == [f"spring.csv, row {row}" for row in (1, 2, 3)]
 
 
 @EVERYWHERE
@@ -127,6 +136,12 @@ async def test_removed_rows_stay_and_what_was_paid_is_brought_home(ledger, regis
         "c": True,
     }
     assert [job.id for job in await ledger.write(views.orphans)] == ["a"]
+    records = await ledger.write(lambda connection: list(views.records(connection)))
+    marked = {r.job.id: (r.counts, "removed" in r.flags) for r in records}
+    assert marked == {"c": (True, False), "a": (False, True), "b": (False, True)}
+    overview = await ledger.write(views.overview)
+    assert (overview.counts, overview.removed) == ({JobStatus.PLANNED: 1}, 2)
+    assert [e["job_id"] for e in await rows(ledger, "event") if e["kind"] == "removed"] == ["a", "b"]
     await register(ledger, make_job("a"), make_job("b"), make_job("c"))
     assert await ledger.write(views.orphans) == []
 

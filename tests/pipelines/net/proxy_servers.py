@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -57,7 +58,10 @@ class ProxyServer:
             await self._pass_on(reader, writer, b"", b"HTTP/1.1 200 Connected\r\n\r\n")
         else:
             path = "/" + target.split("://", 1)[-1].partition("/")[2]
-            await self._pass_on(reader, writer, head.replace(target.encode(), path.encode(), 1), b"")
+            head = head.replace(target.encode(), path.encode(), 1)
+            # One request a connection: the next one on it would be passed on with the address that only a proxy reads.
+            head = re.sub(rb"\r\nconnection: [^\r]*", b"\r\nconnection: close", head, count=1, flags=re.IGNORECASE)
+            await self._pass_on(reader, writer, head, b"")
         await writer.drain()
 
     async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 import pytest
@@ -480,6 +481,20 @@ async def test_t19_a_form_goes_out_as_one(peer, client_of, order_of):
     assert headers["content-type"].startswith("multipart/form-data; boundary=")
     for part in (b'name="prompt"\r\n\r\na cat', b'name="seconds"\r\n\r\n4', b'name="seed"\r\n\r\n5'):
         assert part in body
+
+
+@pytest.mark.parametrize(
+    ("since", "ids"), [(None, ["d", "c", "b", "a"]), (datetime(1970, 1, 1, 0, 0, 3, tzinfo=UTC), ["d", "c", "b"])]
+)
+async def test_a_list_is_read_page_by_page(peer, client_of, since, ids):
+    """Until there is no more, or what is listed is older than what is looked for; a page that comes again ends it too."""
+    pages = [[("d", 4), ("c", 3)], [("b", 2)], [("a", 1)], [("a", 1)]]
+    for page in pages:
+        peer.answers(200, {"data": [{"id": name, "created_at": at} for name, at in page], "has_more": True})
+    assert [listed.job.id for listed in await client_of("openai").list_recent(9, since=since)] == ids
+    asked = [request[0].split()[1].partition("?")[2] for request in peer.requests]
+    assert asked[:2] == ["limit=9&order=desc", "limit=9&order=desc&after=c"]
+    assert len(asked) == (4 if since is None else 2)
 
 
 @pytest.mark.parametrize(

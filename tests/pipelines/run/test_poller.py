@@ -271,6 +271,20 @@ async def test_i11_a_stop_during_a_request_ends_after_its_answer(provider, stop)
         await asyncio.wait_for(task, 3)
 
 
+@pytest.mark.parametrize("many", [False, True])
+async def test_i11_a_stop_does_not_wait_for_a_server_that_hangs(poller, batching, provider, stop, monkeypatch, many):
+    """An answer that is on its way when the run ends is given a moment, and no more."""
+    monkeypatch.setattr("pipelines.run.poller._LAST_ANSWER_S", 0.05)
+    asking = batching if many else poller
+    provider.pause = 3600.0
+    tasks = [asyncio.create_task(asking.ended(_waiting(name, age=3600, deadline_s=1e6))) for name in "ab"]
+    await asyncio.sleep(0.02)
+    stop.set()
+    asking.wake_all()
+    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+    assert [type(result) for result in results] == [Stopped] * 2
+
+
 async def test_many_jobs_share_a_request(batching, provider):
     """Where the provider can be asked about many, jobs that are due together go in one request, fifty at most."""
     names = [f"j{n}" for n in range(120)]

@@ -7,8 +7,8 @@ import pytest
 
 from pipelines.core.events import JobChanged, RunStopping
 from pipelines.core.job import Job, Order
+from pipelines.core.money import Balance, Bucket, BucketMove
 from pipelines.core.status import JobStatus as S
-from pipelines.ledger.balances import Balance
 from pipelines.run.progress import RunProgress
 
 JOB = Job(id="a", row=1, campaign="x", order=Order(provider="qiniu", model="sora-2", prompt="x"), filename="a.mp4")
@@ -36,12 +36,26 @@ def test_a_job_is_counted_once_wherever_it_stands(progress):
 
 def test_money_is_added_by_currency(progress):
     """Reserved and released amounts balance exactly, and what has no price changes nothing."""
-    for _ in range(10):
-        progress.observe(JobChanged(JOB, S.PLANNED, S.PLANNED, currency="USD", committed=Decimal("0.1")))
-    progress.observe(JobChanged(JOB, S.PLANNED, S.PLANNED, currency="USD", committed=-Decimal("0.3")))
-    progress.observe(JobChanged(JOB, S.PLANNED, S.PLANNED))
-    assert progress.committed == {"CNY": Decimal(7), "USD": Decimal("0.7")}
-    assert progress.money() == "7.00 CNY, 0.70 USD"
+    tenth = Decimal("0.1")
+    moves = [BucketMove("USD", tenth, None, Bucket.RESERVED)] * 10
+    moves += [BucketMove("USD", tenth, Bucket.RESERVED, None)] * 3
+    moves += [BucketMove("USD", tenth, Bucket.RESERVED, Bucket.UNCERTAIN, assumed=True)]
+    for move in (*moves, None):
+        progress.observe(JobChanged(JOB, S.PLANNED, S.PLANNED, money=move))
+    assert (progress.held["USD"].reserved, progress.held["USD"].uncertain) == (6 * tenth, tenth)
+    words = "4.00 CNY, reserved 2.00, uncertain 1.00"
+    assert progress.money().startswith(f"spent {words}; 0.00 USD, reserved 0.60")
+    assert progress.money().endswith("uncertain 0.10 (assumed)")
+    progress.rehearsed = True
+    assert progress.money().startswith(f"would have cost {words}")
+
+
+def test_what_is_set_aside_is_not_counted(progress):
+    """A removed row is brought home without changing the counts; one that a person archives leaves them."""
+    progress.observe(JobChanged(JOB, S.WAITING, S.DONE, counted_before=False, counted=False))
+    assert progress.words() == "0 of 2 done, 2 planned"
+    progress.observe(JobChanged(JOB, S.PLANNED, S.PLANNED, counted=False))
+    assert progress.words() == "0 of 1 done, 1 planned"
 
 
 def test_other_events_count_nothing(progress):
@@ -62,6 +76,6 @@ def test_the_guess_of_the_time_left_comes_from_this_run():
 
 def test_a_flow_that_is_tried_again_counts_anew(progress):
     """The second begin forgets what the first try counted."""
-    progress.observe(JobChanged(JOB, S.PLANNED, S.DONE, currency="USD", committed=Decimal(1)))
+    progress.observe(JobChanged(JOB, S.PLANNED, S.DONE, money=BucketMove("USD", Decimal(1), None, Bucket.SPENT)))
     progress.begin([S.DONE, S.PLANNED], [])
-    assert (progress.words(), progress.committed, progress.done_before) == ("1 of 2 done, 1 planned", {}, 1)
+    assert (progress.words(), progress.held, progress.done_before) == ("1 of 2 done, 1 planned", {}, 1)

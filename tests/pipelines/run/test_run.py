@@ -11,6 +11,7 @@ import pytest
 from pipelines.core.errors import BudgetReached, FundsExhausted, SetupError
 from pipelines.core.events import JobChanged, ProviderClosed, ProviderSlowed, SubmissionsClosed
 from pipelines.core.job import RemoteJob
+from pipelines.core.money import Balance, Bucket, BucketMove
 from pipelines.core.outcome import Accepted, Parked, Unsent
 from pipelines.core.status import JobStatus
 from pipelines.ledger import outcomes
@@ -29,11 +30,15 @@ async def run(studio):
 
 async def test_memory_counts_and_observers_learn_from_the_write(run):
     """A reservation that was written is in the run's memory, in its counts, in its sums, and told once."""
+    forty = Decimal("0.40")
     change = await run.reserve(run.job("a"), "account")
     assert run.status_of("a") is change.state.status is JobStatus.SUBMITTING
-    assert (run.progress.counts[JobStatus.SUBMITTING], run.progress.committed) == (1, {"USD": Decimal("0.40")})
-    assert [(event.job.id, event.before, event.after, event.committed) for event in run.told] == [
-        ("a", JobStatus.PLANNED, JobStatus.SUBMITTING, Decimal("0.40"))
+    assert (run.progress.counts[JobStatus.SUBMITTING], run.progress.held) == (
+        1,
+        {"USD": Balance("USD", reserved=forty)},
+    )
+    assert [(event.job.id, event.before, event.after, event.money) for event in run.told] == [
+        ("a", JobStatus.PLANNED, JobStatus.SUBMITTING, BucketMove("USD", forty, None, Bucket.RESERVED))
     ]
 
 

@@ -268,7 +268,8 @@ class House:
 
     def environment(self, **more: str | None) -> dict[str, str]:
         """Of a process that uses this server and this provider; it has a Prefect home of its own."""
-        home = {"PREFECT_HOME": str(self.folder / "client"), "PREFECT_API_URL": self.server.url}
+        home = {"PREFECT_HOME": str(self.folder / "client"), "XDG_STATE_HOME": str(self.folder / "state")}
+        home |= {"PREFECT_API_URL": self.server.url}
         return clean_environment(**(home | self.provider.environment() | more))
 
     def command(self, *arguments: object, cwd: Path | None = None, **environment: str | None) -> Ended:

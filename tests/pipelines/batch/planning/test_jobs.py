@@ -24,6 +24,7 @@ def test_a_row_becomes_a_whole_job(read):
         own={"owner": "bob"},
         cost_estimated=Decimal("0.80"),
         currency="USD",
+        price_assumed=True,
     )
     assert Job.model_validate(job.model_dump()) == job
     assert job.order.fingerprint() == Order.model_validate(job.order.model_dump()).fingerprint()

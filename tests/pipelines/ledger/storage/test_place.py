@@ -14,8 +14,8 @@ from pipelines.ledger.storage.place import (
     FileLedger,
     as_shown,
     place_named,
+    place_remembered,
     remember_place,
-    remembered,
     with_credentials,
 )
 
@@ -68,14 +68,14 @@ def test_what_is_secret_in_an_address_is_never_shown_nor_kept(tmp_path):
 
 def test_a_folder_remembers_its_ledger(tmp_path):
     """What it remembers is found again; user and password come from the environment, if it names the same database."""
-    assert remembered(tmp_path) is None
+    assert place_remembered(tmp_path) is None
     place = place_named(SECRET, tmp_path, "spring/2026-11-21")
     remember_place(place)
-    found = remembered(tmp_path, {})
+    found = place_remembered(tmp_path, {})
     assert found == place
     assert (found.url.username, found.url.password) == (None, None)
-    assert remembered(tmp_path, {"REELBATCH_LEDGER": SECRET}).url == place.url
-    assert remembered(tmp_path, {"REELBATCH_LEDGER": SECRET.replace("/reels", "/others")}).url == found.url
+    assert place_remembered(tmp_path, {"REELBATCH_LEDGER": SECRET}).url == place.url
+    assert place_remembered(tmp_path, {"REELBATCH_LEDGER": SECRET.replace("/reels", "/others")}).url == found.url
 
 
 def test_a_password_that_is_given_goes_before_that_of_the_environment(tmp_path):
@@ -89,10 +89,10 @@ def test_a_file_elsewhere_is_remembered_and_one_in_the_folder_needs_no_note(tmp_
     (tmp_path / LEDGER_NAME).touch()
     remember_place(FileLedger(tmp_path / LEDGER_NAME, tmp_path))
     assert not (tmp_path / PLACE_NOTE).exists()
-    assert remembered(tmp_path).file == tmp_path / LEDGER_NAME
+    assert place_remembered(tmp_path).file == tmp_path / LEDGER_NAME
     for _ in range(2):
         remember_place(FileLedger(Path("/srv/a.sqlite3"), tmp_path))
-    assert remembered(tmp_path) == FileLedger(Path("/srv/a.sqlite3"), tmp_path)
+    assert place_remembered(tmp_path) == FileLedger(Path("/srv/a.sqlite3"), tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name != LEDGER_NAME] == [PLACE_NOTE]
 
 
@@ -101,7 +101,7 @@ def test_a_note_that_cannot_be_read_is_an_error_and_not_a_new_ledger(tmp_path, n
     """A new ledger would buy everything again."""
     (tmp_path / PLACE_NOTE).write_text(note, "utf-8")
     with pytest.raises(LedgerError):
-        remembered(tmp_path)
+        place_remembered(tmp_path)
 
 
 def test_destroyed_by_a_planted_note(tmp_path):
@@ -109,7 +109,7 @@ def test_destroyed_by_a_planted_note(tmp_path):
     target = tmp_path / "precious"
     target.write_text("precious", "utf-8")
     (tmp_path / PLACE_NOTE).symlink_to(target)
-    assert remembered(tmp_path) is None
+    assert place_remembered(tmp_path) is None
     remember_place(FileLedger(Path("/srv/a.sqlite3"), tmp_path))
     assert target.read_text("utf-8") == "precious"
     assert not (tmp_path / PLACE_NOTE).is_symlink()

@@ -65,7 +65,9 @@ async def test_what_an_answer_does(studio, effect, status, closed, failure, code
         assert type(run.failure) is (failure or type(None))
         [money] = studio.overview().money
         assert (
-            run.progress.committed["USD"] == money.committed == (0 if status in (REJECTED, PLANNED) else Decimal("0.4"))
+            run.progress.held["USD"].committed
+            == money.committed
+            == (0 if status in (REJECTED, PLANNED) else Decimal("0.4"))
         )
     assert studio.ending(run).code == code
 
@@ -325,14 +327,14 @@ async def test_a_stop_before_the_first_byte_sends_nothing(studio):
         session = run.sessions["qiniu"]
         claimed = await try_reserve(job, session, run)
         assert isinstance(claimed, Claim)
-        assert run.progress.committed == {"USD": Decimal("0.40")}
+        assert run.progress.held["USD"].reserved == Decimal("0.40")
         run.interrupt()
         await send(job, claimed, session, run)
         assert run.status_of("a") is PLANNED
         assert await try_reserve(job, session, run) is None
     assert studio.attempts() == ["not_sent"]
     assert studio.sandbox.orders() == before
-    assert run.progress.committed == {"USD": 0}
+    assert run.progress.held["USD"].committed == 0
 
 
 @pytest.mark.parametrize("why", ["open", "budget", "stop", "in doubt"])

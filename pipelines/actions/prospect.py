@@ -1,0 +1,152 @@
+"""What a run would do, before it does anything: what is new and what it costs, what is there, what was bought before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pipelines.batch import Batch
+from pipelines.core.errors import LedgerError, SetupError
+from pipelines.core.events import Event, IndexUnusable, RowsChanged
+from pipelines.core.job import Job
+from pipelines.core.status import JobStatus
+from pipelines.core.text.amounts import amount_text, price_text
+from pipelines.core.text.counts import counted, first_of
+from pipelines.core.text.sentences import sentence
+from pipelines.ledger import registration, views
+from pipelines.ledger.attempts import Budget
+from pipelines.ledger.balances import balances
+from pipelines.ledger.ledger import is_ledger_owned, trial_ledger
+from pipelines.ledger.recovery import reopen_expired
+from pipelines.ledger.storage.place import SharedLedger, place_remembered
+from pipelines.pricing.estimate import Estimate, estimate
+from pipelines.purchases.repeats import Repeat, find_repeats, repeats_words
+from pipelines.run.buying import buyer_of, is_remembered, own_attempts, reconciled
+from pipelines.run.opening import budget_of
+from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import ledger_of, output_folder
+from pipelines.run.selection import choose, in_hand
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What a run would find and do."""
+
+    campaign: str
+    counts: Mapping[JobStatus, int]  # of the batch, as the run would find them
+    new: tuple[Job, ...]  # would be bought
+    cost: Estimate  # of the new ones
+    cap: Budget | None
+    committed: Decimal  # against the cap already: spent, reserved or uncertain
+    repeats: tuple[Repeat, ...] = ()  # those of the new ones that were bought before
+    events: tuple[Event, ...] = ()  # what the run would say of its ledger
+    running: bool = False  # a run is going on there; nothing was looked at
+
+    @property
+    def price(self) -> str:
+        """The most that the new ones cost."""
+        known = ", ".join(price_text(amount, currency) for currency, amount in self.cost.most.items())
+        unknown = f"{counted(len(self.cost.unknown), 'video')} of unknown price" if self.cost.unknown else ""
+        return " and ".join(filter(None, (known, unknown))) or "nothing"
+
+    def short_words(self) -> str:
+        """`28 done, 1 new: 0.40 USD`."""
+        others = [f"{n:,} {status.label}" for status, n in self.counts.items() if n and status is not JobStatus.PLANNED]
+        left = self.counts.get(JobStatus.PLANNED, 0) - len(self.new)
+        parts = [*others, *([f"{left:,} not asked for now"] if left else []), f"{len(self.new):,} new"]
+        return ", ".join(parts) + (f": {self.price}" if self.new else "")
+
+    def lines(self) -> list[str]:
+        """What a person reads before saying yes."""
+        said = [f"{self.campaign}: {self.short_words()}."]
+        if self.new:
+            cap = "no cap is set"
+            if self.cap is not None:
+                spent = f", {amount_text(self.committed)} of it committed already" if self.committed else ""
+                cap = f"the cap is {price_text(self.cap.most, self.cap.currency)}{spent}"
+            assumed = "; prices are assumed, the provider publishes none" if self.cost.assumed else ""
+            said.append(f"This run buys for at most {self.price}; {cap}{assumed}.")
+        said += [found.words for event in self.events if (found := sentence(event)) is not None]
+        if self.repeats:
+            said.append(repeats_words(self.repeats))
+        return said
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines: amounts as text."""
+        return {
+            "counts": {str(status): n for status, n in self.counts.items() if n},
+            "new": [job.id for job in self.new],
+            "most": {currency: str(amount) for currency, amount in self.cost.most.items()},
+            "unknown": list(self.cost.unknown),
+            "assumed": self.cost.assumed,
+            "cap": None if self.cap is None else str(self.cap.most),
+            "committed": str(self.committed),
+            "bought_before": {each.job.id: each.purchase.words for each in self.repeats},
+        }
+
+
+def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> Prospect:
+    """Look what a run would do. Changes nothing, asks nobody.
+
+    Args:
+        batch: the batch.
+        options: of the run.
+        kept: keys and addresses that count where the environment has no key.
+
+    Raises:
+        SetupError: the ledger cannot be used, or the folder is another campaign's.
+    """
+    folder = output_folder(batch, options)
+    place, known = ledger_of(folder, options, batch.name), place_remembered(folder)
+    buyer = buyer_of(batch, options, kept)
+    cap = budget_of(batch, options)
+    if is_ledger_owned(place):
+        return Prospect(batch.name, {}, (), estimate(()), cap, Decimal(0), running=True)
+    with trial_ledger(place, remembered=is_remembered(folder, buyer)) as ledger:
+        if isinstance(place, SharedLedger) and known is None:
+            registration.check_same_campaign(ledger, batch.jobs, place)
+        events = [] if options.rehearse else reconciled(ledger, batch.jobs, buyer, dry=True)
+        registration.register(
+            ledger, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
+        )
+        reopen_expired(ledger, sure_as_well=False)
+        states = views.states(ledger)
+        planned = {job.id: job for job in (*views.orphans(ledger), *batch.jobs)}
+        jobs = planned | {job.id: job for job in views.fallen_back(ledger) if job.id in planned}
+        own = own_attempts(ledger, planned)
+        if changed := tuple(each.change for each in views.changed_rows(ledger)):
+            events.append(RowsChanged(changed, folder))
+        money = {each.currency: each.committed for each in balances(ledger)}
+    here = list(dict.fromkeys([*(job.id for job in batch.jobs), *planned]))  # in the order of the file
+    asked = choose(here, options.only)[0] if options.only else here
+    working = in_hand([jobs[job_id] for job_id in asked], states, options.limit)
+    new = tuple(job for job in working if states[job.id].status is JobStatus.PLANNED)
+    found: list[Repeat] = []
+    if not options.rehearse and not options.again:
+        try:
+            found = find_repeats(new, [*planned.values()], buyer, own)
+        except LedgerError as error:
+            events.append(IndexUnusable(error))
+    return Prospect(
+        campaign=batch.name,
+        counts=Counter(states[job_id].status for job_id in here if states[job_id].counts),
+        new=new,
+        cost=estimate(new, batch.profiles),
+        cap=cap,
+        committed=money.get(cap.currency, Decimal(0)) if cap is not None else Decimal(0),
+        repeats=tuple(found),
+        events=tuple(dict.fromkeys(events)),
+    )
+
+
+def consent_missing(found: Prospect) -> SetupError:
+    """The error of a run for money that nobody has agreed to, where nobody can be asked."""
+    ids = first_of([job.id for job in found.new])
+    return SetupError(
+        f"This run would buy {counted(len(found.new), 'video')} ({ids}) for at most {found.price}, and there is no "
+        "terminal to ask at. Nothing was sent. Set a cap with --budget, agree with --yes, or name the plan that you have "
+        "looked at with --plan."
+    )

@@ -56,7 +56,7 @@ class SharedRate:
         name: of the limit.
         usual: requests a second that this run would send without a shared limit.
         asked: requests a second that it was told to send at most; None: as many as the limit allows.
-        created: tells whether the limit is created where it is missing.
+        created: requests a second that the limit is created with where it is missing; 0: it is not.
         stop: set when the run ends: then nobody waits any more.
         notices: whom to tell.
     """
@@ -65,7 +65,7 @@ class SharedRate:
     name: str
     usual: float
     asked: float | None
-    created: bool
+    created: float
     stop: asyncio.Event
     notices: Notices = field(default_factory=Notices)
     clock: Callable[[], float] = time.monotonic
@@ -165,7 +165,7 @@ class SharedRate:
             return await self._take(limit)
         limit = await self.server.look(self.name)
         if limit is None and self.created and (self._absence.lasts or not self._seen):  # else somebody deleted it
-            await self.server.create(self.name, block_of(self.usual), self.usual)
+            await self.server.create(self.name, block_of(self.created), self.created)
             limit = await self.server.look(self.name)
         turned = self._see(limit)
         now = self._looked_at = self.clock()

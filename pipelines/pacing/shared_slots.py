@@ -49,6 +49,7 @@ class SharedSlots:
         asked: how many it was told to have at most; None: as many as the limit allows.
         stop: set when the run ends: then nobody waits for a slot any more.
         notices: whom to tell.
+        created: with how many slots the limit is created where it is missing.
         note: is given the ids of all leases whenever they change, so that the next run can free those of a killed one.
         left: at the end, how many jobs stay at the provider; their slots are kept until the leases end.
     """
@@ -60,6 +61,7 @@ class SharedSlots:
     asked: int | None
     stop: asyncio.Event
     notices: Notices = field(default_factory=Notices)
+    created: int = 1
     note: Callable[[Sequence[str]], None] = lambda _: None
     left: Callable[[], int] = lambda: 0
     leases: list[Lease] = field(default_factory=list)
@@ -176,7 +178,7 @@ class SharedSlots:
         if limit is None and (
             restarted or not self._seen
         ):  # nobody was first, or its database is a new one; else deleted
-            await self.server.create(self.name, self._limit.most if self._limit else self.usual, 0.0)
+            await self.server.create(self.name, self._limit.most if self._limit else self.created, 0.0)
             limit = await self.server.look(self.name)
         self._see(limit)
         if limit is None or not limit.active:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.batch import Batch
 from pipelines.net.addresses import Origin
@@ -49,14 +49,19 @@ def pace_of(batch: Batch, options: RunOptions, account: Account) -> Pace:
 
 
 def in_flight_limit(group: list[Account], pace: Pace) -> AccountLimit:
-    """The limit of what one account has at its provider at once."""
-    most = pace.in_flight or min(account.profile.limits.in_flight for account in group)
+    """The limit of what one account has at its provider at once.
+
+    A run that is told to have less keeps to that by itself: the account's limit outlives it, and is not made for it.
+    """
+    most = max(pace.in_flight or 0, min(account.profile.limits.in_flight for account in group))
     return AccountLimit(_name(group[0], group[0].profile.limits.shared, "in-flight"), most)
 
 
 def submit_limit(account: Account, pace: Pace) -> AccountLimit:
     """The limit of submissions to one provider. A provider without one has a decay of zero, and none is created."""
-    per_second = pace.submissions_per_second(account.profile.limits) if pace.limits_submissions else 0.0
+    limits, of_vendor = account.profile.limits, replace(pace, per_minute=None)
+    paces = [each for each in (pace, of_vendor) if each.limits_submissions]
+    per_second = max((each.submissions_per_second(limits) for each in paces), default=0.0)
     return AccountLimit(_name(account, None, "submit"), block_of(per_second), per_second)
 
 

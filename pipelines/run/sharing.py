@@ -47,14 +47,14 @@ class Sharing:
     def slots(self, limit: AccountLimit, asked: int | None, providers: Sequence[str]) -> Slots:
         """The slots in flight of one account; there are none before the limit has been seen."""
         slots = Slots(0)
-        shared = SharedSlots(self.server, limit.name, slots, limit.most, asked, self.stop, self._notices)
+        usual = asked or limit.most
+        shared = SharedSlots(self.server, limit.name, slots, usual, asked, self.stop, self._notices, created=limit.most)
         self._slots.append((shared, frozenset(providers)))
         return slots
 
     def rate(self, limit: AccountLimit, usual: float, asked: float | None) -> SharedRate:
         """The rate at which one provider takes submissions."""
-        created = limit.per_second > 0
-        rate = SharedRate(self.server, limit.name, usual, asked, created, self.stop, self._notices)
+        rate = SharedRate(self.server, limit.name, usual, asked, limit.per_second, self.stop, self._notices)
         self._rates.append(rate)
         return rate
 

@@ -15,9 +15,10 @@ from pipelines.pacing.shared_rate import SharedRate, floor_for
 NAME = "reelbatch-openai-123abc-submit"
 
 
-def _shared(server, *, usual=1.0, asked=None, created=True, **more):
+def _shared(server, *, usual=1.0, asked=None, created=None, **more):
+    made = usual if created is None else created
     return SharedRate(
-        server, NAME, usual, asked, created, asyncio.Event(), clock=server.clock, chance=random.Random(7), **more
+        server, NAME, usual, asked, made, asyncio.Event(), clock=server.clock, chance=random.Random(7), **more
     )
 
 
@@ -58,7 +59,7 @@ def test_nobody_has_the_floor_for_longer_than_needed_or_ten_seconds(most, per_se
 async def test_four_runs_never_have_the_floor_together_and_use_nearly_all_of_it(limit_server, most, per_second):
     """No two at once, 95 % of the time somebody, and each its part."""
     limit_server.make(NAME, most, per_second)
-    runs = [_shared(limit_server, usual=per_second, created=True) for _ in range(4)]
+    runs = [_shared(limit_server, usual=per_second) for _ in range(4)]
     for number, run in enumerate(runs):
         run.chance.seed(number)
     for run in runs:
@@ -82,7 +83,7 @@ async def test_a_run_alone_hardly_waits(limit_server):
 async def test_the_server_is_asked_for_blocks_and_not_for_each_request(limit_server):
     """Ten a second for a minute cost a few questions a second at most, once it is known how many are sent."""
     limit_server.make(NAME, 100, 10.0)
-    run = _shared(limit_server, usual=10.0, created=True)
+    run = _shared(limit_server, usual=10.0)
     run.waiting = 20
     await _simulated(limit_server, [run], 60)
     assert limit_server.asked < 120
@@ -154,12 +155,12 @@ async def test_a_limit_that_is_off_is_none(limit_server):
     assert (run.is_ours, NAME in limit_server.limits) == (True, False)
 
 
-@pytest.mark.parametrize("created", [True, False])
+@pytest.mark.parametrize("created", [2.5, 0.0])
 async def test_the_first_run_creates_the_limit_if_there_is_one_worth_the_name(limit_server, created):
     """A server of one's own has no rate that anybody knows of: then none is made up."""
     run = _shared(limit_server, created=created)
     await run.step()
-    assert (NAME in limit_server.limits) == created
+    assert (NAME in limit_server.limits) == bool(created)
 
 
 @pytest.mark.parametrize(("others", "pace"), [(False, 1.0), (True, 0.25)])
@@ -194,7 +195,7 @@ async def test_requests_go_in_pace_while_the_run_has_the_floor_and_wait_for_the_
     """Behind the floor nobody is sent; what was not sent in its time comes first in the next."""
     stop = asyncio.Event()
     limit_server.make(NAME, 6000, 100.0)
-    shared = SharedRate(limit_server, NAME, 100.0, None, created=True, stop=stop)
+    shared = SharedRate(limit_server, NAME, 100.0, None, created=100.0, stop=stop)
     limit_server.clock = shared.clock = virtual_time
     rate, times = RateLimit(100, stop=stop, shared=shared), []
     shared._seen, shared._limit = True, await limit_server.look(NAME)
@@ -222,7 +223,7 @@ async def test_requests_go_in_pace_while_the_run_has_the_floor_and_wait_for_the_
 async def test_i11_the_end_of_the_run_frees_who_waits_for_the_floor(limit_server):
     """Nobody stays behind when the run ends."""
     stop = asyncio.Event()
-    rate = RateLimit(1, stop=stop, shared=SharedRate(limit_server, NAME, 1.0, None, created=True, stop=stop))
+    rate = RateLimit(1, stop=stop, shared=SharedRate(limit_server, NAME, 1.0, None, created=1.0, stop=stop))
     waiting = asyncio.gather(*[rate.slot() for _ in range(5)])
     await asyncio.sleep(0.01)
     stop.set()

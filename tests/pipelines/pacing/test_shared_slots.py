@@ -25,7 +25,7 @@ class Party:
             full=lambda _, most: self.said.append(f"full {most}"),
         )
         self.shared = SharedSlots(
-            server, NAME, self.slots, usual, asked, self.stop, notices, clock=server.clock, **more
+            server, NAME, self.slots, usual, asked, self.stop, notices, clock=server.clock, **{"created": usual} | more
         )
         self.inside, self.waiting = [], []
 

@@ -36,9 +36,9 @@ def test_services_that_are_paid_together_share_what_is_in_flight_and_not_the_rat
     assert submit_limit(group[0], Pace()).name != submit_limit(group[1], Pace()).name
 
 
-@pytest.mark.parametrize(("pace", "most"), [({}, 5), ({"in_flight": 12}, 12)])
+@pytest.mark.parametrize(("pace", "most"), [({}, 5), ({"in_flight": 12}, 12), ({"in_flight": 1}, 5)])
 def test_so_many_at_once_as_the_run_or_the_profile_says(pace, most):
-    """The run's own number comes before the vendor's."""
+    """The vendor's number, or that of a run that asks for more; one that asks for less keeps to that by itself."""
     assert in_flight_limit([_account()], Pace(**pace)).most == most
 
 
@@ -47,8 +47,8 @@ def test_so_many_at_once_as_the_run_or_the_profile_says(pace, most):
     [
         ({}, 5, 0.5),
         ({"per_minute": 90.0}, 15, 1.5),
-        ({"per_minute": 2.5}, 1, 2.5 / 60),
-        ({"per_minute": 0.5}, 1, 0.5 / 60),
+        ({"per_minute": 2.5}, 5, 0.5),
+        ({"vendor_limits": False, "per_minute": 0.5}, 1, 0.5 / 60),
         ({"vendor_limits": False}, 1, 0.0),
         ({"vendor_limits": False, "per_minute": 60.0}, 10, 1.0),
     ],

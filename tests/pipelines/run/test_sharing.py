@@ -51,11 +51,11 @@ def _peak(bill):
 async def test_two_runs_of_one_account_share_its_slots(studio, limit_server, run_of):
     """Together they never have more at the provider than the account may; afterwards nothing is held."""
     both = ([studio.job(f"{run}{n}") for n in range(12)] for run in "ab")
-    ends = await asyncio.gather(*(run_of(*jobs, folder=f"out{n}", in_flight=4) for n, jobs in enumerate(both)))
+    ends = await asyncio.gather(*(run_of(*jobs, folder=f"out{n}", in_flight=12) for n, jobs in enumerate(both)))
     assert all(status is JobStatus.DONE for end in ends for status in end)
-    assert _peak(studio.bill()) <= 4
+    assert _peak(studio.bill()) <= 12
     [name] = [name for name in _names(limit_server) if name.endswith("in-flight")]
-    assert (limit_server.limits[name]["most"], limit_server.used(name), limit_server.leases) == (4, 0, {})
+    assert (limit_server.limits[name]["most"], limit_server.used(name), limit_server.leases) == (12, 0, {})
 
 
 async def test_without_a_limit_server_nothing_is_shared(studio, limit_server):

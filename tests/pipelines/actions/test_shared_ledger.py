@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from datetime import UTC, datetime
+from functools import partial
 
 import psycopg
 import pytest
@@ -14,22 +16,33 @@ from pipelines.actions.archive import archive_jobs
 from pipelines.actions.cancel import cancel_run
 from pipelines.actions.collect import campaigns_below, collect_folder, expiring_clips
 from pipelines.actions.evidence import gather_evidence
+from pipelines.actions.known_batch import refresh_after_a_kill
 from pipelines.actions.listing import list_jobs
 from pipelines.actions.overview import campaign_overview
+from pipelines.actions.prospect import prospect
 from pipelines.actions.redo import begin_redo, plan_redo
 from pipelines.actions.resolve import adopt_id
 from pipelines.actions.retry import begin_retry, plan_retry
 from pipelines.actions.verify import verify_folder
 from pipelines.catalogue.load import load_manifest
-from pipelines.core.errors import LedgerError
+from pipelines.core.errors import BoughtBefore, LedgerError
 from pipelines.core.status import JobStatus
 from pipelines.inbox.watch import is_begun
 from pipelines.ledger.ledger import LedgerReader, ledger_in
 from pipelines.ledger.storage import postgres
 from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE, SharedLedger, place_named
+from pipelines.purchases.index import Intention, Place, PurchaseIndex
 from pipelines.run import requests as of_run
+from pipelines.run.options import RunOptions
 from pipelines.run.requests import heed_requests
 from tests.pipelines.actions.conftest import BOUGHT
+
+
+@pytest.fixture
+def short_lease(monkeypatch):
+    """Whoever waits whether an owner lives waits for a second."""
+    monkeypatch.setattr(postgres, "LEASE_S", 1.0)
+    monkeypatch.setattr(postgres.PostgresStorage, "beat_every_s", 0.1)
 
 
 async def test_every_command_finds_the_ledger(studio, own_database, run_on):
@@ -87,6 +100,67 @@ async def test_a_folder_keeps_the_ledger_that_it_began_with(studio, own_database
     assert (await studio.make(job, out=studio.folder / "elsewhere")).statuses == {"a": JobStatus.DONE}
     assert len(studio.bill()) == 2
     assert json.loads((studio.folder / "elsewhere" / PLACE_NOTE).read_text("utf-8"))["campaign"] == "x"
+
+
+async def test_a_plan_looks_into_a_database_and_leaves_it_as_it_is(studio, own_database, short_lease):
+    """What is new, what is there and what was bought before, as with a file; a new campaign is not made by looking."""
+    batch = studio.batch([studio.job("a"), studio.job("b")])
+    options = RunOptions(out=studio.folder / "out", ledger=own_database, only=("a",))
+    look = partial(prospect, batch, options)
+    assert [job.id for job in look().new] == ["a"]
+    with psycopg.connect(own_database) as server:
+        assert server.execute("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'reelbatch%'").fetchone() == (0,)
+    async with studio.opened(studio.job("a"), ledger=own_database, only=("a",)) as run:
+        assert (await asyncio.to_thread(look)).running
+        await studio.work(run)
+    found = prospect(batch, options.model_copy(update={"only": ()}))
+    assert ([job.id for job in found.new], dict(found.counts)) == (["b"], {JobStatus.PLANNED: 1, JobStatus.DONE: 1})
+    elsewhere = options.model_copy(update={"out": studio.folder / "elsewhere", "ledger": None})
+    assert [each.job.id for each in prospect(batch, elsewhere).repeats] == ["a"]
+    assert sorted(studio.records()) == ["a"]
+
+
+async def test_what_a_database_has_lost_comes_from_the_index(studio, own_database):
+    """A campaign that is gone from the database is made anew with all that was bought; nothing is bought again."""
+    await studio.make(studio.job("a"), ledger=own_database)
+    (studio.folder / "out" / "manifest.jsonl").write_text(
+        json.dumps({"task_id": studio.records()["a"].provider_job_id, "billed": "yes", "status": "done"}) + "\n"
+    )
+    with psycopg.connect(own_database, autocommit=True) as server:
+        server.execute(f'DROP SCHEMA "{postgres.space_of("x")}" CASCADE'.encode())
+    again = await studio.make(studio.job("a"))
+    assert again.statuses.keys() == {"a"}
+    assert len(studio.bill()) == 1
+
+
+async def test_a_run_that_was_killed_is_no_rival_for_ever(studio, own_database, short_lease):
+    """While its lease lasts nobody knows; then what it has bought is read in its database, and is not bought again."""
+    job, elsewhere = studio.job("a"), {"out": studio.folder / "elsewhere", "again": False}
+    async with studio.opened(job, ledger=own_database):
+        with pytest.raises(BoughtBefore, match="may be bought now by the run into"):
+            await studio.make(job, **elsewhere)
+    await studio.make(job, ledger=own_database)
+    index, place = PurchaseIndex(), Place("", str(studio.folder / "out"), "x", None, "")
+    with sqlite3.connect(index.path) as file:
+        file.execute("DELETE FROM purchase WHERE folder = ?", (place.folder,))
+    index.announce(Intention(place, own_database.partition("?")[0], {}))  # as one that was killed leaves it
+    with psycopg.connect(own_database, autocommit=True) as server:  # and its lease, which nobody renews
+        server.execute(
+            f'UPDATE "{postgres.space_of("x")}".lease SET beat = extract(epoch FROM clock_timestamp())'.encode()
+        )
+    with pytest.raises(BoughtBefore, match="was bought before"):
+        await studio.make(job, **elsewhere)
+    assert len(studio.bill()) == 1
+
+
+async def test_a_catalogue_that_a_kill_has_left_behind_is_written_anew(studio, own_database):
+    """`status` and `collect` see by the database that the manifest is older than what is known."""
+    await studio.make(studio.job("a"), ledger=own_database)
+    folder = studio.folder / "out"
+    reader = LedgerReader(ledger_in(folder))
+    assert await refresh_after_a_kill(reader)
+    assert not await refresh_after_a_kill(reader)
+    assert load_manifest(folder)["id"].tolist() == ["a"]
 
 
 async def test_the_owner_of_a_shared_ledger_is_asked(studio, own_database):

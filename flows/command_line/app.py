@@ -95,6 +95,12 @@ def main() -> None:
     except Exception as error:
         if debug_wanted.get():
             raise
+        from flows.command_line.prefect_api import prefect_trouble
+        from pipelines.run.exit_code import UNFINISHED
+
+        if (words := prefect_trouble(error)) is not None:
+            show_error(words)
+            sys.exit(UNFINISHED)
         show_error(
             f"This is a bug in reelbatch ({type(error).__name__}: {error}). Please report it; --debug shows where."
         )

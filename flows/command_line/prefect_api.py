@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from inspect import isawaitable
@@ -19,6 +20,7 @@ from pipelines.net.proxies import ProxyRules
 _DRAIN_S = 10.0
 #: A server on SQLite may stand still for a minute (docs/architecture.md, "Prefect"); else it answers at once.
 _HEALTH_S = 90.0
+_SERVER_FAILS = 500  # from this HTTP status on
 
 
 @asynccontextmanager
@@ -65,6 +67,20 @@ async def check_prefect() -> None:
             f"No Prefect server answers at {without_userinfo(str(PREFECT_API_URL.value()))}. Start it with `prefect server start`, or unset "
             "PREFECT_API_URL."
         )
+
+
+def prefect_trouble(error: Exception) -> str | None:
+    """What a person is told when Prefect's server fails in the middle; None: the error is another."""
+    prefect = sys.modules.get("prefect.exceptions")  # not loaded for the sake of the question
+    if prefect is None or not isinstance(error, prefect.PrefectHTTPStatusError):
+        return None
+    status = error.response.status_code
+    if status < _SERVER_FAILS:
+        return None
+    return (
+        f"Prefect's server answers {status}: it is overloaded, or fails. What was bought stands in the ledger. Wait a little "
+        "and run the same command again; on SQLite it serves few runs at a time, on PostgreSQL many."
+    )
 
 
 async def send_what_is_left() -> None:

@@ -5,7 +5,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import httpx
 import pytest
+from prefect.exceptions import PrefectHTTPStatusError
 
 HOUSE = Path(__file__).parents[3]
 COMMANDS = [
@@ -74,6 +76,24 @@ def test_a_traceback_is_only_for_those_who_ask(cli, reelbatch):
     """An error is one line; with --debug the traceback comes as well."""
     assert cli("plan", "missing.csv").err.count("\n") == 1
     assert "Traceback" in reelbatch("--debug", "plan", "missing.csv").err
+
+
+def test_a_prefect_server_that_fails_is_no_bug_of_ours(cli, monkeypatch):
+    """Prefect's server, overloaded, answers 503: one sentence that says so, and exit code 4; a 404 is still a bug."""
+
+    def answers(status):
+        def fail(*_):
+            asked = httpx.Request("POST", "http://127.0.0.1:4200/api/flow_runs/")
+            raise PrefectHTTPStatusError(f"{status}", request=asked, response=httpx.Response(status, request=asked))
+
+        return fail
+
+    monkeypatch.setattr("pipelines.batch.sample_text", answers(503))
+    ended = cli("init", "new.yaml")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (4, "", 1)
+    assert ended.err.startswith("error: Prefect's server answers 503: it is overloaded, or fails.")
+    monkeypatch.setattr("pipelines.batch.sample_text", answers(404))
+    assert "bug in reelbatch (PrefectHTTPStatusError" in cli("init", "new.yaml").err
 
 
 def test_a_bug_is_named_as_one(cli, monkeypatch):

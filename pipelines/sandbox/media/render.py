@@ -29,6 +29,7 @@ SAMPLES_A_FRAME = 1024  # of AAC
 TONE_HERTZ = 220
 TONE_PERIOD = 2_400  # samples after which the tone repeats itself: 11 waves
 LOUDNESS = 0.03
+NUMBERS = 16  # a frame that says "as before" differs from the next in its number only, and x264 counts them to so many
 #: One slice, one key frame, nothing that looks ahead: so that the first frame stands alone and all others can follow it.
 X264 = {
     "preset": "ultrafast",
@@ -113,10 +114,16 @@ def _template(width: int, height: int, seconds: float) -> _Template:
         audio.bit_rate = 32_000
         blank = (b"\x40" * (width * height), b"\x80" * (width * height // 4), b"\x80" * (width * height // 4))
         frame = _frame(blank, width, height, rate)
-        for number in range(round(seconds * rate)):
+        encoded, frames = [], round(seconds * rate)
+        for number in range(min(frames, 1 + NUMBERS)):
             frame.pts = number
-            output.mux(video.encode(frame))
-        output.mux(video.encode(None))
+            encoded += video.encode(frame)
+        encoded += video.encode(None)
+        for number in range(frames):
+            packet = av.Packet(bytes(encoded[number if number == 0 else 1 + (number - 1) % NUMBERS]))
+            packet.pts = packet.dts = number
+            packet.time_base, packet.is_keyframe, packet.stream = Fraction(1, rate), number == 0, video
+            output.mux(packet)
         for sound in _tone(seconds):
             output.mux(audio.encode(sound))
         output.mux(audio.encode(None))

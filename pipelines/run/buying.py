@@ -134,9 +134,10 @@ def _place_of(other: Intention, ours: LedgerPlace) -> LedgerPlace:
 
 
 def _is_alive(other: Intention, ours: LedgerPlace) -> bool:
-    """Tell whether another run goes on; one whose database cannot be asked may."""
+    """Tell whether another run goes on; one whose database cannot be asked may. That of a ledger which is ours now does not."""
     try:
-        return is_ledger_owned(_place_of(other, ours))
+        theirs = _place_of(other, ours)
+        return theirs != ours and is_ledger_owned(theirs)
     except LedgerError:
         return True
 

@@ -258,6 +258,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
         provider = stack.enter_context(sandbox(folder, "none", options.seed, []))
         environment = {
             **os.environ,
+            "XDG_STATE_HOME": str(folder / "state"),
             "PYTHONPATH": str(HOUSE),
             "QINIU_BASE_URL": f"{provider}/qiniu/v1",
             "QINIU_API_KEY": "key",

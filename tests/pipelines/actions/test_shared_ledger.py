@@ -32,6 +32,7 @@ from pipelines.ledger.ledger import LedgerReader, ledger_in
 from pipelines.ledger.storage import postgres
 from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE, SharedLedger, place_named
 from pipelines.purchases.index import Intention, Place, PurchaseIndex
+from pipelines.purchases.likeness import likenesses
 from pipelines.run import requests as of_run
 from pipelines.run.options import RunOptions
 from pipelines.run.requests import heed_requests
@@ -151,6 +152,19 @@ async def test_a_run_that_was_killed_is_no_rival_for_ever(studio, own_database, 
     with pytest.raises(BoughtBefore, match="was bought before"):
         await studio.make(job, **elsewhere)
     assert len(studio.bill()) == 1
+
+
+async def test_a_campaign_is_taken_over_into_another_folder(studio, own_database, short_lease):
+    """What a run that was killed was about to buy is bought by whoever owns the campaign now, and once."""
+    jobs, there = [studio.job("a"), studio.job("b")], studio.folder / "there"
+    await studio.make(jobs[0], ledger=own_database)
+    place = Place("", str(studio.folder / "out"), "x", None, "")
+    likely = likenesses(jobs)
+    wanted = {each.goods: {"any": False} for each in likely.values()}
+    PurchaseIndex().announce(Intention(place, own_database.partition("?")[0], wanted))
+    ended = await studio.make(*jobs, ledger=own_database, out=there)
+    assert ended.statuses == dict.fromkeys("ab", JobStatus.DONE)
+    assert sorted(name for _, name in studio.bought()) == ["a", "b"]
 
 
 async def test_a_catalogue_that_a_kill_has_left_behind_is_written_anew(studio, own_database):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,9 +48,8 @@ async def collect_job(job: Job, progress: Progress, session: ProviderSession, ru
     expires_at = first_expiry(progress, job, session)
     trace_id = progress.trace_id if run.states[job.id].trace_id is None else None
     ready = Ready(progress.completed_at, expires_at, trace_id)
-    noted = asyncio.get_running_loop().call_later(_NOTE_AFTER_S, lambda: run.begin(run.record(job, ready)))
     try:
-        async with run.downloads.slot(priority=(expires_at or _LAST).timestamp()):
+        async with _noted(job, ready, run), run.downloads.slot(priority=(expires_at or _LAST).timestamp()):
             found = [
                 await _fetch(job, number, session.provider, link, run) for number, link in enumerate(progress.links)
             ]
@@ -62,8 +62,6 @@ async def collect_job(job: Job, progress: Progress, session: ProviderSession, ru
     except OutputError:
         await run.record(job, ready)
         raise
-    finally:
-        noted.cancel()
     clips = [clip for clip in found if clip is not None]
     if len(clips) < len(found):  # the run ends; the next one goes on
         return await run.record(job, ready)
@@ -88,6 +86,21 @@ def settle_what_is_done(kept: Mapping[str, Sequence[Path]], states: Mapping[str,
         if state.status is JobStatus.DONE:
             for path in kept.get(_part_id(job_id, state), ()):
                 path.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def _noted(job: Job, ready: Ready, run: Run) -> AsyncIterator[None]:
+    """Record that a job is ready if the block takes more than a moment. What it comes to is recorded after that."""
+    notes: list[asyncio.Task[Change]] = []
+    timer = asyncio.get_running_loop().call_later(
+        _NOTE_AFTER_S, lambda: notes.append(run.begin(run.record(job, ready)))
+    )
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if notes:
+            await asyncio.wait(notes)
 
 
 async def _fetch(job: Job, number: int, provider: Provider, link: Link, run: Run) -> Clip | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import sqlite3
@@ -13,12 +14,14 @@ from types import SimpleNamespace
 import pytest
 
 from pipelines.actions.collect import collect_folder
+from pipelines.core.outcome import Parked
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.storage.place import LEDGER_NAME
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Link, Phase, Progress
 from pipelines.run.exit_code import SOME_FAILED, UNFINISHED
 from pipelines.run.job.collect import first_expiry, has_ended, is_over
+from pipelines.run.run import Run
 
 REFUSED = {"match": {"route": "download"}, "do": {"file": "expired"}}
 
@@ -67,6 +70,26 @@ async def test_a_link_that_has_not_ended_by_its_own_word_is_only_parked(studio, 
     assert (ended.code, ended.statuses) == (UNFINISHED, {"a": JobStatus.PARKED})
     studio.sandbox.faults()
     assert (await studio.make(studio.job("a"))).statuses == {"a": JobStatus.DONE}
+
+
+async def test_what_a_slow_download_comes_to_is_the_last_word(studio, monkeypatch):
+    """That it is ready is noted while it is fetched, never after what became of it."""
+    monkeypatch.setattr("pipelines.run.job.collect._TRIES", 1)
+    monkeypatch.setattr("pipelines.run.job.collect._NOTE_AFTER_S", 0.3)
+    monkeypatch.setattr("pipelines.run.job.collect.delay", lambda *_, **__: 0.0)
+    studio.sandbox.faults(REFUSED)
+    async with studio.opened(studio.job("a")) as run:
+        record = run.record
+
+        async def record_slowly(job, outcome, *more):
+            change = await record(job, outcome, *more)
+            if isinstance(outcome, Parked):
+                await asyncio.sleep(0.5)
+            return change
+
+        monkeypatch.setattr(Run, "record", lambda _, *given: record_slowly(*given))
+        await studio.work(run)
+    assert studio.ending(run).statuses == {"a": JobStatus.PARKED}
 
 
 async def test_a_paid_clip_lost_by_a_clock_that_is_ahead(studio, brief, monkeypatch):

@@ -49,6 +49,7 @@ _purchase = Table(
     Column("planned_goods", String, nullable=False, index=True),  # of the order that the row asked for first
     Column("subject", String, nullable=False, index=True),
     Column("at_own_server", Boolean, nullable=False),
+    Column("listener", String),
 )
 _intention = Table(
     "intention",
@@ -94,6 +95,7 @@ class KnownPurchase:
     planned_goods: str
     subject: str
     at_own_server: bool  # on this machine, or in a private network
+    listener: str | None = None  # which server that was, where its port may go to another one
 
     @property
     def price(self) -> str:
@@ -262,7 +264,7 @@ class PurchaseIndex:
             connection.exec_driver_sql(f"PRAGMA user_version={_VERSION}")
 
 
-_OWN = ("goods", "planned_goods", "subject", "at_own_server")
+_OWN = ("goods", "planned_goods", "subject", "at_own_server", "listener")
 _MOVING = (
     "state",
     "bucket",

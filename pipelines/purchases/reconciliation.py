@@ -33,7 +33,7 @@ class Buyer:
     index: PurchaseIndex
     place: Place  # without the ledger's id, which the ledger says
     addresses: Mapping[str, str]  # of each provider: the half of its account that stands for the address alone
-    own: frozenset[str]  # those of them on this machine or in a private network
+    own: Mapping[str, str | None]  # those of them on this machine or in a private network, and who listens there
     again: bool = False  # a person has agreed to buy what was bought before
 
     def at(self, connection: Connection) -> Buyer:
@@ -102,8 +102,9 @@ def purchases_of(connection: Connection, job_ids: Iterable[str] | None, buyer: B
     def purchase(each: Bought) -> KnownPurchase:
         planned, made = known[each.job_id], each.job
         now = planned if each.made_as is None else likeness_of(made.order, known.get(made.parent or ""))
-        own = each.account[:8] in buyer.own
-        return KnownPurchase(each, buyer.place, now.goods, planned.goods, now.subject, own)
+        address = each.account[:8]
+        server = (address in buyer.own, buyer.own.get(address))
+        return KnownPurchase(each, buyer.place, now.goods, planned.goods, now.subject, *server)
 
     return [purchase(each) for each in found]
 

@@ -119,8 +119,11 @@ def _is_same(job: Job, ways: Sequence[Likeness], purchase: KnownPurchase, buyer:
     who has tried a batch at a simulator buys it for the first time at the vendor's.
     """
     names = {job.order.provider, *(choice.order.provider for choice in job.fallbacks)}
-    if purchase.at_own_server and purchase.bought.account[:8] not in _addresses_of(job, buyer):
-        return False
+    if purchase.at_own_server:
+        address = purchase.bought.account[:8]
+        there = {purchase.listener, buyer.own.get(address)} - {None}
+        if address not in _addresses_of(job, buyer) or len(there) > 1:  # another server listens there now
+            return False
     if any(way.goods in (purchase.goods, purchase.planned_goods) for way in ways):
         return True
     same_file = purchase.place.campaign == buyer.place.campaign or purchase.place.batch == buyer.place.batch

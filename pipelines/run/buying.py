@@ -21,6 +21,7 @@ from pipelines.ledger.bought import attempt_states
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_ledger_owned
 from pipelines.ledger.storage.place import LedgerPlace, SharedLedger, address_text, place_named, place_remembered
 from pipelines.net.addresses import is_own
+from pipelines.net.listeners import listener_at
 from pipelines.providers.client import account_of
 from pipelines.purchases.index import Intention, Place, PurchaseIndex
 from pipelines.purchases.reconciliation import Buyer, heal, purchases_of, reconcile
@@ -52,7 +53,7 @@ def buyer_of(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
             batch=str(batch.path.resolve()),
         ),
         addresses={name: half for name, (_, half) in addresses.items()},
-        own=frozenset(half for url, half in addresses.values() if is_own(url)),
+        own={half: listener_at(url) for url, half in addresses.values() if is_own(url)},
         again=options.again,
     )
 

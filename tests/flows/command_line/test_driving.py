@@ -107,6 +107,8 @@ def test_ctrl_c_in_a_terminal(start_provider, own_prefect, write_batch, until, t
         os.write(ours, b"\x03")
         until(lambda: listen() and run.poll() is not None)
         listen()
+    except AssertionError:
+        pytest.fail(f"It did not come so far in time. It said:\n{said.decode('utf-8', 'replace')}")
     finally:
         run.kill()
         run.wait()

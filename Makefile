@@ -41,8 +41,8 @@ bench: $(STAMP) ## figures beside a plain script; run it alone on the machine
 	$(BIN)/python tests/benchmarks/bench_throughput.py "1000 x 1 s, 50 in flight" "2000 x 1 s, 200 in flight"
 
 kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the judge is the sandbox's bill
-	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100
-	$(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 104 --mixed
+	PYTHONPATH=. $(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100
+	PYTHONPATH=. $(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 104 --mixed
 
 shared-ledger: $(STAMP) ## eight processes on one PostgreSQL ledger, stopped, killed and cut off at random; the judge is the bill
 	PYTHONPATH=. $(BIN)/python tests/programmes/shared_ledger_trial.py

@@ -13,7 +13,6 @@ import json
 import os
 import random
 import secrets
-import shutil
 import signal
 import socket
 import sqlite3
@@ -31,6 +30,8 @@ from typing import Any
 
 import av
 import yaml
+
+from tests.programmes.verdict import leave
 
 HOUSE = Path(__file__).parents[2]
 MARK = "REELBATCH_KILLS"  # every process of a run carries it, so that none is overlooked
@@ -474,13 +475,7 @@ def main() -> None:
     options.seed = random.randrange(10**6) if options.seed is None else options.seed
     print(f"{options.jobs} jobs, {options.kills} kills, seed {options.seed}, faults {options.faults}")
     folder = Path(tempfile.mkdtemp(prefix="reelbatch-kills-"))
-    broken = work(options, folder)
-    for complaint in broken:
-        print(f"BROKEN: {complaint}")
-    if broken:
-        raise SystemExit(f"{len(broken)} promises broken; everything is kept in {folder}")
-    shutil.rmtree(folder)
-    print("Every promise kept.")
+    leave(work(options, folder), folder)
 
 
 if __name__ == "__main__":

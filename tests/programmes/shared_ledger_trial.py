@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +45,7 @@ from pipelines.run.opening import open_run
 from pipelines.run.options import RunOptions
 from pipelines.run.run import Run, RunContext, handing_over
 from tests.programmes.random_kills import sandbox
+from tests.programmes.verdict import leave
 
 HOUSE = Path(__file__).parents[2]
 PATIENCE_S = 400.0
@@ -301,13 +301,7 @@ def main() -> None:
     options.seed = random.randrange(10**6) if options.seed is None else options.seed
     print(f"8 campaigns of {options.rows} rows, seed {options.seed}, trouble for {options.seconds:.0f} s")
     folder = Path(tempfile.mkdtemp(prefix="reelbatch-shared-"))
-    broken = work(options, folder)
-    for complaint in broken:
-        print(f"BROKEN: {complaint}")
-    if broken:
-        raise SystemExit(f"{len(broken)} promises broken; everything is kept in {folder}")
-    shutil.rmtree(folder)
-    print("Every promise kept.")
+    leave(work(options, folder), folder)
 
 
 if __name__ == "__main__":

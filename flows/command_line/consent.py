@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -41,13 +42,19 @@ def ask_first(question: str, *, yes: bool, instead: str = "--yes") -> None:
 
 
 def ask_before_run(
-    batch: Batch, options: RunOptions, *, agreed: bool, kept: Mapping[str, str] | None = None
+    batch: Batch,
+    options: RunOptions,
+    heard: deque[str],
+    *,
+    agreed: bool,
+    kept: Mapping[str, str] | None = None,
 ) -> RunOptions:
     """Say what a run would do, and ask. Nothing is asked where nothing would be bought.
 
     Args:
         batch: the batch.
         options: of the run.
+        heard: what the person has heard is put there.
         agreed: a person has agreed to the price: `--yes`, or the hash of this very plan.
         kept: keys and addresses that count where the environment has no key.
 
@@ -71,6 +78,7 @@ def ask_before_run(
             raise consent_missing(found)
     for line in found.lines():
         say(line)
+        heard.append(line)
     if found.repeats:
         ask_first("Buy these again?", yes=False)
         return options.model_copy(update={"again": True})

@@ -17,7 +17,7 @@ from typing import Any
 
 from flows.command_line.consent import ask_before_run
 from flows.command_line.display import display
-from flows.command_line.last_words import print_result, remember, say_last_words, unheard
+from flows.command_line.last_words import print_result, remember, say_last_words, tell_news, unheard
 from flows.command_line.prefect_api import check_prefect, forget_what_is_left, prefect_api
 from flows.command_line.talk import show_error, show_warnings
 from pipelines.actions.refresh import refresh
@@ -70,7 +70,7 @@ def drive(batch: Batch, options: RunOptions, *, as_json: bool, agreed: bool = Fa
     try:
         with quiet_prefect():
             kept = _check(batch, options)
-            context.options = options = ask_before_run(batch, options, agreed=agreed, kept=kept)
+            context.options = options = ask_before_run(batch, options, heard, agreed=agreed, kept=kept)
             asyncio.run(_drive(options, context, heard, kept, as_json=as_json))
     except BaseException as error:
         if not isinstance(error, KeyboardInterrupt | asyncio.CancelledError) and not _is_termination(error):
@@ -193,7 +193,7 @@ async def _drive(
             return
         context.ledger = ledger
         with display(context.progress, plain=as_json) as (show, observe):
-            context.observers = (observe, partial(remember, heard))
+            context.observers = (partial(tell_news, observe, frozenset(heard)), partial(remember, heard))
             show("Starting Prefect ...")
             async with prefect_api(show) as context.own_server:
                 state = await _flow_run(shown_parameters(batch.path, options), context)

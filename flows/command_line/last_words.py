@@ -5,13 +5,13 @@ from __future__ import annotations
 import resource
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
 
 from flows.command_line.talk import print_json, say
 from pipelines.core.errors import ReelbatchError
-from pipelines.core.events import Event
+from pipelines.core.events import Event, Observer
 from pipelines.core.money import Balance
 from pipelines.core.text.amounts import buckets_text, money_text
 from pipelines.core.text.sentences import sentence
@@ -26,6 +26,13 @@ def remember(heard: deque[str], event: Event) -> None:
     """Keep what a person has just heard of a run."""
     if (said := sentence(event)) is not None:
         heard.append(said.words)
+
+
+def tell_news(observe: Observer, known: Container[str], event: Event) -> None:
+    """Pass on what happens, but for words that were said before the run began."""
+    said = sentence(event)
+    if said is None or said.words not in known:
+        observe(event)
 
 
 def unheard(reasons: Sequence[str], heard: Iterable[str]) -> list[str]:

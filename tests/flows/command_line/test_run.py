@@ -232,6 +232,7 @@ def test_a_changed_batch(run_here, cli, provider, write_batch):
     named, now = "job-1 (row 1: prompt) has changed since it was bought; it stays as it is", "another boat"
     redo = f"reelbatch redo {Path('out').absolute()} job-1"
     assert all(words in free.err for words in (named, redo, "2 of 2 done"))
+    assert free.err.count(named) == 1  # also where it was said before the run began
     assert provider.prompts() == ["a boat", "a tram"]
     silent = run_here(*command, "--json", **provider.environment())
     assert (silent.code, [named in words for words in silent.json["warnings"]]) == (0, [True])

@@ -52,7 +52,7 @@ fuzz: $(STAMP) ## chance: 20,000 answers and profiles that no document foresees,
 	REELBATCH_FUZZ=1000 $(BIN)/python -m pytest -q --timeout 3600 -m hypothesis
 
 prefect-trial: $(STAMP) ## every promise about Prefect, with real servers and workers, one step after another (an hour)
-	set -e; for step in ways told stops outages kills limits schedules inbox; do \
+	set -e; for step in ways told stops outages kills limits schedules inbox records; do \
 		test ! -f tests/programmes/prefect_trial/$$step.py || PYTHONPATH=. $(BIN)/python tests/programmes/prefect_trial/$$step.py; done
 
 structure: $(STAMP) ## figures of the code's shape: functions, files, helpers, names, circles of imports

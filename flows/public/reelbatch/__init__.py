@@ -1,4 +1,4 @@
-"""The name of our own under which programs and deployments find the flows: `reelbatch.campaign`.
+"""The name of our own under which programs and deployments find the flows: `reelbatch.campaign`, `.collect`, `.expiry`, `.inbox`.
 
 `flows` is a name that many projects give a package of theirs. Where such a one comes first on the path of Python, ours
 cannot be imported; this says so, and which file stands in the way of which, instead of running a stranger's code.
@@ -36,6 +36,10 @@ def _refuse_strangers() -> None:
 
 _refuse_strangers()
 
-from flows.campaign import campaign  # noqa: E402 - only once it is known to be ours
+# ruff: noqa: E402 - only once they are known to be ours
+from flows.campaign import campaign
+from flows.collect import collect
+from flows.expiry import expiry
+from flows.inbox import inbox
 
-__all__ = ["campaign"]
+__all__ = ["campaign", "collect", "expiry", "inbox"]

@@ -119,6 +119,9 @@ def prefect_deploy(house: House, promises: Promises) -> None:
         "the shipped prefect.yaml rehearses", holds=state["name"] == "Completed" and made, seen=state["message"]
     )
     promises.check("a rehearsal bills nothing", holds=len(house.provider.bill()) == before)
+    for caring in ("collect/hourly", "expiry/links"):
+        state = house.api.until_state(house.api.create_run(caring))
+        promises.check(f"{caring} of it works", holds=state["name"] == "Completed", seen=state["message"])
     twice(house, promises, "prefect deploy", "example", rehearse=False, out=None)
 
 

@@ -27,14 +27,17 @@ def theirs(tmp_path):
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows" / "__init__.py").write_text("")
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "reelbatch_trial.py").write_text("from reelbatch import campaign\nprint(campaign.name)")
+    (tmp_path / "elsewhere" / "reelbatch_trial.py").write_text(
+        "from reelbatch import campaign, collect, expiry, inbox\n"
+        "print(campaign.name, collect.name, expiry.name, inbox.name)"
+    )
     return tmp_path
 
 
-def test_the_campaign_has_a_name_of_our_own(theirs):
-    """`from reelbatch import campaign` is the flow that `flows.campaign` has."""
+def test_the_flows_have_a_name_of_our_own(theirs):
+    """`from reelbatch import campaign` is the flow that `flows.campaign` has, and so are those that look after it."""
     ended = load(HOUSE, PUBLIC, theirs / "elsewhere", cwd=theirs / "elsewhere")
-    assert (ended.returncode, ended.stdout) == (0, "campaign\n"), ended.stderr
+    assert (ended.returncode, ended.stdout) == (0, "campaign collect expiry inbox\n"), ended.stderr
 
 
 def test_a_package_that_shadows_ours_is_named(theirs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import prefect.runtime
@@ -26,6 +27,11 @@ _APART_S = 1.0
 _PARTS: Any = config
 _MADE_UP = frozenset(word for part in _PARTS.values() for word in part.get("words", ()))
 
+#: What its UI writes into the form of a run: a Greek letter, mostly with a number, and one or two words, such as
+#: `epsilon929-eriador`. Without a number (one of nine) it could be a person's `beta-test`, and stays.
+_LETTERS = "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|omicron|pi|rho|sigma|tau|upsilon|phi|chi|psi|omega"
+_IN_THE_FORM = re.compile(rf"({_LETTERS})\d+(-[a-z]+)+")
+
 
 def run_name() -> str:
     """`<campaign> <occurrence>`; a rehearsal says that it is one, and a name that a person typed stays."""
@@ -39,7 +45,9 @@ def run_name() -> str:
 
 
 def is_made_up(name: str) -> bool:
-    """Tell whether Prefect made up the name of a flow run: two of its words, such as `brave-otter`."""
+    """Tell whether Prefect made up the name of a flow run: two of its words, such as `brave-otter`, or as its form does."""
+    if _IN_THE_FORM.fullmatch(name):
+        return True
     words = name.split("-")
     return len(words) == 2 and all(word in _MADE_UP for word in words)  # noqa: PLR2004 - as Prefect makes them
 

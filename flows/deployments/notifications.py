@@ -93,7 +93,7 @@ def automation_of(deployment: UUID, name: str, what: str, blocks: Sequence[UUID]
     subject, body = f"{name}: {what}", _BODY if states else _LINK_BODY
     return AutomationCore(
         name=f"reelbatch {name}: {what}",
-        description=f"Tells when a run of the deployment {name} is {what}. Made by `reelbatch deploy --notify`.",
+        description=f"Tells of each run of the deployment {name}: {what}. Made by `reelbatch deploy --notify`.",
         enabled=True,
         trigger=trigger,
         actions=[SendNotification(block_document_id=block, subject=subject, body=body) for block in blocks],

@@ -55,5 +55,7 @@ def test_names_that_prefect_makes_up_are_known():
     from prefect.utilities.names import generate_slug  # noqa: PLC0415 - as Prefect makes them
 
     assert all(is_made_up(generate_slug(2)) for _ in range(50))
+    assert all(map(is_made_up, ["epsilon929-eriador", "chi4-ursae-majoris", "tau31-babel-rift"]))  # in its UI's form
     assert not is_made_up("spring-launch")
+    assert not is_made_up("beta-test")
     assert not is_made_up("brave")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from flows.command_line.arguments import (
     AsJson,
     BatchFile,
@@ -34,6 +36,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
+    gc.disable()  # it would look through 100,000 rows again and again: a fifth of the time
     from flows.command_line.tables import plan_table
     from pipelines.actions.prospect import prospect
     from pipelines.pricing.budget import shortfall

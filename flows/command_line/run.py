@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Annotated
 
 import typer
@@ -65,6 +66,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Make every video of a batch file, and catalogue them. The same command again resumes and pays for nothing twice."""
+    gc.disable()  # until all is read and loaded: see `all_is_loaded`
     from flows.command_line.driving import drive
     from pipelines.batch import own_columns_words
     from pipelines.pricing.plan_hash import check_plan

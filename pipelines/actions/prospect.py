@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -19,10 +19,12 @@ from pipelines.core.text.sentences import sentence
 from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
-from pipelines.ledger.ledger import is_ledger_owned, trial_ledger
+from pipelines.ledger.job_state import JobState
+from pipelines.ledger.ledger import is_begun, is_ledger_owned, trial_ledger
 from pipelines.ledger.recovery import reopen_expired
-from pipelines.ledger.storage.place import SharedLedger, place_remembered
+from pipelines.ledger.storage.place import LedgerPlace, SharedLedger, place_remembered, refuse_lost
 from pipelines.pricing.estimate import Estimate, estimate
+from pipelines.purchases.reconciliation import Buyer
 from pipelines.purchases.repeats import Repeat, find_repeats, repeats_words
 from pipelines.run.buying import buyer_of, is_remembered, own_attempts, reconciled
 from pipelines.run.opening import budget_of
@@ -88,6 +90,18 @@ class Prospect:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A ledger with the batch registered in it, as a run would find it."""
+
+    states: Mapping[str, JobState]
+    planned: Mapping[str, Job]  # those that have left the file first
+    made_as: Mapping[str, Job]
+    own: Sequence[str] = ()  # attempts of these jobs
+    events: tuple[Event, ...] = ()
+    committed: Mapping[str, Decimal] = field(default_factory=dict)  # by currency
+
+
 def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> Prospect:
     """Look what a run would do. Changes nothing, asks nobody.
 
@@ -105,29 +119,16 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
     cap = budget_of(batch, options)
     if is_ledger_owned(place):
         return Prospect(batch.name, {}, (), estimate(()), cap, Decimal(0), running=True)
-    with trial_ledger(place, remembered=is_remembered(folder, buyer)) as ledger:
-        if isinstance(place, SharedLedger) and known is None:
-            registration.check_same_campaign(ledger, batch.jobs, place)
-        events = [] if options.rehearse else reconciled(ledger, batch.jobs, buyer, dry=True)
-        registration.register(
-            ledger, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
-        )
-        reopen_expired(ledger, sure_as_well=False)
-        states = views.states(ledger)
-        planned = {job.id: job for job in (*views.orphans(ledger), *batch.jobs)}
-        jobs = planned | {job.id: job for job in views.fallen_back(ledger) if job.id in planned}
-        own = own_attempts(ledger, planned)
-        if changed := tuple(each.change for each in views.changed_rows(ledger)):
-            events.append(RowsChanged(changed, folder))
-        money = {each.currency: each.committed for each in balances(ledger)}
+    ledger = _as_a_run_would_find_it(batch, options, place, buyer, is_new_folder=known is None)
+    states, planned, events = ledger.states, ledger.planned, list(ledger.events)
     here = list(dict.fromkeys([*(job.id for job in batch.jobs), *planned]))  # in the order of the file
     asked = choose(here, options.only)[0] if options.only else here
-    working = in_hand([jobs[job_id] for job_id in asked], states, options.limit)
+    working = in_hand([ledger.made_as[job_id] for job_id in asked], states, options.limit)
     new = tuple(job for job in working if states[job.id].status is JobStatus.PLANNED)
     found: list[Repeat] = []
     if not options.rehearse and not options.again:
         try:
-            found = find_repeats(new, [*planned.values()], buyer, own)
+            found = find_repeats(new, [*planned.values()], buyer, ledger.own)
         except LedgerError as error:
             events.append(IndexUnusable(error))
     return Prospect(
@@ -136,10 +137,48 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         new=new,
         cost=estimate(new, batch.profiles),
         cap=cap,
-        committed=money.get(cap.currency, Decimal(0)) if cap is not None else Decimal(0),
+        committed=ledger.committed.get(cap.currency, Decimal(0)) if cap is not None else Decimal(0),
         repeats=tuple(found),
         events=tuple(dict.fromkeys(events)),
     )
+
+
+def _as_a_run_would_find_it(
+    batch: Batch, options: RunOptions, place: LedgerPlace, buyer: Buyer, *, is_new_folder: bool
+) -> _Found:
+    """Register the batch in a trial of its ledger; where nothing was ever bought there is nothing to try it on."""
+    remembered = is_remembered(output_folder(batch, options), buyer)
+    if not remembered and not is_begun(place) and _is_unknown(buyer):
+        refuse_lost(place)
+        planned, skipped = JobState(JobStatus.PLANNED), JobState(JobStatus.SKIPPED)
+        states = {job.id: planned if job.enabled else skipped for job in batch.jobs}
+        jobs = {job.id: job for job in batch.jobs}
+        return _Found(states, jobs, jobs)
+    with trial_ledger(place, remembered=remembered) as ledger:
+        if isinstance(place, SharedLedger) and is_new_folder:
+            registration.check_same_campaign(ledger, batch.jobs, place)
+        events = [] if options.rehearse else reconciled(ledger, batch.jobs, buyer, dry=True)
+        registration.register(
+            ledger, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
+        )
+        reopen_expired(ledger, sure_as_well=False)
+        states = views.states(ledger)
+        named = {job.id for job in batch.jobs}
+        orphans = [job for job in views.orphans(ledger) if job.id not in named]
+        jobs = {job.id: job for job in (*orphans, *batch.jobs)}
+        made_as = jobs | {job.id: job for job in views.fallen_back(ledger) if job.id in jobs}
+        if changed := tuple(each.change for each in views.changed_rows(ledger)):
+            events.append(RowsChanged(changed, output_folder(batch, options)))
+        committed = {each.currency: each.committed for each in balances(ledger)}
+        return _Found(states, jobs, made_as, own_attempts(ledger, jobs), tuple(events), committed)
+
+
+def _is_unknown(buyer: Buyer) -> bool:
+    """Tell whether the index of purchases knows nothing of this folder."""
+    try:
+        return not buyer.index.traces_of(buyer.place)
+    except LedgerError:  # the trial says what is wrong
+        return False
 
 
 def consent_missing(found: Prospect) -> SetupError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from pipelines.core.errors import LedgerError
 from pipelines.core.image import IMAGE_UNUSABLE
@@ -17,6 +18,13 @@ from pipelines.ledger.storage.place import SharedLedger
 from pipelines.ledger.storage.schema import batch, job
 
 _CHUNK = 5_000
+
+#: The columns that follow the row of the file, whatever became of its job.
+_OF_THE_ROW = ("position", "row", "take", "campaign", "fingerprint", "plan", "in_batch")
+#: Those that say that nothing became of it yet.
+_OF_THE_NEW = (*_OF_THE_ROW, "status", "fallback_index", "billed")
+#: Those that are empty until something does.
+_UNWRITTEN = [column for column in job.c if column.nullable and column.name not in (*_OF_THE_ROW, "redo_of")]
 
 _Columns = dict[str, object]
 
@@ -43,8 +51,9 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
     A row that asks for something else than was bought of it keeps its job as it was bought; what it asks for now is kept
     in the history (`views.changed_rows`).
     """
-    columns = (job.c.id, job.c.fingerprint, job.c.status, job.c.billed, job.c.error_code, job.c.archived_at)
-    wanted = select(*columns, job.c.replaced_by, job.c.in_batch, job.c.redo_of)
+    columns = (job.c.id, job.c.error_code, job.c.archived_at, job.c.replaced_by, job.c.redo_of)
+    untouched = and_(*(column.is_(None) for column in _UNWRITTEN)).label("untouched")
+    wanted = select(*columns, *(job.c[name] for name in _OF_THE_NEW), untouched)
     known = {row.id: row for row in connection.execute(wanted).all()}
     rejected = connection.execute(select(job.c.id, job.c.plan).where(job.c.status == JobStatus.REJECTED)).all()
     refused = {row.id: _fallbacks(Job.model_validate_json(row.plan)) for row in rejected}
@@ -78,8 +87,12 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
     gone = [row.id for row in known.values() if row.in_batch and row.redo_of is None]
     for name in sorted(set(gone) - {planned.id for planned in jobs}):
         note(connection, "removed", name)
-    if known:
-        connection.execute(update(job).values(in_batch=False))
+    leave = update(job).where(job.c.id == bindparam("_id")).values(in_batch=False)
+    for chunk in _chunks([{"_id": name} for name in known.keys() - {planned.id for planned in jobs}]):
+        connection.execute(leave, chunk)
+    # Most rows of a run that goes on are as they were: nothing is written of them.
+    kept = [row for row in kept if _differs(row, known, _OF_THE_ROW)]
+    anew = [row for row in anew if _differs(row, known, _OF_THE_NEW) or not known[str(row["id"])].untouched]
     _write(connection, fresh, kept, anew)
     _keep_new_takes(connection)
     values = {"campaign": campaign, "path": str(path), "read_at": utc_text()}
@@ -121,15 +134,19 @@ def _fallbacks(planned: Job) -> list[str]:
 def _write(connection: Connection, fresh: list[_Columns], kept: list[_Columns], anew: list[_Columns]) -> None:
     for chunk in _chunks(fresh):
         connection.execute(insert(job), chunk)
-    names = ("position", "row", "take", "campaign", "fingerprint", "plan", "in_batch")
-    keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in names})
-    unwritten = {column: None for column in job.c if column.nullable and column.name not in (*names, "redo_of")}
+    keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in _OF_THE_ROW})
     begin = keep.values(
-        unwritten | {job.c.status: bindparam("_status"), job.c.fallback_index: 0, job.c.billed: Billed.NO}
+        dict.fromkeys(_UNWRITTEN)
+        | {job.c.status: bindparam("_status"), job.c.fallback_index: 0, job.c.billed: Billed.NO}
     )
-    for statement, rows, columns in ((keep, kept, names), (begin, anew, (*names, "status"))):
+    for statement, rows, columns in ((keep, kept, _OF_THE_ROW), (begin, anew, (*_OF_THE_ROW, "status"))):
         for chunk in _chunks(rows):
             connection.execute(statement, [{f"_{name}": row[name] for name in ("id", *columns)} for row in chunk])
+
+
+def _differs(row: _Columns, known: Mapping[str, Row[Any]], names: Iterable[str]) -> bool:
+    before = known[str(row["id"])]._mapping  # noqa: SLF001 - SQLAlchemy's public way to a row's columns
+    return any(before[name] != row[name] for name in names)
 
 
 def _chunks(rows: list[_Columns]) -> Iterable[list[_Columns]]:

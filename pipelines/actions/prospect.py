@@ -22,6 +22,8 @@ from pipelines.ledger.balances import balances
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import is_begun, is_ledger_owned, trial_ledger
 from pipelines.ledger.recovery import reopen_expired
+from pipelines.ledger.spending import CapStanding
+from pipelines.ledger.spending_book import read_standings
 from pipelines.ledger.storage.place import LedgerPlace, SharedLedger, place_remembered, refuse_lost
 from pipelines.pricing.estimate import Estimate, estimate
 from pipelines.purchases.reconciliation import Buyer
@@ -31,6 +33,17 @@ from pipelines.run.opening import budget_of
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, output_folder
 from pipelines.run.selection import choose, in_hand
+from pipelines.run.spending import book_path, caps_of
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a cap leaves."""
+
+    left: Decimal  # below zero where more is committed already
+    currency: str
+    name: str  # of a cap over all campaigns, in words; empty: of the run
+    words: str  # how it is said in the question before a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +54,9 @@ class Prospect:
     counts: Mapping[JobStatus, int]  # of the batch, as the run would find them
     new: tuple[Job, ...]  # would be bought
     cost: Estimate  # of the new ones
-    cap: Budget | None
-    committed: Decimal  # against the cap already: spent, reserved or uncertain
+    cap: Budget | None  # of the run
+    committed: Decimal  # against it already: spent, reserved or uncertain
+    standings: tuple[CapStanding, ...] = ()  # of the caps of a day and a month, over all campaigns
     repeats: tuple[Repeat, ...] = ()  # those of the new ones that were bought before
     events: tuple[Event, ...] = ()  # what the run would say of its ledger
     running: bool = False  # a run is going on there; nothing was looked at
@@ -53,6 +67,20 @@ class Prospect:
         known = ", ".join(price_text(amount, currency) for currency, amount in self.cost.most.items())
         unknown = f"{counted(len(self.cost.unknown), 'video')} of unknown price" if self.cost.unknown else ""
         return " and ".join(filter(None, (known, unknown))) or "nothing"
+
+    def room(self) -> Room | None:
+        """What the tightest cap leaves; None: there is no cap."""
+        rooms = []
+        if self.cap is not None:
+            spent = f", {amount_text(self.committed)} of it committed already" if self.committed else ""
+            words = f"the cap is {price_text(self.cap.most, self.cap.currency)}{spent}"
+            rooms.append(Room(self.cap.most - self.committed, self.cap.currency, "", words))
+        for each in self.standings:
+            cap = each.cap
+            taken = f", of which {each.words}" if each.committed else ""
+            words = f"the {cap.period}'s cap is {price_text(cap.most, cap.currency)}{taken}"
+            rooms.append(Room(cap.most - each.committed, cap.currency, cap.words, words))
+        return min(rooms, key=lambda room: room.left, default=None)
 
     def short_words(self) -> str:
         """`28 done, 1 new: 0.40 USD`."""
@@ -65,10 +93,7 @@ class Prospect:
         """What a person reads before saying yes."""
         said = [f"{self.campaign}: {self.short_words()}."]
         if self.new:
-            cap = "no cap is set"
-            if self.cap is not None:
-                spent = f", {amount_text(self.committed)} of it committed already" if self.committed else ""
-                cap = f"the cap is {price_text(self.cap.most, self.cap.currency)}{spent}"
+            cap = "no cap is set" if (room := self.room()) is None else room.words
             assumed = "; prices are assumed, the provider publishes none" if self.cost.assumed else ""
             said.append(f"This run buys for at most {self.price}; {cap}{assumed}.")
         said += [found.words for event in self.events if (found := sentence(event)) is not None]
@@ -86,6 +111,16 @@ class Prospect:
             "assumed": self.cost.assumed,
             "cap": None if self.cap is None else str(self.cap.most),
             "committed": str(self.committed),
+            "caps": [
+                {
+                    "period": str(each.cap.period),
+                    "most": str(each.cap.most),
+                    "currency": each.cap.currency,
+                    "committed": str(each.committed),
+                    "campaigns": each.campaigns,
+                }
+                for each in self.standings
+            ],
             "bought_before": {each.job.id: each.purchase.words for each in self.repeats},
         }
 
@@ -138,6 +173,7 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         cost=estimate(new, batch.profiles),
         cap=cap,
         committed=ledger.committed.get(cap.currency, Decimal(0)) if cap is not None else Decimal(0),
+        standings=tuple(read_standings(place, book_path(), caps_of(batch, options))),
         repeats=tuple(found),
         events=tuple(dict.fromkeys(events)),
     )

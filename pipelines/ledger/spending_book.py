@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -174,7 +175,7 @@ def read_standings(place: LedgerPlace, file: Path, caps: Iterable[Cap]) -> list[
         LedgerError: the book cannot be read.
     """
     now, caps = datetime.now(UTC), tuple(caps)
-    nothing = [CapStanding(cap, cap.most * 0, 0) for cap in caps]
+    nothing = [CapStanding(cap, Decimal(0), 0) for cap in caps]
     storage = storage_of(place)
     try:
         if isinstance(place, SharedLedger):

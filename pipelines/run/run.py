@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,7 +29,6 @@ from pipelines.core.job import Job
 from pipelines.core.outcome import Accepted, Failed, FellBack, InDoubt, Outcome, PersonsWord
 from pipelines.core.status import JobStatus, Readiness
 from pipelines.core.stop_reason import StopReason
-from pipelines.core.text.sentences import changed_words
 from pipelines.ledger import outcomes, settlement
 from pipelines.ledger.attempts import Budget, Claim
 from pipelines.ledger.job_state import JobState
@@ -39,6 +38,7 @@ from pipelines.ledger.spending_book import SpendingBook
 from pipelines.net.http import Http
 from pipelines.pacing.slots import Slots
 from pipelines.purchases.recorder import PurchaseRecorder
+from pipelines.run.ending import RunResult, warnings_of
 from pipelines.run.exit_code import exit_code, open_beside
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
@@ -282,22 +282,6 @@ class Run:
         here = list(dict.fromkeys(job.id for job in (*self.batch.jobs, *self.orphans)))
         chosen = choose(here, self.options.only)[0] if self.options.only else here
         return [self.made_as[job_id] for job_id in chosen]
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a run comes to, beside its counts."""
-
-    exit_code: int
-    reasons: tuple[str, ...]  # why it did less than everything
-    status_requests: int  # free questions to the providers
-    generating_cpu_s: float  # CPU time of this process while jobs were generated
-    warnings: tuple[str, ...] = ()  # what it has left as it was, for a person to decide
-
-
-def warnings_of(changed: Sequence[RowChange], folder: Path) -> tuple[str, ...]:
-    """What a run warns of at its end: rows that have changed since they were bought. It is no reason to fail."""
-    return (changed_words(changed, folder),) if changed else ()
 
 
 @dataclass(slots=True)

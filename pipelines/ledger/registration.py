@@ -87,7 +87,8 @@ def _register_some(connection: Connection, jobs: Sequence[Job], first: int) -> l
     anew: list[_Columns] = []
     changed: list[Job] = []
     for position, planned in enumerate(jobs, first):
-        now, before = _columns(planned, position), known.get(planned.id)
+        before = known.get(planned.id)
+        now = _columns(planned, position, before)
         if before is None:
             fresh.append(now)
             continue
@@ -125,15 +126,17 @@ def _keep_new_takes(connection: Connection) -> None:
     connection.execute(update(job).where(job.c.redo_of.is_not(None)).values(of_first))
 
 
-def _columns(planned: Job, position: int) -> _Columns:
+def _columns(planned: Job, position: int, before: Row[Any] | None) -> _Columns:
+    plan = planned.model_dump_json()
+    same = before is not None and before.plan == plan  # then it asks for the same, and the digest is known
     return {
         "id": planned.id,
         "position": position,
         "row": planned.row,
         "take": planned.take,
         "campaign": planned.campaign,
-        "fingerprint": planned.order.fingerprint(),
-        "plan": planned.model_dump_json(),
+        "fingerprint": before.fingerprint if same and before is not None else planned.order.fingerprint(),
+        "plan": plan,
         "status": JobStatus.PLANNED if planned.enabled else JobStatus.SKIPPED,
         "in_batch": True,
         "fallback_index": 0,

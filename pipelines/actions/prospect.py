@@ -149,7 +149,7 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         SetupError: the ledger cannot be used, or the folder is another campaign's.
     """
     folder = output_folder(batch, options)
-    place, known = ledger_of(folder, options, batch.name), place_remembered(folder)
+    place, known = ledger_of(folder, options, batch.name), place_remembered(folder, named=options.ledger)
     buyer = buyer_of(batch, options, kept)
     cap = budget_of(batch, options)
     if is_ledger_owned(place):

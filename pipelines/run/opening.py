@@ -76,7 +76,7 @@ async def open_ledger(
     """
     folder = output_folder(batch, options)
     make_folders(folder)
-    place, known = ledger_of(folder, options, batch.name), place_remembered(folder)
+    place, known = ledger_of(folder, options, batch.name), place_remembered(folder, named=options.ledger)
     buyer = None if options.rehearse else buyer_of(batch, options, kept)
     async with Ledger(place, remembered=buyer is not None and is_remembered(folder, buyer)) as ledger:
         if isinstance(place, SharedLedger) and known is None:

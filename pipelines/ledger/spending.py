@@ -207,7 +207,7 @@ def reconcile_book(connection: Connection, payer: Payer, epoch: int, found: Sequ
         if row.bucket == HELD and name not in names:
             if row.epoch < epoch:
                 let_go(connection, name)
-            else:
+            elif row.epoch > epoch:
                 connection.execute(
                     update(_entry).where(_entry.c.attempt_id == name).values(bucket=Bucket.UNCERTAIN.value)
                 )

@@ -177,12 +177,12 @@ def read_standings(place: LedgerPlace, file: Path, caps: Iterable[Cap]) -> list[
     now, caps = datetime.now(UTC), tuple(caps)
     nothing = [CapStanding(cap, Decimal(0), 0) for cap in caps]
     storage = storage_of(place)
+    if not caps or (not isinstance(place, SharedLedger) and not file.exists()):
+        return nothing
     try:
         if isinstance(place, SharedLedger):
             with storage.reading() as connection:
                 return standings(connection, caps, now) if _has_tables(connection) else nothing
-        if not caps or not file.exists():
-            return nothing
         with _connected(file, read_only=True) as connection, connection.begin():
             return standings(connection, caps, now) if _has_tables(connection) else nothing
     except DBAPIError as error:

@@ -76,8 +76,13 @@ async def open_book(ledger: Ledger, batch: Batch, options: RunOptions) -> AsyncI
 
 async def bring_book_up(ledger: Ledger, batch: Batch, options: RunOptions) -> None:
     """Tell the book what a person has settled in a ledger; nothing of a rehearsal, and nothing fails by it."""
-    async with open_book(ledger, batch, options.model_copy(update={"budget_per_day": None, "budget_per_month": None})):
-        pass
+    if options.rehearse:
+        return
+    try:
+        async with SpendingBook(ledger, book_path(), batch.name):
+            pass
+    except LedgerError as error:
+        write_log(IndexUnusable(error))
 
 
 def _amount(name: str, text: str) -> Decimal | None:

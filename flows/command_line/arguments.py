@@ -36,6 +36,13 @@ LedgerAt = Annotated[
 Again = Annotated[bool, typer.Option("--again", help="Buy also what an earlier run has bought, anywhere.")]
 ProviderName = Annotated[str | None, typer.Option("--provider", help="Provider for rows that name none.")]
 Budget = Annotated[str | None, typer.Option("--budget", help="The most that may be spent, such as 25.")]
+BudgetPerDay = Annotated[
+    float | None,
+    typer.Option("--budget-per-day", help="The most that all campaigns together may spend in a day (UTC)."),
+]
+BudgetPerMonth = Annotated[
+    float | None, typer.Option("--budget-per-month", help="The same for a month. Default: REELBATCH_BUDGET_PER_MONTH.")
+]
 InFlight = Annotated[int | None, typer.Option("--in-flight", help="Jobs at each provider at once.")]
 PerMinute = Annotated[float | None, typer.Option("--per-minute", help="Submissions a minute.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this job. May be given again.")]

@@ -123,8 +123,9 @@ async def _deploy(batch: str, options: RunOptions, *, pool: str | None, **more: 
 
 
 def _price(batch: Batch) -> str:
-    totals = estimate(batch.jobs, batch.profiles).totals
-    return ", ".join(price_text(amount, currency) for currency, amount in totals.items()) or "no known price"
+    found = estimate(batch.jobs, batch.profiles)
+    words = ", ".join(price_text(amount, currency) for currency, amount in found.totals.items()) or "no known price"
+    return f"{words} (assumed)" if found.assumed and found.totals else words
 
 
 def _words(made: dict[str, Any], batch: Batch, options: RunOptions, when: str) -> list[str]:

@@ -18,8 +18,8 @@ from pipelines.core.text.sentences import sentence
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import LedgerReader
 from pipelines.ledger.storage.place import LedgerPlace
+from pipelines.run.ending import RunResult
 from pipelines.run.progress import RunProgress
-from pipelines.run.run import RunResult
 
 
 def remember(heard: deque[str], event: Event) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import typer
 
-from flows.command_line.arguments import AsJson, Budget, Only, OutputFolder, ProfileFiles, Yes
+from flows.command_line.arguments import Again, AsJson, Budget, Only, OutputFolder, ProfileFiles, Yes
 from flows.command_line.talk import print_json, say
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def command(
     only: Only = None,
     budget: Budget = None,
     yes: Yes = False,
+    again: Again = False,
     profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,7 +34,7 @@ def command(
     from pipelines.run.exit_code import ALL_DONE
     from pipelines.run.options import chosen_options
 
-    options = chosen_options({"budget": budget, "profiles": profile})
+    options = chosen_options({"budget": budget, "profiles": profile, "again": again})
     plan = plan_retry(folder, only or (), options)
     _show(plan)
     if not plan.ids:
@@ -46,14 +48,17 @@ def command(
 
 
 def _show(plan: RetryPlan) -> None:
-    from pipelines.core.text.amounts import price_text
+    from pipelines.core.text.amounts import assumed_text, price_text
     from pipelines.core.text.counts import counted, first_of
 
     for row in plan.left:
         say(f"left: {row.id}: {row.why}")
     if not plan.ids:
         return
-    prices = [price_text(amount, currency) for currency, amount in plan.cost.items()]
+    prices = [
+        f"{price_text(amount, currency)}{assumed_text(amount, plan.assumed.get(currency, Decimal(0)))}"
+        for currency, amount in plan.cost.items()
+    ]
     if plan.unpriced:
         prices.append(f"{plan.unpriced:,} of unknown price")
     paid = " Rehearsed: nothing is paid." if plan.rehearsal else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Annotated
 
 import typer
@@ -11,6 +12,8 @@ from flows.command_line.arguments import (
     AsJson,
     BatchFile,
     Budget,
+    BudgetPerDay,
+    BudgetPerMonth,
     Fallback,
     Faults,
     InFlight,
@@ -41,6 +44,8 @@ def command(
     fallback: Fallback = None,
     profile: ProfileFiles = None,
     budget: Budget = None,
+    budget_per_day: BudgetPerDay = None,
+    budget_per_month: BudgetPerMonth = None,
     in_flight: InFlight = None,
     per_minute: PerMinute = None,
     only: Only = None,
@@ -65,6 +70,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Make every video of a batch file, and catalogue them. The same command again resumes and pays for nothing twice."""
+    gc.disable()  # until all is read and loaded: see `all_is_loaded`
     from flows.command_line.driving import drive
     from pipelines.batch import own_columns_words
     from pipelines.pricing.plan_hash import check_plan
@@ -77,6 +83,8 @@ def command(
         "fallback": fallback,
         "profiles": profile,
         "budget": budget,
+        "budget_per_day": budget_per_day,
+        "budget_per_month": budget_per_month,
         "in_flight": in_flight,
         "per_minute": per_minute,
         "poll_every": poll_every,

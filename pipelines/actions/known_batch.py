@@ -24,6 +24,7 @@ from pipelines.run.batch_file import read_for_run
 from pipelines.run.buying import bring_index_up
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import refuse_links
+from pipelines.run.spending import bring_book_up
 
 
 def options_of(folder: Path, chosen: RunOptions | None = None) -> RunOptions:
@@ -115,7 +116,9 @@ async def write_catalogue_again(ledger: Ledger | LedgerReader, folder: Path, opt
     rehearsed = is_rehearsal(folder)
     title = f"{source.campaign} (rehearsal, nothing was paid)" if rehearsed else source.campaign
     if isinstance(ledger, Ledger):
-        await bring_index_up(ledger, batch, options_of(folder, options))
+        chosen = options_of(folder, options)
+        await bring_index_up(ledger, batch, chosen)
+        await bring_book_up(ledger, batch, chosen)
     await write_catalogue(ledger, batch, folder, title=title, rehearsed=rehearsed)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -19,16 +19,31 @@ from pipelines.core.text.sentences import sentence
 from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
-from pipelines.ledger.ledger import is_ledger_owned, trial_ledger
+from pipelines.ledger.job_state import JobState
+from pipelines.ledger.ledger import is_begun, is_ledger_owned, trial_ledger
 from pipelines.ledger.recovery import reopen_expired
-from pipelines.ledger.storage.place import SharedLedger, place_remembered
+from pipelines.ledger.spending import CapStanding
+from pipelines.ledger.spending_book import read_standings
+from pipelines.ledger.storage.place import LedgerPlace, SharedLedger, place_remembered, refuse_lost
 from pipelines.pricing.estimate import Estimate, estimate
+from pipelines.purchases.reconciliation import Buyer
 from pipelines.purchases.repeats import Repeat, find_repeats, repeats_words
 from pipelines.run.buying import buyer_of, is_remembered, own_attempts, reconciled
 from pipelines.run.opening import budget_of
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, output_folder
 from pipelines.run.selection import choose, in_hand
+from pipelines.run.spending import book_path, caps_of
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a cap leaves."""
+
+    left: Decimal  # below zero where more is committed already
+    currency: str
+    name: str  # of a cap over all campaigns, in words; empty: of the run
+    words: str  # how it is said in the question before a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +54,9 @@ class Prospect:
     counts: Mapping[JobStatus, int]  # of the batch, as the run would find them
     new: tuple[Job, ...]  # would be bought
     cost: Estimate  # of the new ones
-    cap: Budget | None
-    committed: Decimal  # against the cap already: spent, reserved or uncertain
+    cap: Budget | None  # of the run
+    committed: Decimal  # against it already: spent, reserved or uncertain
+    standings: tuple[CapStanding, ...] = ()  # of the caps of a day and a month, over all campaigns
     repeats: tuple[Repeat, ...] = ()  # those of the new ones that were bought before
     events: tuple[Event, ...] = ()  # what the run would say of its ledger
     running: bool = False  # a run is going on there; nothing was looked at
@@ -51,6 +67,20 @@ class Prospect:
         known = ", ".join(price_text(amount, currency) for currency, amount in self.cost.most.items())
         unknown = f"{counted(len(self.cost.unknown), 'video')} of unknown price" if self.cost.unknown else ""
         return " and ".join(filter(None, (known, unknown))) or "nothing"
+
+    def room(self) -> Room | None:
+        """What the tightest cap leaves; None: there is no cap."""
+        rooms = []
+        if self.cap is not None:
+            spent = f", {amount_text(self.committed)} of it committed already" if self.committed else ""
+            words = f"the cap is {price_text(self.cap.most, self.cap.currency)}{spent}"
+            rooms.append(Room(self.cap.most - self.committed, self.cap.currency, "", words))
+        for each in self.standings:
+            cap = each.cap
+            taken = f", of which {each.words}" if each.committed else ""
+            words = f"the {cap.period}'s cap is {price_text(cap.most, cap.currency)}{taken}"
+            rooms.append(Room(cap.most - each.committed, cap.currency, cap.words, words))
+        return min(rooms, key=lambda room: room.left, default=None)
 
     def short_words(self) -> str:
         """`28 done, 1 new: 0.40 USD`."""
@@ -63,10 +93,7 @@ class Prospect:
         """What a person reads before saying yes."""
         said = [f"{self.campaign}: {self.short_words()}."]
         if self.new:
-            cap = "no cap is set"
-            if self.cap is not None:
-                spent = f", {amount_text(self.committed)} of it committed already" if self.committed else ""
-                cap = f"the cap is {price_text(self.cap.most, self.cap.currency)}{spent}"
+            cap = "no cap is set" if (room := self.room()) is None else room.words
             assumed = "; prices are assumed, the provider publishes none" if self.cost.assumed else ""
             said.append(f"This run buys for at most {self.price}; {cap}{assumed}.")
         said += [found.words for event in self.events if (found := sentence(event)) is not None]
@@ -84,8 +111,30 @@ class Prospect:
             "assumed": self.cost.assumed,
             "cap": None if self.cap is None else str(self.cap.most),
             "committed": str(self.committed),
+            "caps": [
+                {
+                    "period": str(each.cap.period),
+                    "most": str(each.cap.most),
+                    "currency": each.cap.currency,
+                    "committed": str(each.committed),
+                    "campaigns": each.campaigns,
+                }
+                for each in self.standings
+            ],
             "bought_before": {each.job.id: each.purchase.words for each in self.repeats},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A ledger with the batch registered in it, as a run would find it."""
+
+    states: Mapping[str, JobState]
+    planned: Mapping[str, Job]  # those that have left the file first
+    made_as: Mapping[str, Job]
+    own: Sequence[str] = ()  # attempts of these jobs
+    events: tuple[Event, ...] = ()
+    committed: Mapping[str, Decimal] = field(default_factory=dict)  # by currency
 
 
 def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> Prospect:
@@ -100,34 +149,21 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         SetupError: the ledger cannot be used, or the folder is another campaign's.
     """
     folder = output_folder(batch, options)
-    place, known = ledger_of(folder, options, batch.name), place_remembered(folder)
+    place, known = ledger_of(folder, options, batch.name), place_remembered(folder, named=options.ledger)
     buyer = buyer_of(batch, options, kept)
     cap = budget_of(batch, options)
     if is_ledger_owned(place):
         return Prospect(batch.name, {}, (), estimate(()), cap, Decimal(0), running=True)
-    with trial_ledger(place, remembered=is_remembered(folder, buyer)) as ledger:
-        if isinstance(place, SharedLedger) and known is None:
-            registration.check_same_campaign(ledger, batch.jobs, place)
-        events = [] if options.rehearse else reconciled(ledger, batch.jobs, buyer, dry=True)
-        registration.register(
-            ledger, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
-        )
-        reopen_expired(ledger, sure_as_well=False)
-        states = views.states(ledger)
-        planned = {job.id: job for job in (*views.orphans(ledger), *batch.jobs)}
-        jobs = planned | {job.id: job for job in views.fallen_back(ledger) if job.id in planned}
-        own = own_attempts(ledger, planned)
-        if changed := tuple(each.change for each in views.changed_rows(ledger)):
-            events.append(RowsChanged(changed, folder))
-        money = {each.currency: each.committed for each in balances(ledger)}
+    ledger = _as_a_run_would_find_it(batch, options, place, buyer, is_new_folder=known is None)
+    states, planned, events = ledger.states, ledger.planned, list(ledger.events)
     here = list(dict.fromkeys([*(job.id for job in batch.jobs), *planned]))  # in the order of the file
     asked = choose(here, options.only)[0] if options.only else here
-    working = in_hand([jobs[job_id] for job_id in asked], states, options.limit)
+    working = in_hand([ledger.made_as[job_id] for job_id in asked], states, options.limit)
     new = tuple(job for job in working if states[job.id].status is JobStatus.PLANNED)
     found: list[Repeat] = []
     if not options.rehearse and not options.again:
         try:
-            found = find_repeats(new, [*planned.values()], buyer, own)
+            found = find_repeats(new, [*planned.values()], buyer, ledger.own)
         except LedgerError as error:
             events.append(IndexUnusable(error))
     return Prospect(
@@ -136,10 +172,49 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         new=new,
         cost=estimate(new, batch.profiles),
         cap=cap,
-        committed=money.get(cap.currency, Decimal(0)) if cap is not None else Decimal(0),
+        committed=ledger.committed.get(cap.currency, Decimal(0)) if cap is not None else Decimal(0),
+        standings=tuple(read_standings(place, book_path(), caps_of(batch, options))),
         repeats=tuple(found),
         events=tuple(dict.fromkeys(events)),
     )
+
+
+def _as_a_run_would_find_it(
+    batch: Batch, options: RunOptions, place: LedgerPlace, buyer: Buyer, *, is_new_folder: bool
+) -> _Found:
+    """Register the batch in a trial of its ledger; where nothing was ever bought there is nothing to try it on."""
+    remembered = is_remembered(output_folder(batch, options), buyer)
+    if not remembered and not is_begun(place) and _is_unknown(buyer):
+        refuse_lost(place)
+        planned, skipped = JobState(JobStatus.PLANNED), JobState(JobStatus.SKIPPED)
+        states = {job.id: planned if job.enabled else skipped for job in batch.jobs}
+        jobs = {job.id: job for job in batch.jobs}
+        return _Found(states, jobs, jobs)
+    with trial_ledger(place, remembered=remembered) as ledger:
+        if isinstance(place, SharedLedger) and is_new_folder:
+            registration.check_same_campaign(ledger, batch.jobs, place)
+        events = [] if options.rehearse else reconciled(ledger, batch.jobs, buyer, dry=True)
+        registration.register(
+            ledger, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
+        )
+        reopen_expired(ledger, sure_as_well=False)
+        states = views.states(ledger)
+        named = {job.id for job in batch.jobs}
+        orphans = [job for job in views.orphans(ledger) if job.id not in named]
+        jobs = {job.id: job for job in (*orphans, *batch.jobs)}
+        made_as = jobs | {job.id: job for job in views.fallen_back(ledger) if job.id in jobs}
+        if changed := tuple(each.change for each in views.changed_rows(ledger)):
+            events.append(RowsChanged(changed, output_folder(batch, options)))
+        committed = {each.currency: each.committed for each in balances(ledger)}
+        return _Found(states, jobs, made_as, own_attempts(ledger, jobs), tuple(events), committed)
+
+
+def _is_unknown(buyer: Buyer) -> bool:
+    """Tell whether the index of purchases knows nothing of this folder."""
+    try:
+        return not buyer.index.traces_of(buyer.place)
+    except LedgerError:  # the trial says what is wrong
+        return False
 
 
 def consent_missing(found: Prospect) -> SetupError:

@@ -7,11 +7,12 @@ from pipelines.catalogue.compilation import write_catalogue
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import Ledger
+from pipelines.run.ending import RunResult, warnings_of
 from pipelines.run.exit_code import exit_code, open_beside
 from pipelines.run.opening import is_work_left
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import output_folder, title_of
-from pipelines.run.run import RunContext, RunResult, warnings_of
+from pipelines.run.run import RunContext
 
 
 async def refresh(batch: Batch, options: RunOptions, ledger: Ledger, context: RunContext) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class RetryPlan:
     uncertain: Mapping[str, Decimal]  # of these rows, what may have been charged for the failures
     unpriced: int  # rows without a known price
     rehearsal: bool  # nothing is paid
+    assumed: Mapping[str, Decimal] = field(default_factory=dict)  # so much of the cost rests on assumed prices
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -64,6 +65,7 @@ class RetryPlan:
             "remixes": list(self.with_them),
             "left": [{"id": row.id, "why": row.why} for row in self.left],
             "cost": {currency: amount_text(amount) for currency, amount in self.cost.items()},
+            "assumed": {currency: amount_text(amount) for currency, amount in self.assumed.items()},
             "rehearsal": self.rehearsal,
         }
 
@@ -107,6 +109,7 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
         uncertain=_sum_of([record for record in again if record.billed is Billed.UNKNOWN])[0],
         unpriced=unpriced,
         rehearsal=is_rehearsal(reader.folder),
+        assumed=_sum_of([record for record in (*again, *children) if record.plan.price_assumed])[0],
     )
 
 

@@ -97,16 +97,23 @@ _CLAIM = (
 
 
 def claim(
-    connection: Connection, planned: Job, account: str, budget: Budget | None
+    connection: Connection, planned: Job, account: str, budget: Budget | None, attempt_id: str | None = None
 ) -> tuple[Claim, BucketMove | None] | None:
     """Reserve an attempt and its price. None: the job is not planned any more, or not in this way.
+
+    Args:
+        connection: the open transaction.
+        planned: the job.
+        account: that it is to be ordered with.
+        budget: the cap of the run.
+        attempt_id: of the new attempt, where it has one already; a new UUID.
 
     Raises:
         BudgetReached: what is spent, reserved and uncertain leaves too little for this job.
         NotCovered: the budget says nothing of this job, since its price is unknown or in another currency.
     """
     micros = balances.to_micros(planned.cost_estimated)
-    claimed = Claim(str(uuid.uuid4()), planned.id)
+    claimed = Claim(attempt_id or str(uuid.uuid4()), planned.id)
     values = {
         "attempt_id": claimed.attempt_id,
         "job_id": planned.id,

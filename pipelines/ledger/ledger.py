@@ -263,6 +263,22 @@ def trial_ledger(place: LedgerPlace, *, remembered: bool = False) -> Iterator[Co
         raise storage.translated(error) from None
 
 
+def is_begun(place: LedgerPlace) -> bool:
+    """Tell whether there is a ledger at a place. What cannot be asked may be one: whoever opens it says what is wrong.
+
+    Raises:
+        LedgerError: it cannot be reached.
+    """
+    if isinstance(place, FileLedger):
+        return place.file.exists() and place.file.stat().st_size > 0
+    storage = storage_of(place)
+    try:
+        with storage.reading() as connection:
+            return bool(storage.table_names(connection))
+    except DBAPIError as error:
+        raise storage.translated(error) from None
+
+
 def is_ledger_owned(place: LedgerPlace) -> bool:
     """Tell whether a run is working on a ledger, or on its output folder. Waits where that is not sure at once.
 

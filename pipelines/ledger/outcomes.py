@@ -56,14 +56,16 @@ class Change:
     claim: Claim | None = None  # of a reservation: the right to send
 
 
-def reserve(connection: Connection, planned: Job, account: str, budget: Budget | None) -> Change:
+def reserve(
+    connection: Connection, planned: Job, account: str, budget: Budget | None, attempt_id: str | None = None
+) -> Change:
     """Reserve a job, its price, and the right to send it once; unchanged where it is not planned any more.
 
     Raises:
         BudgetReached: what is spent, reserved and uncertain leaves too little for this job.
         NotCovered: the budget says nothing of this job, since its price is unknown or in another currency.
     """
-    found = attempts.claim(connection, planned, account, budget)
+    found = attempts.claim(connection, planned, account, budget, attempt_id)
     if found is None:
         return Change(planned.id, state_of(connection, planned.id), changed=False)
     claimed, money = found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from pipelines.core.errors import LedgerError
 from pipelines.core.image import IMAGE_UNUSABLE
@@ -16,7 +17,19 @@ from pipelines.ledger.history import note, note_changes
 from pipelines.ledger.storage.place import SharedLedger
 from pipelines.ledger.storage.schema import batch, job
 
-_CHUNK = 5_000
+_CHUNK = 5_000  # rows at once: 100,000 with their plans would take 200 MB
+
+#: The columns that follow the row of the file, whatever became of its job.
+_OF_THE_ROW = ("position", "row", "take", "campaign", "fingerprint", "plan", "in_batch")
+#: Those that say that nothing became of it yet.
+_OF_THE_NEW = (*_OF_THE_ROW, "status", "fallback_index", "billed")
+#: Those that are empty until something does.
+_UNWRITTEN = [column for column in job.c if column.nullable and column.name not in (*_OF_THE_ROW, "redo_of")]
+
+_KNOWN = select(
+    *(job.c[name] for name in ("id", "error_code", "archived_at", "replaced_by", *_OF_THE_NEW)),
+    and_(*(column.is_(None) for column in _UNWRITTEN)).label("untouched"),
+)
 
 _Columns = dict[str, object]
 
@@ -43,49 +56,64 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
     A row that asks for something else than was bought of it keeps its job as it was bought; what it asks for now is kept
     in the history (`views.changed_rows`).
     """
-    columns = (job.c.id, job.c.fingerprint, job.c.status, job.c.billed, job.c.error_code, job.c.archived_at)
-    wanted = select(*columns, job.c.replaced_by, job.c.in_batch, job.c.redo_of)
-    known = {row.id: row for row in connection.execute(wanted).all()}
-    rejected = connection.execute(select(job.c.id, job.c.plan).where(job.c.status == JobStatus.REJECTED)).all()
-    refused = {row.id: _fallbacks(Job.model_validate_json(row.plan)) for row in rejected}
-    fresh: list[_Columns] = []
-    kept: list[_Columns] = []
-    anew: list[_Columns] = []
+    here = {planned.id for planned in jobs}
+    before = connection.execute(select(job.c.id, job.c.in_batch, job.c.redo_of)).all()
+    gone = [row for row in before if row.id not in here]
     changed: list[Job] = []
-    for position, planned in enumerate(jobs):
-        columns_now = _columns(planned, position)
-        before = known.get(planned.id)
-        if before is None:
-            fresh.append(columns_now)
-            continue
-        same, meaning = before.fingerprint == columns_now["fingerprint"], JobStatus(before.status).meaning
-        if before.replaced_by is not None:  # what it asks for now is asked of the new take, by `redo`
-            kept.append(columns_now if same else columns_now | _as_bought(connection, planned, before.fingerprint))
-        elif same and before.archived_at is not None:
-            kept.append(columns_now)
-        elif same:
-            # What is not bought yet begins again with what the file asks for first; what was refused, if it may turn
-            # to others now.
-            others = planned.id in refused and refused[planned.id] != _fallbacks(planned)
-            unsent = meaning.unsent or before.error_code == IMAGE_UNUSABLE
-            (anew if unsent or others else kept).append(columns_now)
-        elif meaning.unsent or (meaning.editable and before.billed == Billed.NO):
-            anew.append(columns_now)
-        else:
-            changed.append(planned)
-            kept.append(columns_now | _as_bought(connection, planned, before.fingerprint))
-    note_changes(connection, changed, {planned.id for planned in jobs})
-    gone = [row.id for row in known.values() if row.in_batch and row.redo_of is None]
-    for name in sorted(set(gone) - {planned.id for planned in jobs}):
+    for start in range(0, len(jobs), _CHUNK):
+        changed += _register_some(connection, jobs[start : start + _CHUNK], start)
+    note_changes(connection, changed, here)
+    for name in sorted(row.id for row in gone if row.in_batch and row.redo_of is None):
         note(connection, "removed", name)
-    if known:
-        connection.execute(update(job).values(in_batch=False))
-    _write(connection, fresh, kept, anew)
+    leave = update(job).where(job.c.id == bindparam("_id")).values(in_batch=False)
+    if gone:
+        connection.execute(leave, [{"_id": row.id} for row in gone])
     _keep_new_takes(connection)
     values = {"campaign": campaign, "path": str(path), "read_at": utc_text()}
     if connection.execute(update(batch).where(batch.c.source_sha256 == source_sha256).values(values)).rowcount == 0:
         connection.execute(insert(batch).values(source_sha256=source_sha256, **values))
-    note(connection, "registered", jobs=len(jobs), new=len(fresh))
+    note(connection, "registered", jobs=len(jobs), new=len(here - {row.id for row in before}))
+
+
+def _register_some(connection: Connection, jobs: Sequence[Job], first: int) -> list[Job]:
+    """Write some jobs down, the first of which stands at that place of the file.
+
+    Returns:
+        Those whose row asks for something else than was bought of it.
+    """
+    known = {row.id: row for row in connection.execute(_KNOWN.where(job.c.id.in_([planned.id for planned in jobs])))}
+    fresh: list[_Columns] = []
+    kept: list[_Columns] = []
+    anew: list[_Columns] = []
+    changed: list[Job] = []
+    for position, planned in enumerate(jobs, first):
+        before = known.get(planned.id)
+        now = _columns(planned, position, before)
+        if before is None:
+            fresh.append(now)
+            continue
+        same, meaning = before.fingerprint == now["fingerprint"], JobStatus(before.status).meaning
+        if before.replaced_by is not None:  # what it asks for now is asked of the new take, by `redo`
+            kept.append(now if same else now | _as_bought(planned, before))
+        elif same and before.archived_at is not None:
+            kept.append(now)
+        elif same:
+            # What is not bought yet begins again with what the file asks for first; what was refused, if it may turn
+            # to others now.
+            refused = before.status == JobStatus.REJECTED
+            others = refused and _fallbacks(Job.model_validate_json(before.plan)) != _fallbacks(planned)
+            unsent = meaning.unsent or before.error_code == IMAGE_UNUSABLE
+            (anew if unsent or others else kept).append(now)
+        elif meaning.unsent or (meaning.editable and before.billed == Billed.NO):
+            anew.append(now)
+        else:
+            changed.append(planned)
+            kept.append(now | _as_bought(planned, before))
+    # Most rows of a run that goes on are as they were: nothing is written of them.
+    kept = [row for row in kept if _differs(row, known, _OF_THE_ROW)]
+    anew = [row for row in anew if _differs(row, known, _OF_THE_NEW) or not known[str(row["id"])].untouched]
+    _write(connection, fresh, kept, anew)
+    return changed
 
 
 def _keep_new_takes(connection: Connection) -> None:
@@ -98,15 +126,17 @@ def _keep_new_takes(connection: Connection) -> None:
     connection.execute(update(job).where(job.c.redo_of.is_not(None)).values(of_first))
 
 
-def _columns(planned: Job, position: int) -> _Columns:
+def _columns(planned: Job, position: int, before: Row[Any] | None) -> _Columns:
+    plan = planned.model_dump_json()
+    same = before is not None and before.plan == plan  # then it asks for the same, and the digest is known
     return {
         "id": planned.id,
         "position": position,
         "row": planned.row,
         "take": planned.take,
         "campaign": planned.campaign,
-        "fingerprint": planned.order.fingerprint(),
-        "plan": planned.model_dump_json(),
+        "fingerprint": before.fingerprint if same and before is not None else planned.order.fingerprint(),
+        "plan": plan,
         "status": JobStatus.PLANNED if planned.enabled else JobStatus.SKIPPED,
         "in_batch": True,
         "fallback_index": 0,
@@ -119,27 +149,26 @@ def _fallbacks(planned: Job) -> list[str]:
 
 
 def _write(connection: Connection, fresh: list[_Columns], kept: list[_Columns], anew: list[_Columns]) -> None:
-    for chunk in _chunks(fresh):
-        connection.execute(insert(job), chunk)
-    names = ("position", "row", "take", "campaign", "fingerprint", "plan", "in_batch")
-    keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in names})
-    unwritten = {column: None for column in job.c if column.nullable and column.name not in (*names, "redo_of")}
+    if fresh:
+        connection.execute(insert(job), fresh)
+    keep = update(job).where(job.c.id == bindparam("_id")).values({name: bindparam(f"_{name}") for name in _OF_THE_ROW})
     begin = keep.values(
-        unwritten | {job.c.status: bindparam("_status"), job.c.fallback_index: 0, job.c.billed: Billed.NO}
+        dict.fromkeys(_UNWRITTEN)
+        | {job.c.status: bindparam("_status"), job.c.fallback_index: 0, job.c.billed: Billed.NO}
     )
-    for statement, rows, columns in ((keep, kept, names), (begin, anew, (*names, "status"))):
-        for chunk in _chunks(rows):
-            connection.execute(statement, [{f"_{name}": row[name] for name in ("id", *columns)} for row in chunk])
+    for statement, rows, columns in ((keep, kept, _OF_THE_ROW), (begin, anew, (*_OF_THE_ROW, "status"))):
+        if rows:
+            connection.execute(statement, [{f"_{name}": row[name] for name in ("id", *columns)} for row in rows])
 
 
-def _chunks(rows: list[_Columns]) -> Iterable[list[_Columns]]:
-    return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
+def _differs(row: _Columns, known: Mapping[str, Row[Any]], names: Iterable[str]) -> bool:
+    before = known[str(row["id"])]._mapping  # noqa: SLF001 - SQLAlchemy's public way to a row's columns
+    return any(before[name] != row[name] for name in names)
 
 
-def _as_bought(connection: Connection, planned: Job, fingerprint: str) -> _Columns:
+def _as_bought(planned: Job, before: Row[Any]) -> _Columns:
     """The columns of a row whose purchase stays as it was; what is no part of it, such as tags, follows the file."""
-    plan = connection.execute(select(job.c.plan).where(job.c.id == planned.id)).scalar_one()
-    bought = Job.model_validate_json(plan)
+    bought = Job.model_validate_json(before.plan)
     names = ("order", "cost_estimated", "currency", "price_assumed", "parent", "fallbacks")
     update = {name: getattr(bought, name) for name in names}
-    return {"fingerprint": fingerprint, "plan": planned.model_copy(update=update).model_dump_json()}
+    return {"fingerprint": before.fingerprint, "plan": planned.model_copy(update=update).model_dump_json()}

@@ -132,7 +132,14 @@ class BatchOfLedger(NamedTuple):
 
 def states(connection: Connection) -> dict[str, JobState]:
     """Read where every job stands, by its id."""
-    return {row.id: state_from(row) for row in connection.execute(select(*STATE_COLUMNS))}
+    # Most jobs of a large batch stand alike: they share one state, and what it takes to make it.
+    shared: dict[tuple[Any, ...], JobState] = {}
+    found: dict[str, JobState] = {}
+    for row in connection.execute(select(*STATE_COLUMNS)):
+        key = tuple(row)[1:]
+        state = shared.get(key)
+        found[row[0]] = shared[key] = state or state_from(row)
+    return found
 
 
 def changed_rows(connection: Connection) -> list[ChangedRow]:

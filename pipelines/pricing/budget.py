@@ -17,13 +17,14 @@ def budget_currency(jobs: Iterable[Job], named: str | None = None) -> str:
     return named or (currencies.pop() if len(currencies) == 1 else "USD")
 
 
-def shortfall(jobs: Sequence[Job], most: Decimal, currency: str) -> tuple[str, ...]:
+def shortfall(jobs: Sequence[Job], most: Decimal, currency: str, left_of: str = "") -> tuple[str, ...]:
     """Sentences about what a budget does not cover; none where it covers everything.
 
     Args:
         jobs: of the batch, in the order in which they are sent. Disabled ones cost nothing.
         most: what may be spent.
         currency: of the budget (see `budget_currency`).
+        left_of: the cap over all campaigns of which this is what is left, in words; empty: it is the budget of the run.
     """
     made = jobs_to_make(jobs)
     covered = [job for job in made if job.currency == currency and job.cost_estimated is not None]
@@ -31,10 +32,12 @@ def shortfall(jobs: Sequence[Job], most: Decimal, currency: str) -> tuple[str, .
     total, spent, count = sum(costs, Decimal(0)), Decimal(0), 0
     if total <= most:
         return tuple(_not_covered(made, most, currency))
-    while spent + costs[count] <= most:
+    while count < len(costs) and spent + costs[count] <= most:
         spent, count = spent + costs[count], count + 1
+    left = f"What is left of {left_of}, {amount_text(max(most, Decimal(0)))}, covers"
+    covers = left if left_of else f"The budget of {amount_text(most)} {currency} covers"
     too_little = (
-        f"The budget of {amount_text(most)} {currency} covers about {count} of {counted(len(covered), 'video')}, which "
+        f"{covers} about {count} of {counted(len(covered), 'video')}, which "
         f"cost {amount_text(total)} {currency} together. The run would stop there: raise the budget, or make the batch "
         "smaller."
     )

@@ -8,14 +8,11 @@ provider and in the same campaign: lengths and sizes differ between providers, s
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pipelines.core.image import local_path
-from pipelines.core.job import Job, Order
+from pipelines.core.job import Job, Order, digest_of
 
 _NOT_GOODS = {"provider", "mode", "fixed"}
 _SUBJECT = {"prompt", "image_urls", "character_url", "character_start", "character_end", "remix_of"}
@@ -31,20 +28,25 @@ class Likeness:
 
 def likeness_of(order: Order, parent: Likeness | None = None) -> Likeness:
     """The keys of an order; a remix of a clip of its batch is named by what that clip is, and not by the id of its row."""
-    given = order.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_GOODS)
+    given = order.given(_NOT_GOODS)
     if parent is not None:
         given["remix_of"] = f"goods:{parent.goods}"
     if order.image_urls:
         # A picture without the path that leads to it: the same bytes are the same picture in any folder.
         given["image_urls"] = [url if local_path(url) is None else url.rpartition("#")[2] for url in order.image_urls]
-    return Likeness(_hash(given), _hash({name: value for name, value in given.items() if name in _SUBJECT}))
+    return Likeness(digest_of(given), digest_of({name: value for name, value in given.items() if name in _SUBJECT}))
 
 
-def likenesses(jobs: Iterable[Job]) -> dict[str, Likeness]:
-    """The keys of every job of a batch, by its id."""
+def likenesses(jobs: Iterable[Job], wanted: Iterable[Job] | None = None) -> dict[str, Likeness]:
+    """The keys of jobs, and of what they are made of, by their ids.
+
+    Args:
+        jobs: of a batch, all of them.
+        wanted: those of them that are asked for; None: all.
+    """
     by_id = {job.id: job for job in jobs}
     found: dict[str, Likeness] = {}
-    for job in by_id.values():
+    for job in by_id.values() if wanted is None else wanted:
         chain = [job]
         while chain[-1].id not in found and (parent := by_id.get(chain[-1].parent or "")) is not None:
             chain.append(parent)
@@ -58,8 +60,3 @@ def ways_of(job: Job, known: Mapping[str, Likeness]) -> list[Likeness]:
     """The keys of a job, and of what it may fall back to."""
     parent = known.get(job.parent or "")
     return [known[job.id], *(likeness_of(choice.order, parent) for choice in job.fallbacks)]
-
-
-def _hash(values: Mapping[str, Any]) -> str:
-    canonical = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

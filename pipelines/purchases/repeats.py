@@ -34,7 +34,7 @@ def find_repeats(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, own: 
     """
     if not to_buy or not buyer.index.path.exists():
         return []
-    known, ours = likenesses(jobs), set(own)
+    known, ours = likenesses(jobs, to_buy), set(own)
     wanted = {job.id: ways_of(job, known) for job in to_buy}
     found = [
         each
@@ -65,7 +65,7 @@ def find_rivals(
         buyer: who buys, where.
         others: what other runs are about to buy.
     """
-    known = likenesses(jobs)
+    known = likenesses(jobs, to_buy)
     return [
         (job, other)
         for other in others
@@ -79,7 +79,7 @@ def find_rivals(
 
 def intention_of(to_buy: Sequence[Job], jobs: Sequence[Job], buyer: Buyer, ledger: str) -> Intention:
     """What a run is about to buy, as other runs are told."""
-    known = likenesses(jobs)
+    known = likenesses(jobs, to_buy)
     wanted = {known[job.id].goods: {at: at in buyer.own for at in _addresses_of(job, buyer) if at} for job in to_buy}
     return Intention(buyer.place, ledger, wanted)
 

@@ -37,6 +37,7 @@ from pipelines.run.provider_session import Allowance, ProviderSession
 from pipelines.run.run import Run, RunContext, run_context
 from pipelines.run.selection import choose
 from pipelines.run.sharing import Sharing
+from pipelines.run.spending import caps_of, open_book
 
 
 def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> None:
@@ -54,6 +55,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
     check_only(batch, options)
     accounts_of(batch, options, kept or {})
     trusted_hosts(options)
+    caps_of(batch, options)
     folder = output_folder(batch, options)
     ledger_of(folder, options, batch.name)
     if options.rehearse:
@@ -74,7 +76,7 @@ async def open_ledger(
     """
     folder = output_folder(batch, options)
     make_folders(folder)
-    place, known = ledger_of(folder, options, batch.name), place_remembered(folder)
+    place, known = ledger_of(folder, options, batch.name), place_remembered(folder, named=options.ledger)
     buyer = None if options.rehearse else buyer_of(batch, options, kept)
     async with Ledger(place, remembered=buyer is not None and is_remembered(folder, buyer)) as ledger:
         if isinstance(place, SharedLedger) and known is None:
@@ -162,6 +164,7 @@ async def open_run(
             progress=context.progress,
             observers=context.observers,
             recorder=None if buyer is None else PurchaseRecorder(ledger, buyer),
+            book=await stack.enter_async_context(open_book(ledger, batch, options)),
             changed=tuple(each.change for each in changed),
             stop=stop,
             time_scale=options.speed if options.rehearse else 1.0,

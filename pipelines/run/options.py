@@ -58,6 +58,16 @@ class AdvancedOptions(BaseModel):
         False,  # noqa: FBT003 - pydantic has defaults first
         description="Buy also what was bought before, by whatever run and into whatever folder.",
     )
+    budget_per_day: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="The most that all campaigns together may spend in a day (UTC), in the currency of the prices. "
+        "Default: the lower of budget.per_day of the batch file and REELBATCH_BUDGET_PER_DAY.",
+    )
+    budget_per_month: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="The same for a month: REELBATCH_BUDGET_PER_MONTH."
+    )
     trust_hosts: tuple[TrustedHost, ...] = Field(
         (),
         description="HOST or HOST:PORT that files may come from, though it is private or the port is an odd one. "

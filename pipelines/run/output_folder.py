@@ -64,7 +64,7 @@ def ledger_of(
     """
     if options.rehearse:
         return FileLedger(folder / LEDGER_NAME, folder)
-    known = place_remembered(folder, environment)
+    known = place_remembered(folder, environment, options.ledger)
     asked = None if options.ledger is None else _named(options.ledger, folder, options, campaign)
     if isinstance(asked, SharedLedger) and isinstance(known, SharedLedger) and asked.address == known.address:
         asked = replace(asked, campaign=known.campaign)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -29,15 +29,16 @@ from pipelines.core.job import Job
 from pipelines.core.outcome import Accepted, Failed, FellBack, InDoubt, Outcome, PersonsWord
 from pipelines.core.status import JobStatus, Readiness
 from pipelines.core.stop_reason import StopReason
-from pipelines.core.text.sentences import changed_words
 from pipelines.ledger import outcomes, settlement
 from pipelines.ledger.attempts import Budget, Claim
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.outcomes import Change
+from pipelines.ledger.spending_book import SpendingBook
 from pipelines.net.http import Http
 from pipelines.pacing.slots import Slots
 from pipelines.purchases.recorder import PurchaseRecorder
+from pipelines.run.ending import RunResult, warnings_of
 from pipelines.run.exit_code import exit_code, open_beside
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
@@ -67,6 +68,7 @@ class Run:
     made_as: dict[str, Job]  # by id, every job as it is made now: by one of its fallbacks perhaps
     progress: RunProgress
     recorder: PurchaseRecorder | None = None  # None: nothing of it is paid for
+    book: SpendingBook | None = None  # of all that campaigns spend; None: nothing of it is paid for
     observers: tuple[Observer, ...] = ()
     changed: tuple[RowChange, ...] = ()  # rows that ask for something else than was bought of them
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # no more submissions; leave what waits to the next run
@@ -87,9 +89,12 @@ class Run:
         """Reserve a job and its price, for a submission with this account.
 
         Raises:
-            BudgetReached: the budget leaves too little for it, or does not cover it.
+            BudgetReached: the budget, or a cap of a day or month, leaves too little for it, or does not cover it.
         """
-        change = await self.ledger.write(outcomes.reserve, job, account, self.budget)
+        if self.book is None:
+            change = await self.ledger.write(outcomes.reserve, job, account, self.budget)
+        else:
+            change = await self.book.reserve(job, account, self.budget)
         self._learn(job, change)
         return change
 
@@ -97,8 +102,10 @@ class Run:
         """Write down what has happened to a job. Memory, counts and observers learn it from what the ledger returns."""
         change = await self.ledger.write(outcomes.record, job.id, outcome, claim)
         self._learn(job, change)
-        if change.changed and isinstance(change.outcome, Accepted | InDoubt | Failed):
-            self._note(job.id)
+        bought = isinstance(change.outcome, Accepted | InDoubt | Failed)
+        counts_anew = change.money is not None and None in (change.money.source, change.money.target)
+        if change.changed and (bought or counts_anew):
+            self.begin(self._note(job.id, bought=bought))
         return change
 
     async def take_word(self, job_id: str, word: PersonsWord, request: int) -> Change:
@@ -110,18 +117,15 @@ class Run:
         change = await self.ledger.write(settlement.settle_as_asked, job_id, word, request)
         if job_id in self.made_as:
             self._learn(self.made_as[job_id], change)
-        self._note(job_id)
+        self.begin(self._note(job_id))
         return change
 
-    def _note(self, job_id: str) -> None:
-        """Bring the index of purchases up to what the ledger says of a job; nobody waits for it."""
-
-        async def note(recorder: PurchaseRecorder) -> None:
-            if (error := await recorder.note(job_id)) is not None:
-                self.emit(IndexUnusable(error))
-
-        if self.recorder is not None:
-            self.begin(note(self.recorder))
+    async def _note(self, job_id: str, *, bought: bool = True) -> None:
+        """Bring the index of purchases, and the book of spending, up to what the ledger says; nobody waits for it."""
+        if self.recorder is not None and bought and (error := await self.recorder.note(job_id)) is not None:
+            self.emit(IndexUnusable(error))
+        if self.book is not None:
+            await self.book.note(job_id)
 
     def _learn(self, job: Job, change: Change) -> None:
         old, new = self.states[job.id], change.state
@@ -278,22 +282,6 @@ class Run:
         here = list(dict.fromkeys(job.id for job in (*self.batch.jobs, *self.orphans)))
         chosen = choose(here, self.options.only)[0] if self.options.only else here
         return [self.made_as[job_id] for job_id in chosen]
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a run comes to, beside its counts."""
-
-    exit_code: int
-    reasons: tuple[str, ...]  # why it did less than everything
-    status_requests: int  # free questions to the providers
-    generating_cpu_s: float  # CPU time of this process while jobs were generated
-    warnings: tuple[str, ...] = ()  # what it has left as it was, for a person to decide
-
-
-def warnings_of(changed: Sequence[RowChange], folder: Path) -> tuple[str, ...]:
-    """What a run warns of at its end: rows that have changed since they were bought. It is no reason to fail."""
-    return (changed_words(changed, folder),) if changed else ()
 
 
 @dataclass(slots=True)

@@ -30,10 +30,11 @@ from pipelines.ledger.views import JobRecord, Overview
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.dispatch import dispatch
+from pipelines.run.ending import RunResult
 from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 from pipelines.run.options import RunOptions
-from pipelines.run.run import Run, RunContext, RunResult, run_context
+from pipelines.run.run import Run, RunContext, run_context
 from tests.pipelines.kept_limits import KeptLimits
 
 HOUSE = Path(__file__).parents[2]

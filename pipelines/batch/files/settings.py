@@ -34,6 +34,8 @@ class BudgetSetting(_Setting):
 
     max: Decimal | None = Field(None, ge=0)
     currency: str | None = Field(None, pattern="^[A-Z]{3}$")  # None: that of the prices
+    per_day: Decimal | None = Field(None, ge=0)  # over all campaigns, by UTC
+    per_month: Decimal | None = Field(None, ge=0)
 
 
 class Output(_Setting):

@@ -20,10 +20,8 @@ from pipelines.batch.rows.claims import Claims
 from pipelines.batch.rows.filename import filename_problem, with_ending, with_take
 from pipelines.batch.rows.ids import derived_id, id_problem
 from pipelines.batch.rows.template import TemplateRefused, fill, is_template
-from pipelines.core.job import Choice, Job, Order
+from pipelines.core.job import Choice, Job, Order, built
 from pipelines.core.text.excerpt import quoted
-
-_JOB_FIELDS = set(Job.model_fields)
 
 
 class Planner:
@@ -166,24 +164,24 @@ class Planner:
         enabled = row.enabled and not row.skip
         if parent is not None and (not enabled or parent.id in self._off):
             self._off.add(job_id)
-        yield Job.model_construct(
-            _fields_set=_JOB_FIELDS,
-            id=job_id,
-            row=draft.index + 1,
-            campaign=row.campaign or self._around.name,
-            take=take,
-            order=order,
-            filename=filename,
-            tags=row.tags,
-            own=draft.values.own,
-            enabled=enabled,
-            cost_estimated=price.amount if price else None,
-            currency=price.currency if price else None,
-            price_assumed=price is not None and price.assumed,
-            parent=parent.id if parent is not None else None,
-            fallbacks=fallbacks,
-            fallback_index=0,
-        )
+        values = {
+            "id": job_id,
+            "row": draft.index + 1,
+            "campaign": row.campaign or self._around.name,
+            "take": take,
+            "order": order,
+            "filename": filename,
+            "tags": row.tags,
+            "own": draft.values.own,
+            "enabled": enabled,
+            "cost_estimated": price.amount if price else None,
+            "currency": price.currency if price else None,
+            "price_assumed": price is not None and price.assumed,
+            "parent": parent.id if parent is not None else None,
+            "fallbacks": fallbacks,
+            "fallback_index": 0,
+        }
+        yield built(Job, values)
 
     def _filename(self, job_id: str, take: int, draft: RowDraft, order: Order) -> str:
         wanted = draft.row.filename or self._document.settings.output.filename

@@ -15,11 +15,9 @@ from pipelines.batch.matching.parameters import ParameterRefused, parameter_valu
 from pipelines.batch.matching.prompt import too_long
 from pipelines.batch.planning.draft import RowDraft
 from pipelines.batch.rows.template import TemplateRefused, fill, is_template, names_in
-from pipelines.core.job import Order
+from pipelines.core.job import Order, built
 from pipelines.pricing.price import Quote, quote
 from pipelines.providers.profile.model import Mode, Profile
-
-_ORDER_FIELDS = set(Order.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,23 +120,23 @@ class Orders:
         if profile.wants_https:
             draft.warnings += plain_addresses({"image_url": row.image_url, "character_url": (row.character_url or "",)})
         # The values were checked one by one; checking them again would double the time for 100,000 rows.
-        return Order.model_construct(
-            _fields_set=_ORDER_FIELDS,
-            provider=profile.name,
-            mode=fit.mode,
-            fixed=mode.fixed,
-            model=fit.model,
-            prompt=self._prompt(draft, profile, fit),
-            seconds=fit.seconds,
-            size=fit.size,
-            orientation=fit.orientation,
-            image_urls=tuple(picture.reference for picture in pictures),
-            character_url=character[0],
-            character_start=character[1],
-            character_end=character[2],
-            remix_of=remix_of,
-            extra=dict(fit.parameters) if inherits else self._extra(draft, profile, fit),
-        )
+        values = {
+            "provider": profile.name,
+            "mode": fit.mode,
+            "fixed": mode.fixed,
+            "model": fit.model,
+            "prompt": self._prompt(draft, profile, fit),
+            "seconds": fit.seconds,
+            "size": fit.size,
+            "orientation": fit.orientation,
+            "image_urls": tuple(picture.reference for picture in pictures),
+            "character_url": character[0],
+            "character_start": character[1],
+            "character_end": character[2],
+            "remix_of": remix_of,
+            "extra": dict(fit.parameters) if inherits else self._extra(draft, profile, fit),
+        }
+        return built(Order, values)
 
     def _extra(self, draft: RowDraft, profile: Profile, fit: Fit) -> dict[str, Any]:
         """The provider's own parameters: those that decided the mode, and those that every row has its own of."""

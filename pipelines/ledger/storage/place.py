@@ -122,16 +122,19 @@ def remember_place(place: LedgerPlace) -> None:
     temporary.replace(note)  # in the place of a link, and not of what it leads to
 
 
-def place_remembered(folder: Path, environment: Mapping[str, str] = os.environ) -> LedgerPlace | None:
+def place_remembered(
+    folder: Path, environment: Mapping[str, str] = os.environ, named: str | None = None
+) -> LedgerPlace | None:
     """Find the ledger of an output folder: the one that the folder remembers, or the file in it; None: it has none.
 
     Args:
         folder: the output folder.
         environment: has the user and password of a database under `REELBATCH_LEDGER`, if it is that database; else what
             libpq reads: `PGUSER`, `PGPASSWORD`, `~/.pgpass`.
+        named: the ledger that the person names for this command.
 
     Raises:
-        LedgerError: what it remembers cannot be read.
+        LedgerError: what it remembers cannot be read, or would have a password sent to a host that nobody has named.
     """
     note, own = folder / PLACE_NOTE, folder / LEDGER_NAME
     if note.is_symlink() or not note.is_file():
@@ -141,7 +144,26 @@ def place_remembered(folder: Path, environment: Mapping[str, str] = os.environ) 
         place = place_named(str(known["ledger"]), folder, str(known.get("campaign", folder.name)))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise LedgerError(f"{note} does not say where the ledger of {folder} is. Put it back as it was.") from None
-    return with_credentials(place, environment)
+    if isinstance(place, SharedLedger):  # of what a stranger may have written there, only what we write ourselves
+        place = place_named(place.address, folder, place.campaign)
+    place = with_credentials(place, environment)
+    if isinstance(place, SharedLedger) and environment.get("PGPASSWORD") and not place.url.password:
+        hosts = {environment.get("PGHOST"), *(_host_of(text) for text in (named, environment.get(BY_ENVIRONMENT)))}
+        if _host_of(place.address) not in hosts:
+            raise LedgerError(
+                f"{note} leads to {place.address}, and PGPASSWORD would be sent there, though nobody has named that host. "
+                f"If it is yours, set {BY_ENVIRONMENT} to this address, or PGHOST to its host."
+            )
+    return place
+
+
+def _host_of(text: str | None) -> str | None:
+    """The host of a database's URL, or the folder of its socket, as the driver understands it; a port is no other host."""
+    try:
+        url = make_url(text or "")
+    except (ArgumentError, ValueError):
+        return None
+    return str(url.query.get("host", "") or url.host or "") or None
 
 
 def refuse_lost(place: LedgerPlace) -> None:

@@ -127,6 +127,21 @@ def test_a_plan_says_what_the_budget_of_the_batch_does_not_cover(cli, tmp_path, 
         assert word in ended.err
 
 
+def test_a_plan_shows_the_tightest_cap(cli, write_batch, monkeypatch):
+    """Of the run, the day and the month; and what that does not cover."""
+    batch = write_batch("a boat", "a tram")
+    ended = cli("plan", batch, "--provider", "qiniu", "--budget", "5", "--budget-per-month", "0.60")
+    assert "This run buys for at most 0.80 USD; the month's cap is 0.60 USD; prices are assumed" in ended.out
+    assert "What is left of the month's cap of 0.60 USD, 0.60, covers about 1 of 2 videos" in ended.err
+    monkeypatch.setenv("REELBATCH_BUDGET_PER_DAY", "0.10")
+    caps = cli("plan", batch, "--provider", "qiniu", "--json").json["run"]["caps"]
+    assert caps == [{"period": "day", "most": "0.10", "currency": "USD", "committed": "0", "campaigns": 0}]
+    monkeypatch.setenv("REELBATCH_BUDGET_PER_DAY", "ten")
+    ended = cli("plan", batch, "--provider", "qiniu")
+    assert (ended.code, ended.out) == (2, "")
+    assert "REELBATCH_BUDGET_PER_DAY=ten: Write a number such as 20" in ended.err
+
+
 def test_a_plan_says_what_is_not_made_and_what_is_made_of_what(cli, write_batch):
     """Disabled rows are no videos, nor are remixes of them; fallbacks and parents have a line of their own."""
     rows = ("a,yes,,", "b,no,,", "c,yes,b,", "d,yes,a,", "e,yes,,acedata")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 
@@ -10,7 +11,10 @@ from pipelines.core.errors import SettlementRefused
 from pipelines.core.outcome import Charged, NotCharged, Resubmitted
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
+from pipelines.ledger.spending import Cap, Period
+from pipelines.ledger.spending_book import read_standings
 from pipelines.run import requests as of_run
+from pipelines.run.spending import book_path
 from tests.pipelines.actions.conftest import NOT_BOUGHT
 
 
@@ -64,6 +68,24 @@ async def test_what_was_not_charged_is_bought_by_the_next_run(studio, in_doubt, 
     assert (settled.status, money()) == (JobStatus.PLANNED, (0, 0, 0))
     assert (await studio.make(job)).statuses == {"a": JobStatus.DONE}
     assert studio.bought() == [("qiniu", "a")]
+
+
+async def test_a_doubt_counts_against_the_day_until_it_is_settled(studio, in_doubt, monkeypatch):
+    """Over all campaigns of the user; what a person says was not charged is free at once, without a run."""
+    folder = await in_doubt(studio.job("a"), fault=NOT_BOUGHT)
+
+    def taken():
+        [found] = read_standings(ledger_in(folder), book_path(), [Cap(Period.DAY, Decimal(1), "USD")])
+        return found.committed
+
+    assert taken() == Decimal("0.4")
+    monkeypatch.setenv("REELBATCH_BUDGET_PER_DAY", "0.40")
+    other = studio.job("b")
+    ending = await studio.make(other, out=folder.parent / "another")
+    assert (ending.code, ending.statuses["b"]) == (3, JobStatus.PLANNED)
+    await settle_doubt(folder, "a", NotCharged)
+    assert taken() == 0
+    assert (await studio.make(other, out=folder.parent / "another")).code == 0
 
 
 async def test_what_was_charged_is_not_sent_again(studio, in_doubt, money):

@@ -113,3 +113,35 @@ def test_destroyed_by_a_planted_note(tmp_path):
     remember_place(FileLedger(Path("/srv/a.sqlite3"), tmp_path))
     assert target.read_text("utf-8") == "precious"
     assert not (tmp_path / PLACE_NOTE).is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("note", "sent"),
+    [
+        ("postgresql://db.example/reels", True),
+        ("postgresql://evil.example/reels", False),
+        ("postgresql://db.example/reels?host=evil.example", False),
+        ("postgresql:///reels?host=/tmp/evil", False),
+        ("postgresql://db.example/reels?hostaddr=6.6.6.6", True),
+    ],
+)
+@pytest.mark.parametrize(
+    "naming",
+    [
+        {"PGHOST": "db.example"},
+        {"REELBATCH_LEDGER": "postgresql://db.example/another"},
+        {"named": "postgresql://db.example/reels"},
+    ],
+)
+def test_a_password_goes_only_to_a_host_that_the_person_has_named(tmp_path, note, sent, naming):
+    """A folder of somebody else's may lead anywhere; without a password to send it is followed."""
+    (tmp_path / PLACE_NOTE).write_text(json.dumps({"ledger": note, "campaign": "spring"}))
+    named = naming.get("named")
+    environment = {"PGPASSWORD": "s3cret", **naming}
+    assert place_remembered(tmp_path, naming, named) is not None
+    if sent:
+        place = place_remembered(tmp_path, environment, named)
+        assert "hostaddr" not in place.url.query
+    else:
+        with pytest.raises(LedgerError, match="PGPASSWORD would be sent there"):
+            place_remembered(tmp_path, environment, named)

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/sh
 
-.PHONY: help demo test lint format docs bench bench-large kills fuzz shared-ledger prefect-trial structure screenshots clean
+.PHONY: help demo test lint format docs bench bench-large kills fuzz shared-ledger prefect-trial structure screenshots transcript clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ prefect-trial: $(STAMP) ## every promise about Prefect, with real servers and wo
 
 structure: $(STAMP) ## figures of the code's shape: functions, files, helpers, names, circles of imports
 	PYTHONPATH=. $(BIN)/python tests/programmes/structure.py
+
+transcript: $(STAMP) ## write the session of docs/guide.md anew
+	PYTHONPATH=. $(BIN)/python tests/programmes/transcript.py docs/guide.md
 
 screenshots: $(STAMP) ## make the pictures of the README anew (needs Chromium)
 	$(BIN)/python tests/programmes/screenshots.py docs/images

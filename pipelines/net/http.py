@@ -41,6 +41,19 @@ _FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
 _STATUS_OF_PROXY = re.compile(r"\d{3}\b")
 _QUOTING = (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError)  # say what they choke on: it may be a key
 
+#: What people read of the usual ways to fail, instead of the name of a class.
+_PLAIN = {
+    (httpx.ConnectTimeout, httpx.PoolTimeout): "no connection in time",
+    (httpx.TimeoutException, TimeoutError): "nothing came in time",
+    (httpx.ConnectError,): "no connection",
+    (httpx.NetworkError,): "the connection broke",
+}
+#: The same, by what httpx says of a connection that was closed.
+_CLOSED = {
+    "without sending a response": "the connection was closed before an answer came",
+    "without sending complete": "the connection was closed in the middle of an answer",
+}
+
 # httpx logs whole URLs at INFO and httpcore logs signed `Location` headers at DEBUG.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -280,4 +293,7 @@ def _reason(error: BaseException) -> str:
         return f"the proxy answered {said[0]}"
     if isinstance(error, httpx.RemoteProtocolError):  # says what is wrong, and quotes it after a colon
         text = text.partition(":")[0]
+        if (plain := next((words for said, words in _CLOSED.items() if said in text), None)) is not None:
+            return plain
+    name = next((words for kinds, words in _PLAIN.items() if isinstance(error, kinds)), name)
     return name if not text or "://" in text else f"{name} ({text[:200]})"

@@ -15,6 +15,7 @@ from pipelines.actions.collect import collect_folder
 from pipelines.actions.known_batch import write_catalogue_again
 from pipelines.actions.persons_word import records_by_id, who
 from pipelines.core.errors import LedgerOwned, SetupError
+from pipelines.core.failpoints import failpoint
 from pipelines.core.outcome import ClipGone
 from pipelines.core.status import JobStatus
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
@@ -157,10 +158,12 @@ async def _give_up(place: LedgerPlace, bad: list[BadClip], outputs: Mapping[str,
         for clip in bad:
             kept = _set_aside(place.folder / clip.path) if clip.code == "file_damaged" else None
             aside.append(replace(clip, set_aside=None if kept is None else kept.relative_to(place.folder).as_posix()))
+        failpoint("verify.set_aside")
         for clip in {clip.job_id: clip for clip in reversed(bad)}.values():
             lost = [{name: each[name] for name in ("path", "sha256")} for each in _clips_of(outputs[clip.job_id])]
             message = f"{clip.path}: {clip.what}"
             await ledger.write(write_word, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
+        failpoint("verify.given_up")
         await write_catalogue_again(ledger, place.folder)
     return aside
 

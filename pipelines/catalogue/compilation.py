@@ -17,6 +17,7 @@ from pipelines.catalogue.gallery.thumbnails import write_thumbnails
 from pipelines.catalogue.load import own_columns
 from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.manifest_row import ManifestRow, manifest_row
+from pipelines.core.failpoints import failpoint
 from pipelines.core.money import Balance
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
@@ -51,6 +52,7 @@ async def write_catalogue(
     """
     if batch is not None and not batch.table.header:  # it was made of the ledger alone
         batch = None
+    failpoint("catalogue.begin")
     with disk_errors(folder / "manifest.jsonl", shared=True):
         records, money = await ledger.write(_held) if isinstance(ledger, Ledger) else ledger.read(_held)
         rows = manifest_rows(records, rehearsed=rehearsed)

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pipelines.core.errors import LedgerError
+from pipelines.core.failpoints import failpoint
 from pipelines.core.image import IMAGE_UNUSABLE
 from pipelines.core.job import Job
 from pipelines.core.status import Billed, JobStatus
@@ -86,6 +87,7 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
     if connection.execute(update(batch).where(batch.c.source_sha256 == source_sha256).values(values)).rowcount == 0:
         connection.execute(insert(batch).values(source_sha256=source_sha256, **values))
     note(connection, "registered", jobs=len(jobs), new=len(fresh))
+    failpoint("batch.registering")
 
 
 def _keep_new_takes(connection: Connection) -> None:

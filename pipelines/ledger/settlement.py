@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from pipelines.core.errors import SettlementRefused
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job, RemoteJob
 from pipelines.core.outcome import (
     Adopted,
@@ -54,6 +55,7 @@ def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Cha
         raise SettlementRefused(
             f"{job_id} is {change.state.status.label}: {_NEEDS[type(outcome)]} Nothing was changed."
         )
+    failpoint("person.writing")
     return change
 
 

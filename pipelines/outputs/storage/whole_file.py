@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.core.failpoints import failpoint
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -21,10 +23,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
         yield temporary
         _sync(temporary)
+        failpoint("file.written")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    failpoint("file.replaced")
     _sync(path.parent)
 
 

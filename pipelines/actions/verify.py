@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Literal
 from pipelines.actions.collect import collect_folder
 from pipelines.actions.known_batch import write_catalogue_again
 from pipelines.actions.persons_word import records_by_id, who
-from pipelines.core.errors import LedgerOwned, SetupError
+from pipelines.core.errors import LedgerOwned, SettlementRefused, SetupError
 from pipelines.core.failpoints import failpoint
 from pipelines.core.outcome import ClipGone
 from pipelines.core.status import JobStatus
@@ -162,7 +163,8 @@ async def _give_up(place: LedgerPlace, bad: list[BadClip], outputs: Mapping[str,
         for clip in {clip.job_id: clip for clip in reversed(bad)}.values():
             lost = [{name: each[name] for name in ("path", "sha256")} for each in _clips_of(outputs[clip.job_id])]
             message = f"{clip.path}: {clip.what}"
-            await ledger.write(write_word, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
+            with suppress(SettlementRefused):  # somebody else has found it out meanwhile
+                await ledger.write(write_word, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
         failpoint("verify.given_up")
         await write_catalogue_again(ledger, place.folder)
     return aside

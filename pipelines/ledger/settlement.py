@@ -14,6 +14,7 @@ from pipelines.core.outcome import (
     Adopted,
     Archived,
     Charged,
+    ClipGone,
     NotCharged,
     PersonsWord,
     Replaced,
@@ -64,6 +65,7 @@ _NEEDS: dict[type[Any], str] = dict.fromkeys(
 ) | {
     Retried: "only what has failed can be run again.",
     Replaced: "a new take is made of what is done, or has ended without a clip.",
+    ClipGone: "only what is done can be missed.",
 }
 
 

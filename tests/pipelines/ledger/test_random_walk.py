@@ -284,7 +284,7 @@ class Campaign(RuleBasedStateMachine):
         """The answer comes, however late, or the connection ends."""
         key = data.draw(st.sampled_from(list(self.verdicts)))
         claimed, fate, remote_id = self.verdicts.pop(key)
-        if fate == "replayed" and remote_id not in self.taken():  # who replays it is not known to
+        if fate == "replayed" and remote_id not in self.taken(claimed.job_id):  # who replays it is not known to
             lost = True
         if lost or fate in ("never arrives", "accepted, and the answer is lost"):
             self.tell(claimed, InDoubt(reason="reset"))
@@ -441,14 +441,17 @@ class Campaign(RuleBasedStateMachine):
     @rule(name=_NAME, data=st.data(), asks_the_owner=st.booleans())
     def adopt(self, name, data, asks_the_owner):
         """The id of this job's own order, of another job's, or one that nobody knows."""
-        known = [order.remote_id for order in self.bill if order.job_id == name and order.remote_id not in self.taken()]
-        wrong = [order.remote_id for order in self.bill if order.remote_id in self.taken()]
+        taken = self.taken(name)
+        known = [order.remote_id for order in self.bill if order.job_id == name and order.remote_id not in taken]
+        wrong = [order.remote_id for order in self.bill if order.remote_id in taken]
         remote_id = data.draw(st.sampled_from([*known, *wrong, f"nobody-{len(self.claims)}"]))
         change = self.person(name, Adopted(RemoteJob(remote_id, "video"), "ann"), asks_the_owner=asks_the_owner)
         assert change is None or remote_id not in wrong
 
-    def taken(self):
-        return {row[0] for row in self.rows("SELECT provider_job_id FROM attempt WHERE provider_job_id IS NOT NULL")}
+    def taken(self, name):
+        """The ids that the provider of a job's newest attempt has given, as far as the ledger knows."""
+        mine = f"SELECT provider FROM attempt WHERE job_id = '{name}' ORDER BY n DESC LIMIT 1"
+        return {row[0] for row in self.rows(f"SELECT provider_job_id FROM attempt WHERE provider = ({mine})")}
 
     def person(self, name, outcome, *, asks_the_owner=False):
         before, status = self.everything(), self.status_of(name)
@@ -501,12 +504,14 @@ class Campaign(RuleBasedStateMachine):
     @invariant()
     def what_is_on_the_bill_was_asked_for_and_is_known(self):
         """At most one charged order a job beyond what a person has asked for; and none that the ledger has forgotten."""
-        states = dict(self.rows("SELECT id, state FROM attempt"))
+        states = {row[0]: row[1:] for row in self.rows("SELECT id, state, bucket, cost_micros FROM attempt")}
         charged = Counter(order.job_id for order in self.bill if not order.fails)
         assert all(times <= 1 + self.consents[name] for name, times in charged.items()), charged
         for order in self.bill:
-            known = {"sending", "in_doubt", "accepted", "closed"}
-            assert states[order.attempt_id] in known or order.attempt_id in self.denied, states[order.attempt_id]
+            state, bucket, micros = states[order.attempt_id]
+            if order.attempt_id not in self.denied:
+                assert state in {"sending", "in_doubt", "accepted", "closed"}
+                assert bucket is not None or micros is None or order.fails, "what it costs counts nowhere"
 
     @invariant()
     def the_account_is_the_sum_of_the_attempts(self):

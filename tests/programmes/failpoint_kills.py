@@ -29,7 +29,7 @@ import time
 import traceback
 import urllib.request
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,10 +130,12 @@ Step = Callable[[Campaign], Awaitable[Any]]
 async def run(campaign: Campaign) -> None:
     """What `reelbatch run` does, without Prefect."""
     batch = read_batch(campaign.folder / "batch.csv")
-    await _work(batch, RunOptions(out=campaign.out, poll_every=0.05))
+    await work_through(batch, RunOptions(out=campaign.out))
 
 
-async def _work(batch: Any, options: RunOptions) -> None:
+async def work_through(batch: Any, options: RunOptions) -> None:
+    """One run of a batch, with its catalogue, as a command would do it."""
+    options = options.model_copy(update={"poll_every": 0.05})
     with handing_over(RunContext()):
         async with open_run(batch, options) as opened:
             opened.time_scale = 20.0  # whoever waits for better times waits less
@@ -171,7 +173,7 @@ async def retry(campaign: Campaign) -> None:
     plan = plan_retry(campaign.out)
     if plan.ids:
         batch, options = await begin_retry(plan)
-        await _work(batch, options.model_copy(update={"poll_every": 0.05}))
+        await work_through(batch, options)
 
 
 async def redo(campaign: Campaign) -> None:
@@ -180,7 +182,7 @@ async def redo(campaign: Campaign) -> None:
         await run(campaign)
         return
     batch, options = await begin_redo(plan_redo(campaign.out, "a", "a paper boat in the rain"))
-    await _work(batch, options.model_copy(update={"poll_every": 0.05}))
+    await work_through(batch, options)
 
 
 async def verify(campaign: Campaign) -> None:
@@ -441,10 +443,16 @@ def wrong_sums(campaign: Campaign) -> list[str]:
     return found
 
 
+def load_once() -> None:
+    """Load what a run loads late, once, and not in every child."""
+    for name in ("av", "jinja2", "pandas", "PIL.Image", "pyarrow.parquet"):
+        importlib.import_module(name)
+
+
 @contextmanager
-def sandbox(folder: Path) -> Iterator[str]:
+def sandbox(folder: Path, latency: str = "0.05") -> Iterator[str]:
     """A provider in a process of its own, that nobody kills."""
-    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes", "--latency", "0.05"]
+    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes", "--latency", latency]
     command += ["--renders", "light", "--bill", str(folder / "bill.jsonl")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE) as process:
         assert process.stdout is not None
@@ -466,7 +474,7 @@ def database(kind: str) -> Iterator[str | None]:
         yield server.get_uri()
 
 
-def fresh(folder: Path, url: str, ledger: str | None, number: int, scenario: Scenario) -> Campaign:
+def fresh(folder: Path, url: str, ledger: str | None, number: int, rules: Sequence[dict[str, Any]]) -> Campaign:
     """A campaign of its own: folder, account, index of purchases, ledger."""
     place = folder / f"campaign{number}"
     key = f"key-{secrets.token_hex(8)}"
@@ -480,7 +488,7 @@ def fresh(folder: Path, url: str, ledger: str | None, number: int, scenario: Sce
     }
     if ledger is not None:  # each campaign a schema of its own
         environment["PGUSER"] = "postgres"
-    return Campaign(place, url, environment, rules=list(scenario.rules))
+    return Campaign(place, url, environment, rules=list(rules))
 
 
 def places(told: Told, most: int) -> list[tuple[int, str]]:
@@ -509,8 +517,7 @@ def unlike(
 def work(options: argparse.Namespace, folder: Path) -> list[str]:
     """Do it all. Returns the promises that were broken."""
     chance = random.Random(options.seed)
-    for name in ("av", "jinja2", "pandas", "PIL.Image", "pyarrow.parquet"):  # once, and not in every child
-        importlib.import_module(name)
+    load_once()
     of_run.LOOK_EVERY_S = 0.1
     kills, figures, broken, number = Counter[str](), Counter[str](), list[str](), 0
     seen = set[tuple[str, str]]()
@@ -521,7 +528,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
             if options.scenario and name not in options.scenario:
                 continue
             began = time.monotonic()
-            campaign = fresh(folder, url, ledger, number := number + 1, scenario)
+            campaign = fresh(folder, url, ledger, number := number + 1, scenario.rules)
             told = tell(scenario, campaign, None, listen=True)
             broken += [f"{name}, undisturbed: {each} ({campaign.folder})" for each in told.broken]
             wanted = unlike(places(told, options.most), scenario, seen)
@@ -532,7 +539,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
                     for n, at in chance.choices(again, k=options.samples)
                 ]
             for where in wanted:
-                campaign = fresh(folder, url, ledger, number := number + 1, scenario)
+                campaign = fresh(folder, url, ledger, number := number + 1, scenario.rules)
                 told = tell(scenario, campaign, where, listen=False)
                 kills += campaign.kills
                 figures["campaigns"] += 1

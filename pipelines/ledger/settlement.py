@@ -118,9 +118,10 @@ def make_anew(connection: Connection, job_id: str, new: Job, by: str) -> Change:
 
 def as_argument(job_id: str, outcome: PersonsWord) -> dict[str, Any]:
     """A person's word as the argument of a request."""
-    return {"job": job_id, "word": type(outcome).__name__, **asdict(outcome)} | (
-        {"remote": asdict(outcome.job)} if isinstance(outcome, Adopted) else {}
-    )
+    said = asdict(outcome)
+    if isinstance(outcome, Adopted):  # its `job` is the provider's
+        said["remote"] = said.pop("job")
+    return {**said, "job": job_id, "word": type(outcome).__name__}
 
 
 def from_argument(argument: dict[str, Any]) -> tuple[str, PersonsWord]:

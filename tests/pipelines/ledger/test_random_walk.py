@@ -441,12 +441,13 @@ class Campaign(RuleBasedStateMachine):
     @rule(name=_NAME, data=st.data(), asks_the_owner=st.booleans())
     def adopt(self, name, data, asks_the_owner):
         """The id of this job's own order, of another job's, or one that nobody knows."""
-        taken = self.taken(name)
+        taken, status = self.taken(name), self.status_of(name)
         known = [order.remote_id for order in self.bill if order.job_id == name and order.remote_id not in taken]
         wrong = [order.remote_id for order in self.bill if order.remote_id in taken]
         remote_id = data.draw(st.sampled_from([*known, *wrong, f"nobody-{len(self.claims)}"]))
         change = self.person(name, Adopted(RemoteJob(remote_id, "video"), "ann"), asks_the_owner=asks_the_owner)
         assert change is None or remote_id not in wrong
+        assert change is not None or status is not JobStatus.IN_DOUBT or remote_id in wrong, "in doubt has no exit"
 
     def taken(self, name):
         """The ids that the provider of a job's newest attempt has given, as far as the ledger knows."""
@@ -469,6 +470,8 @@ class Campaign(RuleBasedStateMachine):
                 change = self.do(settlement.settle_as_asked, name, outcome, number)
         except SettlementRefused:
             assert self.everything() == before
+            ends_a_doubt = isinstance(outcome, NotCharged | Charged | Resubmitted)
+            assert not (ends_a_doubt and status is JobStatus.IN_DOUBT), "in doubt has no exit"
             if number is not None:
                 self.do(requests.answer, number, {"refused": "m"})
             return None

@@ -93,6 +93,11 @@ class Campaign:
         return self.folder / "out"
 
     @property
+    def batch(self) -> Path:
+        """Its file, of a name of its own: a database knows campaigns by their names."""
+        return self.folder / f"{self.folder.name}.csv"
+
+    @property
     def words(self) -> Path:
         """Everything that its children say."""
         return self.folder / "said.txt"
@@ -100,7 +105,7 @@ class Campaign:
     def begin(self) -> None:
         """Write the batch, point this process at the account, and tell the sandbox what goes wrong."""
         self.folder.mkdir(parents=True)
-        (self.folder / "batch.csv").write_text(self.rows, "utf-8")
+        self.batch.write_text(self.rows, "utf-8")
         os.environ.update(self.environment)
         self.faults(*self.rules)
 
@@ -129,7 +134,7 @@ Step = Callable[[Campaign], Awaitable[Any]]
 
 async def run(campaign: Campaign) -> None:
     """What `reelbatch run` does, without Prefect."""
-    batch = read_batch(campaign.folder / "batch.csv")
+    batch = read_batch(campaign.batch)
     await work_through(batch, RunOptions(out=campaign.out))
 
 
@@ -510,7 +515,10 @@ def unlike(
 
 #: One story with everything in it, and where some of its steps are killed: what every change can afford.
 EVERYTHING = Scenario(
-    (run, settle, cancel, run, retry, redo, verify), (LOST, FAILED, UNDER_WAY), beside=2, later=(BROKEN_OFF,)
+    (run, settle, cancel, run, retry, run, redo, verify, archive),
+    (LOST, FAILED, UNDER_WAY),
+    beside=2,
+    later=(BROKEN_OFF,),
 )
 SOME = {3: ("owner.recovered:1", "download.part:1", "publish.named:1", "send.body:1"), 4: ("retry.planned:1",)}
 UNRECORDED = Scenario((run,), (), {0: "record.writing:1:raise,last_resort.said:1:kill"})

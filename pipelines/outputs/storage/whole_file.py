@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import fcntl
-import glob
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipelines.core.failpoints import failpoint
 
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # as `whole_file` names them
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; on leaving without an error it takes the place of `path`, lastingly.
 
-    A kill at any instant leaves the old file as it was, and a temporary one that the next time takes away.
+    A kill at any instant leaves the old file as it was, and a temporary one (`remove_abandoned`).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -35,7 +37,6 @@ def whole_file(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _remove_abandoned(path)
     failpoint("file.replaced")
     _sync(path.parent)
 
@@ -48,13 +49,14 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Take away what processes that were killed have left beside a file; one that writes now holds a lock on its own."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        with suppress(OSError):
-            handle = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
-            finally:
-                os.close(handle)
+def remove_abandoned(folder: Path) -> None:
+    """Take away temporary files of processes that were killed; one that writes now holds a lock on its own."""
+    for left in folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(left.name):
+            with suppress(OSError):
+                handle = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    left.unlink()
+                finally:
+                    os.close(handle)

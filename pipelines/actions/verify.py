@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.actions.collect import collect_folder
-from pipelines.actions.known_batch import write_catalogue_again
+from pipelines.actions.known_batch import refresh_after_a_kill, write_catalogue_again
 from pipelines.actions.persons_word import records_by_id, who
 from pipelines.core.errors import LedgerOwned, SettlementRefused, SetupError
 from pipelines.core.failpoints import failpoint
@@ -98,6 +98,7 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
     }
     files, bad = await asyncio.to_thread(faults_in, place, outputs)
     if not bad:
+        await refresh_after_a_kill(reader)
         return Verified(place, files)
     if reader.is_being_written():
         return Verified(place, files, _left(bad, "a run is going on; verify again when it has ended"))

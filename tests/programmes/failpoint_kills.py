@@ -160,8 +160,8 @@ async def settle(campaign: Campaign) -> None:
     known = {row["task_id"] for row in campaign.rows_now().values()}
     for row in list(campaign.rows_now().values()):
         if row["status"] == "in_doubt":
-            mine = [line["id"] for line in campaign.bill() if line["prompt"] == row["prompt"]]
-            free = [name for name in mine if name not in known]
+            made = [line for line in campaign.bill() if line["outcome"] == "completed"]
+            free = [line["id"] for line in made if line["prompt"] == row["prompt"] and line["id"] not in known]
             if free:
                 await adopt_id(campaign.out, row["id"], free[-1], unseen=True)
             else:
@@ -382,6 +382,9 @@ def to_the_end(campaign: Campaign, scenario: Scenario) -> list[str]:
             ended(start(settle, campaign, ""))
         elif rows and all(row["status"] == "done" for row in rows.values()):
             break
+    before = campaign.bill()
+    ended(start(run, campaign, ""))  # takes away what a kill has left beside, and buys nothing
+    broken += [] if campaign.bill() == before else ["one more run has bought something"]
     return broken + judge(campaign, scenario)
 
 
@@ -520,7 +523,7 @@ EVERYTHING = Scenario(
     beside=2,
     later=(BROKEN_OFF,),
 )
-SOME = {3: ("owner.recovered:1", "download.part:1", "publish.named:1", "send.body:1"), 4: ("retry.planned:1",)}
+SOME = {3: ("publish.named:1", "send.body:1")}
 UNRECORDED = Scenario((run,), (), {0: "record.writing:1:raise,last_resort.said:1:kill"})
 
 

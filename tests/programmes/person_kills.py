@@ -84,7 +84,8 @@ async def settle(campaign: Campaign) -> None:
     rows = campaign.rows_now()
     doubtful = [row for row in rows.values() if row["status"] == "in_doubt"]
     await asyncio.sleep(SETTLING_S)
-    bill, known = campaign.bill(), {row["task_id"] for row in campaign.rows_now().values()}
+    bill = [line for line in campaign.bill() if line["outcome"] == "completed"]
+    known = {row["task_id"] for row in campaign.rows_now().values()}
     for row in doubtful:
         free = [line["id"] for line in bill if line["prompt"] == row["prompt"] and line["id"] not in known]
         with suppress(SettlementRefused):  # it stands elsewhere by now, or the id is known of an earlier attempt

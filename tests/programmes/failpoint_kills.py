@@ -32,6 +32,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ class Campaign:
     rules: list[dict[str, Any]] = field(default_factory=list)
     kills: Counter[str] = field(default_factory=Counter)
     doubts: int = 0
+    clocks: tuple[float, ...] = ()  # of its children, each in turn: how far they are off, in seconds
+    begun: int = 0  # children
 
     @property
     def out(self) -> Path:
@@ -255,11 +258,29 @@ class _Heard(dict[str, Any]):
         return super().get(name, default)
 
 
+def shift_clock(seconds: float) -> None:
+    """Let every part of reelbatch in this process see another time of day; the clock for intervals stays as it is."""
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("pipelines.") and getattr(module, "datetime", None) is datetime:
+            setattr(module, "datetime", Shifted)  # noqa: B010 - mypy knows it for a module
+    right = time.time
+    time.time = lambda: right() + seconds
+
+
 def start(step: Step, campaign: Campaign, spec: str, heard: Path | None = None) -> int:
     """Do a step in a child of this process. Returns its process id."""
+    campaign.begun += 1
     child = os.fork()
     if child:
         return child
+    if campaign.clocks:
+        shift_clock(campaign.clocks[campaign.begun % len(campaign.clocks)])
     code = 70
     try:
         words = os.open(campaign.words, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -386,6 +407,30 @@ def to_the_end(campaign: Campaign, scenario: Scenario) -> list[str]:
     ended(start(run, campaign, ""))  # takes away what a kill has left beside, and buys nothing
     broken += [] if campaign.bill() == before else ["one more run has bought something"]
     return broken + judge(campaign, scenario)
+
+
+CLOCKS = (0.0, 3600.0, -3600.0, 86_400.0, -86_400.0, 8 * 86_400.0, -8 * 86_400.0)
+#: What a campaign that was killed and gone on with has in common with one that nobody disturbed.
+ALIKE = (
+    "row",
+    "take",
+    "status",
+    "provider",
+    "model",
+    "prompt",
+    "params",
+    "path",
+    "width",
+    "height",
+    "duration_s",
+    "fps",
+)
+ALIKE += ("has_audio", "cost_actual", "currency", "billed", "tags", "error_code", "flags")
+
+
+def alike(campaign: Campaign) -> dict[str, list[Any]]:
+    """Every job as it is at the end, without times, ids and what follows from them."""
+    return {name: [row[column] for column in ALIKE] for name, row in campaign.rows_now().items()}
 
 
 def uncertain_money(campaign: Campaign, doubtful: list[dict[str, Any]]) -> list[str]:
@@ -558,6 +603,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
             campaign = fresh(folder, url, ledger, number := number + 1, scenario.rules)
             told = tell(scenario, campaign, {}, listen=True)
             broken += [f"{name}, undisturbed: {each} ({campaign.folder})" for each in told.broken]
+            undisturbed = alike(campaign)
             wanted = unlike(places(told, options.most), scenario, seen)
             if options.depth > 1:
                 again = places(told, options.most)
@@ -567,7 +613,11 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
                 ]
             for where in wanted:
                 campaign = fresh(folder, url, ledger, number := number + 1, scenario.rules)
+                if options.clocks:
+                    campaign.clocks = tuple(chance.choice(CLOCKS) for _ in range(5))
                 told = tell(scenario, campaign, {where[0]: where[1]})
+                if alike(campaign) != undisturbed and not campaign.doubts:
+                    told.broken.append("it does not end as if nobody had disturbed it")
                 kills += campaign.kills
                 figures["campaigns"] += 1
                 figures["killed"] += told.killed
@@ -593,6 +643,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1, help="how many times at each failpoint of a step, at most")
     parser.add_argument("--depth", type=int, default=1, help="how many times in a row a step is killed")
     parser.add_argument("--samples", type=int, default=20, help="of each scenario, where depth is more than 1")
+    parser.add_argument("--clocks", action="store_true", help="each child's time of day is off by up to 8 days")
     parser.add_argument("--scenario", action="append", choices=[*SCENARIOS])
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--quick", metavar="URL", help="every scenario once, at this sandbox: what `make test` does")

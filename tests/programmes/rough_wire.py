@@ -60,10 +60,11 @@ class FaultProxy:
     cut_at: int = 0  # of limit_data: bytes that still pass
     passed: int = 0  # bytes of the answer on the connection that was spoilt last
     _server: asyncio.Server | None = field(default=None, init=False)
+    _visits: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def __aenter__(self) -> Self:
         """Listen."""
-        self._server = await asyncio.start_server(self._visit, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._welcome, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -71,6 +72,12 @@ class FaultProxy:
         """Listen no more."""
         assert self._server is not None
         self._server.close()
+        for visit in self._visits:
+            visit.cancel()
+        await asyncio.gather(*self._visits, return_exceptions=True)
+
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._visits.add(asyncio.create_task(self._visit(reader, writer)))
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
@@ -92,12 +99,15 @@ class FaultProxy:
                 asyncio.create_task(self._pump(reader, ours, up, head)),
                 asyncio.create_task(self._pump(theirs, writer, down, b"", count=spoilt)),
             ]
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait(pumps[1:], timeout=2)
-            for pump in pumps:
-                pump.cancel()
-            for end in (ours, writer):
-                end.close()
+            try:
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(pumps[1:], timeout=2)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.gather(*pumps, return_exceptions=True)
+                for end in (ours, writer):
+                    end.close()
 
     async def _pump(
         self,

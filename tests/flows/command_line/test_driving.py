@@ -245,3 +245,11 @@ def test_prefect_is_never_shown_the_password_of_a_ledger():
     shown = shown_parameters(Path("a.csv"), options)
     assert shown["advanced"].ledger == "postgresql://db.example/reels"
     assert "s3cret" not in f"{shown!r} {options!r} {options.advanced()!r}"
+
+
+def test_leaked_to_prefect_nothing():
+    """The address that providers are to call is a secret from its path on; Prefect is shown the host."""
+    options = RunOptions(callback_url="https://cb.example/t0ken?key=t0ken")
+    shown = shown_parameters(Path("a.csv"), options)
+    assert "cb.example" in repr(shown)
+    assert "t0ken" not in repr(shown)

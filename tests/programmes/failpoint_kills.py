@@ -71,7 +71,7 @@ c,the boat at night,qiniu,,,a
 """
 UNDER_WAY = {"match": {"route": "status"}, "do": {"status": 503}}
 LOST = {"match": {"route": "submit", "contract": "qiniu", "nth": [1]}, "do": {"cut": "after"}}
-BROKEN_OFF = {"match": {"route": "download", "nth": [1, 2]}, "do": {"file": "cut"}}
+BROKEN_OFF = {"match": {"route": "download", "nth": [1], "per": "job"}, "do": {"file": "cut"}}
 FAILED = {"match": {"route": "submit", "contract": "acedata", "nth": [1]}, "do": {"outcome": "generation_failed"}}
 UNSAID = "PAID, AND NOT RECORDED"
 

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/sh
 
-.PHONY: help demo test lint format docs bench bench-large kills fuzz shared-ledger prefect-trial structure screenshots transcript clean
+.PHONY: help demo test lint format docs bench bench-large kills torture fuzz shared-ledger prefect-trial structure screenshots transcript clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,16 @@ bench-large: $(STAMP) ## 100,000 rows: plan, resume to the first status query, m
 kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the judge is the sandbox's bill
 	PYTHONPATH=. $(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100
 	PYTHONPATH=. $(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 104 --mixed
+
+torture: $(STAMP) ## the promise, tried: kills at every failpoint, kills of persons' commands, cut wires, 2,000 walks (hours)
+	PYTHONPATH=. $(BIN)/python tests/programmes/failpoint_kills.py --most 99
+	PYTHONPATH=. $(BIN)/python tests/programmes/failpoint_kills.py --database postgres
+	PYTHONPATH=. $(BIN)/python tests/programmes/failpoint_kills.py --depth 3 --samples 60
+	PYTHONPATH=. $(BIN)/python tests/programmes/failpoint_kills.py --clocks --depth 2 --samples 25
+	PYTHONPATH=. $(BIN)/python tests/programmes/person_kills.py --kills $(or $(KILLS),2000)
+	PYTHONPATH=. $(BIN)/python tests/programmes/rough_wire.py --rounds 20
+	PYTHONPATH=. $(BIN)/python tests/programmes/shared_ledger_trial.py --rows 60 --seconds 600
+	REELBATCH_WALKS=2000x100 $(BIN)/python -m pytest -q --timeout 36000 tests/pipelines/ledger/test_random_walk.py
 
 shared-ledger: $(STAMP) ## eight processes on one PostgreSQL ledger, stopped, killed and cut off at random; the judge is the bill
 	PYTHONPATH=. $(BIN)/python tests/programmes/shared_ledger_trial.py

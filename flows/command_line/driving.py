@@ -233,12 +233,23 @@ async def _flow_run(parameters: dict[str, Any], context: RunContext) -> Any:
 
 
 def listen_for_signals(context: RunContext, ask: Callable[[], None]) -> None:
-    """Let Ctrl-C and SIGTERM ask, for as long as the event loop lasts."""
-    loop = asyncio.get_running_loop()
+    """Let Ctrl-C, SIGTERM, and a terminal that is closed ask, for as long as the event loop lasts."""
+    loop, terminals = asyncio.get_running_loop(), [number for number in (1, 2) if os.isatty(number)]
+    heeds_hangup = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # else `nohup` has started it, to outlive that
+
+    def hang_up() -> None:
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # it comes from the shell and from the system
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for terminal in terminals:  # to write there would fail
+            os.dup2(nowhere, terminal)
+        os.close(nowhere)
+        ask()
 
     def listen() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ask)
+        if heeds_hangup:
+            loop.add_signal_handler(signal.SIGHUP, hang_up)
 
     listen()
     context.begun = listen  # Prefect's flow engine has put its own handler for SIGTERM there, which would crash the run

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.core.failpoints import failpoint
 from pipelines.ledger import requests
 from pipelines.ledger.ledger import LedgerReader, ledger_in
 from pipelines.ledger.requests import Owner, RequestKind
@@ -42,6 +43,7 @@ def cancel_run(
         return Cancellation(reader.folder, None, stopped=True)
     owner = reader.read(requests.last_owner)
     reader.ask(requests.ask, RequestKind.CANCEL)
+    failpoint("cancel.asked")
     told(owner)
     end = time.monotonic() + patience_s
     while (going := reader.is_being_written()) and time.monotonic() < end:

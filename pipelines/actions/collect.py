@@ -12,6 +12,7 @@ from pathlib import Path
 from pipelines.actions.known_batch import batch_of_jobs, refresh_after_a_kill, write_catalogue_again
 from pipelines.core.errors import LedgerOwned, OutputError, ReelbatchError, SetupError
 from pipelines.core.events import DownloadFailed
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED, JobStatus
 from pipelines.core.text.counts import counted
@@ -91,6 +92,7 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
     async with Ledger(place) as ledger:
         ledger.remember()
         await ledger.write(reopen_expired, sure_as_well=True)
+        failpoint("collect.reopened")
         if kept := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(kept, await ledger.write(views.states))
         return await _collect(ledger, source, asked)

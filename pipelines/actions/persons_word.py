@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.actions.known_batch import write_catalogue_again
 from pipelines.core.errors import LedgerOwned, SettlementRefused
+from pipelines.core.failpoints import failpoint
 from pipelines.core.outcome import PersonsWord
 from pipelines.core.status import JobStatus
 from pipelines.core.text.suggestion import near_name
@@ -64,6 +65,7 @@ async def say_of_jobs(
                     try:
                         for job_id, word in words[len(said) :]:
                             said[job_id] = (await ledger.write(write_word, job_id, word)).state.status
+                            failpoint("person.written")
                     finally:
                         await write_catalogue_again(ledger, ledger.folder)
             except LedgerOwned:
@@ -76,7 +78,9 @@ async def say_of_jobs(
 
 async def _ask(reader: LedgerReader, job_id: str, word: PersonsWord, end: float) -> JobStatus | None:
     """Ask the owner. None: it has gone, or does not answer in time; then the request is taken back."""
+    failpoint("person.asking")
     number = reader.ask(requests.ask, RequestKind.SETTLE, as_argument(job_id, word))
+    failpoint("person.asked")
     while True:
         heeded, answer = reader.read(requests.answered, number)
         if heeded or not reader.is_being_written() or time.monotonic() > end:

@@ -12,6 +12,7 @@ from pipelines.actions.persons_word import no_such_job, records_by_id, who
 from pipelines.batch import Batch
 from pipelines.batch.matching.prompt import too_long
 from pipelines.core.errors import SettlementRefused
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job, Order
 from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
@@ -97,6 +98,7 @@ async def begin_redo(plan: RedoPlan, options: RunOptions | None = None) -> tuple
     chosen = options_of(plan.folder, options)
     async with Ledger(ledger_in(plan.folder)) as ledger:
         await ledger.write(make_anew, plan.old.id, plan.new, who())
+        failpoint("redo.planned")
         source, records = await ledger.write(registered)
     return batch_to_run(source, records, chosen), chosen.model_copy(update={"only": (plan.new.id,), "again": True})
 

@@ -18,6 +18,7 @@ from pipelines.actions.known_batch import (
 )
 from pipelines.actions.persons_word import no_such_job, who
 from pipelines.batch import Batch
+from pipelines.core.failpoints import failpoint
 from pipelines.core.image import IMAGE_UNUSABLE
 from pipelines.core.outcome import Retried
 from pipelines.core.status import Billed, JobStatus
@@ -148,6 +149,7 @@ async def begin_retry(plan: RetryPlan, options: RunOptions | None = None) -> tup
         by = who()
         for job_id in plan.ids:
             await ledger.write(write_word, job_id, Retried(by))
+        failpoint("retry.planned")
         source, records = await ledger.write(registered)
     batch = batch_to_run(source, records, chosen)
     return batch, chosen.model_copy(update={"only": (*plan.ids, *plan.with_them)})

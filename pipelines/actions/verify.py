@@ -6,15 +6,17 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.actions.collect import collect_folder
-from pipelines.actions.known_batch import write_catalogue_again
+from pipelines.actions.known_batch import refresh_after_a_kill, write_catalogue_again
 from pipelines.actions.persons_word import records_by_id, who
-from pipelines.core.errors import LedgerOwned, SetupError
+from pipelines.core.errors import LedgerOwned, SettlementRefused, SetupError
+from pipelines.core.failpoints import failpoint
 from pipelines.core.outcome import ClipGone
 from pipelines.core.status import JobStatus
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
@@ -96,6 +98,7 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
     }
     files, bad = await asyncio.to_thread(faults_in, place, outputs)
     if not bad:
+        await refresh_after_a_kill(reader)
         return Verified(place, files)
     if reader.is_being_written():
         return Verified(place, files, _left(bad, "a run is going on; verify again when it has ended"))
@@ -157,10 +160,13 @@ async def _give_up(place: LedgerPlace, bad: list[BadClip], outputs: Mapping[str,
         for clip in bad:
             kept = _set_aside(place.folder / clip.path) if clip.code == "file_damaged" else None
             aside.append(replace(clip, set_aside=None if kept is None else kept.relative_to(place.folder).as_posix()))
+        failpoint("verify.set_aside")
         for clip in {clip.job_id: clip for clip in reversed(bad)}.values():
             lost = [{name: each[name] for name in ("path", "sha256")} for each in _clips_of(outputs[clip.job_id])]
             message = f"{clip.path}: {clip.what}"
-            await ledger.write(write_word, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
+            with suppress(SettlementRefused):  # somebody else has found it out meanwhile
+                await ledger.write(write_word, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
+        failpoint("verify.given_up")
         await write_catalogue_again(ledger, place.folder)
     return aside
 

@@ -13,16 +13,18 @@ from pipelines.catalogue.done_copy import by_row, write_done_copy, write_failed_
 from pipelines.catalogue.failed_rows import failed_rows
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.gallery.page import write_gallery
-from pipelines.catalogue.gallery.thumbnails import write_thumbnails
+from pipelines.catalogue.gallery.thumbnails import FOLDER, write_thumbnails
 from pipelines.catalogue.load import own_columns
 from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.manifest_row import ManifestRow, manifest_row
+from pipelines.core.failpoints import failpoint
 from pipelines.core.money import Balance
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.views import JobRecord
 from pipelines.outputs.storage.local_disk import disk_errors
+from pipelines.outputs.storage.whole_file import remove_abandoned
 
 
 async def write_catalogue(
@@ -51,11 +53,14 @@ async def write_catalogue(
     """
     if batch is not None and not batch.table.header:  # it was made of the ledger alone
         batch = None
+    failpoint("catalogue.begin")
     with disk_errors(folder / "manifest.jsonl", shared=True):
         records, money = await ledger.write(_held) if isinstance(ledger, Ledger) else ledger.read(_held)
         rows = manifest_rows(records, rehearsed=rehearsed)
 
         def write_tables() -> None:
+            for place in (folder, folder / FOLDER):
+                remove_abandoned(place)
             write_manifest(folder, catalogue_frame(rows, own_columns(rows) if batch is None else batch.columns))
             if batch is None:
                 return

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from pipelines.core.errors import BudgetReached, NotCovered
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job
 from pipelines.core.money import Bucket, BucketMove
 from pipelines.core.status import AttemptState, JobStatus
@@ -158,7 +159,9 @@ _SENDING = (
 
 def mark_sending(connection: Connection, claimed: Claim) -> bool:
     """Make the last commit before the first byte. False: the claim is no longer ours, and nothing may be sent."""
-    return connection.execute(_SENDING, {"attempt_id": claimed.attempt_id, "now": utc_text()}).rowcount == 1
+    marked = connection.execute(_SENDING, {"attempt_id": claimed.attempt_id, "now": utc_text()}).rowcount == 1
+    failpoint("send.marking")
+    return marked
 
 
 _BY_ID = select(attempt).where(attempt.c.id == bindparam("wanted"))

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import DiskFull, LedgerError
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import RemoteJob
 from pipelines.ledger.migrations import migrate
 from pipelines.ledger.recovery import recover
@@ -98,6 +99,7 @@ class Ledger:
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
+        failpoint("owner.recovered")
         self._group = GroupCommit(self._storage, self._thread)
         if self._storage.beat_every_s is not None:
             self._beating = asyncio.create_task(self._beat(self._storage.beat_every_s))
@@ -142,12 +144,15 @@ class Ledger:
             raise LedgerError(f"{self.folder} cannot be written ({error.strerror}). Choose another --out.") from None
 
     def _prepare(self, connection: Connection) -> int:
+        failpoint("owner.locked")
         if not _has_tables(connection, self._storage):
             _make_tables(connection)
         elif (found := _version(connection, self.place)) < SCHEMA_VERSION:
             self._storage.back_up(connection, found)
             migrate(connection, found)
-        return recover(connection)
+        epoch = recover(connection)
+        failpoint("owner.recovering")
+        return epoch
 
     async def _beat(self, every_s: float) -> None:
         """Be heard while there is nothing to write."""
@@ -330,8 +335,10 @@ def last_resort_record(
         provider: who has made it.
         account: with which it was bought.
     """
+    failpoint("last_resort.begin")
     known = {name: value for name, value in asdict(remote).items() if name != "id" and value}
     kept = str(ledger.file if isinstance(ledger, FileLedger) else ledger.folder)
     place = {"ledger": kept, "provider": provider, "account": account}
     record = json.dumps({"job": job_id, "provider_job_id": remote.id, **place, **known})
     print(f"PAID, AND NOT RECORDED ({error}). Keep this line: {record}", file=sys.stderr, flush=True)  # noqa: T201 - the log may be gone with the disk
+    failpoint("last_resort.said")

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job
 from pipelines.core.money import Bucket, BucketMove
 from pipelines.core.outcome import (
@@ -71,6 +72,7 @@ def reserve(
     claimed, money = found
     state = change_job(connection, planned.id, None, {"status": JobStatus.SUBMITTING, "account": account})
     assert state is not None
+    failpoint("reserve.writing")
     return Change(planned.id, state, money=money, claim=claimed)
 
 
@@ -100,6 +102,7 @@ def record(connection: Connection, job_id: str, outcome: Outcome, claimed: Claim
         money = attempts.advance(connection, row, step.attempt_to, step.bucket, step.attempt)
     for kind, detail in step.notes:
         note(connection, kind, job_id, **detail)
+    failpoint("record.writing")
     return Change(job_id, state, outcome=outcome, money=money)
 
 

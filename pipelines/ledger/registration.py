@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from pipelines.core.errors import LedgerError
+from pipelines.core.failpoints import failpoint
 from pipelines.core.image import IMAGE_UNUSABLE
 from pipelines.core.job import Job
 from pipelines.core.status import Billed, JobStatus
@@ -73,6 +74,7 @@ def register(connection: Connection, jobs: Sequence[Job], *, campaign: str, path
     if connection.execute(update(batch).where(batch.c.source_sha256 == source_sha256).values(values)).rowcount == 0:
         connection.execute(insert(batch).values(source_sha256=source_sha256, **values))
     note(connection, "registered", jobs=len(jobs), new=len(here - {row.id for row in before}))
+    failpoint("batch.registering")
 
 
 def _register_some(connection: Connection, jobs: Sequence[Job], first: int) -> list[Job]:

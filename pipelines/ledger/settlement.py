@@ -8,11 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from pipelines.core.errors import SettlementRefused
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job, RemoteJob
 from pipelines.core.outcome import (
     Adopted,
     Archived,
     Charged,
+    ClipGone,
     NotCharged,
     PersonsWord,
     Replaced,
@@ -54,6 +56,7 @@ def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Cha
         raise SettlementRefused(
             f"{job_id} is {change.state.status.label}: {_NEEDS[type(outcome)]} Nothing was changed."
         )
+    failpoint("person.writing")
     return change
 
 
@@ -62,6 +65,7 @@ _NEEDS: dict[type[Any], str] = dict.fromkeys(
 ) | {
     Retried: "only what has failed can be run again.",
     Replaced: "a new take is made of what is done, or has ended without a clip.",
+    ClipGone: "only what is done can be missed.",
 }
 
 
@@ -114,9 +118,10 @@ def make_anew(connection: Connection, job_id: str, new: Job, by: str) -> Change:
 
 def as_argument(job_id: str, outcome: PersonsWord) -> dict[str, Any]:
     """A person's word as the argument of a request."""
-    return {"job": job_id, "word": type(outcome).__name__, **asdict(outcome)} | (
-        {"remote": asdict(outcome.job)} if isinstance(outcome, Adopted) else {}
-    )
+    said = asdict(outcome)
+    if isinstance(outcome, Adopted):  # its `job` is the provider's
+        said["remote"] = said.pop("job")
+    return {**said, "job": job_id, "word": type(outcome).__name__}
 
 
 def from_argument(argument: dict[str, Any]) -> tuple[str, PersonsWord]:

@@ -23,6 +23,7 @@ from typing import Any, Self
 import httpx
 
 from pipelines.core.errors import AddressRefused, DownloadInterrupted, NoAnswer, NotSent, Unsendable
+from pipelines.core.failpoints import failpoint
 from pipelines.net.addresses import Origin, redirect_target, refusal, without_query
 from pipelines.net.headers import refuse_unsendable
 from pipelines.net.proxies import ProxyRules
@@ -38,6 +39,12 @@ _EITHER_PACKING = zlib.MAX_WBITS | 32  # gzip or zlib: the first bytes tell
 # `idna` raises UnicodeError for a host that is no name; TimeoutError is an OSError.
 _NO_ADDRESS = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)
 _FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
+#: What httpcore says when a part of an order is sent, and when its answer begins.
+_PARTS_SENT = {
+    "send_request_headers.complete": "send.head",
+    "send_request_body.complete": "send.body",
+    "receive_response_headers.complete": "answer.head",
+}
 _STATUS_OF_PROXY = re.compile(r"\d{3}\b")
 _QUOTING = (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError)  # say what they choke on: it may be a key
 
@@ -155,18 +162,22 @@ class Http:
                     held_back = error
                     raise
                 started = True
+            elif started and (reached := _PARTS_SENT.get(event.partition(".")[2])) is not None:
+                failpoint(reached)
 
         refuse_unsendable(headers, url)
         try:
             request = self._paid.build_request(
                 "POST", url, headers=headers, content=content, extensions={"trace": trace}
             )
-            return await _exchange(self._paid, request, deadline_s)
+            answer = await _exchange(self._paid, request, deadline_s)
         except _FAULTS as error:
             if held_back is not None:
                 raise held_back from None
             kind = NoAnswer if started else Unsendable if isinstance(error, _NO_ADDRESS) else NotSent
             raise kind(f"{without_query(url)}: {_reason(error)}") from None
+        failpoint("answer.whole")
+        return answer
 
     async def ask(
         self,

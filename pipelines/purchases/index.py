@@ -21,6 +21,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import LedgerError
+from pipelines.core.failpoints import failpoint
 from pipelines.core.money import Bucket
 from pipelines.core.status import AttemptState
 from pipelines.core.text.amounts import price_text
@@ -160,10 +161,12 @@ class PurchaseIndex:
         ]
         if not rows:
             return
+        failpoint("index.putting")
         with self._opened(to_write=True) as connection:
             statement = insert(_purchase)
             now = {name: statement.excluded[name] for name in ("job_id", *_MOVING)}
             connection.execute(statement.on_conflict_do_update(index_elements=["attempt_id"], set_=now), rows)
+        failpoint("index.put")
 
     def of_goods(self, wanted: Iterable[Likeness]) -> list[KnownPurchase]:
         """Every purchase with the same goods, or the same subject, as one of these; not those that cost nothing after all.
@@ -229,6 +232,7 @@ class PurchaseIndex:
                 for row in connection.execute(select(_intention)).mappings()
             ]
             connection.execute(insert(_intention).values(values))
+        failpoint("index.announced")
         return others
 
     def withdraw(self, folder: str) -> None:

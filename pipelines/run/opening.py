@@ -10,6 +10,7 @@ from dataclasses import replace
 from pipelines.batch import Batch
 from pipelines.core.errors import ReelbatchError, SetupError
 from pipelines.core.events import NoCallbacks, RowsChanged, RunBegan
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED
 from pipelines.core.text.suggestion import near_name
@@ -88,6 +89,7 @@ async def open_ledger(
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
+        failpoint("batch.registered")
         await ledger.write(reopen_expired, sure_as_well=False)
         if fetched := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(fetched, await ledger.write(views.states))
@@ -188,6 +190,7 @@ async def open_run(
             await stack.enter_async_context(sharing.kept(run))
         async with _current(run, context):
             yield run
+            failpoint("run.ending")
 
 
 @asynccontextmanager

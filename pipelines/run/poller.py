@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 from pipelines.core.errors import KeyRefused, ProviderError, SlowDown, TransportError, UnknownJob
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import RemoteJob
 from pipelines.pacing.back_off import delay
 from pipelines.pacing.poll_schedule import Durations, next_poll
@@ -224,6 +225,7 @@ class Poller:
         """One answer, or None after a fault that passes; the pause that it needs has been slept."""
         try:
             waiting.asked += 1
+            failpoint("poll.begin")
             alone = waiting.alone or not self._queries.know_many
             progress = await self._answer(waiting, alone=alone)
         except SlowDown as error:
@@ -245,6 +247,7 @@ class Poller:
                 log.warning("%s: %d queries in a row failed: %s", waiting.job.id, waiting.faults + 1, error)
             await self._pause(waiting, error)
             return None
+        failpoint("poll.answered")
         waiting.faults, waiting.alone = 0, False
         self._rate.succeeded()
         return progress

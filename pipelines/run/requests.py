@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from pipelines.core.errors import LedgerOwned, ReelbatchError, SettlementRefused
+from pipelines.core.failpoints import failpoint
 from pipelines.core.stop_reason import StopReason
 from pipelines.ledger import requests
 from pipelines.ledger.requests import Request, RequestKind
@@ -41,5 +42,6 @@ async def heed(request: Request, run: Run) -> None:
             try:
                 job_id, word = from_argument(request.argument)
                 await run.take_word(job_id, word, request.seq)
+                failpoint("person.taken")
             except SettlementRefused as error:
                 await run.ledger.write(requests.answer, request.seq, {"refused": str(error)})

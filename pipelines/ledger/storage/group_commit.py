@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import Connection, Transaction
 from sqlalchemy.exc import DBAPIError
 
+from pipelines.core.failpoints import failpoint
 from pipelines.ledger.storage.protocol import CommitStorage
 
 P = ParamSpec("P")
@@ -98,12 +99,16 @@ class GroupCommit:
             return
         with _undone_if_it_fails(self._storage.begin()) as transaction:
             self._run(group)
+            failpoint("commit.begin")
             await self._in_thread(transaction.commit)
+        failpoint("commit.done")
 
     def _run_and_commit(self, group: list[_Work]) -> None:
         with _undone_if_it_fails(self._storage.begin()) as transaction:
             self._run(group)
+            failpoint("commit.begin")
             transaction.commit()
+        failpoint("commit.done")
 
     def _run(self, group: list[_Work]) -> None:
         """Run each piece of work, behind a savepoint of its own; or end the group, which may be tried again."""

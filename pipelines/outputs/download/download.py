@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipelines.core.errors import DownloadInterrupted, NotAVideo
+from pipelines.core.failpoints import failpoint
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Http, Incoming
 from pipelines.outputs.download.part import Part, read_sidecar, write_sidecar
@@ -169,6 +170,7 @@ async def _download(
 
 async def _receive(incoming: Incoming, part: Part, sidecar: Sidecar, reply: Reply, limits: DownloadLimits) -> None:
     """Stream the body into the part file. What has come is written even when it breaks off."""
+    failpoint("download.answered")
     part.remember(sidecar, (reply.total or part.size) - part.size)
     watch = _Watch(limits, reply.total, incoming.origin.host, part.size)
     unpacking = Unpacking() if reply.packed else None

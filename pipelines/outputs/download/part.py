@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from pipelines.core.errors import ClipRefused, DiskFull, DownloadInterrupted
+from pipelines.core.failpoints import failpoint
 from pipelines.outputs.download.sidecar import Sidecar
 from pipelines.outputs.storage.local_disk import ClipPlace
 
@@ -109,6 +110,7 @@ class Part:
         """
         if self._unsaved and not last:
             write_sidecar(self.place, self._unsaved)
+            failpoint("download.sidecar")
         self._unsaved = None
         offset, written = self.size - len(self.buffer), 0
         with memoryview(self.buffer) as view:
@@ -116,6 +118,7 @@ class Part:
             while written < len(view):
                 written += os.pwrite(self.descriptor, view[written:], offset + written)
         self.buffer.clear()
+        failpoint("download.part")
 
     def digest(self) -> str:
         """SHA-256 of everything that was flushed, in hexadecimal digits."""

@@ -11,6 +11,7 @@ import os
 from dataclasses import replace
 
 from pipelines.core.errors import DiskFull, DownloadInterrupted, OutputError
+from pipelines.core.failpoints import failpoint
 from pipelines.outputs.download.part import Part, read_sidecar, write_sidecar
 from pipelines.outputs.download.sidecar import Sidecar
 from pipelines.outputs.storage.local_disk import ClipPlace
@@ -29,6 +30,7 @@ def publish(part: Part, sidecar: Sidecar) -> str:
         DiskFull: as above, for want of space.
     """
     place = part.place
+    failpoint("publish.begin")
     try:
         os.fsync(part.descriptor)
     except OSError as error:  # the system may have thrown the pages away, and will not say so again: the file is lost
@@ -38,11 +40,15 @@ def publish(part: Part, sidecar: Sidecar) -> str:
         raise DownloadInterrupted(
             f"The disk could not keep {place.path} ({error.strerror}). It will be downloaded again."
         ) from None
+    failpoint("publish.synced")
     os.fchmod(part.descriptor, 0o644)
     name = _claim(part)
+    failpoint("publish.named")
     write_sidecar(place, replace(sidecar, name=name, sha256=part.digest()))
+    failpoint("publish.receipt")
     place.remove(place.part)
     place.sync()
+    failpoint("publish.done")
     return name
 
 

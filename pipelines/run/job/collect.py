@@ -20,6 +20,7 @@ from pipelines.core.errors import (
     ProviderError,
     TransportError,
 )
+from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job
 from pipelines.core.outcome import Done, Failed, Parked, Ready
 from pipelines.core.status import Billed, JobStatus
@@ -48,6 +49,7 @@ async def collect_job(job: Job, progress: Progress, session: ProviderSession, ru
     expires_at = first_expiry(progress, job, session)
     trace_id = progress.trace_id if run.states[job.id].trace_id is None else None
     ready = Ready(progress.completed_at, expires_at, trace_id)
+    failpoint("collect.begin")
     try:
         async with _noted(job, ready, run), run.downloads.slot(priority=(expires_at or _LAST).timestamp()):
             found = [
@@ -70,8 +72,10 @@ async def collect_job(job: Job, progress: Progress, session: ProviderSession, ru
         output["more"] = [_output(clip, run.folder) for clip in clips[1:]]
     flags = flags_of(job, progress, clips[0], session)
     change = await run.record(job, Done(output, flags, progress.completed_at, expires_at, trace_id))
+    failpoint("collect.recorded")
     for number in range(len(clips)):
         settle(run.folder / "videos", _numbered(job.filename, number), _part_id(job.id, run.states[job.id]))
+    failpoint("collect.settled")
     return change
 
 

@@ -25,6 +25,7 @@ from pipelines.core.errors import (
     UnusableAnswer,
 )
 from pipelines.core.events import ProviderAway, ProviderBack, ProviderSlowed
+from pipelines.core.failpoints import failpoint
 from pipelines.core.image import IMAGE_UNUSABLE, is_local, load
 from pipelines.core.job import Job
 from pipelines.core.outcome import Accepted, FellBack, InDoubt, Outcome, Rejected, Unsent
@@ -45,6 +46,7 @@ async def submit(job: Job, session: ProviderSession, slot: HeldSlot, run: Run) -
     claim = await try_reserve(job, session, run)  # before a slot is free, so that a free slot is used at once
     if claim is None:
         return await fall_back_from_closed(job, session, run)
+    failpoint("reserve.done")
     await slot.take(session)
     await session.submit_rate.slot()
     return await run.to_the_end(send(job, claim, session, run))
@@ -86,6 +88,7 @@ async def send(job: Job, claim: Claim, session: ProviderSession, run: Run) -> Ch
         verdict = await _verdict(job, claim, session, run)
     except (NotSent, Unsendable) as error:
         return await _unsent(job, claim, error, session, run)
+    failpoint("answer.judged")
     try:
         change = await run.record(job, outcome_of(verdict, job), claim)
     except (LedgerError, DiskFull) as error:
@@ -146,10 +149,12 @@ async def _verdict(job: Job, claim: Claim, session: ProviderSession, run: Run) -
     """
 
     async def before_first_byte() -> None:
+        failpoint("send.connected")
         if not is_open(session, run):
             raise NotSent("the run is stopping")
         if not await run.ledger.write(attempts.mark_sending, claim):
             raise NotSent("another run has taken this job over")
+        failpoint("send.marked")
 
     if job.parent is not None and (there := run.job(job.parent).order.provider) != job.order.provider:
         return Rejected("row", "parent_elsewhere", f"it is a remix of {job.parent}, which was made at {there}")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -142,14 +143,16 @@ def test_a_second_ctrl_c_leaves_at_once(start_reelbatch, ended, start_provider, 
 def test_an_order_on_its_way_is_waited_for(
     start_reelbatch, ended, start_provider, write_batch, until, tmp_path, manifest
 ):
-    """Ctrl-C while an order is unanswered: its answer is awaited, so that nothing is left in doubt."""
+    """A closed terminal, or Ctrl-C, while an order is unanswered: its answer is awaited, so that nothing is left in doubt."""
     provider = start_provider(latency="30")
     provider.faults({"match": {"route": "submit"}, "do": {"delay": 2}})
     batch = write_batch("a boat", "a tram", "a kettle")
     command = ["run", batch, "--out", "out", "--provider", "qiniu", "--in-flight", 1]
     run = start_reelbatch(*command, **provider.environment())
     until(provider.bill)
-    run.send_signal(signal.SIGINT)
+    for _ in range(2):  # from the shell, and from the system
+        run.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
     assert ended(run).code == 130
     assert sorted(row["status"] for row in manifest(tmp_path / "out").values()) == ["planned", "planned", "waiting"]
     assert len(provider.bill()) == 1
@@ -242,3 +245,11 @@ def test_prefect_is_never_shown_the_password_of_a_ledger():
     shown = shown_parameters(Path("a.csv"), options)
     assert shown["advanced"].ledger == "postgresql://db.example/reels"
     assert "s3cret" not in f"{shown!r} {options!r} {options.advanced()!r}"
+
+
+def test_leaked_to_prefect_nothing():
+    """The address that providers are to call is a secret from its path on; Prefect is shown the host."""
+    options = RunOptions(callback_url="https://cb.example/t0ken?key=t0ken")
+    shown = shown_parameters(Path("a.csv"), options)
+    assert "cb.example" in repr(shown)
+    assert "t0ken" not in repr(shown)

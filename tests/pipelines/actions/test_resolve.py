@@ -142,6 +142,20 @@ async def test_the_run_that_owns_the_ledger_is_asked(studio, in_doubt, monkeypat
         heeding.cancel()
 
 
+async def test_the_run_that_owns_the_ledger_takes_an_id(studio, in_doubt, monkeypatch):
+    """In doubt has an exit while a run goes on, too: the run adopts the id, and brings the clip home."""
+    monkeypatch.setattr(of_run, "LOOK_EVERY_S", 0.01)
+    job = studio.job("a")
+    folder = await in_doubt(job)
+    async with studio.opened(job) as run:
+        heeding = asyncio.create_task(of_run.heed_requests(run))
+        settled = await adopt_id(folder, "a", studio.bill()[0]["id"])
+        assert (settled.status, run.status_of("a")) == (JobStatus.WAITING, JobStatus.WAITING)
+        heeding.cancel()
+        await studio.work(run)
+    assert (studio.records()["a"].status, len(studio.bill())) == (JobStatus.DONE, 1)
+
+
 async def test_an_owner_that_does_not_answer_changes_nothing_later(studio, in_doubt, monkeypatch):
     """The request is taken back, so that no later run heeds it."""
     from pipelines.actions import persons_word  # noqa: PLC0415

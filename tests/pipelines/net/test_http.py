@@ -238,7 +238,7 @@ async def test_silence_beyond_the_deadline_is_no_answer(http, wire):
     """A server that says nothing may have acted."""
     wire.say = lambda _: b""
 
-    with pytest.raises(NoAnswer, match=": nothing came in time$"):
+    with pytest.raises(NoAnswer, match=r": nothing came in time$"):
         await http.submit(wire.url(), headers={}, content=b"x", before_first_byte=nothing, deadline_s=0.2)
 
 
@@ -500,7 +500,7 @@ async def test_a_file_that_breaks_off_is_an_interruption(http, wire, trusted):
     wire.say = lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort"
     wire.hang_up = True
 
-    with pytest.raises(DownloadInterrupted, match=": the connection was closed in the middle of an answer$"):
+    with pytest.raises(DownloadInterrupted, match=r": the connection was closed in the middle of an answer$"):
         await body(http, wire.url(), trusted=trusted)
 
 

@@ -1,7 +1,7 @@
 """The address that one submission gives its provider to call: unguessable, and checked without looking anything up.
 
 `<public URL>/cb/v1/<ledger>/<attempt>/<token>`; the token is an HMAC-SHA256 over ledger and attempt. A provider that takes
-no address with an order calls `<public URL>/cb/v1/<ledger>/<provider>/<token>`, and signs what it says.
+no address with an order calls `<public URL>/cb/v1/signed/<provider>/<token>`, and signs what it says.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ KEYS_BY_ENVIRONMENT = "REELBATCH_CALLBACK_KEYS"
 MARK = "/cb/v1/"
 #: Stands in the place of the ledger in the address by which `doctor` proves the way in.
 PROOF = "proof"
+#: Stands there in the address of a provider that signs: one for all ledgers, since its page takes one only.
+SIGNED = "signed"
 _SHAPE = re.compile(r"([0-9a-z]{5,32})/([0-9a-z-]{1,40})/([A-Za-z0-9_-]{43})", re.ASCII)
 _LEAST_KEY = 32  # characters
 _LIVE = 2
@@ -94,7 +96,8 @@ class CallbackKeys:
 
     def is_answer(self, subject: str, text: str) -> bool:
         """Tell whether a text is such an answer."""
-        return any([hmac.compare_digest(text.encode(), _token(key, "answer", subject).encode()) for key in self.keys])
+        fits = [hmac.compare_digest(text.encode(), _token(key, "answer", subject).encode()) for key in self.keys]
+        return any(fits)
 
 
 def keys_for(place: LedgerPlace | None, environment: Mapping[str, str]) -> CallbackKeys:
@@ -148,7 +151,7 @@ def check_public_url(url: str, *, insecure: bool = False) -> str:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host is this machine."""
-    return host == "localhost" or host == "::1" or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def _token(key: bytes, ledger: str, subject: str) -> str:

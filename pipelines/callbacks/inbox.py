@@ -42,17 +42,22 @@ class OwnInbox:
     Args:
         ledger: of the run.
         ledger_id: its name.
+        ring: called when something has come.
     """
 
-    def __init__(self, ledger: Ledger, ledger_id: str) -> None:
+    def __init__(self, ledger: Ledger, ledger_id: str, ring: Callable[[], None]) -> None:
         self._ledger = ledger
         self._ledger_id = ledger_id
+        self._ring = ring
 
     async def take(self, ledger_id: str, call: Call) -> Receipt:
         """Write a call down among the run's own transactions."""
         if ledger_id != self._ledger_id:
             return Receipt(Taken.UNKNOWN)
-        return await self._ledger.write(callbacks.take, call)
+        receipt = await self._ledger.write(callbacks.take, call)
+        if receipt.taken is Taken.NEW:
+            self._ring()
+        return receipt
 
     async def attempt_named(self, provider: str, provider_job_id: str) -> tuple[str, str] | None:
         """The attempt of this ledger that was given the id."""

@@ -7,7 +7,7 @@ the owner ask a free question sooner, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from sqlalchemy import Connection, func, insert, select, text, update
@@ -72,6 +72,22 @@ class CallCounts:
     received: int = 0  # of those, so many have called at least once
     missed: int = 0  # ended, and never called
     late: int = 0  # calls about jobs that had ended here
+
+    def words(self, refused: int = 0) -> str:
+        """`Callbacks: 40 of 42 received, 2 missed.`; nothing where nobody was asked to call.
+
+        Args:
+            refused: requests that a receiver turned away.
+        """
+        if not self.asked:
+            return ""
+        more = (("missed", self.missed), ("late", self.late), ("refused", refused))
+        said = ", ".join(f"{count:,} {word}" for word, count in more if count)
+        return f"Callbacks: {self.received:,} of {self.asked:,} received{', ' if said else ''}{said}."
+
+    def as_dict(self, refused: int = 0) -> dict[str, int]:
+        """For machines."""
+        return {**asdict(self), "refused": refused}
 
 
 def ledger_id(connection: Connection) -> str:
@@ -138,6 +154,20 @@ def heed(connection: Connection, came_to: dict[int, str]) -> None:
     for seq, what in came_to.items():
         values = {"heeded_at": now, "came_to": what}
         connection.execute(update(callback).where(callback.c.seq == seq).values(**values))
+
+
+def still_expected(connection: Connection) -> set[str]:
+    """The jobs whose provider has, or may have, an order with an address to call."""
+    open_still = (AttemptState.ACCEPTED, AttemptState.IN_DOUBT)
+    rows = select(attempt.c.job_id).where(attempt.c.calls_back, attempt.c.state.in_(open_still))
+    return set(connection.execute(rows).scalars())
+
+
+def is_anybody_to_call(connection: Connection) -> bool:
+    """Tell whether any order of this campaign carried an address to call, or anybody has called."""
+    asked = select(attempt.c.id).where(attempt.c.calls_back).limit(1)
+    called = select(callback.c.seq).limit(1)
+    return any(connection.execute(each).first() is not None for each in (asked, called))
 
 
 def is_anybody_to_be_rescued(connection: Connection) -> bool:

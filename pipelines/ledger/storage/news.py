@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ LOOK_EVERY_S = 0.25
 _AT_LEAST_EVERY_S = 2.0  # the inbox is looked into, whatever was heard: a word may be lost with its connection
 
 
-async def news_of(place: LedgerPlace, channel: str) -> AsyncIterator[None]:
+async def news_of(place: LedgerPlace, channel: str) -> AsyncGenerator[None, None]:
     """Yield whenever somebody may have written into a ledger, and at least every two seconds. Never raises.
 
     Args:
@@ -33,7 +33,7 @@ async def news_of(place: LedgerPlace, channel: str) -> AsyncIterator[None]:
             await asyncio.sleep(_AT_LEAST_EVERY_S)
 
 
-async def _in_database(place: SharedLedger, channel: str) -> AsyncIterator[None]:
+async def _in_database(place: SharedLedger, channel: str) -> AsyncGenerator[None, None]:
     address = place.url.set(drivername="postgresql").render_as_string(hide_password=False)
     space = space_of(place.campaign)
     async with await psycopg.AsyncConnection.connect(address, autocommit=True, connect_timeout=10) as connection:
@@ -48,7 +48,7 @@ async def _in_database(place: SharedLedger, channel: str) -> AsyncIterator[None]
             yield
 
 
-async def _in_file(place: FileLedger) -> AsyncIterator[None]:
+async def _in_file(place: FileLedger) -> AsyncGenerator[None, None]:
     """Look at the number that SQLite changes when another connection has committed."""
     file = sqlite3.connect(f"file:{quote(place.file.as_posix())}?mode=ro", uri=True, timeout=0.0)
     try:

@@ -21,5 +21,8 @@ class CallHints(Protocol):
     def expects(self, job: Job) -> bool:
         """Tell whether somebody is to call about a job, so that it need not be asked about often."""
 
+    def take_adopted(self) -> list[Job]:
+        """The jobs that a call has brought out of doubt when nobody waited for it any more, each once."""
+
     async def rescued(self, job: Job) -> Change | None:
         """Wait a while for a call that ends the doubt about a job. None: nobody has called."""

@@ -85,6 +85,7 @@ class RunCallbacks:
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _expected: set[str] = field(default_factory=set)  # jobs whose provider was given an address
     _rescues: dict[str, asyncio.Future[Change]] = field(default_factory=dict)
+    _adopted: list[Job] = field(default_factory=list)
     _tries: dict[int, int] = field(default_factory=dict)
 
     def address_for(self, claim: Claim, order: Order) -> str | None:
@@ -124,6 +125,11 @@ class RunCallbacks:
         finally:
             stopped.cancel()
             self._rescues.pop(job.id, None)
+
+    def take_adopted(self) -> list[Job]:
+        """The jobs that a call has brought out of doubt when nobody waited for it any more, each once."""
+        found, self._adopted = self._adopted, []
+        return found
 
     async def look(self) -> None:
         """Heed every call that has come."""
@@ -185,6 +191,8 @@ class RunCallbacks:
         run.sessions[call.provider].poller.call(remote.id, call.link)
         if (rescue := self._rescues.get(job.id)) is not None and not rescue.done():
             rescue.set_result(change)
+        else:
+            self._adopted.append(job)
         return Came.ADOPTED
 
     def _odd(self, call: CallOfJob, words: str) -> None:
@@ -292,6 +300,7 @@ async def called_back(
             session.poller.silent = partial(_say_silent, run, name)
         await found.remember()
         await found.look()
+        found.take_adopted()  # they are among the jobs of the run now
         following = asyncio.create_task(found.follow())
         try:
             yield

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from pipelines.core.errors import LedgerError, ReelbatchError
 from pipelines.ledger import callbacks
 from pipelines.ledger.callbacks import Call, Receipt, Taken
+from pipelines.ledger.guest import LedgerGuest
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.storage.callback_keys import ledger_called, ledgers_called_back
 from pipelines.ledger.storage.place import LedgerPlace
@@ -87,7 +88,7 @@ class SharedInbox:
 
     def __init__(self, place: LedgerPlace) -> None:
         self._place = place
-        self._known: dict[str, LedgerReader] = {}
+        self._known: dict[str, LedgerGuest] = {}
         self._waiting: list[_Wanted] = []
         self._drain: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inbox")
@@ -100,6 +101,8 @@ class SharedInbox:
         """Write what has come."""
         if self._drain is not None:
             await self._drain
+        for guest in self._known.values():
+            await self._in_thread(guest.close)
         self._thread.shutdown(wait=False)
 
     async def take(self, ledger_id: str, call: Call) -> Receipt:
@@ -138,8 +141,8 @@ class SharedInbox:
             return [callbacks.take(connection, wanted.call) for wanted in group]
 
         def write() -> list[Receipt]:
-            reader = self._reader(ledger_id)
-            return [Receipt(Taken.UNKNOWN)] * len(group) if reader is None else reader.ask(work)
+            guest = self._guest(ledger_id)
+            return [Receipt(Taken.UNKNOWN)] * len(group) if guest is None else guest.ask(work)
 
         try:
             receipts = await self._in_thread(write)
@@ -152,17 +155,16 @@ class SharedInbox:
             if not wanted.answer.done():  # whoever waited for it may have been told 503 meanwhile
                 wanted.answer.set_result(receipt)
 
-    def _reader(self, ledger_id: str) -> LedgerReader | None:
+    def _guest(self, ledger_id: str) -> LedgerGuest | None:
         """The ledger of that name, found once; None where it is another's."""
         found = self._known.get(ledger_id)
         if found is None:
             place = ledger_called(self._place, ledger_id)
             if place is None:
                 return None
-            reader = LedgerReader(place)
-            if reader.read(callbacks.ledger_id) != ledger_id:
+            if LedgerReader(place).read(callbacks.ledger_id) != ledger_id:
                 return None
-            found = self._known[ledger_id] = reader
+            found = self._known[ledger_id] = LedgerGuest(place)
         return found
 
     def _find(self, provider: str, provider_job_id: str) -> tuple[str, str] | None:

@@ -20,7 +20,8 @@ from pipelines.callbacks.connections import MOST_CONNECTIONS, Door, Doorway
 from pipelines.callbacks.receiver import Receiver, operations
 from pipelines.core.errors import SetupError
 
-_BACKLOG = 2_048
+_BACKLOG = 2_048  # connections that the system keeps
+_AT_ONCE = 64  # of them that are taken before those are read that are there
 _GRACE_S = 10  # for calls that are being written down when it is stopped
 _SPARE_FILES = 64  # of the ledger, the log and Python itself
 
@@ -51,6 +52,7 @@ async def listening(
                 if task.done():
                     task.result()
             await asyncio.sleep(0.005)
+        sockets.listen(_BACKLOG)  # uvicorn has one number for both
         yield int(sockets.getsockname()[1])
     finally:
         doorway.close()
@@ -139,7 +141,8 @@ def _server(app: ASGIApp, doorway: Doorway | None = None) -> _Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        backlog=_BACKLOG,
+        backlog=_AT_ONCE,
+        timeout_keep_alive=1,
         timeout_graceful_shutdown=_GRACE_S,
     )
     return _Server(config)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pipelines.core.errors import LedgerError, SetupError
 from pipelines.ledger.storage.callback_keys import stored_keys
 from pipelines.ledger.storage.place import LedgerPlace
+from pipelines.net.addresses import is_loopback
 
 #: The environment variable with one or two keys, newest first, where they are not kept with the ledger.
 KEYS_BY_ENVIRONMENT = "REELBATCH_CALLBACK_KEYS"
@@ -147,11 +148,6 @@ def check_public_url(url: str, *, insecure: bool = False) -> str:
             "or tunnel before the receiver; --insecure-callbacks takes it as it is."
         )
     return url.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def _token(key: bytes, ledger: str, subject: str) -> str:

@@ -15,10 +15,10 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipelines.callbacks.addresses import is_loopback
 from pipelines.callbacks.connections import MOST_CONNECTIONS, Door, Doorway
 from pipelines.callbacks.receiver import Receiver, operations
 from pipelines.core.errors import SetupError
+from pipelines.net.addresses import is_loopback
 
 _BACKLOG = 2_048  # connections that the system keeps
 _AT_ONCE = 64  # of them that are taken before those are read that are there

@@ -22,7 +22,6 @@ from pipelines.ledger.ledger import ledger_in
 from pipelines.ledger.storage.callback_keys import stored_keys
 from pipelines.ledger.storage.place import BY_ENVIRONMENT, FileLedger, LedgerPlace, address_text, place_named
 
-
 #: With Python's own 5 ms each statement of a write waits so long for an event loop that is flooded: 150 ms a call.
 _SWITCH_S = 0.0002
 

@@ -148,7 +148,7 @@ def unheeded(connection: Connection, known: Collection[int] = ()) -> list[CallOf
     ]
 
 
-def heed(connection: Connection, came_to: dict[int, str]) -> None:
+def mark_heeded(connection: Connection, came_to: dict[int, str]) -> None:
     """Write down what calls have come to, by their numbers."""
     now = utc_text()
     for seq, what in came_to.items():
@@ -177,7 +177,7 @@ def is_anybody_to_be_rescued(connection: Connection) -> bool:
     return connection.execute(select(callback.c.seq).select_from(joined).where(open_still).limit(1)).first() is not None
 
 
-def called_back(connection: Connection) -> dict[str, str]:
+def calls_of_jobs(connection: Connection) -> dict[str, str]:
     """Each job whose last submission had an address to call, and whether that was used: `received`, `missed`, `awaited`."""
     calls = select(callback.c.attempt_id, func.min(callback.c.came_to).label("came_to")).group_by(callback.c.attempt_id)
     called = calls.subquery()
@@ -198,6 +198,6 @@ def called_back(connection: Connection) -> dict[str, str]:
 
 def counts(connection: Connection) -> CallCounts:
     """Count what was asked for and what came, over the whole campaign."""
-    words = list(called_back(connection).values())
+    words = list(calls_of_jobs(connection).values())
     late = select(func.count()).where(callback.c.came_to == "late")
     return CallCounts(len(words), words.count("received"), words.count("missed"), connection.execute(late).scalar_one())

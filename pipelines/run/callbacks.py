@@ -137,7 +137,7 @@ class RunCallbacks:
             if call.job_id not in self.run.made_as or call.provider not in self.run.sessions:
                 continue  # for a run that has the job and the key
             if (came := await self._heed(call)) is not None:
-                await self.run.ledger.write(calls.heed, {call.seq: came})
+                await self.run.ledger.write(calls.mark_heeded, {call.seq: came})
 
     async def _heed(self, call: CallOfJob) -> Came | None:
         """Do what a call asks for. None: it is kept, for the next look."""

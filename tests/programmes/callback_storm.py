@@ -140,14 +140,14 @@ async def started(folder: Path, jobs: int, core: int | None) -> Target:
         if core is not None:
             os.sched_setaffinity(0, {core})
 
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once
         command,
         cwd=HOUSE,
         env=os.environ | {"PYTHONPATH": str(HOUSE)},
         stdin=subprocess.DEVNULL,
         stdout=words,
         stderr=words,
-        preexec_fn=bound,
+        preexec_fn=bound,  # noqa: PLW1509 - no thread has begun yet
     )
     while b"--callback-url" not in (said := (folder / "receiver.log").read_bytes()):
         if process.poll() is not None:

@@ -125,10 +125,10 @@ async def test_c07_c10_a_leaked_address_settles_nothing(studio, impatient, named
     assert [row["came_to"] for row in calls(studio)] == ["strange"]
 
 
-async def test_c09_a_call_that_is_wrong_about_the_end_is_only_a_question(studio, options):
+async def test_c09_a_call_that_is_wrong_about_the_end_is_only_a_question(studio):
     """It says done, the provider says queued: the job is waited for, and asked about as any other."""
     jobs = ace(studio, "a")
-    async with studio.opened(*jobs, **options | {"callback_listen": None, "callback_url": "http://127.0.0.1:9"}) as run:
+    async with studio.opened(*jobs, callback_url="http://127.0.0.1:9") as run:
         working = asyncio.create_task(studio.work(run))
         await studio.until(lambda: run.status_of("a") is JobStatus.WAITING)
         attempt = await run.ledger.write(lambda c: c.exec_driver_sql("SELECT id FROM attempt").scalar_one())

@@ -177,7 +177,7 @@ def is_anybody_to_be_rescued(connection: Connection) -> bool:
     return connection.execute(select(callback.c.seq).select_from(joined).where(open_still).limit(1)).first() is not None
 
 
-def calls_of_jobs(connection: Connection) -> dict[str, str]:
+def calls_of_jobs(connection: Connection, job_id: str | None = None) -> dict[str, str]:
     """Each job whose last submission had an address to call, and whether that was used: `received`, `missed`, `awaited`."""
     calls = select(callback.c.attempt_id, func.min(callback.c.came_to).label("came_to")).group_by(callback.c.attempt_id)
     called = calls.subquery()
@@ -185,9 +185,8 @@ def calls_of_jobs(connection: Connection) -> dict[str, str]:
     joined = attempt.join(job, job.c.id == attempt.c.job_id).join(
         called, called.c.attempt_id == attempt.c.id, isouter=True
     )
-    rows = connection.execute(
-        select(*columns).select_from(joined).where(attempt.c.calls_back, attempt.c.provider_job_id.is_not(None))
-    )
+    wanted = select(*columns).select_from(joined).where(attempt.c.calls_back, attempt.c.provider_job_id.is_not(None))
+    rows = connection.execute(wanted if job_id is None else wanted.where(attempt.c.job_id == job_id))
     latest: dict[str, tuple[int, str]] = {}
     for row in rows:
         ended = JobStatus(row.status).meaning.final or row.status == JobStatus.READY

@@ -32,13 +32,12 @@ from pipelines.batch import read_batch
 from pipelines.core.errors import OutputError
 from pipelines.core.job import Job
 from pipelines.ledger import callbacks
-from pipelines.ledger.ledger import LedgerReader
+from pipelines.ledger.ledger import SANDBOX_BILL, LedgerReader, ledger_in
 from pipelines.ledger.storage.place import SharedLedger, place_named
 from pipelines.run.dispatch import dispatch
 from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 from pipelines.run.options import FAULTS, RunOptions
-from pipelines.run.output_folder import ledger_of
 from pipelines.run.run import Run, RunContext, handing_over
 from pipelines.sandbox.options import SandboxOptions
 from tests.programmes.shared_ledger_trial import postgres
@@ -182,11 +181,11 @@ def batch_of(folder: Path, rows: int, name: str) -> Path:
     return path
 
 
-async def made(name: str, sandbox: Sandbox, batch: Path, **options: Any) -> Came:
-    """One run, from its opening to its end."""
-    os.environ.update(sandbox.environment())
+async def made(name: str, sandbox: Sandbox | None, batch: Path, **options: Any) -> Came:
+    """One run, from its opening to its end; without a sandbox a rehearsal, which has its own."""
+    os.environ.update({} if sandbox is None else sandbox.environment())
     chosen = RunOptions(out=batch.parent / f"out-{name}", again=True, per_minute=60_000.0, **options)
-    read, before = read_batch(batch), len(sandbox.ask("bill"))
+    read = read_batch(batch)
     began, lags = time.monotonic(), []
 
     async def work(run: Run, job: Job) -> None:
@@ -200,9 +199,10 @@ async def made(name: str, sandbox: Sandbox, batch: Path, **options: Any) -> Came
     with handing_over(context):
         async with open_run(read, chosen) as run:
             await dispatch(run, lambda job: work(run, job))
-    reader = LedgerReader(ledger_of(batch.parent / f"out-{name}", chosen, read.name))
+    reader = LedgerReader(ledger_in(batch.parent / f"out-{name}"))
     rows = reader.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM callback").scalar_one())
-    bill = [line for line in sandbox.ask("bill")[before:] if line["prompt"].startswith(read.name + " ")]
+    whole = sandbox.ask("bill") if sandbox is not None else map(json.loads, (run.folder / SANDBOX_BILL).open())
+    bill = [line for line in whole if line["prompt"].startswith(read.name + " ")]
     assert context.result is not None
     return Came(
         name,
@@ -248,16 +248,11 @@ async def every_script(folder: Path, rows: int) -> list[str]:
     for faults in FAULTS:
         found = []
         for way in ("poll", "call"):
-            sandbox = Sandbox(latency="uniform:1-3", faults=faults, seed=3)
-            options: dict[str, Any] = {"in_flight": rows, "poll_every": 1.0}
+            options: dict[str, Any] = {"rehearse": True, "faults": faults, "latency": "uniform:1-3", "in_flight": rows}
             if way == "call":
-                port = free_port()
-                options |= {"callback_url": f"http://127.0.0.1:{port}", "callback_listen": f"127.0.0.1:{port}"}
-            try:
-                name = f"{faults}-{way}"
-                found.append(await made(name, sandbox, batch_of(folder, rows, name), **options))
-            finally:
-                sandbox.end()
+                options |= {"callback_listen": "127.0.0.1:0"}
+            name = f"{faults}-{way}"
+            found.append(await made(name, None, batch_of(folder, rows, name), **options))
         polled, called = found
         print(f"{faults}: by polling {dict(Counter(polled.ends.values()))}, by callbacks {dict(Counter(called.ends.values()))}; "
               f"{called.counts.words(called.refused)}")  # fmt: skip

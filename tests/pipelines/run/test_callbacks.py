@@ -125,7 +125,7 @@ async def test_c07_c10_a_leaked_address_settles_nothing(studio, impatient, named
     assert [row["came_to"] for row in calls(studio)] == ["strange"]
 
 
-async def test_c09_a_call_that_is_wrong_about_the_end_is_only_a_question(studio):
+async def test_c08_c09_a_call_that_is_wrong_about_the_end_is_only_a_question(studio):
     """It says done, the provider says queued: the job is waited for, and asked about as any other."""
     jobs = ace(studio, "a")
     async with studio.opened(*jobs, callback_url="http://127.0.0.1:9") as run:

@@ -44,7 +44,7 @@ from tests.programmes.shared_ledger_trial import postgres
 from tests.programmes.verdict import leave
 
 HOUSE = Path(__file__).parents[2]
-GOOD_ENDS = {"done", "failed", "rejected", "cancelled", "expired", "parked"}
+GOOD_ENDS = {"planned", "done", "failed", "rejected", "cancelled", "expired", "parked"}
 
 
 @dataclass

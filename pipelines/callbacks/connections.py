@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import cast
@@ -155,10 +156,10 @@ class Door(asyncio.Protocol):
         self._buffer.clear()
         self._doorway.counts.turned_away(verdict.why)
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(answer_bytes(verdict.status))
-            if self._transport.can_write_eof():
-                self._transport.write_eof()  # closed at once, unread bytes would turn the answer into a reset
             self._timers.append(asyncio.get_running_loop().call_later(_LINGER_S, self.cut))
+            self._transport.write(answer_bytes(verdict.status))
+            with suppress(OSError):  # the other side may have gone
+                self._transport.write_eof()  # closed at once, unread bytes would turn the answer into a reset
 
     def _slow_head(self) -> None:
         if self._inside is None and not self._over:

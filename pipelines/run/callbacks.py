@@ -85,6 +85,7 @@ class RunCallbacks:
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _expected: set[str] = field(default_factory=set)  # jobs whose provider was given an address
     _rescues: dict[str, asyncio.Future[Change]] = field(default_factory=dict)
+    _rescuing: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _adopted: list[Job] = field(default_factory=list)
     _tries: dict[int, int] = field(default_factory=dict)
 
@@ -132,20 +133,35 @@ class RunCallbacks:
         return found
 
     async def look(self) -> None:
-        """Heed every call that has come."""
-        for call in await self.run.ledger.write(calls.unheeded):
+        """Heed every call that has come. Those about a doubt take as long as the provider does, and nobody waits."""
+        came: dict[int, str] = {}
+        for call in await self.run.ledger.write(calls.unheeded, self._rescuing):
             if call.job_id not in self.run.made_as or call.provider not in self.run.sessions:
                 continue  # for a run that has the job and the key
-            if (came := await self._heed(call)) is not None:
-                await self.run.ledger.write(calls.mark_heeded, {call.seq: came})
+            if call.state is AttemptState.IN_DOUBT:
+                self._rescuing[call.seq] = self.run.begin(self._settle(call))
+            elif (what := self._heed(call)) is not None:
+                came[call.seq] = what
+        if came:
+            await self.run.ledger.write(calls.mark_heeded, came)
 
-    async def _heed(self, call: CallOfJob) -> Came | None:
+    async def settled(self) -> None:
+        """Return when every doubt that somebody has called about was asked about."""
+        while self._rescuing:
+            await asyncio.wait(set(self._rescuing.values()))
+
+    async def _settle(self, call: CallOfJob) -> None:
+        try:
+            if (came := await self._rescue(call)) is not None:
+                await self.run.ledger.write(calls.mark_heeded, {call.seq: came})
+        finally:
+            del self._rescuing[call.seq]
+
+    def _heed(self, call: CallOfJob) -> Came | None:
         """Do what a call asks for. None: it is kept, for the next look."""
         session, profile = self.run.sessions[call.provider], self.run.sessions[call.provider].provider.profile
         if call.state in (AttemptState.CLAIMED, AttemptState.SENDING):
             return None  # the answer to the order is still to come
-        if call.state is AttemptState.IN_DOUBT:
-            return await self._rescue(call)
         if call.known_id is not None and call.named_id not in (None, call.known_id) and profile.repeats_id:
             self._odd(call, f"names {call.named_id}, which is not its job {call.known_id}; it is not followed")
             return Came.STRANGE
@@ -300,6 +316,7 @@ async def called_back(
             session.poller.silent = partial(_say_silent, run, name)
         await found.remember()
         await found.look()
+        await found.settled()
         found.take_adopted()  # they are among the jobs of the run now
         following = asyncio.create_task(found.follow())
         try:

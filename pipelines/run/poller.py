@@ -32,6 +32,7 @@ _UNREAD = "the provider says completed, and there is no file where `results` in 
 _WARN_AFTER = 20
 _LAST_ANSWER_S = 2.0  # a request that is on its way when the run ends is given so long; the next run asks again
 _TOO_MANY_MISSED = 3
+_TOGETHER_S = 1.0  # calls that come within so long are followed by one question, where a provider takes many in one
 _CALLED_BEFORE = 0.98  # times the age at which a job was called about, it had not ended
 _TOO_LATE = 1.25  # times the age at which it was due: an answer that late says nothing of how long jobs take
 
@@ -157,8 +158,11 @@ class Poller:
             self._called[provider_job_id] = link
             return
         waiting.called, waiting.due_now, waiting.link = True, True, link
-        if waiting.bell is not None:
-            _ring_one(waiting.bell)
+        if waiting.bell is None:
+            return
+        loop, step_s = asyncio.get_running_loop(), _TOGETHER_S / self._scale if self._queries.know_many else 0.0
+        now = loop.time()  # those that end in one moment are asked about in one request
+        loop.call_at(now + step_s - now % step_s if step_s else now, _ring_one, waiting.bell)
 
     def wake_all(self) -> None:
         """Wake everybody, so that they see that the run is stopping; who waits for an answer does so for a moment only."""

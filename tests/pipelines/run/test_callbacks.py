@@ -120,6 +120,7 @@ async def test_c07_c10_a_leaked_address_settles_nothing(studio, impatient, named
     async with studio.opened(*ace(studio, "a")) as run:
         for _ in range(6):
             await run.callbacks.look()
+            await run.callbacks.settled()
     assert run.status_of("a") is JobStatus.IN_DOUBT
     assert any(words in line for line in studio.said)
     assert [row["came_to"] for row in calls(studio)] == ["strange"]

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/sh
 
-.PHONY: help demo test lint format docs bench bench-large kills torture fuzz shared-ledger prefect-trial structure screenshots transcript clean
+.PHONY: help demo test lint format docs bench bench-large kills torture fuzz shared-ledger callbacks-trial prefect-trial structure screenshots transcript clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,10 @@ fuzz: $(STAMP) ## chance: 20,000 answers and profiles that no document foresees,
 prefect-trial: $(STAMP) ## every promise about Prefect, with real servers and workers, one step after another (an hour)
 	set -e; for step in ways told stops outages kills limits schedules inbox records; do \
 		test ! -f tests/programmes/prefect_trial/$$step.py || PYTHONPATH=. $(BIN)/python tests/programmes/prefect_trial/$$step.py; done
+
+callbacks-trial: $(STAMP) ## callbacks: a receiver under attack, runs under a bad post, two runs and one receiver on one database
+	PYTHONPATH=. $(BIN)/python tests/programmes/callback_storm.py
+	PYTHONPATH=. $(BIN)/python tests/programmes/callback_runs.py
 
 structure: $(STAMP) ## figures of the code's shape: functions, files, helpers, names, circles of imports
 	PYTHONPATH=. $(BIN)/python tests/programmes/structure.py

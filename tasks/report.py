@@ -24,7 +24,7 @@ from pipelines.catalogue.pages import summary_page
 from pipelines.core.errors import AttentionNeeded, SetupError
 from pipelines.core.money import Balance
 from pipelines.core.text.amounts import money_text
-from pipelines.ledger import views
+from pipelines.ledger import callbacks, views
 from pipelines.ledger.balances import balances
 from pipelines.run.observers import SAID
 from pipelines.run.output_folder import output_folder
@@ -102,7 +102,9 @@ async def report() -> str:
     records = await run.ledger.write(lambda connection: list(views.records(connection)))
     rows = [manifest_row(record, rehearsed=run.options.rehearse) for record in records]
     folder = _shown(run.folder)
-    words = f"{_words(run)}. {_money(run, await _held(run))}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
+    called = (await run.ledger.write(callbacks.counts)).words()
+    called = f"{called} " if called else ""
+    words = f"{_words(run)}. {_money(run, await _held(run))}{called}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
     page = summary_page(rows, run.folder, most=_MOST_ROWS, pages=run.pages)
     async with if_prefect_answers("the summary"):
         await acreate_markdown_artifact(markdown=page, key=artifact_key(run, "summary"), description=words)

@@ -34,6 +34,21 @@ TESTED_THROUGH = {
         (f"{CLI}/test_resolve.py", "one campaign is settled to its end by all of them"),
     ),
     f"{CLI}/adopt.py": ("pipelines/actions/test_adopt.py", "one call"),
+    f"{CLI}/callbacks.py": (f"{CLI}/test_callbacks_command.py", "the receiver as a process"),
+    **dict.fromkeys(
+        (f"pipelines/callbacks/{name}.py" for name in ("listener", "metrics", "signatures")),
+        ("pipelines/callbacks/test_receiver.py", "as calls come"),
+    ),
+    **dict.fromkeys(
+        (f"pipelines/callbacks/{name}.py" for name in ("service", "way_in")),
+        (f"{CLI}/test_callbacks_command.py", "the receiver as a process, and doctor before it"),
+    ),
+    **dict.fromkeys(
+        (f"pipelines/ledger/{name}.py" for name in ("callbacks", "guest", "storage/news")),
+        ("pipelines/callbacks/test_inbox.py", "on SQLite and PostgreSQL"),
+    ),
+    "pipelines/ledger/storage/callback_keys.py": ("pipelines/callbacks/test_addresses.py", "as keys are used"),
+    "pipelines/run/call_hints.py": ("pipelines/run/test_callbacks.py", "a protocol"),
     "flows/settle.py": (f"{CLI}/test_resolve.py", "flows of one call each"),
     "pipelines/actions/archive.py": ("pipelines/actions/test_verify.py", "what is archived is not looked at"),
     "pipelines/actions/evidence.py": ("pipelines/actions/test_resolve.py", "it is gathered before a word is said"),

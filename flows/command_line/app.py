@@ -12,6 +12,7 @@ import typer
 from flows.command_line import (
     adopt,
     archive,
+    callbacks,
     cancel,
     collect,
     demo,
@@ -67,7 +68,7 @@ def _root(
 for module in (
     *(demo, init, plan, run, collect, cancel, status, ls),
     *(resolve, retry, redo, verify, archive, adopt),
-    *(deploy, serve, inbox, sandbox, providers, doctor),
+    *(deploy, serve, inbox, callbacks, sandbox, providers, doctor),
 ):
     app.command(module.NAME)(module.command)
 

@@ -58,6 +58,10 @@ Faults = Annotated[str | None, typer.Option("--faults", help="Rehearsal: a fault
 Speed = Annotated[float | None, typer.Option("--speed", help="Rehearsal: how much faster than life. Default: 60.")]
 Latency = Annotated[str | None, typer.Option("--latency", help="Rehearsal: seconds that a job takes.")]
 
+InsecureCallbacks = Annotated[
+    bool, typer.Option("--insecure-callbacks", help="Receive callbacks where others can reach it, without TLS.")
+]
+
 # Of deployments.
 
 Yes = Annotated[bool, typer.Option("--yes", help="Spend without a cap.")]

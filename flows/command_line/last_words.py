@@ -16,6 +16,7 @@ from pipelines.core.money import Balance
 from pipelines.core.text.amounts import buckets_text, money_text
 from pipelines.core.text.sentences import sentence
 from pipelines.ledger.balances import balances
+from pipelines.ledger.callbacks import CallCounts, counts
 from pipelines.ledger.ledger import LedgerReader
 from pipelines.ledger.storage.place import LedgerPlace
 from pipelines.run.ending import RunResult
@@ -55,6 +56,7 @@ def print_result(progress: RunProgress, result: RunResult, folder: Path, ledger:
             "reasons": list(result.reasons),
             "warnings": list(result.warnings),
             "status_requests": result.status_requests,
+            "callbacks": called.as_dict(progress.callbacks_refused) if (called := _called(ledger)).asked else None,
             "generating_cpu_s": round(result.generating_cpu_s, 3),  # of this process, from first to last job
             "cpu_s": round(time.process_time(), 3),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -67,7 +69,8 @@ def print_result(progress: RunProgress, result: RunResult, folder: Path, ledger:
 
 def say_last_words(progress: RunProgress, folder: Path, ledger: LedgerPlace) -> None:
     """Say how many jobs stand where, what they cost, and where everything is."""
-    say(" ".join(filter(None, (f"{progress.words()}.", money_words(progress, ledger)))))
+    called = _called(ledger).words(progress.callbacks_refused)
+    say(" ".join(filter(None, (f"{progress.words()}.", money_words(progress, ledger), called))))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
         if (folder / file).exists():
@@ -80,6 +83,14 @@ def money_words(progress: RunProgress, ledger: LedgerPlace) -> str:
     if progress.rehearsed:
         return "Rehearsed, nothing was paid" + (f"; it {money_text(held, rehearsed=True)}." if held else ".")
     return f"Spent {buckets_text(held)}." if held else ""
+
+
+def _called(ledger: LedgerPlace) -> CallCounts:
+    """How often providers have called about the campaign."""
+    try:
+        return LedgerReader(ledger).read(counts)
+    except ReelbatchError:
+        return CallCounts()
 
 
 def _held(progress: RunProgress, ledger: LedgerPlace) -> list[Balance]:

@@ -17,6 +17,7 @@ from flows.command_line.arguments import (
     Fallback,
     Faults,
     InFlight,
+    InsecureCallbacks,
     Latency,
     LedgerAt,
     Limit,
@@ -53,8 +54,13 @@ def command(
     poll_every: PollEvery = None,
     ledger: LedgerAt = None,
     callback_url: Annotated[
-        str | None, typer.Option("--callback-url", help="Address that providers are told to call. Polling goes on.")
+        str | None,
+        typer.Option("--callback-url", help="Where providers reach the receiver of callbacks; see docs/callbacks.md."),
     ] = None,
+    callback_listen: Annotated[
+        str | None, typer.Option("--callback-listen", help="HOST:PORT on which this run receives callbacks itself.")
+    ] = None,
+    insecure_callbacks: InsecureCallbacks = False,
     occurrence: Occurrence = None,
     plan: Annotated[
         str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
@@ -92,6 +98,8 @@ def command(
         "limit": limit,
         "ledger": ledger,
         "callback_url": callback_url,
+        "callback_listen": callback_listen,
+        "insecure_callbacks": insecure_callbacks or None,
         "trust_hosts": trust_host,
         "wait_for_provider": wait_for_provider,
         "occurrence": occurrence,

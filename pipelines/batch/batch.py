@@ -112,10 +112,6 @@ def read_batch(
     sure &= _is_known(document.settings.provider, f'{document.file}, "provider"', known, report)
     if not sure or all(column.name != "prompt" for column in columns.values()):
         report.stop_if_wrong()  # every row would seem wrong for the same reason
-    if document.settings.delivery == "callback":
-        report.warn(
-            f'{document.file}, "delivery"', "there is no receiver of callbacks yet; jobs are asked about instead."
-        )
     name = document.settings.name or plain_name(path.stem)
     around = Surroundings(
         name, path.parent, known, provider, tuple(fallback), {} if occurrence is None else occurrence.variables

@@ -63,6 +63,7 @@ class ManifestRow(BaseModel):
     cost_reserved: Decimal | None = None
     cost_uncertain: Decimal | None = None
     cost_basis: Literal["list", "assumed", "rehearsed"] | None = None
+    callback: Literal["received", "missed", "awaited"] | None = None
     own: dict[str, str] = Field(default_factory=dict)  # the user's own columns: they follow after the others
 
     @property

@@ -147,6 +147,22 @@ class NoCallbacks:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackOdd:
+    """Somebody with the right token has called and said of a job what cannot be; the provider's own word counts."""
+
+    job_id: str
+    words: str  # what is odd, as the predicate of a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class CallbacksSilent:
+    """Jobs of a provider have ended and nobody has called; it is asked as often as ever."""
+
+    provider: str
+    missed: int
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadFailed:
     """A clip that is paid for could not be brought home now; it stays ready."""
 
@@ -206,6 +222,8 @@ Event = (
     | JobsRecognised
     | IndexUnusable
     | NoCallbacks
+    | CallbackOdd
+    | CallbacksSilent
     | DownloadFailed
     | RunStopping
     | LimitsLost

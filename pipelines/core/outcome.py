@@ -125,9 +125,13 @@ class Parked:
     message: str
 
 
+#: Who says it where no person does: a callback has named an id, and the provider knows it.
+BY_CALLBACK = "a callback"
+
+
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """It was accepted after all: a person has found its id at the provider."""
+    """It was accepted after all: a person, or a callback, has found its id at the provider."""
 
     job: RemoteJob
     by: str = ""

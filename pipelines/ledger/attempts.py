@@ -153,13 +153,14 @@ def _check_budget(connection: Connection, budget: Budget, micros: int | None, pl
 _SENDING = (
     update(attempt)
     .where(attempt.c.id == bindparam("attempt_id"), attempt.c.state == AttemptState.CLAIMED)
-    .values(state=AttemptState.SENDING, sent_at=bindparam("now"))
+    .values(state=AttemptState.SENDING, sent_at=bindparam("now"), calls_back=bindparam("called"))
 )
 
 
-def mark_sending(connection: Connection, claimed: Claim) -> bool:
+def mark_sending(connection: Connection, claimed: Claim, *, calls_back: bool = False) -> bool:
     """Make the last commit before the first byte. False: the claim is no longer ours, and nothing may be sent."""
-    marked = connection.execute(_SENDING, {"attempt_id": claimed.attempt_id, "now": utc_text()}).rowcount == 1
+    values = {"attempt_id": claimed.attempt_id, "now": utc_text(), "called": calls_back}
+    marked = connection.execute(_SENDING, values).rowcount == 1
     failpoint("send.marking")
     return marked
 

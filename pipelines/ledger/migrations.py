@@ -68,6 +68,25 @@ def _to_5(_connection: Connection, operations: Operations) -> None:
     operations.add_column("attempt", Column("assumed", Boolean))
 
 
+def _to_6(_connection: Connection, operations: Operations) -> None:
+    """Make the table of what providers have called about, and note which orders asked for a call."""
+    operations.add_column("attempt", Column("calls_back", Boolean))
+    operations.create_table(
+        "callback",
+        Column("seq", Integer, primary_key=True, autoincrement=True),
+        Column("attempt_id", String, nullable=False),
+        Column("body_sha256", String, nullable=False),
+        Column("named_id", String),
+        Column("has_ended", Boolean),
+        Column("link", Text),
+        Column("received_at", String, nullable=False),
+        Column("heeded_at", String),
+        Column("came_to", String),
+    )
+    operations.create_index("one_row_a_call", "callback", ["attempt_id", "body_sha256"], unique=True)
+    operations.create_index("callbacks_unheeded", "callback", ["heeded_at"])
+
+
 def _renamed(text: str | None) -> str | None:
     if text is None:
         return None
@@ -78,4 +97,4 @@ def _renamed(text: str | None) -> str | None:
 
 
 #: By the version that they leave.
-_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
+_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6}

@@ -47,7 +47,7 @@ def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Cha
         raise SettlementRefused(f"There is no job {job_id!r} in this ledger. Nothing was changed.") from None
     if isinstance(outcome, Archived) and state.status is JobStatus.SUBMITTING:
         raise SettlementRefused(f"{job_id} is on its way to the provider. Archive it when it has arrived.")
-    if isinstance(outcome, Adopted) and (owner := _owner_at_provider(connection, job_id, outcome.job.id)) is not None:
+    if isinstance(outcome, Adopted) and (owner := owner_at_provider(connection, job_id, outcome.job.id)) is not None:
         raise SettlementRefused(
             f"{outcome.job.id} is what job {owner} was bought as, so it cannot be {job_id}. Nothing was changed."
         )
@@ -137,7 +137,7 @@ def from_argument(argument: dict[str, Any]) -> tuple[str, PersonsWord]:
     return str(argument["job"]), word
 
 
-def _owner_at_provider(connection: Connection, job_id: str, provider_job_id: str) -> str | None:
+def owner_at_provider(connection: Connection, job_id: str, provider_job_id: str) -> str | None:
     """Find the other job that a provider gave this id to; its account may have had another key then."""
     row = live_attempt(connection, job_id)
     if row is None:

@@ -108,7 +108,7 @@ class CapStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SpendingEntry:
     """One price in the book."""
 
     attempt_id: str
@@ -128,7 +128,7 @@ class Payer:
     campaign: str
 
 
-def hold(connection: Connection, payer: Payer, entry: Entry, caps: Sequence[Cap]) -> None:
+def hold(connection: Connection, payer: Payer, entry: SpendingEntry, caps: Sequence[Cap]) -> None:
     """Put a price into the book, if every cap leaves room for it.
 
     Raises:
@@ -165,13 +165,13 @@ def let_go(connection: Connection, attempt_id: str) -> None:
     connection.execute(delete(_entry).where(_entry.c.attempt_id == attempt_id, _entry.c.bucket == HELD))
 
 
-def entries(ledger: Connection, job_ids: Iterable[str] | None = None) -> list[Entry]:
+def entries(ledger: Connection, job_ids: Iterable[str] | None = None) -> list[SpendingEntry]:
     """Every price that a ledger holds, or has held; or those of some jobs."""
     columns = (attempt.c.id, attempt.c.epoch, attempt.c.currency, attempt.c.cost_micros, attempt.c.bucket)
     priced = attempt.c.currency.is_not(None) & (attempt.c.cost_micros > 0)
     wanted = select(*columns, attempt.c.claimed_at).where(priced)
     each = [wanted] if job_ids is None else [wanted.where(attempt.c.job_id == name) for name in job_ids]
-    return [Entry(*row) for statement in each for row in ledger.execute(statement)]
+    return [SpendingEntry(*row) for statement in each for row in ledger.execute(statement)]
 
 
 def payer_of(ledger: Connection, place: str, campaign: str) -> tuple[Payer, int]:
@@ -180,7 +180,7 @@ def payer_of(ledger: Connection, place: str, campaign: str) -> tuple[Payer, int]
     return Payer(ledger_id(ledger), place, campaign), epoch
 
 
-def follow(connection: Connection, payer: Payer, found: Iterable[Entry]) -> None:
+def follow(connection: Connection, payer: Payer, found: Iterable[SpendingEntry]) -> None:
     """Bring the book up to what a ledger says of prices; what costs nothing and is not in the book stays out of it."""
     for entry in found:
         now = update(_entry).where(_entry.c.attempt_id == entry.attempt_id).values(bucket=entry.bucket)
@@ -188,7 +188,7 @@ def follow(connection: Connection, payer: Payer, found: Iterable[Entry]) -> None
             connection.execute(insert(_entry).values(_columns(payer, entry)))
 
 
-def reconcile_book(connection: Connection, payer: Payer, epoch: int, found: Sequence[Entry]) -> None:
+def reconcile_book(connection: Connection, payer: Payer, epoch: int, found: Sequence[SpendingEntry]) -> None:
     """Bring the book up to all that a ledger says, when it is opened.
 
     What an earlier run held and never reserved is let go. What a later one held than the ledger knows of stays, as
@@ -234,6 +234,6 @@ def _counted(what: object, currency: str, start: str) -> Select[tuple[int | None
     return select(what).where(since, _entry.c.bucket.is_not(None))  # type: ignore[call-overload,no-any-return]
 
 
-def _columns(payer: Payer, entry: Entry) -> dict[str, str | int | None]:
-    of_entry = {name: getattr(entry, name) for name in Entry.__slots__}
+def _columns(payer: Payer, entry: SpendingEntry) -> dict[str, str | int | None]:
+    of_entry = {name: getattr(entry, name) for name in SpendingEntry.__slots__}
     return of_entry | {"ledger_id": payer.ledger_id, "place": payer.place, "campaign": payer.campaign}

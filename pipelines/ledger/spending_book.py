@@ -37,8 +37,8 @@ from pipelines.ledger.spending import (
     SPENDING_SPACE,
     Cap,
     CapStanding,
-    Entry,
     Payer,
+    SpendingEntry,
     book_metadata,
     check_covered,
     entries,
@@ -121,7 +121,7 @@ class SpendingBook:
         micros = to_micros(planned.cost_estimated)
         if not micros or planned.currency is None:
             return await self._ledger.write(outcomes.reserve, planned, account, budget)
-        entry = Entry(str(uuid.uuid4()), self._epoch, planned.currency, micros, HELD, utc_text())
+        entry = SpendingEntry(str(uuid.uuid4()), self._epoch, planned.currency, micros, HELD, utc_text())
         if self._inside:
             return await self._ledger.write(self._reserve_and_hold, planned, account, budget, entry)
         await self._write(hold, self._payer, entry, self._caps)
@@ -145,7 +145,7 @@ class SpendingBook:
                     await self._write(follow, self._payer, found)
 
     def _reserve_and_hold(
-        self, connection: Connection, planned: Job, account: str, budget: Budget | None, entry: Entry
+        self, connection: Connection, planned: Job, account: str, budget: Budget | None, entry: SpendingEntry
     ) -> Change:
         change = outcomes.reserve(connection, planned, account, budget, entry.attempt_id)
         if change.claim is not None:

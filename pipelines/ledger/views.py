@@ -18,6 +18,7 @@ from pipelines.core.job import Job, Order
 from pipelines.core.money import Balance, Bucket
 from pipelines.core.status import ACCEPTED, AttemptState, Billed, JobStatus
 from pipelines.ledger.balances import Payment, balances, payments
+from pipelines.ledger.callbacks import calls_of_jobs
 from pipelines.ledger.fallbacks import flag_of, made_as
 from pipelines.ledger.history import changed_plans
 from pipelines.ledger.job_state import STATE_COLUMNS, JobState, state_from
@@ -48,6 +49,7 @@ class JobRecord:
     redo_of: str | None = None  # the job of the file that it is a new take of
     archived: bool = False  # a person has taken it out of the counts
     replaced_by: str | None = None  # the job of a new take
+    callback: str | None = None  # `received`, `missed` or `awaited`, where its provider was asked to call
     payments: tuple[Payment, ...] = ()  # every submission of it that costs something, or may
 
     def held(self, bucket: Bucket) -> Decimal | None:
@@ -186,6 +188,7 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
     for payment in payments(connection, job_id):
         paid.setdefault(payment.id, []).append(payment)
     changed = {each.change.job_id for each in changed_rows(connection)}
+    called = calls_of_jobs(connection, job_id)
     order = (job.c.in_batch.desc(), job.c.position, job.c.id)
     wanted = select(job) if job_id is None else select(job).where(job.c.id == job_id)
     for row in connection.execute(wanted.order_by(*order)):
@@ -220,6 +223,7 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
             error_code=row.error_code,
             error_message=row.error_message,
             failed_stage=row.failed_stage,
+            callback=called.get(row.id),
             payments=tuple(paid.get(row.id, ())),
         )
 

@@ -31,6 +31,7 @@ _SCOUT_AGAIN_AFTER = 16  # jobs in a row that were ready at the first question
 _SCOUT_AGAIN_SHARE, _SCOUT_AGAIN_GROWTH = 0.5, 1.1  # of the age at which others are asked about first
 _MUCH_FASTER = 0.9  # times what the fast ones took: then most of what is remembered is no longer true
 _KEPT = 8
+_NET_FIRST, _NET_GROWTH = 1.5, 1.25  # times what all but the slowest take, then times the age
 _COLD_STEP = 0.1
 _LONGEST_COLD_STEP = 0.25  # of the expected time
 
@@ -93,6 +94,18 @@ class Durations:
         if age_s >= late:  # gently where jobs of a kind are alike: a little late is not lost yet
             share = _LATE_STEP if share == _COARSEST_STEP else max(share, min(_LATE_STEP, 2 * (age_s / late - 1)))
         return min(share * age_s, late)
+
+
+def net_poll(age_s: float, durations: Durations, *, expected_s: float) -> float:
+    """The age at which to ask next about a job whose end somebody is to tell: late, and then ever later.
+
+    Args:
+        age_s: its age when it was last asked about; 0 if it never was.
+        durations: what is known of its kind.
+        expected_s: what the profile expects, used as long as nothing is known.
+    """
+    late = durations.quantile(_LATE_SHARE) if len(durations) else expected_s
+    return max(_NET_FIRST * late, _NET_GROWTH * age_s)
 
 
 def next_poll(age_s: float, durations: Durations, *, expected_s: float, scout: bool, every_s: float | None) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pipelines.core.errors import NoAnswer, UnknownJob, UnusableAnswer
 from pipelines.core.job import Order, RemoteJob
@@ -151,6 +151,15 @@ class Client:
         body, _ = await self._ask(request, jobs[0])
         found = contract.read_batch(body, jobs, self.profile, self._base_url)
         return {name: self._clean(progress) for name, progress in found.items()}
+
+    def remote_named(self, name: str, order: Order) -> RemoteJob:
+        """The job that an order became, of which only the id is known; a queue is asked where it usually says to ask."""
+        contract = self.profile.contract_of(order.mode)
+        job = RemoteJob(name, order.mode, contract=contract)
+        if contract != "fal":
+            return job
+        asked = f"{self._base_of(job)}/queue/{quote(order.model)}/requests/{quote(name, safe='')}"
+        return replace(job, status_url=f"{asked}/status", result_url=asked)
 
     async def list_recent(self, most: int = 20, *, since: datetime | None = None) -> list[ListedJob]:
         """The newest jobs of this account, newest first, where the provider has a list; raises as `check` does.

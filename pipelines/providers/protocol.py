@@ -163,5 +163,8 @@ class Provider(Protocol):
     async def check_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Progress]:
         """Ask about many jobs at once. Free. Jobs that the answer leaves out are absent."""
 
+    def remote_named(self, name: str, order: Order) -> RemoteJob:
+        """The job that an order became, as far as its id tells where to ask about it."""
+
     def key_header(self) -> Mapping[str, str]:
         """The header that proves who asks."""

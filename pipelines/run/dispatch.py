@@ -36,6 +36,8 @@ async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]]) -> None:
             most = sum(job.order.provider == name for job in jobs)
             workers = partial(lambda session, most: min(session.workers, most), session, most)
             group.create_task(work_through(own, begin, workers=workers, stop=run.stop, then=then))
+    while not run.stop.is_set() and run.callbacks is not None and (found := run.callbacks.take_adopted()):
+        await asyncio.gather(*(begin(job) for job in found))
     if not run.stop.is_set():
         for head, ids in run.held_up().items():
             run.emit(JobsWait(tuple(ids), head, run.status_of(head)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -30,6 +31,7 @@ from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.account_limits import in_flight_limit, pace_of, paying_together, submit_limit
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
 from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_repeats, withdraw
+from pipelines.run.callbacks import CallbackSettings, called_back, chosen_callbacks, without_callbacks
 from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
@@ -59,6 +61,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
     caps_of(batch, options)
     folder = output_folder(batch, options)
     ledger_of(folder, options, batch.name)
+    callbacks_of(batch, options)
     if options.rehearse:
         from pipelines.run.rehearsal import sandbox_options  # noqa: PLC0415 - only a rehearsal loads the sandbox
 
@@ -184,11 +187,11 @@ async def open_run(
             run.emit(RowsChanged(run.changed, folder))
         for event in out_of_reach:
             run.emit(event)
-        if options.callback_url and (silent := run.without_callbacks()):
+        if (called := callbacks_of(batch, options)) is not None and (silent := without_callbacks(run)):
             run.emit(NoCallbacks(silent))
         if sharing is not None:
             await stack.enter_async_context(sharing.kept(run))
-        async with _current(run, context):
+        async with called_back(run, called, os.environ), _current(run, context):
             yield run
             failpoint("run.ending")
 
@@ -210,6 +213,21 @@ async def _current(run: Run, context: RunContext) -> AsyncIterator[None]:
         run_context.reset(token)
         await run.settle()
         context.run, context.result = None, None if bug else run.result()
+
+
+def callbacks_of(batch: Batch, options: RunOptions) -> CallbackSettings | None:
+    """What is chosen of callbacks, by the command line or the batch file. None: nobody is to call.
+
+    Raises:
+        SetupError: an address is none, or there is none to give to providers.
+    """
+    return chosen_callbacks(
+        url=options.callback_url,
+        listen=options.callback_listen,
+        insecure=options.insecure_callbacks,
+        delivery=batch.delivery,
+        rehearse=options.rehearse,
+    )
 
 
 def budget_of(batch: Batch, options: RunOptions) -> Budget | None:

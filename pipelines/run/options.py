@@ -52,7 +52,16 @@ class AdvancedOptions(BaseModel):
         "the folder remembers, else REELBATCH_LEDGER, else ledger.sqlite3 in the output folder.",
     )
     callback_url: Annotated[str, AfterValidator(_address)] | None = Field(
-        None, description="Address that providers are told to call when a job ends, where they can. Polling goes on."
+        None,
+        description="Where providers reach the receiver of callbacks, such as https://hooks.example.com; each order adds a "
+        "token of its own. Polling goes on, more slowly.",
+    )
+    callback_listen: str | None = Field(
+        None, description="HOST:PORT on which the run itself receives callbacks, such as 127.0.0.1:8900."
+    )
+    insecure_callbacks: bool = Field(
+        False,  # noqa: FBT003 - pydantic has defaults first
+        description="Listen for callbacks where others can reach it, and have them called, without TLS.",
     )
     again: bool = Field(
         False,  # noqa: FBT003 - pydantic has defaults first

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from pipelines.core.errors import KeyRefused, ProviderError, SlowDown, TransportError, UnknownJob
 from pipelines.core.failpoints import failpoint
 from pipelines.core.job import RemoteJob
+from pipelines.net.addresses import without_query
 from pipelines.pacing.back_off import delay
-from pipelines.pacing.poll_schedule import Durations, next_poll
+from pipelines.pacing.poll_schedule import Durations, net_poll, next_poll
 from pipelines.pacing.rate_limit import RateLimit
 from pipelines.providers.protocol import Phase, Progress, Provider
 from pipelines.run.status_queries import StatusQueries, Stopped
@@ -31,6 +32,9 @@ _EMPTY = "the provider says completed and shows no video; often its moderation h
 _UNREAD = "the provider says completed, and there is no file where `results` in its profile says; correct the profile"
 _WARN_AFTER = 20
 _LAST_ANSWER_S = 2.0  # a request that is on its way when the run ends is given so long; the next run asks again
+_TOO_MANY_MISSED = 3
+_TOGETHER_S = 1.0  # calls that come within so long are followed by one question, where a provider takes many in one
+_CALLED_BEFORE = 0.98  # times the age at which a job was called about, it had not ended
 _TOO_LATE = 1.25  # times the age at which it was due: an answer that late says nothing of how long jobs take
 
 
@@ -54,6 +58,11 @@ class Waiting:
     answered_s: float = 0.0  # the age at which the last answer came
     empty_since_s: float = 0.0  # the age since which it is said to be completed without a video; 0: it is not
     not_before_s: float = 0.0  # the age before which the provider asked not to be asked
+    awaits_call: bool = False  # somebody is to tell when it has ended, so it is asked about late
+    called: bool = False  # somebody has
+    due_now: bool = False  # somebody has just now
+    link: str | None = None  # where whoever called said that the clip is
+    bell: asyncio.Future[None] | None = None  # while it sleeps
     alone: bool = False  # an answer about many did not know it, so it is asked about by itself
 
     def age(self) -> float:
@@ -86,11 +95,13 @@ class _Kind:
             self.scout = None
             self.ring()
 
-    def due_s(self, waiting: Waiting, every_s: float | None) -> float:
+    def due_s(self, waiting: Waiting, every_s: float | None, *, called_back: bool) -> float:
         """The age at which a job is to be asked about next."""
         last = waiting.last_not_ready_s
         if waiting.faults:
             return last
+        if called_back and every_s is None and waiting.awaits_call and not waiting.called:
+            return min(net_poll(last, self.durations, expected_s=waiting.expected_s), waiting.deadline_s)
         scout = self.scout is waiting
         due = next_poll(last, self.durations, expected_s=waiting.expected_s, scout=scout, every_s=every_s)
         return max(due, min(waiting.not_before_s, waiting.deadline_s) if every_s is None else 0.0)
@@ -117,6 +128,10 @@ class Poller:
         self._stop = stop
         self._kinds: dict[Hashable, _Kind] = defaultdict(_Kind)
         self._unknown_words: set[str] = set()
+        self._by_id: dict[str, Waiting] = {}
+        self._called: dict[str, str | None] = {}  # ids that somebody has called about before they were waited for
+        self._missed = 0  # jobs in a row that ended, and nobody called
+        self.silent: Callable[[int], None] = lambda _: None  # told once nobody seems to call
         self._closed = False
         self._queries = StatusQueries(provider, rate, over=lambda: self.over)
         self._patience: set[asyncio.Timeout] = set()  # of those who wait for an answer; it has an end when the run has
@@ -125,6 +140,30 @@ class Poller:
     def requests(self) -> int:
         """How many status queries were sent."""
         return self._queries.sent
+
+    @property
+    def is_called(self) -> bool:
+        """Tell whether calls may be relied upon: of the latest jobs not all have ended without one."""
+        return self._missed < _TOO_MANY_MISSED
+
+    def call(self, provider_job_id: str, link: str | None = None) -> None:
+        """Ask about a job at once, since somebody says that it has ended.
+
+        Args:
+            provider_job_id: the job; it may be waited for only later.
+            link: where they say that the clip is.
+        """
+        self._missed = 0
+        waiting = self._by_id.get(provider_job_id)
+        if waiting is None:
+            self._called[provider_job_id] = link
+            return
+        waiting.called, waiting.due_now, waiting.link = True, True, link
+        if waiting.bell is None:
+            return
+        loop, step_s = asyncio.get_running_loop(), _TOGETHER_S / self._scale if self._queries.know_many else 0.0
+        now = loop.time()  # those that end in one moment are asked about in one request
+        loop.call_at(now + step_s - now % step_s if step_s else now, _ring_one, waiting.bell)
 
     def wake_all(self) -> None:
         """Wake everybody, so that they see that the run is stopping; who waits for an answer does so for a moment only."""
@@ -158,22 +197,41 @@ class Poller:
             KeyRefused: the provider no longer takes the key.
             UnknownJob: the provider still does not know the id after ten minutes.
         """
-        kind = self._kinds[waiting.kind]
+        kind, name = self._kinds[waiting.kind], waiting.job.id
+        self._by_id[name] = waiting
+        if name in self._called:
+            self.call(name, self._called.pop(name))
         try:
             while True:
                 await self._sleep(waiting, kind)
-                progress = await self._ask(waiting)
-                if progress is None:
+                if (progress := await self._ask(waiting)) is None:
                     continue
                 if seen is not None:
                     seen(progress)
                 ended = self._judge(progress, waiting)
                 if ended is not None:
+                    self._notice_call(waiting, progress)
                     if progress.phase is Phase.SUCCEEDED and ended is progress:
                         kind.learn(waiting, waiting.answered_s)
                     return ended
         finally:
             kind.relieve(waiting)
+            if self._by_id.get(name) is waiting:
+                del self._by_id[name]
+
+    def _notice_call(self, waiting: Waiting, progress: Progress) -> None:
+        """Remember whether whoever was to call has called, and whether it said what the provider says."""
+        if waiting.called:
+            waiting.last_not_ready_s = max(waiting.last_not_ready_s, _CALLED_BEFORE * waiting.age())
+            links = {without_query(link.url) for link in progress.links}
+            if waiting.link is not None and links and waiting.link not in links:
+                log.warning("%s: a callback named another link than its provider does; that is used.", waiting.job.id)
+        elif waiting.awaits_call:
+            self._missed += 1
+            if self._missed == _TOO_MANY_MISSED:
+                self.silent(self._missed)
+                for kind in self._kinds.values():
+                    kind.ring()
 
     def _judge(self, progress: Progress, waiting: Waiting) -> Progress | None:
         """Decide whether an answer is the end of a job, and remember what it says where it is not."""
@@ -199,20 +257,25 @@ class Poller:
     async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
         """Sleep until the job is due. News about its kind moves the time."""
         while not self.over:
-            if kind.scout is None and kind.durations.want_a_scout:
-                kind.scout = waiting
             age = waiting.age()
-            waiting.due_s = kind.due_s(waiting, self._every_s)
+            if waiting.due_now:
+                waiting.due_now, waiting.due_s = False, age
+                return
+            called_back = self.is_called
+            if kind.scout is None and kind.durations.want_a_scout and not (called_back and waiting.awaits_call):
+                kind.scout = waiting
+            waiting.due_s = kind.due_s(waiting, self._every_s, called_back=called_back)
             if age >= waiting.due_s:
                 return
-            await self._nap(kind, waiting.due_s - age)
+            await self._nap(waiting, waiting.due_s - age)
         raise Stopped
 
-    async def _nap(self, kind: _Kind, seconds: float) -> None:
-        if self.over:
+    async def _nap(self, waiting: Waiting, seconds: float) -> None:
+        if self.over or waiting.due_now:
             return
-        loop = asyncio.get_running_loop()
+        loop, kind = asyncio.get_running_loop(), self._kinds[waiting.kind]
         bell: asyncio.Future[None] = loop.create_future()
+        waiting.bell = bell
         timer = loop.call_later(seconds, _ring_one, bell)
         kind.sleepers.add(bell)
         try:
@@ -220,6 +283,7 @@ class Poller:
         finally:
             timer.cancel()
             kind.sleepers.discard(bell)
+            waiting.bell = None
 
     async def _ask(self, waiting: Waiting) -> Progress | None:
         """One answer, or None after a fault that passes; the pause that it needs has been slept."""
@@ -268,7 +332,7 @@ class Poller:
             raise DeadlinePassed(f"the provider could not be asked in time: {error}")
         seconds = delay(waiting.faults, base_s=1.0 / self._scale, cap_s=60.0 / self._scale)
         waiting.faults += 1
-        await self._nap(self._kinds[waiting.kind], seconds)
+        await self._nap(waiting, seconds)
 
     def _notice_word(self, progress: Progress) -> None:
         name, path = self._provider.profile.name, self._provider.profile.status_path

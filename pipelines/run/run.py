@@ -26,7 +26,7 @@ from pipelines.core.events import (
     SubmissionsClosed,
 )
 from pipelines.core.job import Job
-from pipelines.core.outcome import Accepted, Failed, FellBack, InDoubt, Outcome, PersonsWord
+from pipelines.core.outcome import Accepted, Adopted, Failed, FellBack, InDoubt, Outcome, PersonsWord
 from pipelines.core.status import JobStatus, Readiness
 from pipelines.core.stop_reason import StopReason
 from pipelines.ledger import outcomes, settlement
@@ -38,6 +38,7 @@ from pipelines.ledger.spending_book import SpendingBook
 from pipelines.net.http import Http
 from pipelines.pacing.slots import Slots
 from pipelines.purchases.recorder import PurchaseRecorder
+from pipelines.run.call_hints import CallHints
 from pipelines.run.ending import RunResult, warnings_of
 from pipelines.run.exit_code import exit_code, open_beside
 from pipelines.run.observers import write_log
@@ -82,6 +83,7 @@ class Run:
     one_page: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while one of them is made
     stopped: StopReason | None = None  # who stopped it in order, before its end
     generating_cpu_s: float = 0.0  # CPU time of this process while jobs were generated
+    callbacks: CallHints | None = None  # None: nobody is to call
     _open_ends: set[asyncio.Task[Any]] = field(default_factory=set)
     _said_at: dict[str, float] = field(default_factory=dict)  # by topic, what is said rarely
 
@@ -102,7 +104,7 @@ class Run:
         """Write down what has happened to a job. Memory, counts and observers learn it from what the ledger returns."""
         change = await self.ledger.write(outcomes.record, job.id, outcome, claim)
         self._learn(job, change)
-        bought = isinstance(change.outcome, Accepted | InDoubt | Failed)
+        bought = isinstance(change.outcome, Accepted | Adopted | InDoubt | Failed)
         counts_anew = change.money is not None and None in (change.money.source, change.money.target)
         if change.changed and (bought or counts_anew):
             self.begin(self._note(job.id, bought=bought))
@@ -237,12 +239,6 @@ class Run:
         asked = {job.id: job for job in self._asked_for()}
         heads = held_up(asked.values(), self.status_of)
         return {h: ids for h, ids in heads.items() if h not in asked or self.status_of(h) is not JobStatus.PLANNED}
-
-    def without_callbacks(self) -> tuple[str, ...]:
-        """The providers that cannot call back for the jobs of this run."""
-        modes = {(job.order.provider, job.order.mode) for job in self.jobs()}
-        profiles = {name: session.provider.profile for name, session in self.sessions.items()}
-        return tuple(sorted({name for name, mode in modes if profiles[name].callback_field_of(mode) is None}))
 
     def may_start(self, job: Job) -> bool:
         """Tell whether there is anything to do for a job now: a new one is not begun when nothing more may be sent."""

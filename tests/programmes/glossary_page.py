@@ -55,6 +55,7 @@ COLUMN_WORDS = {
     "cost_reserved": "what is set aside for a submission on its way, or at the provider",
     "cost_uncertain": "what may be charged, and nobody here knows: in doubt, or the provider does not say",
     "cost_basis": "on what these amounts rest: `list` is the provider's, `assumed` is a stand-in of ours, `rehearsed` was not paid",
+    "callback": "whether its provider has called, where it was asked to: `received`, `missed`, or `awaited`",
     "currency": "of both costs",
     "billed": "whether the provider charges for it: see [billed](#billed)",
     "error_code": "the reason in one word, the provider's own where it gave one",

@@ -11,6 +11,8 @@ from typing import assert_never
 from pipelines.core.errors import BudgetReached, ProviderUnavailable, ReelbatchError
 from pipelines.core.events import (
     AccountFull,
+    CallbackOdd,
+    CallbacksSilent,
     ClipsOutOfReach,
     DownloadFailed,
     Event,
@@ -36,6 +38,7 @@ from pipelines.core.events import (
 )
 from pipelines.core.job import Job
 from pipelines.core.outcome import (
+    BY_CALLBACK,
     Accepted,
     Adopted,
     Archived,
@@ -83,7 +86,7 @@ def sentence(event: Event) -> Sentence | None:
             return Sentence(
                 f"{first_of(job_ids)} {wait} for {parent}, which is {status.label}. Nothing was sent for them."
             )
-        case ClipsOutOfReach() | NoCallbacks():
+        case ClipsOutOfReach() | NoCallbacks() | CallbackOdd() | CallbacksSilent():
             return _of_accounts(event)
         case PurchasesAdopted() | JobsRecognised() | IndexUnusable():
             return _of_purchases(event)
@@ -166,7 +169,7 @@ def level_of(reason: ReelbatchError) -> int:
     return WARNING if isinstance(reason, BudgetReached | ProviderUnavailable) else ERROR
 
 
-def _of_accounts(event: ClipsOutOfReach | NoCallbacks) -> Sentence:
+def _of_accounts(event: ClipsOutOfReach | NoCallbacks | CallbackOdd | CallbacksSilent) -> Sentence:
     match event:
         case ClipsOutOfReach(provider, job_ids, remedy):
             return Sentence(
@@ -177,6 +180,13 @@ def _of_accounts(event: ClipsOutOfReach | NoCallbacks) -> Sentence:
         case NoCallbacks(providers):
             return Sentence(
                 f"{', '.join(providers)}: these jobs cannot call back; they are asked about, as always.", INFO
+            )
+        case CallbackOdd(job_id, words):
+            return Sentence(f"{job_id}: a callback {words}.")
+        case CallbacksSilent(provider, missed):
+            return Sentence(
+                f"{provider}: {missed} jobs in a row ended without a callback; all are asked about as always. "
+                "`reelbatch doctor --callback-url URL` shows whether the way in is open.",
             )
 
 
@@ -232,6 +242,10 @@ def _of_job(event: JobChanged) -> Sentence | None:
 
 def _of_persons_word(job: Job, word: PersonsWord) -> Sentence | None:
     match word:
+        case Adopted(remote, by) if by == BY_CALLBACK:
+            return Sentence(
+                f"{job.id}: it was bought as {remote.id}, says a callback, and the provider. It is waited for.", INFO
+            )
         case Adopted(remote):
             return Sentence(f"{job.id}: it was bought, says a person, as {remote.id}. It is waited for.", INFO)
         case NotCharged():

@@ -212,6 +212,10 @@ class PostgresStorage:
         with self._engine().connect() as connection, connection.begin():
             yield connection
 
+    def guest(self) -> Connection:
+        """A connection beside the owner's, that stays."""
+        return self._engine().connect()
+
     @contextmanager
     def draft(self) -> Iterator[Connection]:
         """A transaction that is undone at its end; a new campaign has its schema for so long."""

@@ -94,6 +94,9 @@ class Storage(CommitStorage, Protocol):
     def asking(self) -> AbstractContextManager[Connection]:
         """A short transaction of somebody who is not the owner; commits at the end."""
 
+    def guest(self) -> Connection:
+        """A connection of somebody who is not the owner and has much to ask; whoever gets it closes it."""
+
     def draft(self) -> AbstractContextManager[Connection]:
         """A transaction over all that is there, nothing perhaps; it may be changed at will, and is forgotten at the end."""
 

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaD
 
 from pipelines.core.status import AttemptState
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 #: Attempts in these states may cost money or are about to; a job has at most one of them.
 LIVE_STATES = (AttemptState.CLAIMED, AttemptState.SENDING, AttemptState.IN_DOUBT, AttemptState.ACCEPTED)
@@ -94,6 +94,7 @@ attempt = Table(
     Column("http_status", Integer),
     Column("provider_job_id", String),
     Column("excerpt", Text),  # the start of an answer that could not be understood
+    Column("calls_back", Boolean),  # the order had an address of its own to call; NULL: no
 )
 Index("one_live_attempt", attempt.c.job_id, unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE)
 _KNOWN = text("provider_job_id IS NOT NULL")
@@ -137,3 +138,19 @@ request = Table(  # what a person asks of the run that owns the ledger, written 
     Column("answered_at", String),  # NULL: nobody has heeded it yet
     Column("answer", Text),  # JSON of what came of it
 )
+
+callback = Table(  # what providers have called about: written beside the owner, heeded by it
+    "callback",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("attempt_id", String, nullable=False),
+    Column("body_sha256", String, nullable=False),  # the same body again is the same call
+    Column("named_id", String),  # what the caller says that its id of the job is
+    Column("has_ended", Boolean),  # what the caller says; NULL: it does not
+    Column("link", Text),  # where the caller says that the clip is, without its query
+    Column("received_at", String, nullable=False),
+    Column("heeded_at", String),  # NULL: the owner has not looked at it yet
+    Column("came_to", String),  # what it did to the job
+)
+Index("one_row_a_call", callback.c.attempt_id, callback.c.body_sha256, unique=True)
+Index("callbacks_unheeded", callback.c.heeded_at)

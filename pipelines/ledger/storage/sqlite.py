@@ -233,6 +233,10 @@ class SqliteStorage:
         with open_engine(self._path).connect() as connection, connection.begin():
             yield connection
 
+    def guest(self) -> Connection:
+        """A connection beside the owner's, that stays."""
+        return open_engine(self._path).connect()
+
     @contextmanager
     def draft(self) -> Iterator[Connection]:
         """A copy in memory, empty where there is no file."""

@@ -256,6 +256,7 @@ class Profile(_Data):
     supports: tuple[Capability, ...] = ()  # further requests that it answers
     list_parameters: dict[str, str] = {}  # sent with every request for a list
     callback_field: str | None = None  # the field of a submission that takes an address to call
+    callback_answer: str = ""  # the text with which it wants its calls acknowledged
     answer_within_s: Wait = 60.0  # how long the answer to a submission may take
     on_server_error: Literal["in_doubt", "rejected"] = "in_doubt"  # what an HTTP 5xx with a code means for a payment
     wants_https: StrictBool = False  # it says that it opens https addresses of pictures only: warn of others

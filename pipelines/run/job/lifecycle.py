@@ -2,6 +2,7 @@
 
     planned  -> submit: accepted, rejected, not sent, in doubt, fallen back
     accepted -> wait, then collect: done, failed, parked
+    in doubt -> wait for a call, where there may be one: adopted
 
 Every step asks the ledger first and tells it after, so `generate_job` may be called again at any time, in any process: it
 goes on where the job stands, and never sends twice.
@@ -64,6 +65,9 @@ async def _step(job: Job, slot: HeldSlot, run: Run) -> Change | None:
             parent = str(job.parent)
             message = f"it is a remix of {parent}, which is {run.status_of(parent).label}"
             return await run.record(job, Skipped("parent_failed", message))
+    if status is JobStatus.IN_DOUBT and run.callbacks is not None:
+        await slot.release()
+        return await run.callbacks.rescued(job)
     if status.meaning.accepted:
         return await _finish(job, slot, run)
     return None

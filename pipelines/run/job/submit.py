@@ -152,16 +152,18 @@ async def _verdict(job: Job, claim: Claim, session: ProviderSession, run: Run) -
         failpoint("send.connected")
         if not is_open(session, run):
             raise NotSent("the run is stopping")
-        if not await run.ledger.write(attempts.mark_sending, claim):
+        if not await run.ledger.write(attempts.mark_sending, claim, calls_back=supplies.callback_url is not None):
             raise NotSent("another run has taken this job over")
         failpoint("send.marked")
 
     if job.parent is not None and (there := run.job(job.parent).order.provider) != job.order.provider:
         return Rejected("row", "parent_elsewhere", f"it is a remix of {job.parent}, which was made at {there}")
     try:
-        supplies = await _supplies(job, run)
+        supplies = await _supplies(job, claim, run)
     except ImageUnusable as error:
         return Rejected("row", IMAGE_UNUSABLE, str(error))
+    if run.callbacks is not None and supplies.callback_url is not None:
+        run.callbacks.sent(job)
     verdict = await session.provider.submit(job.order, supplies, before_first_byte)
     away = isinstance(verdict, Rejected) and verdict.kind == "server"
     if not away and session.outage.reached():
@@ -183,7 +185,7 @@ def _parent_moved(job: Job, session: ProviderSession, run: Run) -> SetupError | 
     )
 
 
-async def _supplies(job: Job, run: Run) -> Supplies:
+async def _supplies(job: Job, claim: Claim, run: Run) -> Supplies:
     """Find what the order needs beside its own words.
 
     Raises:
@@ -195,7 +197,8 @@ async def _supplies(job: Job, run: Run) -> Supplies:
     else:
         images = tuple(order.image_urls)
     parent_id = order.remix_of if job.parent is None else run.states[job.parent].provider_job_id
-    return Supplies(images, parent_id, run.options.callback_url)
+    address = None if run.callbacks is None else run.callbacks.address_for(claim, order)
+    return Supplies(images, parent_id, address)
 
 
 def _heed(verdict: Verdict, change: Change, session: ProviderSession, run: Run) -> None:

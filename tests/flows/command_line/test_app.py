@@ -22,6 +22,7 @@ COMMANDS = [
     "deploy",
     "serve",
     "inbox",
+    "callbacks",
     "sandbox",
     "providers",
     "doctor",

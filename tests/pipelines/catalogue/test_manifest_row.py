@@ -12,7 +12,7 @@ def test_the_columns_are_the_contract():
         "id, row, campaign, take, status, provider, model, prompt, prompt_sha256, params, task_id, trace_id, attempts, "
         "submitted_at, completed_at, downloaded_at, url_expires_at, duration_s, width, height, fps, has_audio, bytes, "
         "sha256, path, storage_uri, source_host, cost_estimated, cost_actual, currency, billed, error_code, "
-        "error_message, failed_stage, flags, review, tags, cost_reserved, cost_uncertain, cost_basis"
+        "error_message, failed_stage, flags, review, tags, cost_reserved, cost_uncertain, cost_basis, callback"
     )
 
 

@@ -10,9 +10,9 @@ from pipelines.ledger.ledger import Ledger, storage_of
 from pipelines.ledger.spending import (
     HELD,
     Cap,
-    Entry,
     Payer,
     Period,
+    SpendingEntry,
     book_metadata,
     check_covered,
     follow,
@@ -30,7 +30,7 @@ SPRING, SUMMER = (Payer(f"l-{name}", f"/x/{name}/ledger.sqlite3", name) for name
 
 
 def price(attempt, bucket="reserved", *, epoch=1, currency="USD", cents=90, at="2026-10-31T12:00:00.000Z"):
-    return Entry(attempt, epoch, currency, cents * 10_000, bucket, at)
+    return SpendingEntry(attempt, epoch, currency, cents * 10_000, bucket, at)
 
 
 @pytest.fixture

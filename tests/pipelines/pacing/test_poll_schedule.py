@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.pacing.poll_schedule import Durations, next_poll
+from pipelines.pacing.poll_schedule import Durations, net_poll, next_poll
 
 IN_FLIGHT = 50
 
@@ -191,3 +191,13 @@ def test_only_the_latest_jobs_are_remembered(durations):
     assert 1 <= len(known) <= min(64, len(durations))
     assert len(known._sorted) == 4 * len(known)
     assert known._sorted == sorted(known._sorted)
+
+
+def test_w10_the_net_beneath_callbacks_asks_late_and_ever_later():
+    """Where somebody is to call: first when nearly every job of its kind has ended, then in steps of a quarter of the age."""
+    known = Durations()
+    assert net_poll(0.0, known, expected_s=100.0) == 150.0
+    for _ in range(10):
+        known.add(9.0, 10.0)
+    assert 14.0 < net_poll(0.0, known, expected_s=100.0) <= 15.0
+    assert net_poll(40.0, known, expected_s=100.0) == 50.0

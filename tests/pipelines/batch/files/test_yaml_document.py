@@ -67,7 +67,6 @@ def test_settings_are_read(read, tmp_path):
     )
 
     assert (batch.name, batch.delivery) == ("Spring", "callback")
-    assert any("no receiver of callbacks yet" in str(warning) for warning in batch.warnings)
     assert batch.limits == LimitSettings(in_flight=5, per_minute=2.5, poll_every=3)
     assert batch.budget == BudgetSetting(max=Decimal("25.50"), currency="EUR")
     assert batch.output.dir == tmp_path / "out"

@@ -189,7 +189,8 @@ async def test_x14_an_older_schema_is_brought_up_to_date_and_kept_as_it_was(plac
     sql(
         "ALTER TABLE job DROP COLUMN archived_at, DROP COLUMN replaced_by, DROP COLUMN redo_of",
         "ALTER TABLE request DROP COLUMN answer",
-        "ALTER TABLE attempt DROP COLUMN assumed",
+        "ALTER TABLE attempt DROP COLUMN assumed, DROP COLUMN calls_back",
+        "DROP TABLE callback",
         "UPDATE meta SET value = '3' WHERE key = 'schema_version'",
     )
     assert list(LedgerReader(place).read(views.states)) == ["a"]

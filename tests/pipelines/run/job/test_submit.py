@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -304,9 +305,12 @@ async def test_a_picture_that_is_put_back_is_sent_by_the_next_run(studio, pictur
 
 
 async def test_an_address_to_call_goes_out_with_the_order(studio):
-    """Where a provider takes an address to call, it is told the one that the run was given."""
-    await studio.make(studio.job("a", provider="acedata"), callback_url="http://127.0.0.1:9/called")
-    assert [line["callback_url"] for line in studio.bill()] == ["http://127.0.0.1:9/called"]
+    """Where a provider takes an address to call, each order has one of its own below that of the run."""
+    jobs = [studio.job(name, provider="acedata") for name in "ab"]
+    await studio.make(*jobs, callback_url="http://127.0.0.1:9/called/")
+    addresses = {line["callback_url"] for line in studio.bill()}
+    assert len(addresses) == 2
+    assert all(re.fullmatch(r"http://127\.0\.0\.1:9/called/cb/v1/\w{16}/\w{32}/[\w-]{43}", each) for each in addresses)
 
 
 async def test_who_cannot_call_back_is_named(studio):
@@ -436,7 +440,7 @@ async def test_leaked_nowhere(studio, monkeypatch, caplog):
         monkeypatch.setenv("ALL_PROXY", proxy.url("http", "me:canary"))
         monkeypatch.setenv("ACEDATA_BASE_URL", "http://provider.example/acedata")
         jobs = (studio.job("a", provider="acedata"), studio.job("b"), studio.job("c", provider="openai"))
-        ended = await studio.make(*jobs, callback_url="http://cb.example/?token=canary")
+        ended = await studio.make(*jobs, callback_url="https://cb.example/canary")
     written = b"".join(path.read_bytes() for path in studio.folder.rglob("*") if path.is_file())
     assert DONE in ended.statuses.values()
     assert b"canary" not in written

@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     func,
     insert,
@@ -128,6 +129,15 @@ class Payer:
     campaign: str
 
 
+#: Built once: each is executed for every job.
+_HOLD = insert(_entry)
+_FOLLOW = update(_entry).where(_entry.c.attempt_id == bindparam("_attempt")).values(bucket=bindparam("_bucket"))
+_PRICED = select(
+    attempt.c.id, attempt.c.epoch, attempt.c.currency, attempt.c.cost_micros, attempt.c.bucket, attempt.c.claimed_at
+).where(attempt.c.currency.is_not(None), attempt.c.cost_micros > 0)
+_PRICED_OF_JOB = _PRICED.where(attempt.c.job_id == bindparam("_job"))
+
+
 def hold(connection: Connection, payer: Payer, entry: SpendingEntry, caps: Sequence[Cap]) -> None:
     """Put a price into the book, if every cap leaves room for it.
 
@@ -146,7 +156,7 @@ def hold(connection: Connection, payer: Payer, entry: SpendingEntry, caps: Seque
                 f"{cap.words[0].upper()}{cap.words[1:]} leaves too little: {found.words}, and this costs {this}. Wait "
                 f"for the next {cap.period}, or raise --budget-per-{cap.period}, and run the same command again."
             )
-    connection.execute(insert(_entry).values(_columns(payer, entry)))
+    connection.execute(_HOLD, _columns(payer, entry))
 
 
 def check_covered(planned: Job, caps: Iterable[Cap]) -> None:
@@ -167,11 +177,9 @@ def let_go(connection: Connection, attempt_id: str) -> None:
 
 def entries(ledger: Connection, job_ids: Iterable[str] | None = None) -> list[SpendingEntry]:
     """Every price that a ledger holds, or has held; or those of some jobs."""
-    columns = (attempt.c.id, attempt.c.epoch, attempt.c.currency, attempt.c.cost_micros, attempt.c.bucket)
-    priced = attempt.c.currency.is_not(None) & (attempt.c.cost_micros > 0)
-    wanted = select(*columns, attempt.c.claimed_at).where(priced)
-    each = [wanted] if job_ids is None else [wanted.where(attempt.c.job_id == name) for name in job_ids]
-    return [SpendingEntry(*row) for statement in each for row in ledger.execute(statement)]
+    if job_ids is None:
+        return [SpendingEntry(*row) for row in ledger.execute(_PRICED)]
+    return [SpendingEntry(*row) for name in job_ids for row in ledger.execute(_PRICED_OF_JOB, {"_job": name})]
 
 
 def payer_of(ledger: Connection, place: str, campaign: str) -> tuple[Payer, int]:
@@ -183,9 +191,9 @@ def payer_of(ledger: Connection, place: str, campaign: str) -> tuple[Payer, int]
 def follow(connection: Connection, payer: Payer, found: Iterable[SpendingEntry]) -> None:
     """Bring the book up to what a ledger says of prices; what costs nothing and is not in the book stays out of it."""
     for entry in found:
-        now = update(_entry).where(_entry.c.attempt_id == entry.attempt_id).values(bucket=entry.bucket)
-        if connection.execute(now).rowcount == 0 and entry.bucket is not None:
-            connection.execute(insert(_entry).values(_columns(payer, entry)))
+        now = {"_attempt": entry.attempt_id, "_bucket": entry.bucket}
+        if connection.execute(_FOLLOW, now).rowcount == 0 and entry.bucket is not None:
+            connection.execute(_HOLD, _columns(payer, entry))
 
 
 def reconcile_book(connection: Connection, payer: Payer, epoch: int, found: Sequence[SpendingEntry]) -> None:

@@ -154,7 +154,7 @@ async def _verdict(job: Job, claim: Claim, session: ProviderSession, run: Run) -
     if job.parent is not None and (there := run.job(job.parent).order.provider) != job.order.provider:
         return Rejected("row", "parent_elsewhere", f"it is a remix of {job.parent}, which was made at {there}")
     try:
-        supplies = await _supplies(job, run)
+        supplies = await _supplies(job, claim, run)
     except ImageUnusable as error:
         return Rejected("row", IMAGE_UNUSABLE, str(error))
     verdict = await session.provider.submit(job.order, supplies, before_first_byte)
@@ -178,7 +178,7 @@ def _parent_moved(job: Job, session: ProviderSession, run: Run) -> SetupError | 
     )
 
 
-async def _supplies(job: Job, run: Run) -> Supplies:
+async def _supplies(job: Job, claim: Claim, run: Run) -> Supplies:
     """Find what the order needs beside its own words.
 
     Raises:
@@ -190,7 +190,7 @@ async def _supplies(job: Job, run: Run) -> Supplies:
     else:
         images = tuple(order.image_urls)
     parent_id = order.remix_of if job.parent is None else run.states[job.parent].provider_job_id
-    return Supplies(images, parent_id, run.options.callback_url)
+    return Supplies(images, parent_id, run.options.callback_url, claim.attempt_id)
 
 
 def _heed(verdict: Verdict, change: Change, session: ProviderSession, run: Run) -> None:

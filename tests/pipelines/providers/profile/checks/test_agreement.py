@@ -24,6 +24,7 @@ FOX = {
     "base_url": "https://fox.example/v1",
     "default_model": "fox-1",
     "prompt_most": 500,
+    "supports": ["list"],
     "modes": [MODE],
     "prices": [{"model": "fox-1", "amount": "0.1", "per": "second", "as_of": "2026-11-21", "source": "a page"}],
 }

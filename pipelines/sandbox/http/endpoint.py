@@ -114,6 +114,11 @@ class Endpoint:
     def _account(self, visit: Visit) -> str:
         scheme, _, key = visit.header(b"authorization").partition(" ")
         key = key.strip() if scheme.lower() == "bearer" else ""
+        own = next((profile for profile in self.state.profiles if profile.name == self.contract), None)
+        if own is not None:
+            from pipelines.sandbox.vendors.from_profile.keys import shown_key  # noqa: PLC0415 - only for who has profiles
+
+            key = shown_key(own.auth, visit)
         other = visit.header(OTHER_KEY_HEADERS.get(self.contract, b""))
         key = other.removeprefix("Bearer ").strip() if other else key
         if self.needs_key and not key:

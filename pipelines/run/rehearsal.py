@@ -38,6 +38,7 @@ _NOT_SPOKEN = frozenset(
         "timing",
         "limits",
         "bills_failures",
+        "failure_bills",
         "answer_within_s",
         "on_server_error",
         "retired_on",

@@ -109,11 +109,12 @@ def sample_order(profile: Profile, mode: Mode, *, full: bool = False) -> Order:
         size=mode.size.default if mode.size is not None else None,
         orientation=mode.orientation.default if mode.orientation is not None else None,
         image_urls=tuple(_ADDRESS.format(n) if addresses else f"picture-{n}.png" for n in range(1, count + 1)),
-        extra={rule.field or name: _value(rule) for name, rule in taken.items()},
+        extra={rule.field or name: sample_value(rule) for name, rule in taken.items()},
     )
 
 
-def _value(rule: Parameter) -> Any:
+def sample_value(rule: Parameter) -> Any:
+    """A value that a parameter takes."""
     if rule.allowed:
         return [rule.allowed[0]] if rule.type == "list" else rule.allowed[0]
     if rule.type in ("integer", "number") and rule.least is not None:
@@ -128,7 +129,10 @@ async def requests_of(profile: Profile, order: Order, *, callback: bool = True) 
     supplies = Supplies(images, _JOB if order.remix_of else None, _CALLBACK if callback else None, "ATTEMPT-NAME")
     http = _Caught()
     client = Client(http, profile, profile.base_url, profile.auth.key_for(_KEY))
-    proof = {name: _hidden(value, profile) for name, value in client.key_header().items()}
+    auth = profile.auth
+    scheme = "Basic" if auth.by == "basic" else auth.scheme
+    hidden = f"{scheme} {'(a token that the key signs)' if auth.by == 'jwt' else _SHOWN}".strip()
+    proof = dict.fromkeys(client.key_header(), hidden)
     told = profile.answers
     status_url = (
         None if told is None or told.status_url is None else f"{profile.base_url}/(the address in {told.status_url})"
@@ -147,19 +151,14 @@ async def requests_of(profile: Profile, order: Order, *, callback: bool = True) 
         await client.check(job)
     await http.__aexit__(None, None, None)
     return [
-        SentRequest(each.method, _shown(each.url, profile), {**each.headers, **proof}, each.body)
+        SentRequest(
+            each.method,
+            each.url.replace(f"{auth.query}={_KEY}", f"{auth.query}={_SHOWN}"),
+            {**each.headers, **proof},
+            each.body,
+        )
         for each in http.caught
     ]
-
-
-def _hidden(value: str, profile: Profile) -> str:
-    scheme = "Basic" if profile.auth.by == "basic" else profile.auth.scheme
-    what = "(a token that the key signs)" if profile.auth.by == "jwt" else _SHOWN
-    return f"{scheme} {what}".strip() if value else value
-
-
-def _shown(url: str, profile: Profile) -> str:
-    return url.replace(f"{profile.auth.query}={_KEY}", f"{profile.auth.query}={_SHOWN}")
 
 
 async def _nothing() -> None:

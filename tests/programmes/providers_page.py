@@ -114,7 +114,7 @@ def fields() -> Iterator[str]:
         for source in sources
         for remarks in [_remarks(source)]
         for node in ast.parse(source).body
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name != "Part"
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name != "ProfilePart"
     ]
     for model, remarks in sorted(models, key=lambda pair: pair[0].name != "Profile"):
         yield f"**{model.name}.** {' '.join((ast.get_docstring(model) or '').split())}"

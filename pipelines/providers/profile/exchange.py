@@ -7,13 +7,13 @@ from typing import Literal
 from pydantic import Field
 
 from pipelines.providers.profile.scalars import TrustedHost
-from pipelines.providers.profile.terms import Part
+from pipelines.providers.profile.terms import ProfilePart
 
 #: What somebody is charged: surely, surely not, or nobody says.
 Charged = Literal["yes", "no", "unknown"]
 
 
-class Auth(Part):
+class Auth(ProfilePart):
     """How a request proves who asks."""
 
     by: Literal["header", "query", "basic", "jwt"] = "header"
@@ -37,7 +37,7 @@ class Auth(Part):
         return f"{word}:{word}" if self.wants_pair else word
 
 
-class Answers(Part):
+class Answers(ProfilePart):
     """Where the answers of the contract `described` say what, besides `id_path`, `status_path` and `results`."""
 
     done: str | None = None  # for an API without words: where something stands, and not false, once a job has ended

@@ -11,13 +11,13 @@ from pipelines.core.job import Order
 from pipelines.providers.profile.scalars import Day, Hours, Length, Wait
 
 
-class Part(BaseModel):
+class ProfilePart(BaseModel):
     """A part of a profile: it never changes, and no key in it goes unread."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Timing(Part):
+class Timing(ProfilePart):
     """Usual waiting times at this provider."""
 
     typical: dict[int, Wait] = {}  # clip length in seconds -> usual time to make it, in seconds
@@ -26,7 +26,7 @@ class Timing(Part):
     link_lifetime_hours: Hours | None = None  # how long a finished file can be had
 
 
-class Price(Part):
+class Price(ProfilePart):
     """One row of a price list. The first row that fits an order is its price."""
 
     model: str  # "*" for any
@@ -52,7 +52,7 @@ class Price(Part):
         )
 
 
-class Limits(Part):
+class Limits(ProfilePart):
     """Rates and numbers that one account may ask for. Defaults only: the batch file and the command line win."""
 
     in_flight: int = Field(10, ge=1)  # unfinished jobs at once

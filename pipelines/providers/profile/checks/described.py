@@ -26,13 +26,13 @@ def described_findings(profile: Profile) -> Iterator[Disagreement]:
     if len(speakers) < len(profile.modes):
         yield ("contract",), "described is not mixed with others: make two profiles of it."
     told = profile.answers or Answers()
-    yield from _how_it_stands(profile, told)
+    yield from state_findings(profile, told)
     if profile.id_path is None:
         yield ("id_path",), "is missing: with the contract described it says where the answer to an order has the id."
     if not profile.results and not all(mode.results for mode in speakers):
         yield ("results",), "is missing: say where a finished answer names its files."
-    yield from _answer_paths(told)
-    yield from _addresses(profile, speakers, told)
+    yield from place_findings(told)
+    yield from address_findings(profile, speakers, told)
     if "list" not in profile.supports:
         for name in _LISTED:
             if getattr(told, name) is not None:
@@ -41,7 +41,7 @@ def described_findings(profile: Profile) -> Iterator[Disagreement]:
         yield ("paths", "list"), "is missing: `supports` names it."
 
 
-def _how_it_stands(profile: Profile, told: Answers) -> Iterator[Disagreement]:
+def state_findings(profile: Profile, told: Answers) -> Iterator[Disagreement]:
     """A word says how a job stands, or what is there does."""
     if profile.status_path is None and told.done is None:
         what = "is missing: say where an answer has the word for how a job stands, or give `answers.done`."
@@ -56,7 +56,8 @@ def _how_it_stands(profile: Profile, told: Answers) -> Iterator[Disagreement]:
         yield ("answers", "failed"), "is missing: with `done` alone a failure would look like a clip."
 
 
-def _answer_paths(told: Answers) -> Iterator[Disagreement]:
+def place_findings(told: Answers) -> Iterator[Disagreement]:
+    """Find places of an answer that are none, and words that would never be found."""
     for name, value in told:
         if name == "moderation_words":
             for index, word in enumerate(value):
@@ -69,7 +70,7 @@ def _answer_paths(told: Answers) -> Iterator[Disagreement]:
             yield from unreadable(("answers", name), value)
 
 
-def _addresses(profile: Profile, speakers: list[Mode], told: Answers) -> Iterator[Disagreement]:
+def address_findings(profile: Profile, speakers: list[Mode], told: Answers) -> Iterator[Disagreement]:
     """What is wrong with where requests go, by mode where a mode has paths of its own."""
     for mode in speakers:
         index = profile.modes.index(mode)
@@ -80,11 +81,16 @@ def _addresses(profile: Profile, speakers: list[Mode], told: Answers) -> Iterato
             if what in _WITH_ID and "id" not in gaps(path):
                 yield place, f'"{path}" does not say where the id goes. Put {{id}} into it.'
             if what == "submit" and "model" in gaps(path):
-                yield from _models(index, mode)
-        yield from _missing_or_idle(profile, mode, known, told)
+                refused = ((number, refused_part(model.split("/"))) for number, model in enumerate(mode.models))
+                yield from (
+                    (("modes", index, "models", number), f"cannot stand in the path: {reason}.")
+                    for number, reason in refused
+                    if reason
+                )
+        yield from route_findings(profile, mode, known, told)
 
 
-def _missing_or_idle(
+def route_findings(
     profile: Profile, mode: Mode, known: Mapping[PathName, str], told: Answers
 ) -> Iterator[Disagreement]:
     """Paths that a mode cannot go without, and those that nobody would ask."""
@@ -111,12 +117,6 @@ def _words(what: str, mode: Mode) -> list[str]:
     # a value that a row may go without would leave a gap in the path
     surely = [name for name, rule in mode.parameters.items() if rule.required or rule.default is not None]
     return ["model", *surely]
-
-
-def _models(index: int, mode: Mode) -> Iterator[Disagreement]:
-    for number, model in enumerate(mode.models):
-        if reason := refused_part(model.split("/")):
-            yield ("modes", index, "models", number), f'"{model}" cannot stand in the path: {reason}.'
 
 
 def path_findings(path: str, words: list[str]) -> Iterator[str]:

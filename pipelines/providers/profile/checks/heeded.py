@@ -51,10 +51,11 @@ def unheeded(profile: Profile) -> Iterator[Disagreement]:
         if what in profile.paths and what not in profile.supports:
             yield ("paths", what), f"has no effect without `supports: [{what}]`."
     for index, mode in enumerate(profile.modes):
-        yield from _of_mode(("modes", index), mode, profile.contract_of(mode.name))
+        yield from unheeded_in_mode(("modes", index), mode, profile.contract_of(mode.name))
 
 
-def _of_mode(place: Place, mode: Mode, contract: ContractName) -> Iterator[Disagreement]:
+def unheeded_in_mode(place: Place, mode: Mode, contract: ContractName) -> Iterator[Disagreement]:
+    """Find the keys of a mode that its contract does not read, or that have no effect beside others."""
     yield from _unread(place, mode, OF_MODE, {contract})
     rule = mode.images
     if contract == "veo":
@@ -67,10 +68,10 @@ def _of_mode(place: Place, mode: Mode, contract: ContractName) -> Iterator[Disag
                 yield (*place, "images", name), "has no effect: `most` is 0, so that no image is taken."
     if "list" in mode.paths:
         yield (*place, "paths", "list"), "has no effect in a mode: it is a request of the whole account."
-    yield from _of_numbers(place, mode)
+    yield from number_findings(place, mode)
 
 
-def _of_numbers(place: Place, mode: Mode) -> Iterator[Disagreement]:
+def number_findings(place: Place, mode: Mode) -> Iterator[Disagreement]:
     """How length and size are counted, where one key takes the effect of another."""
     size = mode.size
     if size is not None and size.is_divided:

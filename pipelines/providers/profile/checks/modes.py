@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pipelines.core.shape import shape_named
 from pipelines.providers.profile.checks.answer_paths import unreadable_results
 from pipelines.providers.profile.checks.findings import Disagreement, not_among, unknown_models, within
 from pipelines.providers.profile.checks.images import image_findings
@@ -26,6 +27,10 @@ def mode_findings(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
         yield from within(("size",), size_findings(mode.size, mode, open_models=profile.open_models))
     if mode.orientation is not None and mode.orientation.default not in mode.orientation.values:
         yield ("orientation", "default"), not_among(mode.orientation.default, mode.orientation.values)
+    for word in mode.orientation.values if mode.orientation is not None else ():
+        if shape_named(word) != word:
+            fix = "Write landscape, portrait, square, adaptive, or a ratio such as 21:9."
+            yield ("orientation", "values", word), f"is no shape that a row could give. {fix}"
     yield from within(("images",), image_findings(mode.images, mode, profile))
     yield from clashes(mode, profile)
     for name, parameter in mode.parameters.items():

@@ -19,6 +19,7 @@ from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.media.links import custom_link, link_expiry
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import stage_of
+from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.vendors.from_profile.answers import put, words_of
 from pipelines.sandbox.vendors.from_profile.fields import body_paths
 from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
@@ -55,8 +56,7 @@ class DescribedVideos(CustomVideos):
             ("list" in self.profile.supports, ("GET", self._route("list"), "list", self.page)),
             ("delete" in self.profile.supports, ("DELETE", self._route("delete"), "delete", self.delete)),
         ]
-        served = [row for is_served, row in rows if is_served]
-        return sorted(served, key=lambda row: (":path" in row[1], row[1].count("{")))
+        return [row for is_served, row in rows if is_served]
 
     async def create(self, visit: Visit) -> VendorAnswer:
         """An order in this mode, or in another that has the same path."""
@@ -162,7 +162,10 @@ class DescribedVideos(CustomVideos):
             if path is not None:
                 put(document, path, [value])
         for path in told.failed or ("error",):
-            if path.split(".")[0] not in document:
+            if told.error_message is None:
+                put(document, f"{path}.message", [message])
+                put(document, f"{path}.code", [error.get("code")])
+            elif path.split(".")[0] not in document:
                 put(document, path, [{"code": error.get("code"), "message": message}])
 
     def _word(self, purchase: Purchase, now: float) -> str:
@@ -229,14 +232,14 @@ def _typed(rule: Parameter, text: str) -> Any:
         raise wrong_field(rule.field or "", f"expected {rule.type}") from None
 
 
-def described_routes(videos: CustomVideos) -> Iterator[ApiRoute]:
-    """What a profile that describes its own contract serves, the plainest paths first, each once."""
-    rows: dict[tuple[str, str], ApiRoute] = {}
-    profile = plain_profile(videos.profile)
-    for mode in profile.modes:
-        for row in DescribedVideos(videos.state, profile, mode).rows():
-            rows.setdefault(row[:2], row)
-    yield from sorted(rows.values(), key=lambda row: (":path" in row[1], row[1].count("{")))
+def served_descriptions(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:
+    """What profiles that describe their own contract serve: each route once, the plainest paths first."""
+    for profile in (plain_profile(each) for each in state.profiles if each.contract == "described"):
+        rows: dict[tuple[str, str], ApiRoute] = {}
+        for mode in profile.modes:
+            rows |= {row[:2]: row for row in DescribedVideos(state, profile, mode).rows() if row[:2] not in rows}
+        for row in sorted(rows.values(), key=lambda row: (":path" in row[1], row[1].count("{"))):
+            yield CustomVideos(state, profile).prefixes[0], profile.name, profile.needs_key, row
 
 
 def plain_profile(profile: Profile) -> Profile:

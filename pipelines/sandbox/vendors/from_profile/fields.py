@@ -53,15 +53,15 @@ def fields_of(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> dict[st
 
 def _seconds(rule: Seconds, *, is_open: bool) -> Field:
     seconds = (*rule.allowed, *(range(rule.least, rule.most + 1) if rule.least and rule.most else ()))
-    lengths = tuple(counted(rule, length) for length in seconds)
+    lengths = tuple(in_its_unit(rule, length) for length in seconds)
     if rule.type == "integer":
-        return Field("integer", least=1, most=counted(rule, 999)) if is_open else Field("integer", allowed=lengths)
+        return Field("integer", least=1, most=in_its_unit(rule, 999)) if is_open else Field("integer", allowed=lengths)
     if is_open:
         return Field(pattern=r"[1-9]\d{0,2}" + re.escape(rule.suffix))
     return Field(allowed=tuple(f"{length}{rule.suffix}" for length in lengths))
 
 
-def counted(rule: Seconds, seconds: int) -> int:
+def in_its_unit(rule: Seconds, seconds: int) -> int:
     """A length in the unit that the server counts."""
     if rule.unit == "frame":
         return seconds * (rule.fps or 1) + rule.more_frames

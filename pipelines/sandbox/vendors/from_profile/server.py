@@ -168,14 +168,10 @@ class CustomVideos:
 
 def served_profiles(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:
     """What the operator's own profiles serve: prefix, contract, whether a key is needed, and the row."""
-    for profile in state.profiles:
+    for profile in (
+        each for each in state.profiles if each.contract != "described"
+    ):  # those are played in described.py
         videos = CustomVideos(state, profile)
-        if profile.answers is not None or profile.contract == "described":
-            from pipelines.sandbox.vendors.from_profile.described import described_routes  # noqa: PLC0415 - it is one of these
-
-            for row in described_routes(videos):
-                yield videos.prefixes[0], profile.name, profile.needs_key, row
-            continue
         for prefix in videos.prefixes:
             for row in videos.rows():
                 yield prefix, profile.name, profile.needs_key, row

@@ -15,7 +15,7 @@ from pipelines.core.job import Order
 from pipelines.core.outcome import RefusalKind
 from pipelines.providers.profile.exchange import Answers, Auth, Charged
 from pipelines.providers.profile.scalars import Address, Day, Length, TrustedHost, Variable, Wait
-from pipelines.providers.profile.terms import Limits, ProfilePart, Price, Timing
+from pipelines.providers.profile.terms import Limits, Price, ProfilePart, Timing
 
 ContractName = Literal["openai", "acedata", "veo", "fal", "described"]
 MODERATED = "moderation_blocked"  #: the code of a job that moderation has ended, wherever its provider says so

@@ -261,6 +261,11 @@ class Profile(_Data):
                 return mode.contract
         return self.contract
 
+    def has_model_in_path(self, mode: Mode) -> bool:
+        """Whether a mode's orders go to a path that its model is a part of."""
+        submit = (self.paths | mode.paths).get("submit", "")
+        return self.contract_of(mode.name) == "fal" or "{model}" in submit or "{+model}" in submit
+
     def dropped_by(self, mode_name: str, contract: ContractName) -> str:
         """The ending of the base URL that a mode goes without, or, where it has gone, any mode of its protocol."""
         speakers = [mode for mode in self.modes if (mode.contract or self.contract) == contract]

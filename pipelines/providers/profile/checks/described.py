@@ -80,13 +80,6 @@ def address_findings(profile: Profile, speakers: list[Mode], told: Answers) -> I
             yield from at(place, path_findings(path, _words(what, mode)))
             if what in _WITH_ID and "id" not in gaps(path):
                 yield place, f'"{path}" does not say where the id goes. Put {{id}} into it.'
-            if what == "submit" and "model" in gaps(path):
-                refused = ((number, refused_part(model.split("/"))) for number, model in enumerate(mode.models))
-                yield from (
-                    (("modes", index, "models", number), f"cannot stand in the path: {reason}.")
-                    for number, reason in refused
-                    if reason
-                )
         yield from route_findings(profile, mode, known, told)
 
 

@@ -13,6 +13,7 @@ from pipelines.providers.profile.checks.parameters import parameter_findings
 from pipelines.providers.profile.checks.paths import remix_addressing
 from pipelines.providers.profile.checks.request import clashes
 from pipelines.providers.profile.model import Mode, Profile, Seconds, Size
+from pipelines.providers.profile.path_template import refused_part
 
 _PIXELS = re.compile(r"[1-9]\d*x[1-9]\d*")
 
@@ -21,6 +22,9 @@ def mode_findings(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
     """Find what contradicts something else in a mode."""
     if mode.default_model is not None and mode.default_model not in mode.models:
         yield ("default_model",), not_among(mode.default_model, mode.models)
+    for number, model in enumerate(mode.models if profile.has_model_in_path(mode) else ()):
+        if reason := refused_part(model.split("/")):
+            yield ("models", number), f'"{model}" cannot stand in the path: {reason}.'
     if mode.seconds is not None:
         yield from within(("seconds",), seconds_findings(mode.seconds, mode))
     if mode.size is not None:

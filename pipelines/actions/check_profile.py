@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -236,7 +236,9 @@ def _as_result(body: Mapping[str, Any], job: RemoteJob, profile: Profile) -> str
         return ""
     word = next((word for word, phase in profile.words.items() if phase == "succeeded"), "done")
     ended = with_word(body, word, profile)
-    return _told(CONTRACTS["described"].read_progress(ended, job, profile, profile.base_url), profile)
+    progress = CONTRACTS["described"].read_progress(ended, job, profile, profile.base_url)
+    says_something = progress.links or progress.unread or progress.phase is Phase.FAILED
+    return _told(replace(progress, result_url=None), profile) if says_something else ""
 
 
 def _told(progress: Progress, profile: Profile) -> str:

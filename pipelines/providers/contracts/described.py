@@ -76,7 +76,8 @@ class Described(AskedOneByOne):
         phase, word = phase_of(answer, profile)
         code, message = error_told(answer, profile)
         links = self._links(answer, job, profile, base_url) if phase is Phase.SUCCEEDED else ()
-        instead = _stands(answer, told.moderated) or bool(answer.get("error") or answer.get("detail"))
+        own = (told.moderated, told.error_code, told.error_message, "error", "detail")
+        instead = any(_stands(answer, place) for place in own)
         if phase is Phase.SUCCEEDED and not links and instead:
             phase = Phase.FAILED  # so says the address of a result, in the place of the file
         said = f"{code or ''} {message or ''}".lower()

@@ -62,7 +62,8 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
     if body is not None and meaning is None:
         # A 400 with bare words is no end: so the queue says that there is no result yet.
         of_the_job = answer.status in _OF_THE_JOB and (answer.status != _BAD_REQUEST or code is not None)
-        is_end = result and of_the_job and bool(body.get("detail") or body.get("error"))
+        says_why = body.get("detail") or body.get("error") or (profile.answers is not None and code is not None)
+        is_end = result and of_the_job and bool(says_why)
         if is_end or (fine and (result or not enveloped)):
             return body
     said = printable(f"{code or ''} {message or ''}".strip() or "no reason given", 300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,28 @@ async def test_a_rehearsal_makes_a_clip_of_each_mode(tmp_path):
     made = dict(await rehearse_sample(PROFILES["kling"], tmp_path))
     assert [*made] == ["text", "image"]
     assert all("made, and fetched" in outcome for outcome in made.values()), made
+
+
+async def test_the_ten_steps_make_a_profile(tmp_path):
+    """What the steps of docs/providers.md show, put together, is a profile that orders a clip, and reads its answers."""
+    page = (Path(__file__).parents[3] / "docs" / "providers.md").read_text("utf-8")
+    steps = page.partition("## A profile from nothing")[2].partition("\n## ")[0]
+    parts = re.findall(r"^   ```yaml\n(.*?)^   ```", steps, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "paperboat.yaml"
+    path.write_text(re.sub(r"^   ", "", "".join(parts), flags=re.MULTILINE))
+    profile = find_profiles([path]).profiles["paperboat"]
+    (mode,) = profile.modes
+    ordered, asked = await requests_of(profile, sample_order(profile, mode, full=True))
+    assert ordered.url == "https://api.paperboat.example/v2/boat/one/voyages"
+    assert json.loads(ordered.body) == {
+        "input": {"text": "a fox in the snow", "ms": 4000, "w": 1280, "h": 720, "wind": "calm", "watermark": False}
+    }
+    assert (asked.url.rpartition("/v2")[2], asked.headers["x-boat-key"]) == ("/voyages/JOB-ID", "(the key)")
+    film = b'{"films": [{"href": "https://files.paperboat.example/a.mp4"}]}'
+    assert "file at https://files" in read_sample(profile, mode, film).as_result
+    assert "rude" in read_sample(profile, mode, b'{"trouble": {"kind": "rude", "words": "no"}}', 422).as_result
+    (made,) = await rehearse_sample(profile, tmp_path)
+    assert "made, and fetched" in made[1]
 
 
 async def test_shipped_profiles_can_be_shown_too():

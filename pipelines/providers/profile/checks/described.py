@@ -21,10 +21,11 @@ _LISTED = ("list_items", "list_created", "list_prompt", "list_model")
 def described_findings(profile: Profile) -> Iterator[Disagreement]:
     """Find what is missing from a profile that describes its own contract, and what has no effect in it."""
     speakers = [mode for mode in profile.modes if profile.contract_of(mode.name) == "described"]
-    if not speakers:
+    if not speakers and profile.contract != "described":
         return
-    if len(speakers) < len(profile.modes):
+    if len(speakers) < len(profile.modes) or profile.contract != "described":
         yield ("contract",), "described is not mixed with others: make two profiles of it."
+        return
     told = profile.answers or Answers()
     yield from state_findings(profile, told)
     if profile.id_path is None:
@@ -33,6 +34,11 @@ def described_findings(profile: Profile) -> Iterator[Disagreement]:
         yield ("results",), "is missing: say where a finished answer names its files."
     yield from place_findings(told)
     yield from address_findings(profile, speakers, told)
+    for what in profile.paths:
+        if all(what in mode.paths for mode in speakers):
+            yield ("paths", what), "has no effect: every mode has its own."
+    if profile.results and all(mode.results for mode in speakers):
+        yield ("results",), "has no effect: every mode has its own."
     if "list" not in profile.supports:
         for name in _LISTED:
             if getattr(told, name) is not None:

@@ -14,6 +14,7 @@ from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, Rejected
 from pipelines.net.http import Http
 from pipelines.providers.client import Client
+from pipelines.providers.contracts.described import Described
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.protocol import Phase, Supplies
 from tests.pipelines.providers.strict_apis import CLIP, KEY, PAIR, Fal, GoogleVeo, Kling, Replicate
@@ -180,3 +181,22 @@ async def test_a_mode_has_paths_of_its_own(spoken):
     ]
     assert api.asked[0].body["callback_url"] == "https://example.com/call"
     assert "prompt" not in api.asked[0].body
+
+
+@pytest.mark.parametrize(
+    ("answer", "phase", "unread"),
+    [
+        (
+            {"data": {"task_status": "succeed", "task_status_msg": "OK", "video": {"href": "https://a.example/b.mp4"}}},
+            "succeeded",
+            True,
+        ),
+        ({"data": {"task_status": "succeed", "task_status_msg": "It broke."}}, "failed", False),
+        ({"data": {"task_status": "succeed"}}, "succeeded", False),
+        ({"data": {"task_status": "asleep", "task_status_msg": "OK"}}, "running", False),
+    ],
+)
+def test_a_clip_in_the_wrong_place_is_no_failure(answer, phase, unread):
+    """A job that was paid is not given up because its profile looks elsewhere, whatever words stand beside the links."""
+    progress = Described().read_progress(answer, RemoteJob("t", "text"), PROFILES["kling"], "https://a.example")
+    assert (progress.phase, progress.unread) == (Phase(phase), unread)

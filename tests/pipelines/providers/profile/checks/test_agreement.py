@@ -399,6 +399,8 @@ def test_a_secret_in_an_address_is_not_repeated():
         ("answers/trace", "a b", "answers.trace", "is no path"),
         ("answers/moderation_words", ["NSFW"], "answers.moderation_words.0", "small letters"),
         ("supports", [], "paths.list", "without `supports: [list]`"),
+        ("modes/0/paths", {"status": "/own/{id}"}, "paths.status", "every mode has its own"),
+        ("modes/0/results", ["clip.href"], "results", "every mode has its own"),
         ("service", "kling", "service", "has no effect with the contract described: only acedata honours it"),
         ("modes/0/prompt_field", "input..prompt", "modes.0.prompt_field", "names no field"),
         ("modes/0/seconds", {"allowed": [5], "default": 5, "field": "input"}, "modes.0.seconds.field", "would be lost"),

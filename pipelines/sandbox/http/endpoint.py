@@ -114,7 +114,8 @@ class Endpoint:
     def _account(self, visit: Visit) -> str:
         scheme, _, key = visit.header(b"authorization").partition(" ")
         key = key.strip() if scheme.lower() == "bearer" else ""
-        own = next((profile for profile in self.state.profiles if profile.name == self.contract), None)
+        names = (self.contract, visit.path.split("/")[1])
+        own = next((profile for profile in self.state.profiles if profile.name in names), None)
         if own is not None:
             from pipelines.sandbox.vendors.from_profile.keys import shown_key  # noqa: PLC0415 - only for who has profiles
 

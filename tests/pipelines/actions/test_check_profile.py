@@ -129,6 +129,46 @@ async def test_a_rehearsal_makes_a_clip_of_each_mode(tmp_path):
     assert all("made, and fetched" in outcome for outcome in made.values()), made
 
 
+NESTED = """
+name: nest
+extends: {base}
+title: Nested
+base_url: https://nest.example/v1
+auth: {auth}
+default_model: m
+supports: []
+fixed: {{input: {{safe: true}}, async: true}}
+modes:
+  - name: video
+    models: [m]
+    prompt_field: input.prompt
+    seconds: {{allowed: [4], default: 4, field: input.frames, type: integer, unit: frame, fps: 16, more_frames: 1}}
+    size: {{allowed: [1280x720], default: 1280x720, ratio_field: input.ratio, resolution_field: input.res}}
+    images: {{most: 1, forms: [url], style: url, field: input.image}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "auth"),
+    [
+        ("openai", "{scheme: Key}"),
+        ("openai", "{by: query}"),
+        ("acedata-luma", "{by: basic}"),
+        ("acedata-luma", "{by: jwt}"),
+    ],
+)
+async def test_places_and_keys_are_data_in_other_contracts_too(tmp_path, base, auth):
+    """What is sent stands at its place, beside constants, with the key as the profile shows it; and it can be rehearsed."""
+    path = tmp_path / "nest.yaml"
+    path.write_text(NESTED.format(base=base, auth=auth))
+    profile = find_profiles([path]).profiles["nest"]
+    ordered = (await requests_of(profile, sample_order(profile, profile.modes[0])))[0]
+    wanted = {"prompt": "a fox in the snow", "frames": 65, "ratio": "16:9", "res": "720p", "safe": True}
+    assert json.loads(ordered.body)["input"] == wanted
+    (made,) = await rehearse_sample(profile, tmp_path)
+    assert "made, and fetched" in made[1]
+
+
 async def test_the_ten_steps_make_a_profile(tmp_path):
     """What the steps of docs/providers.md show, put together, is a profile that orders a clip, and reads its answers."""
     page = (Path(__file__).parents[3] / "docs" / "providers.md").read_text("utf-8")

@@ -11,8 +11,7 @@ from functools import partial
 from typing import Any
 
 from pipelines.providers.profile.exchange import Answers
-from pipelines.providers.profile.field_path import flattened, nested
-from pipelines.providers.profile.model import Mode, Parameter, Profile
+from pipelines.providers.profile.model import Mode, Parameter
 from pipelines.providers.profile.path_template import filled, gaps
 from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
@@ -21,7 +20,7 @@ from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import stage_of
 from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.vendors.from_profile.answers import put, words_of
-from pipelines.sandbox.vendors.from_profile.fields import body_paths
+from pipelines.sandbox.vendors.from_profile.fields import plain_profile
 from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
 from pipelines.sandbox.vendors.from_profile.server import CustomVideos
 from pipelines.sandbox.vendors.openai.shapes import Sight
@@ -240,11 +239,3 @@ def served_descriptions(state: SandboxState) -> Iterator[tuple[str, str, bool, A
             rows |= {row[:2]: row for row in DescribedVideos(state, profile, mode).rows() if row[:2] not in rows}
         for row in sorted(rows.values(), key=lambda row: (":path" in row[1], row[1].count("{"))):
             yield CustomVideos(state, profile).prefixes[0], profile.name, profile.needs_key, row
-
-
-def plain_profile(profile: Profile) -> Profile:
-    """The same profile with its constants by their paths, as the fields of a body are read."""
-    paths = body_paths(profile, profile.modes)
-    modes = [mode.model_copy(update={"fixed": flattened(nested(mode.fixed), paths)}) for mode in profile.modes]
-    fixed = flattened(nested(profile.fixed), paths)
-    return profile.model_copy(update={"fixed": fixed, "modes": tuple(modes)})

@@ -86,6 +86,14 @@ def body_paths(profile: Profile, modes: Sequence[Mode]) -> frozenset[str]:
     return frozenset(own.union(*constants))
 
 
+def plain_profile(profile: Profile) -> Profile:
+    """The same profile with its constants by their paths, as the fields of a body are read."""
+    paths = body_paths(profile, profile.modes)
+    modes = [mode.model_copy(update={"fixed": flattened(nested(mode.fixed), paths)}) for mode in profile.modes]
+    fixed = flattened(nested(profile.fixed), paths)
+    return profile.model_copy(update={"fixed": fixed, "modes": tuple(modes)})
+
+
 def _images(rule: Images, given: Mapping[str, Any]) -> dict[str, Field]:
     """How reference images may come: a file in a form, or else in the style of the profile."""
     if not rule.most:

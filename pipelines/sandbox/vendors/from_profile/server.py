@@ -21,7 +21,7 @@ from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.requests.forms import any_fields, is_multipart
 from pipelines.sandbox.vendors.from_profile.answers import Words, put, words_of
-from pipelines.sandbox.vendors.from_profile.fields import body_paths
+from pipelines.sandbox.vendors.from_profile.fields import body_paths, plain_profile
 from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
 from pipelines.sandbox.vendors.openai.dialects import ContentRules, Encoding
 from pipelines.sandbox.vendors.openai.orders import check_encoding
@@ -171,7 +171,7 @@ def served_profiles(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRo
     for profile in (
         each for each in state.profiles if each.contract != "described"
     ):  # those are played in described.py
-        videos = CustomVideos(state, profile)
+        videos = CustomVideos(state, plain_profile(profile))
         for prefix in videos.prefixes:
             for row in videos.rows():
                 yield prefix, profile.name, profile.needs_key, row

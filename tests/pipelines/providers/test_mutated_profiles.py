@@ -24,7 +24,7 @@ from pipelines.providers.protocol import Supplies
 from pipelines.sandbox.vendors.from_profile.answers import put
 from tests.pipelines.sandbox.vendors.from_profile.test_described import ODD
 
-EXAMPLES = max(250, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
+EXAMPLES = max(120, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
 SHOWN = sorted((Path(__file__).parents[3] / "docs" / "examples" / "apis").glob("*.yaml"))
 DOCUMENTS = [ODD, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
 #: What is read before an order is made, or beside it: by the planner, the pace, the price, the card, and who looks for a key.

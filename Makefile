@@ -60,8 +60,9 @@ torture: $(STAMP) ## the promise, tried: kills at every failpoint, kills of pers
 shared-ledger: $(STAMP) ## eight processes on one PostgreSQL ledger, stopped, killed and cut off at random; the judge is the bill
 	PYTHONPATH=. $(BIN)/python tests/programmes/shared_ledger_trial.py
 
-fuzz: $(STAMP) ## chance: 20,000 answers and profiles that no document foresees, 1,000 draws for every other law of its kind
-	REELBATCH_FUZZ=20000 $(BIN)/python -m pytest -q --timeout 3600 tests/pipelines/providers/test_fuzzed_answers.py tests/pipelines/providers/test_fuzzed_profiles.py
+fuzz: $(STAMP) ## chance: 20,000 answers and profiles that no document foresees, 2,000 profiles with one key changed, 1,000 draws for every other law of its kind
+	REELBATCH_FUZZ=20000 $(BIN)/python -m pytest -q --timeout 3600 tests/pipelines/providers/test_fuzzed_answers.py tests/pipelines/providers/test_fuzzed_profiles.py \
+		tests/pipelines/providers/test_mutated_profiles.py
 	REELBATCH_FUZZ=1000 $(BIN)/python -m pytest -q --timeout 3600 -m hypothesis
 
 prefect-trial: $(STAMP) ## every promise about Prefect, with real servers and workers, one step after another (an hour)

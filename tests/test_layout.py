@@ -95,6 +95,10 @@ TESTED_THROUGH = {
     "pipelines/outputs/storage/*": (f"{DOWNLOAD}/test_download.py", "where downloads are published"),
     f"{CHECKS}/checks/*": (f"{CHECKS}/checks/test_agreement.py", "a profile that one of the checks must find at fault"),
     f"{CHECKS}/files.py": (f"{CHECKS}/test_load.py", "as profiles are found"),
+    **dict.fromkeys(
+        (f"{CHECKS}/exchange.py", f"{CHECKS}/terms.py"),
+        (f"{CHECKS}/test_model.py", "parts of a profile, declared as data"),
+    ),
     "pipelines/providers/protocol.py": (
         "pipelines/providers/test_contract_suite.py",
         "values; each contract gives them",

@@ -10,7 +10,8 @@ from rich.table import Table
 from flows.command_line.tables import console, plain_table
 from pipelines.net.addresses import base_refusal, without_userinfo
 from pipelines.providers.profile import describe as words
-from pipelines.providers.profile.model import Mode, Price, Profile
+from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.terms import Price
 
 _LABEL_WIDTH = 14
 _GAP = 2

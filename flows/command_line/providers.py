@@ -1,28 +1,55 @@
-"""`reelbatch providers`: what each provider can do and what it costs."""
+"""`reelbatch providers`: what each provider can do and what it costs, and what a profile of one's own makes of an order."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.command_line.arguments import AsJson, ProfileFiles
 from flows.command_line.talk import print_json, show_warnings
 
+if TYPE_CHECKING:
+    from pipelines.providers.profile.model import Profile
+
 NAME = "providers"
+_CHECK = "check"
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One provider in full.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One provider in full; or `check`, with a FILE.")
+    ] = None,
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="Of `check`: a profile, or the name of one that is known.")
+    ] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--answer",
+            metavar="[STATUS:]FILE",
+            help="Of `check`: a file with the body of an answer, to be read; 422:FILE for one of HTTP 422. "
+            "May be given again.",
+        ),
+    ] = None,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Of `check`: order a clip of each mode from the sandbox.")
+    ] = False,
     profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the providers: what they take, what they cost, and whether they are retired."""
+    """Show the providers: what they take, what they cost, and whether they are retired. `check FILE` tries a profile."""
     import os
 
     from flows.command_line.profile_card import profile_card, provider_table
+    from pipelines.core.errors import SetupError
     from pipelines.providers.profile.load import find_profiles, profile_named
 
+    if name == _CHECK and file is not None:
+        return _check(file, answer or [], profile or [], rehearse=rehearse, as_json=as_json)
+    if file is not None or answer or rehearse or name == _CHECK:
+        raise SetupError("Say `reelbatch providers check FILE`, perhaps with --answer FILE or --rehearse.")
     known = find_profiles(profile or ())
     show_warnings(known.notes)
     chosen = [profile_named(name, known.profiles)] if name else list(known.profiles.values())
@@ -32,3 +59,65 @@ def command(
         profile_card(chosen[0], known.files.get(name), os.environ)
     else:
         provider_table(chosen, os.environ)
+    return None
+
+
+def _check(file: str, answers: list[str], beside: list[Path], *, rehearse: bool, as_json: bool) -> None:
+    """The requests of a sample order, what sample answers say, and what a rehearsal comes to."""
+    import asyncio
+    import tempfile
+    from dataclasses import asdict
+
+    from pipelines.actions.check_profile import (
+        read_sample,
+        rehearse_sample,
+        request_lines,
+        requests_of,
+        sample_answer,
+        sample_order,
+    )
+
+    profile = _profile_at(file, beside)
+    samples = {text: sample_answer(text) for text in answers}
+    first = profile.modes[0]
+    sent = {mode.name: asyncio.run(requests_of(profile, sample_order(profile, mode))) for mode in profile.modes}
+    read = {text: read_sample(profile, first, body, status) for text, (status, body) in samples.items()}
+    made: list[tuple[str, str]] = []
+    if rehearse:
+        with tempfile.TemporaryDirectory() as folder:
+            made = asyncio.run(rehearse_sample(profile, Path(folder)))
+    if as_json:
+        said = {path: {**asdict(reading), "progress": None} for path, reading in read.items()}
+        shown = {mode: [asdict(each) for each in requests] for mode, requests in sent.items()}
+        return print_json({"profile": profile.name, "requests": shown, "answers": said, "rehearsed": dict(made)})
+    for mode, requests in sent.items():
+        for number, request in enumerate(requests):
+            typer.echo(f"{profile.name}, mode {mode}: {'an order' if number == 0 else 'then, until it has ended'}")
+            typer.echo("\n".join(f"  {line}" for part in request_lines(request) for line in part.splitlines()) + "\n")
+    for path, reading in read.items():
+        typer.echo(f"{path}\n  as the answer to an order: {reading.as_order}")
+        typer.echo(f"  as the answer to a query: {reading.as_query}")
+        if reading.as_result:
+            typer.echo(f"  as the result of a job that has ended: {reading.as_result}")
+        for word in reading.unknown_words:
+            typer.echo(f"  the word {word!r} is not in `words`: it is taken for running")
+    for mode, outcome in made:
+        typer.echo(f"rehearsed, mode {mode}: {outcome}")
+    return None
+
+
+def _profile_at(file: str, beside: list[Path]) -> Profile:
+    """The profile in a file, or the known one of that name."""
+    from pipelines.core.errors import SetupError
+    from pipelines.providers.profile.load import find_profiles, profile_named
+
+    path = Path(file)
+    is_name = not path.exists() and not path.suffix
+    known = find_profiles(beside if is_name else [path, *beside])
+    show_warnings(known.notes)
+    if is_name:
+        return profile_named(file, known.profiles)
+    there = [name for name, place in known.files.items() if place.resolve() == path.resolve()]
+    if not there:
+        raise SetupError(f"{file} holds no profile that counts: another file has its name.")
+    return known.profiles[there[0]]

@@ -165,7 +165,8 @@ def _columns(
     first = parameter_keys(providers) | contrary_keys(providers)
     then = parameter_keys(fallbacks_of(document, profiles, fallback)) | vendor_keys(providers)
     then |= {PRESET} if document.kind == "yaml" else set()
-    columns = recognise(every, where, report, first, then)
+    alone = any(mode.prompt_optional and mode.images.most for profile in providers for mode in profile.modes)
+    columns = recognise(every, where, report, first, then, pictures_alone=alone)
 
     def spoken() -> frozenset[str]:  # the variables that the templates of the document name
         cells = (*cells_of(document, "prompt"), *cells_of(document, "filename"))

@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 from sqlalchemy import Connection
 
 from pipelines.core.errors import LedgerError, ReelbatchError
-from pipelines.ledger import callbacks
+from pipelines.ledger import bought, callbacks
 from pipelines.ledger.callbacks import Call, Receipt, Taken
 from pipelines.ledger.guest import LedgerGuest
 from pipelines.ledger.ledger import Ledger, LedgerReader
@@ -67,7 +67,7 @@ class OwnInbox:
 
     async def check(self) -> None:
         """Look whether it can be written."""
-        await self._ledger.write(callbacks.ledger_id)
+        await self._ledger.write(bought.ledger_id)
 
 
 @dataclass(slots=True, eq=False)
@@ -123,7 +123,7 @@ class SharedInbox:
 
         def look() -> None:
             for place in ledgers_called_back(self._place)[:1]:
-                LedgerReader(place).read(callbacks.ledger_id)
+                LedgerReader(place).read(bought.ledger_id)
 
         await self._in_thread(look)
 
@@ -162,7 +162,7 @@ class SharedInbox:
             place = ledger_called(self._place, ledger_id)
             if place is None:
                 return None
-            if LedgerReader(place).read(callbacks.ledger_id) != ledger_id:
+            if LedgerReader(place).read(bought.ledger_id) != ledger_id:
                 return None
             found = self._known[ledger_id] = LedgerGuest(place)
         return found
@@ -171,7 +171,7 @@ class SharedInbox:
         for place in ledgers_called_back(self._place):
             reader = LedgerReader(place)
             if (found := reader.read(callbacks.attempt_named, provider, provider_job_id)) is not None:
-                return reader.read(callbacks.ledger_id), found
+                return reader.read(bought.ledger_id), found
         return None
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:

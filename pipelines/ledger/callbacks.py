@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, insert, select, text, update
 
 from pipelines.core.status import AttemptState, JobStatus
 from pipelines.core.text.times import utc_text
-from pipelines.ledger.storage.schema import attempt, callback, job, meta
+from pipelines.ledger.storage.schema import attempt, callback, job
 
 #: The channel of PostgreSQL on which every inbox of a database says that something has come; the schema is what it says.
 CHANNEL = "reelbatch_callbacks"
@@ -88,11 +88,6 @@ class CallCounts:
     def as_dict(self, refused: int = 0) -> dict[str, int]:
         """For machines."""
         return {**asdict(self), "refused": refused}
-
-
-def ledger_id(connection: Connection) -> str:
-    """The name that a ledger was given when it was made: what tells it from others in the address of a callback."""
-    return str(connection.execute(select(meta.c.value).where(meta.c.key == "ledger_id")).scalar_one())
 
 
 def take(connection: Connection, call: Call) -> Receipt:

@@ -12,7 +12,7 @@ BURST_S = 0.1  #: what falls into so short a time may go at once
 _SLOWER = 0.7  # on a refusal for speed, as botocore's adaptive mode has it
 _REGROWTH = 1.02  # on each success, back towards the configured rate
 _SLOWEST = 0.05  # never below this share of the configured rate
-_FIRST_HOLD_S = 60.0  # a refusal without a hint: wait this long, doubling
+_FIRST_HOLD_S = 5.0  # a refusal without a hint: wait this long, doubling up to a quarter of an hour
 
 
 class RateLimit:
@@ -103,7 +103,7 @@ class RateLimit:
         """The provider said "too many": hold every request of this account, and go on slower.
 
         Args:
-            hint_s: seconds that the provider asked for; None: a minute, doubling with each further refusal.
+            hint_s: seconds that the provider asked for; None: five seconds, doubling with each further refusal.
 
         Returns:
             How many seconds nothing is sent.

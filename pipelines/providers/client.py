@@ -17,10 +17,13 @@ from pipelines.net.addresses import Origin, same_origin, without_query
 from pipelines.net.headers import poll_hint
 from pipelines.net.http import SUBMIT_DEADLINE_S, Answer, Http, form_of
 from pipelines.providers.contracts.acedata import AceData
+from pipelines.providers.contracts.described import Described, list_request, read_list, with_word
 from pipelines.providers.contracts.fal_queue import FalQueue
 from pipelines.providers.contracts.openai_videos import OpenAIVideos, path_of
 from pipelines.providers.contracts.veo_generations import VeoGenerations
+from pipelines.providers.key_proof import KeyProof
 from pipelines.providers.profile.model import ContractName, Profile
+from pipelines.providers.profile.path_template import PathRefused
 from pipelines.providers.protocol import (
     BeforeFirstByte,
     Contract,
@@ -42,6 +45,7 @@ CONTRACTS: Mapping[ContractName, Contract] = {
     "acedata": AceData(),
     "veo": VeoGenerations(),
     "fal": FalQueue(),
+    "described": Described(),
 }
 #: What an answer calls the job that it is about. A `request_id` is that of the HTTP request, but for the queue.
 _ID_PLACES: Mapping[ContractName, tuple[str, ...]] = {
@@ -49,12 +53,13 @@ _ID_PLACES: Mapping[ContractName, tuple[str, ...]] = {
     "acedata": ("id", "task_id"),
     "veo": ("id", "task_id"),
     "fal": ("request_id", "id", "task_id"),
+    "described": (),
 }
 _JSON = "application/json"
 _KEY_SHOWN, _CALLBACK_SHOWN = "(the key)", "(the callback address)"
 _NOT_FOUND = 404
 _MOST_A_PAGE = 100
-_LEAST_SECRET = 8  # a shorter key, as for a sandbox, is no secret, and would be found in the middle of a job's id
+_PATH_UNUSABLE = "path_unusable"  # the code of an order that cannot be sent, as a word of it would lead elsewhere
 
 
 class Client:
@@ -84,15 +89,18 @@ class Client:
         self.profile = profile
         self._http = http
         self._base_url = base_url
-        self._key = key
-        self._secret = key if len(key) >= _LEAST_SECRET else ""
+        self._proof = KeyProof(profile.auth, key)
         self.account = account or account_of(base_url, key)
         own = {Origin.of(base_url)} if trusted else set()
         self.trusted = frozenset(own | set(map(Origin.trusted, (*profile.trust_hosts, *trust_hosts))))
 
     def key_header(self) -> Mapping[str, str]:
-        """`Authorization: Bearer`, as every API of these families wants it; nothing for a server that needs no key."""
-        return {"authorization": f"Bearer {self._key}"} if self._key else {}
+        """`Authorization: Bearer`, or as the profile has it; nothing for a server that needs no key."""
+        return self._proof.headers()
+
+    def keyed(self, url: str) -> str:
+        """The address with the key in its query, where the profile wants it there."""
+        return self._proof.on(url)
 
     async def submit(self, order: Order, supplies: Supplies, before_first_byte: BeforeFirstByte) -> Verdict:
         """Send one paid submission, once; `before_first_byte` runs at the last instant at which nothing is sent.
@@ -103,13 +111,19 @@ class Client:
         """
         ordered = RemoteJob("", order.mode, contract=self.profile.contract_of(order.mode))
         contract = CONTRACTS[self._contract_of(ordered)]
-        request = contract.submission(order, self.profile, supplies)
+        try:
+            request = contract.submission(order, self.profile, supplies)
+        except PathRefused as refused:
+            return Rejected("row", _PATH_UNUSABLE, str(refused))
         content_type, content = encoded(request)
         url = self._url_of(request.path, ordered)
+        headers = self._headers(content_type, order.mode)
+        if self.profile.idempotency_header is not None and supplies.attempt:
+            headers[self.profile.idempotency_header.lower()] = supplies.attempt
         try:
             answer = await self._http.submit(
-                url,
-                headers=self._headers(content_type),
+                self._proof.on(url),
+                headers=headers,
                 content=content,
                 before_first_byte=before_first_byte,
                 deadline_s=max(SUBMIT_DEADLINE_S, self.profile.answer_within_s),
@@ -170,6 +184,9 @@ class Client:
         """
         query = {"limit": str(min(most, _MOST_A_PAGE)), "order": "desc"} | self.profile.list_parameters
         contract, found = CONTRACTS[self.profile.contract], dict[str, ListedJob]()
+        if self.profile.contract == "described":
+            body, _ = await self._ask(list_request(self.profile))
+            return read_list(body, self.profile)[:most]
         while True:
             body, _ = await self._ask(Request("GET", f"{path_of('list', self.profile)}?{urlencode(query)}"))
             rows = [json_values.mapping(row) for row in json_values.at_path(body, "data[]")]
@@ -195,8 +212,11 @@ class Client:
     async def _progress(self, contract: Contract, request: Request, job: RemoteJob, word: str = "") -> Progress:
         """Ask, and read the answer. The result of a job that has ended has no status of its own: it goes by that `word`."""
         body, headers = await self._ask(request, job, result=bool(word))
-        body = body if not word or body.get("status") else {**body, "status": word}
         spoken = self._contract_of(job)
+        if word and spoken == "described":
+            body = with_word(body, word, self.profile)
+        elif word and not body.get("status"):
+            body = {**body, "status": word}
         places = _ID_PLACES[spoken]
         if self.profile.id_path and spoken == self.profile.contract:
             places = (self.profile.id_path,)
@@ -214,8 +234,9 @@ class Client:
         self, request: Request, job: RemoteJob | None = None, *, result: bool = False
     ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         content = None if request.body is None else json.dumps(request.body).encode()
-        headers = self._headers(None if content is None else _JSON)
-        url = self._url_of(request.path, job or RemoteJob(""))
+        about = job or RemoteJob("")
+        headers = self._headers(None if content is None else _JSON, about.mode)
+        url = self._proof.on(self._url_of(request.path, about))
         answer = await self._http.ask(request.method, url, headers=headers, content=content)
         shown = self._without_secrets(answer)
         body = readable(shown, self.profile, result=result)
@@ -254,21 +275,23 @@ class Client:
     def _without_secrets(self, answer: Answer, callback_url: str | None = None) -> Answer:
         """The same answer, should it echo the key or the address to call: what is said about it is shown and stored."""
         body = answer.body
-        for secret, shown in ((self._secret, _KEY_SHOWN), (callback_url, _CALLBACK_SHOWN)):
-            for spelling in {secret or "", (secret or "").replace("/", "\\/")} - {""}:
-                body = body.replace(spelling.encode(), shown.encode())
+        for secret in self._proof.secrets():
+            body = body.replace(secret.encode(), _KEY_SHOWN.encode())
+        for spelling in {callback_url or "", (callback_url or "").replace("/", "\\/")} - {""}:
+            body = body.replace(spelling.encode(), _CALLBACK_SHOWN.encode())
         return replace(answer, body=body)
 
     def _clean(self, progress: Progress) -> Progress:
         """The same for a progress, whose links stay as they are."""
-        said = (progress.code, progress.message, progress.trace_id)
-        if not self._secret or not any(words and self._secret in words for words in said):
-            return progress
-        code, message, trace_id = (words and words.replace(self._secret, _KEY_SHOWN) for words in said)
-        return replace(progress, code=code, message=message, trace_id=trace_id)
+        said = [progress.code, progress.message, progress.trace_id]
+        for secret in self._proof.secrets():
+            said = [words and words.replace(secret, _KEY_SHOWN) for words in said]
+        return replace(progress, code=said[0], message=said[1], trace_id=said[2])
 
-    def _headers(self, content_type: str | None) -> dict[str, str]:
-        headers = {"accept": "application/json", **self.key_header()}
+    def _headers(self, content_type: str | None, mode_name: str = "") -> dict[str, str]:
+        own = next((mode.headers for mode in self.profile.modes if mode.name == mode_name), {})
+        extra = {name.lower(): value for name, value in (self.profile.headers | own).items()}
+        headers = extra | {"accept": "application/json", **self.key_header()}
         return headers if content_type is None else headers | {"content-type": content_type}
 
 

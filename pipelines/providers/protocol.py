@@ -93,6 +93,7 @@ class Supplies:
     images: tuple[Image, ...] = ()  # one for each of `Order.image_urls`
     parent_id: str | None = None  # the provider's id of the clip that is remixed
     callback_url: str | None = None
+    attempt: str = ""  # a name for this attempt, the same if it is ever sent twice; for those who take one
 
 
 class Contract(Protocol):
@@ -168,3 +169,6 @@ class Provider(Protocol):
 
     def key_header(self) -> Mapping[str, str]:
         """The header that proves who asks."""
+
+    def keyed(self, url: str) -> str:
+        """The address of a file that needs the key, with the key in its query where it has to stand there."""

@@ -113,7 +113,7 @@ def accounts_to_collect(
 def _account(profile: Profile, options: RunOptions, kept: Mapping[str, str]) -> Account | None:
     """Address and key of one provider, or None where its key is missing."""
     places: Mapping[str, str] = os.environ
-    key = REHEARSAL_KEY if options.rehearse else profile.key_from(os.environ)
+    key = profile.auth.key_for(REHEARSAL_KEY) if options.rehearse else profile.key_from(os.environ)
     if key is None and (key := profile.key_from(kept)) is not None:
         # The address that goes with the key; one in the environment was set for this machine, and wins.
         places = os.environ if profile.base_url_set_by(os.environ) else kept
@@ -123,6 +123,9 @@ def _account(profile: Profile, options: RunOptions, kept: Mapping[str, str]) -> 
     if reason := key_refusal(key or ""):
         whose = next((name for name in profile.key_names if places.get(name, "").strip()), profile.key_names[0])
         raise SetupError(f"{whose} holds no key: {reason}. Set it again, and run the same command again.")
+    if profile.auth.wants_pair and key and not all(key.partition(":")):
+        parts = "USER:PASSWORD" if profile.auth.by == "basic" else "ACCESS:SECRET"
+        raise SetupError(f"{profile.key_names[0]} has to hold two parts, {parts}. Set it again.")
     if reason := base_refusal(base_url):
         whose = profile.base_url_set_by(places) or f"base_url of {profile.name}"
         raise SetupError(f"{whose} is no address to send to: {reason}.")

@@ -27,6 +27,7 @@ from pipelines.core.events import CallbackOdd, CallbacksSilent
 from pipelines.core.job import Job, Order
 from pipelines.core.outcome import BY_CALLBACK, Adopted
 from pipelines.core.status import ACCEPTED, AttemptState, JobStatus
+from pipelines.ledger import bought
 from pipelines.ledger import callbacks as calls
 from pipelines.ledger.attempts import Claim
 from pipelines.ledger.callbacks import CallOfJob
@@ -296,7 +297,7 @@ async def called_back(
         yield
         return
     place = run.ledger.place
-    ledger_id = await run.ledger.write(calls.ledger_id)
+    ledger_id = await run.ledger.write(bought.ledger_id)
     keys = await asyncio.to_thread(keys_for, place, environment)
     await asyncio.to_thread(register_campaign, place, ledger_id)
     secrets = secrets_of(environment)

@@ -15,7 +15,7 @@ from pipelines.pacing.rate_limit import BURST_S, RateLimit
 from pipelines.pacing.shared_rate import SharedRate
 from pipelines.pacing.slots import Slots
 from pipelines.pacing.waits import sleep_unless
-from pipelines.providers.profile.model import Limits
+from pipelines.providers.profile.terms import Limits
 from pipelines.providers.protocol import Provider
 from pipelines.run.poller import Poller
 

@@ -38,6 +38,7 @@ _NOT_SPOKEN = frozenset(
         "timing",
         "limits",
         "bills_failures",
+        "failure_bills",
         "answer_within_s",
         "on_server_error",
         "retired_on",
@@ -96,7 +97,13 @@ async def rehearsed(
     sandbox = await stack.enter_async_context(running_sandbox(sandbox_options(folder, options, own)))
     addresses = {a.profile.name: sandbox.base_url(dialect_of(a.profile) or a.profile.name) for a in accounts}
     return [
-        replace(a, base_url=addresses[a.profile.name], key=REHEARSAL_KEY, trusted=True, name="rehearsal")
+        replace(
+            a,
+            base_url=addresses[a.profile.name],
+            key=a.profile.auth.key_for(REHEARSAL_KEY),
+            trusted=True,
+            name="rehearsal",
+        )
         for a in accounts
     ]
 

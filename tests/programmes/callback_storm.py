@@ -31,7 +31,7 @@ from pipelines.callbacks.addresses import CallbackKeys, keys_for
 from pipelines.callbacks.listener import most_connections
 from pipelines.core.status import AttemptState
 from pipelines.core.text.times import utc_text
-from pipelines.ledger import callbacks
+from pipelines.ledger import bought, callbacks
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.storage.place import LEDGER_NAME, place_of
 from pipelines.ledger.storage.schema import attempt
@@ -118,7 +118,7 @@ async def prepared(folder: Path, jobs: int) -> tuple[str, list[str]]:
             connection.execute(attempt.insert(), [row | {"id": name, "job_id": name} for name in names])
 
         await ledger.write(fill)
-        return await ledger.write(callbacks.ledger_id), names
+        return await ledger.write(bought.ledger_id), names
 
 
 async def started(folder: Path, jobs: int, core: int | None) -> Target:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipelines.providers.profile import describe as words
+from pipelines.providers.profile import exchange, terms
 from pipelines.providers.profile import model as profile_module
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Mode, Profile
@@ -107,10 +108,15 @@ def modes() -> Iterator[str]:
 
 def fields() -> Iterator[str]:
     """A table a model of a profile, the whole first."""
-    tree = ast.parse(inspect.getsource(profile_module))
-    remarks = _remarks(inspect.getsource(profile_module))
-    models = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
-    for model in sorted(models, key=lambda node: node.name != "Profile"):
+    sources = [inspect.getsource(module) for module in (profile_module, exchange, terms)]
+    models = [
+        (node, remarks)
+        for source in sources
+        for remarks in [_remarks(source)]
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name != "ProfilePart"
+    ]
+    for model, remarks in sorted(models, key=lambda pair: pair[0].name != "Profile"):
         yield f"**{model.name}.** {' '.join((ast.get_docstring(model) or '').split())}"
         yield ""
         yield from _head("field", "takes", "unless given", "meaning")

@@ -169,6 +169,8 @@ def recognise(
     report: Report,
     parameters: frozenset[str] = frozenset(),
     tolerated: frozenset[str] = frozenset(),
+    *,
+    pictures_alone: bool = False,
 ) -> dict[str, Column]:
     """Say what each column is.
 
@@ -179,6 +181,7 @@ def recognise(
         parameters: what the providers of this batch take besides, as `parameter_key` spells it. An alias of ours gives
             way to such a name.
         tolerated: other names that are no misspelling, spelt in the same way.
+        pictures_alone: a provider of this batch makes a clip of a picture without any words.
 
     Returns:
         The columns by their written names, in order. A column without a name is left out.
@@ -202,7 +205,7 @@ def recognise(
             report.problem(where, what, f'Keep one of them as "{meaning}".')
         elif meaning != key:
             report.warn(where, f"the column {quoted(name, 40)} is read as {meaning}.")
-    if "prompt" not in taken:
+    if "prompt" not in taken and not (pictures_alone and "image_url" in taken):
         found = first_of([quoted(name, 40) for name in meanings], 20) or "none"
         report.problem(where, f"there is no prompt. Columns found: {found}.", 'Name the column with the text "prompt".')
     return columns

@@ -13,6 +13,7 @@ from pipelines.batch.matching.size import fit_picture
 from pipelines.core.text.counts import first_of
 from pipelines.core.text.suggestion import near_name
 from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.path_template import refused_part
 
 #: A message that every row of a file may repeat names no more models than this.
 _MOST_MODELS = 8
@@ -101,6 +102,9 @@ def fit_in(profile: Profile, mode: Mode, requested: RequestedClip) -> Fit:
 def _check_model(fitting: Fitting) -> None:
     profile, mode, model = fitting.profile, fitting.mode, fitting.model
     if model in mode.models:
+        return
+    if profile.has_model_in_path(mode) and (reason := refused_part(model.split("/"))):
+        fitting.refuse("model", f'"{model}" cannot be a part of an address: {reason}.', "Write its name alone.")
         return
     if profile.open_models and all(model not in other.models for other in profile.modes):
         what = f'{fitting.label} does not list the model "{model}". It is sent as it is.'

@@ -20,7 +20,7 @@ from pipelines.core.failpoints import failpoint
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Http, Incoming
 from pipelines.outputs.download.part import Part, read_sidecar, write_sidecar
-from pipelines.outputs.download.publish import adopt, digest_of, publish
+from pipelines.outputs.download.publish import adopt, file_digest, publish
 from pipelines.outputs.download.reply import Next, Reply, understand
 from pipelines.outputs.download.sidecar import Sidecar, link_digest
 from pipelines.outputs.download.unpacking import Unpacking
@@ -237,7 +237,7 @@ def _readopt(place: ClipPlace, name: str, sha256: str | None, source: ClipSource
     """Check what an earlier run published as if it had just come; None where it is not, or no longer, the clip."""
     descriptor = place.open(name, os.O_RDONLY)
     try:
-        length, found = os.fstat(descriptor).st_size, digest_of(descriptor)
+        length, found = os.fstat(descriptor).st_size, file_digest(descriptor)
         media = probe(descriptor, length, padded=True)  # as it was when it was published
     except NotWhole:
         return None

@@ -72,7 +72,7 @@ def adopt(place: ClipPlace) -> tuple[str, str | None] | None:
     return None
 
 
-def digest_of(descriptor: int) -> str:
+def file_digest(descriptor: int) -> str:
     """SHA-256 of an open file, in hexadecimal digits."""
     with os.fdopen(os.dup(descriptor), "rb") as file:
         file.seek(0)
@@ -114,7 +114,7 @@ def _same_content(part: Part, name: str) -> bool:
     except (OSError, OutputError):
         return False
     try:
-        same = os.fstat(descriptor).st_size == part.size and digest_of(descriptor) == part.digest()
+        same = os.fstat(descriptor).st_size == part.size and file_digest(descriptor) == part.digest()
         if same:
             os.fsync(descriptor)
         return same

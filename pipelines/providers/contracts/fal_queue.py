@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from pipelines.core.errors import UnknownJob
 from pipelines.core.job import Order, RemoteJob
 from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
 from pipelines.providers.contracts.request_body import order_body
 from pipelines.providers.profile.model import Profile
+from pipelines.providers.profile.path_template import filled
 from pipelines.providers.protocol import AskedOneByOne, Phase, Progress, Request, Supplies
 from pipelines.providers.responses import json_values
 
@@ -38,7 +38,7 @@ class FalQueue(AskedOneByOne):
 
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
         """POST /queue/{model path}: the model is the path, and not sent again."""
-        return Request("POST", f"/queue/{quote(order.model)}", order_body(order, profile, supplies))
+        return Request("POST", filled("/queue/{model}", {"model": order.model}), order_body(order, profile, supplies))
 
     def status(self, job: RemoteJob, profile: Profile) -> Request:
         """GET the address that the submission's answer gave.

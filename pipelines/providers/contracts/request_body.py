@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from pipelines.core.image import Image, LocalImage
 from pipelines.core.job import Order
-from pipelines.providers.profile.model import Images, Mode, Profile
+from pipelines.core.shape import pixels_of
+from pipelines.providers.profile.field_path import nested
+from pipelines.providers.profile.model import Images, Mode, Profile, Seconds, Size
 from pipelines.providers.protocol import Supplies, Upload
 
 
 def order_body(order: Order, profile: Profile, supplies: Supplies) -> dict[str, Any]:
-    """Everything that is sent with an order. Length and size are always said: their defaults differ between servers.
+    """Everything that is sent with an order, each part at its place, such as `input.prompt`.
+
+    Length and size are always said: their defaults differ between servers.
 
     Raises:
         ValueError: the order is a remix and nobody says of what; sent like this it would buy something else.
@@ -22,7 +27,7 @@ def order_body(order: Order, profile: Profile, supplies: Supplies) -> dict[str, 
     if order.remix_of is not None and supplies.parent_id is None:
         raise ValueError(f"a remix of {order.remix_of} needs the id of that clip")
     if order.remix_of is not None and mode.remix is not None and mode.remix.only_prompt:
-        return {mode.prompt_field: order.prompt} | remix_fields(mode, supplies)
+        return nested({mode.prompt_field: order.prompt} | remix_fields(mode, supplies))
     body: dict[str, Any] = {}
     if mode.model_field is not None:
         body[mode.model_field] = order.model
@@ -33,7 +38,7 @@ def order_body(order: Order, profile: Profile, supplies: Supplies) -> dict[str, 
         body["character_start"] = order.character_start
         body["character_end"] = order.character_end
     fixed = mode.fixed if order.remix_of is None else remix_fields(mode, supplies)
-    return (
+    return nested(
         body
         | callback(mode, profile, supplies)
         | profile.fixed
@@ -83,13 +88,35 @@ def length_and_shape(order: Order, mode: Mode) -> dict[str, Any]:
     """Length, size and orientation, as far as the mode takes them."""
     fields: dict[str, Any] = {}
     if mode.seconds is not None and order.seconds is not None:
-        text = f"{order.seconds}{mode.seconds.suffix}"
-        fields[mode.seconds.field] = text if mode.seconds.type == "string" else order.seconds
+        fields[mode.seconds.field] = length_value(mode.seconds, order.seconds)
     if mode.size is not None and order.size is not None:
-        fields[mode.size.field] = order.size
+        fields |= size_fields(mode.size, order.size)
     if mode.orientation is not None and order.orientation is not None:
         fields[mode.orientation.field] = mode.orientation.values[order.orientation]
     return fields
+
+
+def length_value(rule: Seconds, seconds: int) -> str | int:
+    """A length as the provider counts and writes it: `"5"`, 5, 5000, `"5s"`, or 81 frames."""
+    counted = {"second": seconds, "millisecond": seconds * 1000, "frame": seconds * (rule.fps or 1) + rule.more_frames}
+    number = counted[rule.unit]
+    return f"{number}{rule.suffix}" if rule.type == "string" else number
+
+
+def size_fields(rule: Size, size: str) -> dict[str, Any]:
+    """A size as the provider takes it: one word, two numbers, or ratio and resolution."""
+    width, height = pixels_of(size) or (0, 0)
+    if not width or not rule.is_divided:
+        return {rule.field: size}
+    ratio = Fraction(width, height)
+    text = f"{ratio.numerator}:{ratio.denominator}"
+    said = {
+        rule.width_field: width,
+        rule.height_field: height,
+        rule.ratio_field: {"7:3": "21:9", "3:7": "9:21"}.get(text, text),
+        rule.resolution_field: f"{min(width, height)}p",
+    }
+    return {field: value for field, value in said.items() if field is not None}
 
 
 def image_fields(images: Sequence[Image], rule: Images) -> dict[str, Any]:
@@ -117,10 +144,13 @@ def _with_roles(images: Sequence[Image], rule: Images) -> list[tuple[Image, str 
     return list(zip(images, roles or [None] * len(images), strict=False))
 
 
-def image_value(image: Image, rule: Images) -> str | Upload:
+def image_value(image: Image, rule: Images) -> str | Upload | dict[str, str]:
     """One image in the form that the provider takes: an address as it is, a local file in the last form that fits."""
     if not isinstance(image, LocalImage):
         return image
+    if rule.type_field is not None:
+        data = image.base64() if rule.forms[-1] == "base64" else image.data_url()
+        return {rule.item_field: data, rule.type_field: image.type}
     form = [form for form in rule.forms if form != "url"][-1]
     if form == "file":
         return Upload(image.name, image.type, image.data)

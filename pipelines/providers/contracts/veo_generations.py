@@ -13,6 +13,7 @@ from pipelines.core.image import LocalImage
 from pipelines.core.job import Order, RemoteJob
 from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
 from pipelines.providers.contracts.request_body import callback, default_parameters, length_and_shape
+from pipelines.providers.profile.field_path import nested
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import AskedOneByOne, Phase, Progress, Request, Supplies
 from pipelines.providers.responses import json_values
@@ -41,12 +42,11 @@ class VeoGenerations(AskedOneByOne):
         body: dict[str, Any] = {
             "model": order.model,
             "instances": [instance],
-            "parameters": length_and_shape(order, mode)
-            | mode.fixed
-            | default_parameters(mode, order.model)
-            | order.extra,
+            "parameters": nested(
+                length_and_shape(order, mode) | mode.fixed | default_parameters(mode, order.model) | order.extra
+            ),
         }
-        return Request("POST", _PATH, body | callback(mode, profile, supplies) | profile.fixed)
+        return Request("POST", _PATH, nested(body | callback(mode, profile, supplies) | profile.fixed))
 
     def status(self, job: RemoteJob, profile: Profile) -> Request:
         """GET /videos/generations/{id}."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.providers.profile.checks.findings import in_full
-from pipelines.providers.profile.model import Images, Mode, Parameter, Price, Profile, Size
+from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Size
+from pipelines.providers.profile.terms import Price
 
 _FORMS = {"url": "by address", "data_url": "a local file", "base64": "a local file", "file": "a local file"}
 _UNITS = {"characters": "characters", "bytes": "bytes", "utf16": "UTF-16 units"}

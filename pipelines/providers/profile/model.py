@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, Field, StrictBool
 
 from pipelines.core.job import Order
 from pipelines.core.outcome import RefusalKind
-from pipelines.providers.profile.scalars import Address, Day, Hours, Length, TrustedHost, Variable, Wait
+from pipelines.providers.profile.exchange import Answers, Auth, Charged
+from pipelines.providers.profile.scalars import Address, Day, Length, TrustedHost, Variable, Wait
+from pipelines.providers.profile.terms import Limits, Price, ProfilePart, Timing
 
-ContractName = Literal["openai", "acedata", "veo", "fal"]
+ContractName = Literal["openai", "acedata", "veo", "fal", "described"]
+MODERATED = "moderation_blocked"  #: the code of a job that moderation has ended, wherever its provider says so
+Capability = Literal["list", "delete", "variants"]
+PathName = Literal["submit", "status", "result", "content", "list", "delete"]
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ProfilePart.model_config
 
 
 class Seconds(_Data):
@@ -34,6 +38,9 @@ class Seconds(_Data):
     field: str = "seconds"  # the name in the request
     type: Literal["string", "integer"] = "string"  # the JSON type in the request
     suffix: str = ""  # after the number of a string, such as the s of "8s"
+    unit: Literal["second", "millisecond", "frame"] = "second"  # what the number counts
+    fps: int | None = Field(None, ge=1, le=240)  # for `unit: frame`: frames a second
+    more_frames: int = Field(0, ge=0, le=240)  # for `unit: frame`: frames beside those, such as the 1 of 81
 
     def takes(self, seconds: int) -> bool:
         """Tell whether the mode makes clips of this length, by any of its models."""
@@ -60,6 +67,15 @@ class Size(_Data):
         None, pattern=r"^[1-9]\d{0,5}x[1-9]\d{0,5}$"
     )  # of `any_pixels`: the largest, either way up
     field: str = "size"  # the name in the request
+    width_field: str | None = None  # with `height_field`: the size goes out as two numbers, and not in `field`
+    height_field: str | None = None  # see `width_field`
+    ratio_field: str | None = None  # the size goes out as its ratio, such as 16:9, and not in `field`
+    resolution_field: str | None = None  # the same as its shorter side, such as 720p; with `ratio_field` or alone
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether it goes out in several fields, or as less than it says."""
+        return any((self.width_field, self.height_field, self.ratio_field, self.resolution_field))
 
     def makes(self, width: int, height: int) -> bool:
         """Tell whether `any_pixels` goes as far as this picture."""
@@ -95,7 +111,8 @@ class Images(_Data):
     #: list: a list; url: the bare value; object: {"image_url": value}; object_text: the same as JSON text;
     #: each: every image under a field of its own, from `fields`; frames: a list of {item_field: value, "type": role}
     fields: tuple[str, ...] = ()  # for style `each`: the first image goes to the first field, and so on
-    item_field: str = "image"  # for style `frames`
+    item_field: str = "image"  # for style `frames`, or with `type_field`: the name of the image itself
+    type_field: str | None = None  # each image goes out as {item_field: data, type_field: its media type}
     roles: tuple[str, ...] = ()  # what the images are, one word each, the last for all that follow; empty: not said
     file_field: str | None = None  # where an uploaded file goes, if not into `field`
     ignored_beyond: int | None = Field(None, ge=1)  # the provider silently drops images beyond this many
@@ -139,15 +156,6 @@ class Remix(_Data):
     only_prompt: StrictBool = True  # nothing else may be sent: model, length and size are those of the other clip
 
 
-class Timing(_Data):
-    """Usual waiting times at this provider."""
-
-    typical: dict[int, Wait] = {}  # clip length in seconds -> usual time to make it, in seconds
-    otherwise: Wait = 120.0  # usual time for any other length, in seconds
-    deadline_hours: Hours = 24.0  # after this a job is parked, never failed
-    link_lifetime_hours: Hours | None = None  # how long a finished file can be had
-
-
 class Mode(_Data):
     """One consistent set of rules of an API: what may be combined, and under which names it is sent."""
 
@@ -166,6 +174,8 @@ class Mode(_Data):
     images: Images = Images()  # which reference images it takes
     character: StrictBool = False  # character_url with character_start and character_end
     fixed: dict[str, Any] = {}  # sent with every request of this mode
+    headers: dict[str, str] = {}  # sent with every request about a job of this mode
+    paths: dict[PathName, str] = {}  # contract described: where its own differ from the profile's
     parameters: dict[str, Parameter] = {}  # the provider's further parameters, accepted as columns
     remix: Remix | None = None  # None: it makes none
     callback_field: str | None = None  # None: the profile's
@@ -175,46 +185,6 @@ class Mode(_Data):
     sound: StrictBool = True  # its clips usually have sound; one without is flagged
 
 
-class Price(_Data):
-    """One row of a price list. The first row that fits an order is its price."""
-
-    model: str  # "*" for any
-    mode: str | None = None  # the one that it holds for; None: any
-    size: str | None = None  # the same
-    seconds: Length | None = None  # the same
-    parameters: dict[str, Any] = {}  # values of further parameters that it holds for
-    amount: Decimal = Field(ge=0, le=1_000_000)  # what it costs
-    per: Literal["second", "clip"]  # a second of the clip, or the clip
-    currency: str = Field("USD", pattern="^[A-Z]{3}$")  # three letters
-    as_of: Day  # when the price was looked up
-    source: str  # where
-    assumed: StrictBool = False  # the provider publishes no price; this one is a stand-in for planning and budgets
-
-    def fits(self, order: Order) -> bool:
-        """Tell whether the row is about such an order."""
-        return (
-            self.model in ("*", order.model)
-            and self.mode in (None, order.mode)
-            and self.size in (None, order.size)
-            and self.seconds in (None, order.seconds)
-            and all(order.extra.get(name) == value for name, value in self.parameters.items())
-        )
-
-
-class Limits(_Data):
-    """Rates and numbers that one account may ask for. Defaults only: the batch file and the command line win."""
-
-    in_flight: int = Field(10, ge=1)  # unfinished jobs at once
-    submit_per_minute: float = Field(60.0, gt=0)  # submissions a minute
-    status_per_second: float = Field(5.0, gt=0)  # status queries a second, all jobs together
-    batch_query: int = Field(0, ge=0)  # how many jobs one status request may name; 0: no such request
-    shared: str | None = None  # profiles with one word here share `in_flight` and the queries, where they share a key
-
-
-#: What an error code means for us: who must act, and whether other rows are concerned too.
-
-Capability = Literal["list", "delete", "variants"]
-PathName = Literal["submit", "status", "content", "list", "delete"]
 #: Whom the sandbox plays without a profile.
 SandboxDialect = Literal["acedata", "litellm", "new-api", "openai", "qiniu", "sglang", "vllm-omni"]
 
@@ -242,7 +212,11 @@ class Profile(_Data):
     timing: Timing = Timing()  # what waiting is usually like
     limits: Limits = Limits()  # what one account may ask for
     service: str = Field("sora", pattern="^[A-Za-z0-9._~-]+$")  # acedata contract: the first path segment
-    paths: dict[PathName, str] = {}  # where they differ; {id}, {service}
+    auth: Auth = Auth()  # how the key is shown
+    headers: dict[str, str] = {}  # sent with every request
+    idempotency_header: str | None = Field(None, pattern=r"^[A-Za-z0-9-]+$")  # takes a name for each attempt
+    paths: dict[PathName, str] = {}  # where they differ; {id}, {service}; contract described: {model}, a parameter
+    answers: Answers | None = None  # contract described: where answers say what
     id_path: str | None = None  # where the answer to a submission has the id; None: the contract's usual places
     repeats_id: StrictBool = True  # False: its later answers may name a job otherwise than the answer to its submission
     status_path: str | None = None  # where a status answer has its word; None: the contract's usual places
@@ -261,7 +235,8 @@ class Profile(_Data):
     on_server_error: Literal["in_doubt", "rejected"] = "in_doubt"  # what an HTTP 5xx with a code means for a payment
     wants_https: StrictBool = False  # it says that it opens https addresses of pictures only: warn of others
     not_offered: dict[str, str] = {}  # fields of its requests that are none of ours, and what to do instead: warn
-    bills_failures: Literal["yes", "no", "unknown"] = "unknown"  # whether a job that fails is charged
+    bills_failures: Charged = "unknown"  # whether a job that fails is charged
+    failure_bills: dict[RefusalKind, Charged] = {}  # the same by what the failure is about, such as moderation
     retired_on: Day | None = None  # since when nobody answers at `base_url`
     retired_models: dict[str, Day] = {}  # the same for single models
     sandbox: SandboxDialect | None = (
@@ -286,6 +261,11 @@ class Profile(_Data):
             if mode.name == mode_name and mode.contract is not None:
                 return mode.contract
         return self.contract
+
+    def has_model_in_path(self, mode: Mode) -> bool:
+        """Whether a mode's orders go to a path that its model is a part of."""
+        submit = (self.paths | mode.paths).get("submit", "")
+        return self.contract_of(mode.name) == "fal" or "{model}" in submit or "{+model}" in submit
 
     def dropped_by(self, mode_name: str, contract: ContractName) -> str:
         """The ending of the base URL that a mode goes without, or, where it has gone, any mode of its protocol."""
@@ -312,6 +292,11 @@ class Profile(_Data):
         return math.prod(
             int(order.extra.get(name, rule.default_for(order.model) or 1)) for name, rule in counted.items()
         )
+
+    def billed_for(self, code: str | None) -> Charged:
+        """Whether a job that failed with this code is charged: as for its kind of failure, else as for any."""
+        kind = self.errors.get(code or "", "moderation" if code == MODERATED else None)
+        return self.failure_bills.get(kind, self.bills_failures) if kind is not None else self.bills_failures
 
     def price_of(self, order: Order) -> Price | None:
         """The first price row that fits, or None where the profile knows no price."""

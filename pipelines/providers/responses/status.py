@@ -16,6 +16,7 @@ from pipelines.net.headers import retry_after
 from pipelines.net.http import Answer
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.responses import json_values
+from pipelines.providers.responses.told import error_told
 
 _Meaning = Literal["key", "slow_down", "address", "server", "unknown_job"]
 _BY_KIND: Mapping[RefusalKind | None, _Meaning] = {"key": "key", "slow_down": "slow_down", "address": "address"}
@@ -51,7 +52,7 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
     fine = _OK <= answer.status < _MOVED
     if fine and body is None:
         raise UnusableAnswer(f"{profile.name} answers a status query with something that is no JSON object.")
-    code, message = json_values.error_of(body or {}, profile.errors)
+    code, message = error_told(body or {}, profile)
     enveloped = body is not None and is_envelope(body, code, profile)
     # The code of an envelope decides, then the HTTP status; a 403 may be about this query only.
     told = code if enveloped else None
@@ -61,7 +62,8 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
     if body is not None and meaning is None:
         # A 400 with bare words is no end: so the queue says that there is no result yet.
         of_the_job = answer.status in _OF_THE_JOB and (answer.status != _BAD_REQUEST or code is not None)
-        is_end = result and of_the_job and bool(body.get("detail") or body.get("error"))
+        says_why = body.get("detail") or body.get("error") or (profile.answers is not None and code is not None)
+        is_end = result and of_the_job and bool(says_why)
         if is_end or (fine and (result or not enveloped)):
             return body
     said = printable(f"{code or ''} {message or ''}".strip() or "no reason given", 300)
@@ -70,6 +72,11 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
 
 def is_envelope(body: Mapping[str, Any], code: str | None, profile: Profile) -> bool:
     """Tell whether a body holds an error and no job: neither an id, nor a state, nor a result."""
+    if profile.answers is not None:
+        places = (profile.id_path, profile.status_path, profile.answers.done, *profile.results)
+        if any(any(json_values.at_path(body, place)) for place in places if place):
+            return False
+        return bool(code or body.get("error") or body.get("detail"))
     own = (path.split(".")[0].removesuffix("[]") for path in (profile.id_path, profile.status_path) if path)
     if any(body.get(name) for name in (*_IDS_AND_STATES, *_RESULTS, *own)):
         return False

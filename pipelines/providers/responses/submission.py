@@ -14,6 +14,7 @@ from pipelines.net.http import Answer
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import Contract, Verdict
 from pipelines.providers.responses import json_values
+from pipelines.providers.responses.told import error_told
 
 #: Only these refuse for certain. Whoever answers with another 4xx (408, 409, 425, 499, ...) may have taken the job.
 _DEFINITE = frozenset({*range(400, 407), 410, 411, 413, 414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451})
@@ -40,7 +41,7 @@ def classify(answer: Answer, profile: Profile, contract: Contract, sent_to: str 
         sent_to: the address of the submission.
     """
     body = json_values.parse(answer.body)
-    code, message = json_values.error_of(body, profile.errors) if body is not None else (None, None)
+    code, message = error_told(body, profile) if body is not None else (None, None)
     if not answer.complete:
         return _doubt(answer, f"the answer broke off (HTTP {answer.status})")
     said = _surely_refused(message, profile)
@@ -102,7 +103,7 @@ def _surely_refused(message: str | None, profile: Profile) -> RefusalKind | None
 
 
 def _rejected(kind: RefusalKind | None, answer: Answer, body: Mapping[str, Any] | None, profile: Profile) -> Rejected:
-    code, message = json_values.error_of(body or {}, profile.errors)
+    code, message = error_told(body or {}, profile)
     return Rejected(
         kind or "row",
         code or f"http_{answer.status}",

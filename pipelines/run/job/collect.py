@@ -116,7 +116,12 @@ async def _fetch(job: Job, number: int, provider: Provider, link: Link, run: Run
             key_header = provider.key_header() if link.needs_key else None
             return await bring_home(
                 run.http,
-                ClipSource(link.url, key_header, link.expires_at, provider.trusted),
+                ClipSource(
+                    provider.keyed(link.url) if link.needs_key else link.url,
+                    key_header,
+                    link.expires_at,
+                    provider.trusted,
+                ),
                 folder=run.folder / "videos",
                 filename=_numbered(job.filename, number),
                 attempt=_part_id(job.id, run.states[job.id]),

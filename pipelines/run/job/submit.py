@@ -198,7 +198,7 @@ async def _supplies(job: Job, claim: Claim, run: Run) -> Supplies:
         images = tuple(order.image_urls)
     parent_id = order.remix_of if job.parent is None else run.states[job.parent].provider_job_id
     address = None if run.callbacks is None else run.callbacks.address_for(claim, order)
-    return Supplies(images, parent_id, address)
+    return Supplies(images, parent_id, address, claim.attempt_id)
 
 
 def _heed(verdict: Verdict, change: Change, session: ProviderSession, run: Run) -> None:

@@ -55,7 +55,7 @@ async def wait(job: Job, session: ProviderSession, run: Run) -> Progress | Faile
 
 def failure_of(progress: Progress, state: JobState, session: ProviderSession) -> Failed:
     """Decide what a job comes to that its provider has ended without a clip."""
-    billed = Billed(session.provider.profile.bills_failures)
+    billed = Billed(session.provider.profile.billed_for(progress.code))
     if progress.code == EMPTY_RESULT and billed is Billed.NO:
         billed = Billed.UNKNOWN  # to the provider it is no failure
     return Failed(

@@ -62,9 +62,11 @@ def _apis(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:
     """What the vendors serve: prefix, contract, whether a key is needed, and the route."""
     if state.profiles:  # what follows is imported only for those who have any
         from pipelines.sandbox.vendors.from_profile.acedata import served_services  # noqa: PLC0415
+        from pipelines.sandbox.vendors.from_profile.described import served_descriptions  # noqa: PLC0415
         from pipelines.sandbox.vendors.from_profile.server import served_profiles  # noqa: PLC0415
 
         yield from served_profiles(state)
+        yield from served_descriptions(state)
         yield from served_services(state)
     for row in QiniuVeo(state).rows():  # before /videos/{id}
         yield "/v1", "qiniu", True, row

@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.callbacks.addresses import keys_for
 from pipelines.callbacks.way_in import prove_way_in
-from pipelines.ledger import callbacks
+from pipelines.ledger import bought
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.storage.place import FileLedger
 from tests.servers import HERE
@@ -54,7 +54,7 @@ def test_the_receiver_is_a_process_of_its_own(folder, unused_tcp_port):
     place = FileLedger(folder / "ledger.sqlite3", folder)
     with receiver(folder, "--listen", "127.0.0.1:0", "--health-listen", f"127.0.0.1:{unused_tcp_port}") as (url, _):
         keys = keys_for(place, {})
-        unknown = keys.url(url, LedgerReader(place).read(callbacks.ledger_id), "0" * 32)
+        unknown = keys.url(url, LedgerReader(place).read(bought.ledger_id), "0" * 32)
         assert [httpx.post(each, **HERE).status_code for each in (unknown, unknown + "x", url)] == [404] * 3
         assert httpx.get(f"{url}/metrics", **HERE).status_code == 404
         operators = f"http://127.0.0.1:{unused_tcp_port}"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipelines.providers.profile.load import shipped_profiles
@@ -145,3 +147,41 @@ def test_an_address_without_a_host_is_no_bug(cli, fox, command, address):
     ended = cli(*command)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("error: reelbatch.providers/lumafox.yaml, line 5, base_url: is no address")
+
+
+APIS = Path(__file__).parents[3] / "docs" / "examples" / "apis"
+
+
+def test_a_profile_is_tried_before_it_is_paid_for(cli, tmp_path):
+    """`check FILE` shows the very request with the key hidden, and says what it makes of answers."""
+    (tmp_path / "answer.json").write_text('{"id": "p-1", "status": "dreaming"}')
+    ended = cli("providers", "check", str(APIS / "replicate.yaml"), "--answer", "answer.json")
+    assert (ended.code, ended.err) == (0, "")
+    for words in (
+        "POST https://api.replicate.com/v1/models/bytedance/seedance-1-pro/predictions",
+        "authorization: Bearer (the key)",
+        '"prompt": "a fox in the snow"',
+        "GET https://api.replicate.com/v1/predictions/JOB-ID",
+        "accepted, as job p-1",
+        "the word 'dreaming' is not in `words`",
+    ):
+        assert words in ended.out
+    document = cli("providers", "check", str(APIS / "kling.yaml"), "--json").json
+    assert document["requests"]["image"][0]["url"].endswith("/v1/videos/image2video")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check"], "Say `reelbatch providers check FILE`"),
+        (["qiniu", "--rehearse"], "Say `reelbatch providers check FILE`"),
+        (["check", "nobody"], 'There is no provider "nobody"'),
+        (["check", "none.yaml"], "there is no such file"),
+        (["check", "openai", "--answer", "none.json"], "cannot be read"),
+    ],
+)
+def test_what_cannot_be_checked_is_said(cli, arguments, words):
+    """One error, exit code 2, nothing on standard output."""
+    ended = cli("providers", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert words in ended.err

@@ -106,3 +106,17 @@ def test_any_bytes_give_a_batch_or_a_batch_error(tmp_path, kind):
         assert problems is None or problems
 
     law()
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_pictures_alone_need_no_prompt_column(tmp_path, separator):
+    """Where a provider makes a clip of a picture without words, the file needs no column for them; elsewhere it does."""
+    path = tmp_path / "pictures.csv"
+    path.write_text(
+        separator.join(["image_url", "provider"]) + "\n" + separator.join(["https://a.example/b.png", "acedata-luma"])
+    )
+    (job,) = read_batch(path).jobs
+    assert (job.order.prompt, job.order.mode) == ("", "image")
+    path.write_text(path.read_text().replace("acedata-luma", "openai"))
+    with pytest.raises(BatchError, match="there is no prompt"):
+        read_batch(path)

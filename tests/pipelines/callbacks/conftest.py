@@ -16,7 +16,7 @@ from pipelines.callbacks.inbox import OwnInbox
 from pipelines.callbacks.listener import listener_on, listening
 from pipelines.callbacks.metrics import ReceiverCounts
 from pipelines.callbacks.receiver import Receiver
-from pipelines.ledger import callbacks
+from pipelines.ledger import bought
 from pipelines.ledger.ledger import Ledger
 from tests.pipelines.ledger.conftest import (  # noqa: F401 - fixtures
     EVERYWHERE,
@@ -78,7 +78,7 @@ class Post:
 @asynccontextmanager
 async def receiving(ledger: Ledger, secrets: Any = (), answers: Any = ()) -> AsyncIterator[Post]:  # noqa: F811
     """A receiver of a ledger that is open."""
-    name, keys, counts = await ledger.write(callbacks.ledger_id), keys_for(ledger.place, {}), ReceiverCounts()
+    name, keys, counts = await ledger.write(bought.ledger_id), keys_for(ledger.place, {}), ReceiverCounts()
     rung: list[None] = []
     inbox = OwnInbox(ledger, name, lambda: rung.append(None))
     receiver = Receiver(keys, inbox, counts, dict(secrets), dict(answers))

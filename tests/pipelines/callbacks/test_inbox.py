@@ -12,7 +12,7 @@ from pipelines.callbacks.inbox import SharedInbox
 from pipelines.core.errors import LedgerError
 from pipelines.core.job import RemoteJob
 from pipelines.core.outcome import Accepted, InDoubt
-from pipelines.ledger import callbacks
+from pipelines.ledger import bought, callbacks
 from pipelines.ledger.callbacks import Call, Taken
 from pipelines.ledger.storage.callback_keys import register_campaign
 from pipelines.ledger.storage.news import news_of
@@ -29,7 +29,7 @@ async def test_a_receiver_beside_a_run_writes_and_the_run_hears(ledger, register
     jobs = [make_job(name, row=row) for row, name in enumerate("abcdef", 1)]
     await register(ledger, *jobs)
     claims = [await accept(ledger, job, f"p-{job.id}") for job in jobs]
-    name = await ledger.write(callbacks.ledger_id)
+    name = await ledger.write(bought.ledger_id)
     await asyncio.to_thread(register_campaign, ledger.place, name)
     heard = 0
     async with SharedInbox(ledger.place) as inbox, aclosing(news_of(ledger.place, callbacks.CHANNEL)) as news:

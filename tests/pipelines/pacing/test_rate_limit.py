@@ -63,15 +63,15 @@ async def test_a_hold_reaches_those_who_wait_already():
 
 
 async def test_s34_without_a_hint_holds_double():
-    """A refusal without a hint holds for a minute, then two, up to fifteen; a success starts over."""
+    """A refusal without a hint holds for five seconds, then ten, up to fifteen minutes; a success starts over."""
     rate = RateLimit(10)
     holds = []
-    for _ in range(6):
+    for _ in range(10):
         holds.append(rate.slow_down(None))
         rate._held_until = 0.0
-    assert holds == pytest.approx([60, 120, 240, 480, 900, 900], abs=0.1)
+    assert holds == pytest.approx([5, 10, 20, 40, 80, 160, 320, 640, 900, 900], abs=0.1)
     rate.succeeded()
-    assert rate.slow_down(None) == pytest.approx(60, abs=0.1)
+    assert rate.slow_down(None) == pytest.approx(5, abs=0.1)
 
 
 async def test_answers_to_requests_that_were_under_way_are_one_refusal():
@@ -118,5 +118,5 @@ async def test_i11_the_end_of_the_run_frees_everybody():
 async def test_a_rehearsal_waits_less():
     """Waits that are ours to choose shrink with the speed of a rehearsal; a provider's hint does not."""
     rate = RateLimit(10, time_scale=60)
-    assert rate.slow_down(None) == pytest.approx(1, abs=0.01)
+    assert rate.slow_down(None) == pytest.approx(5 / 60, abs=0.01)
     assert RateLimit(10, time_scale=60).slow_down(5) == pytest.approx(5, abs=0.01)

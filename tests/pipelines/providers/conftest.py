@@ -18,7 +18,7 @@ from pipelines.providers.client import Client
 from pipelines.providers.profile.load import profile_named
 from pipelines.sandbox.http.server import SandboxAddress
 from pipelines.sandbox.options import SandboxOptions
-from tests.pipelines.providers.desk import Desk
+from tests.pipelines.providers.desk import APIS, Desk
 
 HOUSE = Path(__file__).parents[3]
 KEY = "sk-canary-0123456789abcdef"
@@ -83,7 +83,7 @@ def order_of() -> Callable[..., Order]:
 def quick_sandbox() -> Iterator[SandboxAddress]:
     """A sandbox that works at once, shared by the tests that go through a whole contract."""
     command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes"]
-    arguments = SandboxOptions(latency="0.03", renders="light").arguments()
+    arguments = SandboxOptions(latency="0.03", renders="light", profile=APIS).arguments()
     with subprocess.Popen([*command, *arguments], stdin=-1, stdout=-1, cwd=HOUSE) as process:
         assert process.stdout is not None
         yield SandboxAddress(**json.loads(process.stdout.readline()))

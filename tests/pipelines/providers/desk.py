@@ -19,13 +19,16 @@ from pipelines.core.outcome import Accepted
 from pipelines.net.http import Http
 from pipelines.outputs.media.probe import Media, probe
 from pipelines.providers.client import Client
-from pipelines.providers.profile.load import shipped_profiles
+from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import Phase, Progress, Supplies, Verdict
 from pipelines.run.rehearsal import dialect_of
 from pipelines.sandbox.http.server import SandboxAddress
 
 PATIENCE = 20.0
+#: Profiles of APIs that are nothing but a file; the sandbox learns them from it.
+APIS = tuple(sorted((Path(__file__).parents[3] / "docs" / "examples" / "apis").glob("*.yaml")))
+PROFILES = find_profiles(APIS).profiles  # these, and those that are shipped
 
 
 @dataclass(slots=True)
@@ -40,14 +43,15 @@ class Desk:
 
     def client(self, provider: str, key: str = "a-customer") -> Client:
         """An account at a provider; who is not the usual customer has bought nothing yet."""
-        profile = shipped_profiles()[provider]
-        return Client(self.http, profile, self.sandbox.base_url(dialect_of(profile) or provider), key)
+        profile = PROFILES[provider]
+        base_url = self.sandbox.base_url(dialect_of(profile) or provider)
+        return Client(self.http, profile, base_url, profile.auth.key_for(key))
 
     def plan(self, *rows: dict[str, Any]) -> list[Order]:
         """The orders of a batch file with these rows; raises as `read_batch` does."""
         path = self.folder / "batch.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-        return [job.order for job in read_batch(path).jobs]
+        return [job.order for job in read_batch(path, profiles=PROFILES).jobs]
 
     async def submit(self, client: Client, order: Order, **supplies: Any) -> Verdict:
         """Order once; local pictures are read as a run would."""

@@ -15,16 +15,18 @@ from pipelines.core.errors import (
     NotSent,
     ProviderError,
     ProviderUnavailable,
+    ReelbatchError,
     SlowDown,
     UnknownJob,
     Unsendable,
     UnusableAnswer,
 )
-from pipelines.core.job import RemoteJob
+from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Http
 from pipelines.providers.client import Client, account_of, same_address
+from pipelines.providers.profile.exchange import Auth
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Phase, Supplies
 
@@ -546,3 +548,46 @@ async def test_t29_t30_a_refused_query_fails_no_job(peer, client_of, provider, s
     with pytest.raises(error) as caught:
         await client_of(provider).check(job)
     assert caught.value.passes
+
+
+async def test_the_key_is_shown_as_the_profile_says_in_any_contract(peer):
+    """Another scheme, further headers, and a name for the attempt: also with the contract of OpenAI."""
+    profile = profile_named("openai").model_copy(
+        update={
+            "auth": Auth(scheme="Key"),
+            "headers": {"X-Version": "7"},
+            "idempotency_header": "Idempotency-Key",
+        }
+    )
+    peer.answers(200, {"id": "v-1", "status": "queued"})
+    peer.answers(200, {"id": "v-1", "status": "queued"})
+    async with Http() as http:
+        client = Client(http, profile, peer.url, KEY)
+        order = Order(provider="openai", mode="video", model="sora-2", prompt="a cat", seconds=4, size="1280x720")
+        verdict = await client.submit(order, Supplies(attempt="attempt-1"), _nothing)
+        await client.check(verdict.job)
+    (_, ordered, _), (_, asked, _) = peer.requests
+    assert ordered["authorization"] == asked["authorization"] == f"key {KEY}"
+    assert ordered["x-version"] == asked["x-version"] == "7"
+    assert (ordered.get("idempotency-key"), asked.get("idempotency-key")) == ("attempt-1", None)
+
+
+async def test_a_key_in_the_query_is_in_no_message(peer, caplog):
+    """It goes out in the address, of files too, and comes back in no error, refusal or log, however it is spelt."""
+    secret = "sk/query+0123456789"
+    profile = profile_named("openai").model_copy(update={"auth": Auth(by="query", query="key")})
+    spelt = "sk%2Fquery%2B0123456789"
+    peer.answers(400, {"error": {"code": "bad", "message": f"GET /v1/videos?key={spelt} by {secret} is bad"}})
+    peer.answers(302, b"", location=f"https://elsewhere.example/?key={spelt}")
+    peer.answers(500, {"error": {"message": f"key={spelt}"}})
+    async with Http() as http:
+        client = Client(http, profile, peer.url, secret)
+        order = Order(provider="openai", mode="video", model="sora-2", prompt="a cat", seconds=4, size="1280x720")
+        said = [repr(await client.submit(order, Supplies(), _nothing)) for _ in range(2)]
+        for _ in range(2):  # the last finds nobody who answers
+            with pytest.raises(ReelbatchError) as error:
+                await client.check(RemoteJob("v-1", "video"))
+            said.append(str(error.value))
+        assert client.keyed("https://a.example/f?alt=media") == f"https://a.example/f?alt=media&key={spelt}"
+    assert [f"key={spelt.lower()}" in line.lower() for line, _, _ in peer.requests] == [True] * 4
+    assert not any(spelling in text for text in (*said, caplog.text) for spelling in (secret, spelt, spelt.lower()))

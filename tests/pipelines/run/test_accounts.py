@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.batch import read_batch
 from pipelines.core.errors import KeyMissing, SetupError
-from pipelines.providers.profile.load import shipped_profiles
+from pipelines.providers.profile.load import known_profiles, shipped_profiles
 from pipelines.run.accounts import accounts_of
 from pipelines.run.options import RunOptions
 
@@ -138,3 +138,19 @@ def test_a_key_that_is_kept_elsewhere_counts_where_the_environment_has_none(tmp_
     assert found() == ("kept", "https://set.example")
     monkeypatch.setenv("ACEDATACLOUD_API_TOKEN", "own")
     assert found() == ("own", "https://set.example")
+
+
+@pytest.mark.parametrize("key", ["access", ":secret", "access:"])
+def test_a_key_of_two_parts_has_both(tmp_path, monkeypatch, key):
+    """Where a token is signed with the second half of a key, one half alone is refused before anything is sent."""
+    (tmp_path / "reelbatch.providers").mkdir()
+    own = "name: own\nextends: openai\ntitle: Own\nbase_url: http://localhost:8000/v1\nauth: {by: jwt}\n"
+    (tmp_path / "reelbatch.providers" / "own.yaml").write_text(own)
+    path = tmp_path / "batch.csv"
+    path.write_text("prompt,provider\na cat,own\n")
+    batch = read_batch(path, profiles=known_profiles(beside=path))
+    monkeypatch.setenv("OWN_API_KEY", key)
+    with pytest.raises(SetupError, match="two parts, ACCESS:SECRET"):
+        accounts_of(batch, RunOptions())
+    monkeypatch.setenv("OWN_API_KEY", "access:secret")
+    assert accounts_of(batch, RunOptions())[0].key == "access:secret"

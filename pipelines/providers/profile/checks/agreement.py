@@ -12,7 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails
 
 from pipelines.providers.profile.checks.answer_paths import unreadable, unreadable_results
+from pipelines.providers.profile.checks.described import described_findings
 from pipelines.providers.profile.checks.findings import Disagreement, not_among, within
+from pipelines.providers.profile.checks.headers import header_findings
+from pipelines.providers.profile.checks.heeded import unheeded
 from pipelines.providers.profile.checks.modes import mode_findings
 from pipelines.providers.profile.checks.paths import addressing
 from pipelines.providers.profile.checks.prices import price_findings
@@ -40,6 +43,7 @@ def checked_profile(data: Mapping[str, Any]) -> Profile:
 def disagreements(profile: Profile) -> list[Disagreement]:
     """Everything that contradicts something else in a profile, and where."""
     found = [*addressing(profile), *word_findings(profile), *model_findings(profile), *clashes_of_all(profile)]
+    found += [*described_findings(profile), *header_findings(profile), *unheeded(profile)]
     names: set[str] = set()
     for index, mode in enumerate(profile.modes):
         if mode.name in names:

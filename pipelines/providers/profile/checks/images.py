@@ -24,6 +24,10 @@ def image_findings(rule: Images, mode: Mode, profile: Profile) -> Iterator[Disag
             yield ("doubtful",), not_among(form, rule.forms)
     if "file" in rule.forms and profile.encoding == "json":
         yield ("forms",), "has `file`, which needs `encoding: auto` or `encoding: multipart`."
+    if rule.type_field is not None and (
+        set(rule.forms) - {"base64", "data_url"} or rule.style not in ("url", "list", "each")
+    ):
+        yield ("type_field",), "needs `forms: [base64]` and the style url, list or each: an address has no media type."
     if rule.must_match_size and mode.size is None:
         yield ("must_match_size",), "needs a `size` to match."
     if rule.most and (mode.contract or profile.contract) == "veo":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pipelines.core.shape import shape_named
 from pipelines.providers.profile.checks.answer_paths import unreadable_results
 from pipelines.providers.profile.checks.findings import Disagreement, not_among, unknown_models, within
 from pipelines.providers.profile.checks.images import image_findings
@@ -12,6 +13,7 @@ from pipelines.providers.profile.checks.parameters import parameter_findings
 from pipelines.providers.profile.checks.paths import remix_addressing
 from pipelines.providers.profile.checks.request import clashes
 from pipelines.providers.profile.model import Mode, Profile, Seconds, Size
+from pipelines.providers.profile.path_template import refused_part
 
 _PIXELS = re.compile(r"[1-9]\d*x[1-9]\d*")
 
@@ -20,12 +22,19 @@ def mode_findings(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
     """Find what contradicts something else in a mode."""
     if mode.default_model is not None and mode.default_model not in mode.models:
         yield ("default_model",), not_among(mode.default_model, mode.models)
+    for number, model in enumerate(mode.models if profile.has_model_in_path(mode) else ()):
+        if reason := refused_part(model.split("/")):
+            yield ("models", number), f'"{model}" cannot stand in the path: {reason}.'
     if mode.seconds is not None:
         yield from within(("seconds",), seconds_findings(mode.seconds, mode))
     if mode.size is not None:
         yield from within(("size",), size_findings(mode.size, mode, open_models=profile.open_models))
     if mode.orientation is not None and mode.orientation.default not in mode.orientation.values:
         yield ("orientation", "default"), not_among(mode.orientation.default, mode.orientation.values)
+    for word in mode.orientation.values if mode.orientation is not None else ():
+        if shape_named(word) != word:
+            fix = "Write landscape, portrait, square, adaptive, or a ratio such as 21:9."
+            yield ("orientation", "values", word), f"is no shape that a row could give. {fix}"
     yield from within(("images",), image_findings(mode.images, mode, profile))
     yield from clashes(mode, profile)
     for name, parameter in mode.parameters.items():

@@ -19,7 +19,8 @@ def addressing(profile: Profile) -> Iterator[Disagreement]:
     """Find what is wrong with the base URL, and with each path."""
     if reason := base_refusal(profile.base_url):
         yield ("base_url",), f"is no address: {reason}. Write for example https://api.example.com/v1."
-    for name, path in profile.paths.items():
+    described = all(profile.contract_of(mode.name) == "described" for mode in profile.modes)  # checked by themselves
+    for name, path in () if described else profile.paths.items():
         gaps = (_ID,) if name in _WITH_ID else ()
         if profile.contract == "acedata" and name in ("submit", "status"):
             gaps = (_SERVICE,)
@@ -34,6 +35,8 @@ def remix_addressing(rule: Remix, contract: str) -> Iterator[Disagreement]:
     """Find what is wrong with how a remix names the other clip: in its path, or in a field."""
     if contract == "veo":
         yield (), "is not made by the contract veo: it would order another clip."
+    elif rule.path is None and contract == "described" and rule.field is not None:
+        return
     elif rule.path is None:
         if rule.field is None and contract != "openai":
             yield ("field",), f"is missing: the contract {contract} names the other clip in a field."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipelines.providers.profile.checks.findings import Disagreement, not_among
-from pipelines.providers.profile.model import Price, Profile
+from pipelines.providers.profile.model import Profile
+from pipelines.providers.profile.terms import Price
 
 
 def price_findings(price: Price, profile: Profile) -> Iterator[Disagreement]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipelines.core.text.strict_yaml import Place
 from pipelines.providers.profile.checks.findings import Disagreement
+from pipelines.providers.profile.field_path import steps
 from pipelines.providers.profile.model import Mode, Profile
 
 _Claim = tuple[Place, str]  # what is sent, by its place in the mode, and the field that takes it
@@ -19,10 +20,10 @@ def clashes(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
     """Find what a mode would send in the place of something else, and where the mode says so."""
     taken: dict[str, Place] = {}
     for place, field in _claims(mode, profile):
-        if not field.strip():
-            yield place, "is empty: a field of the request needs a name."
-        elif field in taken:
-            yield place, f'"{field}" {_lost(taken[field])}'
+        if steps(field) is None:
+            yield place, f'"{field}" names no field of the request. Write for example prompt, or input.prompt.'
+        elif (other := _in_the_way(field, taken)) is not None:
+            yield place, f'"{field}" {_lost(taken[other])}'
         else:
             taken[field] = place
     yield from _overruled(("fixed",), mode.fixed, taken)
@@ -41,8 +42,30 @@ def clashes_of_all(profile: Profile) -> Iterator[Disagreement]:
     yield from found.items()
 
 
+def _in_the_way(field: str, taken: Iterable[str]) -> str | None:
+    """The field that is the same place as another one, or lies around it, or inside it."""
+    here = steps(field) or ()
+    ways = ((other, steps(other) or ()) for other in taken)
+    return next((other for other, way in ways if way[: len(here)] == here or here[: len(way)] == way), None)
+
+
 def _overruled(around: Place, values: Mapping[str, Any], taken: Mapping[str, Place]) -> Iterator[Disagreement]:
-    return (((*around, field), _lost(taken[field])) for field in values if field in taken)
+    """Constants in the way of something that is ordered; an object stands around it, and is joined with it."""
+    for field, value in values.items():
+        if steps(field) is None:
+            yield (*around, field), "names no field of the request."
+        for inner in _leaves(field, value):
+            if (other := _in_the_way(inner, taken)) is not None:
+                yield (*around, field), _lost(taken[other])
+                break
+
+
+def _leaves(field: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, Mapping) or not value:
+        yield field
+        return
+    for name, inner in value.items():
+        yield from _leaves(f"{field}.{name}", inner)
 
 
 def _lost(place: Place) -> str:
@@ -54,9 +77,16 @@ def _claims(mode: Mode, profile: Profile) -> Iterator[_Claim]:
     """Every field that an order of this mode may fill; with the contract veo, of the parameters in its request."""
     if (mode.contract or profile.contract) != "veo":
         yield from _around(mode, profile)
-    for name, rule in (("seconds", mode.seconds), ("size", mode.size), ("orientation", mode.orientation)):
-        if rule is not None:
-            yield (name, "field"), rule.field
+    if mode.seconds is not None:
+        yield ("seconds", "field"), mode.seconds.field
+    if mode.size is not None and not mode.size.is_divided:
+        yield ("size", "field"), mode.size.field
+    elif mode.size is not None:
+        for key in ("width_field", "height_field", "ratio_field", "resolution_field"):
+            if (field := getattr(mode.size, key)) is not None:
+                yield ("size", key), field
+    if mode.orientation is not None:
+        yield ("orientation", "field"), mode.orientation.field
     for name, parameter in mode.parameters.items():
         yield ("parameters", name), name if parameter.field is None else parameter.field
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipelines.providers.profile.field_path import flattened
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.sandbox.faults.scripts import Effect
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
@@ -21,6 +22,7 @@ from pipelines.sandbox.vendors.acedata.services import SERVICES
 from pipelines.sandbox.vendors.acedata.shapes import AceShape, Shown
 from pipelines.sandbox.vendors.acedata.videos import AceEndpoints
 from pipelines.sandbox.vendors.from_profile.answers import Words, put, words_of
+from pipelines.sandbox.vendors.from_profile.fields import body_paths, plain_profile
 from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
 from pipelines.sandbox.vendors.refusals import wrong_field
 
@@ -52,6 +54,7 @@ class CustomAce(AceEndpoints):
         return await super().tasks(visit)
 
     def _parsed(self, visit: Visit, fields: dict[str, Any]) -> ParsedOrder:
+        fields = flattened(fields, body_paths(self.profile, self.modes))
         parsed = None
         for mode in (mode for mode in self.modes if mode.remix is not None and parsed is None):
             name = (mode.remix and mode.remix.field) or "id"
@@ -86,7 +89,7 @@ class CustomAce(AceEndpoints):
 
 def served_services(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:
     """What the operator's own services serve: prefix, contract, whether a key is needed, and the row."""
-    for profile in state.profiles:
+    for profile in map(plain_profile, state.profiles):
         modes = tuple(mode for mode in profile.modes if profile.contract_of(mode.name) == "acedata")
         if not modes:
             continue

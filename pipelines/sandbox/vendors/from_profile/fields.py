@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds
+from pipelines.providers.profile.field_path import flattened, nested
+from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds, Size
 from pipelines.sandbox.requests.fields import JSON_TYPES, Field
 from pipelines.sandbox.requests.forms import UploadedFile
 from pipelines.sandbox.requests.references import Kind
@@ -33,7 +34,9 @@ def fields_of(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> dict[st
         table |= _images(mode.images, given)
     if mode.seconds is not None:
         table[mode.seconds.field] = _seconds(mode.seconds, is_open=profile.open_models)
-    if mode.size is not None:
+    if mode.size is not None and mode.size.is_divided:
+        table |= _divided(mode.size)
+    elif mode.size is not None:
         sizes = [*map(re.escape, mode.size.allowed), r"[1-9]\d{1,3}x[1-9]\d{1,3}"]
         is_open = mode.size.any_pixels or profile.open_models
         table[mode.size.field] = Field(pattern="|".join(sizes)) if is_open else Field(allowed=mode.size.allowed)
@@ -49,12 +52,46 @@ def fields_of(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> dict[st
 
 
 def _seconds(rule: Seconds, *, is_open: bool) -> Field:
-    lengths = (*rule.allowed, *(range(rule.least, rule.most + 1) if rule.least and rule.most else ()))
+    seconds = (*rule.allowed, *(range(rule.least, rule.most + 1) if rule.least and rule.most else ()))
+    lengths = tuple(in_its_unit(rule, length) for length in seconds)
     if rule.type == "integer":
-        return Field("integer", least=1, most=999) if is_open else Field("integer", allowed=lengths)
+        return Field("integer", least=1, most=in_its_unit(rule, 999)) if is_open else Field("integer", allowed=lengths)
     if is_open:
         return Field(pattern=r"[1-9]\d{0,2}" + re.escape(rule.suffix))
     return Field(allowed=tuple(f"{length}{rule.suffix}" for length in lengths))
+
+
+def in_its_unit(rule: Seconds, seconds: int) -> int:
+    """A length in the unit that the server counts."""
+    if rule.unit == "frame":
+        return seconds * (rule.fps or 1) + rule.more_frames
+    return seconds * 1000 if rule.unit == "millisecond" else seconds
+
+
+def _divided(rule: Size) -> dict[str, Field]:
+    """The fields of a size that comes as two numbers, or as ratio and resolution."""
+    fields = {name: Field("integer", least=1, most=9999) for name in (rule.width_field, rule.height_field) if name}
+    if rule.ratio_field:
+        fields[rule.ratio_field] = Field(pattern=r"[1-9]\d*:[1-9]\d*")
+    if rule.resolution_field:
+        fields[rule.resolution_field] = Field(pattern=r"[1-9]\d*p")
+    return fields
+
+
+def body_paths(profile: Profile, modes: Sequence[Mode]) -> frozenset[str]:
+    """Every place in a body that an order in one of these modes may fill, and those of constants beside them."""
+    bare = profile.model_copy(update={"fixed": {}})
+    own = {path for mode in modes for path in fields_of(bare, mode.model_copy(update={"fixed": {}}), {})}
+    constants = (flattened(nested(fixed), frozenset(own)) for fixed in (profile.fixed, *(mode.fixed for mode in modes)))
+    return frozenset(own.union(*constants))
+
+
+def plain_profile(profile: Profile) -> Profile:
+    """The same profile with its constants by their paths, as the fields of a body are read."""
+    paths = body_paths(profile, profile.modes)
+    modes = [mode.model_copy(update={"fixed": flattened(nested(mode.fixed), paths)}) for mode in profile.modes]
+    fixed = flattened(nested(profile.fixed), paths)
+    return profile.model_copy(update={"fixed": fixed, "modes": tuple(modes)})
 
 
 def _images(rule: Images, given: Mapping[str, Any]) -> dict[str, Field]:
@@ -65,11 +102,14 @@ def _images(rule: Images, given: Mapping[str, Any]) -> dict[str, Field]:
     if rule.forms == ("file",) or ("file" in rule.forms and isinstance(given.get(file), UploadedFile)):
         return {file: Field("image", kinds=("file",), required=required)}
     image = Field("image", kinds=kinds_of(rule), required=True)
+    if rule.type_field is not None:
+        image = Field("object", inside={rule.item_field: image, rule.type_field: Field(required=True)}, required=True)
     if rule.style == "each":
         names = enumerate(rule.fields[: rule.most])
         return {name: replace(image, required=number < rule.least) for number, name in names}
     if rule.style == "list":
-        return {rule.field: Field("list", least=rule.least, most=rule.most, each=image, required=required)}
+        items = {"each": image} if rule.type_field is None else {"inside": image.inside}
+        return {rule.field: Field("list", least=rule.least, most=rule.most, required=required, **items)}
     if rule.style == "frames":
         frame = {rule.item_field: image, **({"type": Field(allowed=rule.roles, required=True)} if rule.roles else {})}
         return {rule.field: Field("list", least=rule.least, most=rule.most, inside=frame, required=required)}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.core.job import Order
-from pipelines.providers.profile.model import Images, Mode, Parameter, Profile
+from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds, Size
 from pipelines.sandbox.media.pixels import pixels
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.requests.fields import Field, read_fields
@@ -90,8 +90,8 @@ def _parsed(
     seconds = USUAL_SECONDS
     if mode.seconds is not None:
         value = fields.get(mode.seconds.field, mode.seconds.default)
-        seconds = int(str(value).removesuffix(mode.seconds.suffix))
-    size = fields.get(mode.size.field, mode.size.default) if mode.size is not None else ""
+        seconds = in_seconds(mode.seconds, int(str(value).removesuffix(mode.seconds.suffix)))
+    size = size_ordered(mode.size, fields) if mode.size is not None else ""
     _check_models(mode, model, seconds, size, fields)
     frame = _frame(mode, size, fields)
     if mode.images.must_match_size and first_image is not None:
@@ -111,6 +111,32 @@ def _parsed(
     )
     extra = {rule.field or name: fields.get(rule.field or name) for name, rule in mode.parameters.items()}
     return _priced(profile, mode, parsed, {name: value for name, value in extra.items() if value is not None})
+
+
+def in_seconds(rule: Seconds, number: int) -> int:
+    """A length that came in the server's own unit."""
+    if rule.unit == "frame":
+        return (number - rule.more_frames) // (rule.fps or 1)
+    return number // 1000 if rule.unit == "millisecond" else number
+
+
+def size_ordered(rule: Size, fields: Fields) -> str:
+    """The size that an order says, in one word or in several fields."""
+    if not rule.is_divided:
+        return str(fields.get(rule.field, rule.default))
+    width, height = (fields.get(name or "") for name in (rule.width_field, rule.height_field))
+    if width and height:
+        return f"{width}x{height}"
+    said = {name: fields[name] for name in (rule.ratio_field, rule.resolution_field) if name and name in fields}
+    for size in (rule.default, *rule.allowed):
+        width, height = parsed_size(size)
+        part = math.gcd(width, height)
+        ratio = f"{width // part}:{height // part}"
+        ours = {rule.ratio_field: {"7:3": "21:9", "3:7": "9:21"}.get(ratio, ratio)}
+        ours[rule.resolution_field] = f"{min(width, height)}p"
+        if all(ours.get(name) == value for name, value in said.items()):
+            return size
+    raise wrong_field(next(iter(said), rule.field), f"there is no size of {' and '.join(map(str, said.values()))}")
 
 
 def _priced(profile: Profile, mode: Mode, parsed: ParsedOrder, extra: dict[str, Any]) -> ParsedOrder:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pipelines.providers.profile.field_path import flattened
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
@@ -20,6 +21,7 @@ from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.requests.forms import any_fields, is_multipart
 from pipelines.sandbox.vendors.from_profile.answers import Words, put, words_of
+from pipelines.sandbox.vendors.from_profile.fields import body_paths, plain_profile
 from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
 from pipelines.sandbox.vendors.openai.dialects import ContentRules, Encoding
 from pipelines.sandbox.vendors.openai.orders import check_encoding
@@ -51,7 +53,8 @@ class CustomVideos:
     def prefixes(self) -> list[str]:
         """Where its base URL leads; some modes go without the end of it."""
         base = f"/{self.profile.name}/v1"
-        return list(dict.fromkeys(base.removesuffix(mode.base_url_drops) for mode in self.modes))
+        speakers = self.modes or self.profile.modes
+        return list(dict.fromkeys(base.removesuffix(mode.base_url_drops) for mode in speakers))
 
     def rows(self) -> list[ApiRoute]:
         """What the server serves."""
@@ -124,7 +127,7 @@ class CustomVideos:
         """The fields of a body, and whether they came as a form."""
         fields, form = await any_fields(visit), is_multipart(visit)
         check_encoding(ENCODINGS[self.profile.encoding], fields, form=form)
-        return fields, form
+        return fields if form else flattened(fields, body_paths(self.profile, self.profile.modes)), form
 
     def _own(self, visit: Visit, identifier: Any) -> Purchase:
         purchase = self.state.bill.find(str(identifier), self.profile.name, visit.account, None)
@@ -165,8 +168,10 @@ class CustomVideos:
 
 def served_profiles(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:
     """What the operator's own profiles serve: prefix, contract, whether a key is needed, and the row."""
-    for profile in state.profiles:
-        videos = CustomVideos(state, profile)
+    for profile in (
+        each for each in state.profiles if each.contract != "described"
+    ):  # those are played in described.py
+        videos = CustomVideos(state, plain_profile(profile))
         for prefix in videos.prefixes:
             for row in videos.rows():
                 yield prefix, profile.name, profile.needs_key, row

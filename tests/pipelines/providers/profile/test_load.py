@@ -168,7 +168,7 @@ def test_every_problem_of_every_file_comes_at_once(here, write):
         "nowhere.yaml: cannot be read: there is no such file.",
         f"{PROFILES_FOLDER}/broken.yaml, line 2, column 1: while parsing a flow sequence: did not find expected ',' or ']'.",
         f"{PROFILES_FOLDER}/list.yaml: is not a mapping. Write `name: value` lines; see docs/providers.md.",
-        f'{PROFILES_FOLDER}/lumafox.yaml, line 4, contract: "opnai" is not allowed. Allowed: openai, acedata, veo, fal.',
+        f'{PROFILES_FOLDER}/lumafox.yaml, line 4, contract: "opnai" is not allowed. Allowed: openai, acedata, veo, fal, described.',
         f"{PROFILES_FOLDER}/lumafox.yaml, line 11, modes[0].seconds.default: is missing.",
         f'{PROFILES_FOLDER}/lumafox.yaml, line 11, modes[0].seconds.defalt: is not a field here. Did you mean "default"?',
     ]

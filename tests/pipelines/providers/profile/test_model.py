@@ -304,3 +304,19 @@ def test_a_day_is_text():
 def test_who_plays_a_provider_is_somebody_whom_the_sandbox_has():
     """A profile may name each part of the sandbox, and nobody else: a rehearsal would call an address without a server."""
     assert set(get_args(SandboxDialect)) == {"acedata", *(each.name for each in DIALECTS)} - {"either"}
+
+
+@pytest.mark.parametrize(
+    ("code", "billed"),
+    [("moderation_blocked", "yes"), ("nsfw", "yes"), ("gpu_lost", "no"), ("odd", "unknown"), (None, "unknown")],
+)
+def test_each_kind_of_failure_may_cost_something_else(code, billed):
+    """What a failure is about, by its code, says whether it is charged; what no code tells is as for any."""
+    profile = profile_named("openai").model_copy(
+        update={
+            "errors": {"nsfw": "moderation", "gpu_lost": "server"},
+            "failure_bills": {"moderation": "yes", "server": "no"},
+            "bills_failures": "unknown",
+        }
+    )
+    assert profile.billed_for(code) == billed

@@ -70,7 +70,10 @@ def test_a_clip_lasts_a_second_or_more(seconds):
         ),
         ("retired_on: soon", 'retired_on: "soon" is not a date. Write for example 2026-11-21.'),
         ("words: {ready: done}", 'words.ready: "done" is not allowed. Allowed: running, succeeded, failed, cancelled.'),
-        ("paths: {sbmit: /x}", 'paths.sbmit: "sbmit" is not allowed. Allowed: submit, status, content, list, delete.'),
+        (
+            "paths: {sbmit: /x}",
+            'paths.sbmit: "sbmit" is not allowed. Allowed: submit, status, result, content, list, delete.',
+        ),
         ("timing: {typical: {four: 9}}", 'timing.typical.four: "four" is not a whole number.'),
         ("id_path: [a]", 'id_path: ["a"] is not text. Put it into quotes.'),
         ("prices: [{amount: much}]", 'prices[0].amount: "much" is not a number.'),

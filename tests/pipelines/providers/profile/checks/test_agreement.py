@@ -24,14 +24,33 @@ FOX = {
     "base_url": "https://fox.example/v1",
     "default_model": "fox-1",
     "prompt_most": 500,
+    "supports": ["list"],
     "modes": [MODE],
     "prices": [{"model": "fox-1", "amount": "0.1", "per": "second", "as_of": "2026-11-21", "source": "a page"}],
 }
 
 
-def changed(path, value):
+DESCRIBED = {
+    "name": "own",
+    "title": "An API of its own",
+    "contract": "described",
+    "base_url": "https://own.example/v1",
+    "default_model": "a/b",
+    "prompt_most": 500,
+    "supports": ["list"],
+    "paths": {"submit": "/models/{model}/jobs", "status": "/jobs/{id}", "list": "/jobs"},
+    "id_path": "id",
+    "status_path": "state",
+    "words": {"ready": "succeeded", "broken": "failed"},
+    "results": ["files[].href"],
+    "answers": {"error_message": "why"},
+    "modes": [{"name": "clip", "models": ["a/b"], "model_field": None, "prompt_field": "input.prompt"}],
+}
+
+
+def changed(path, value, profile=FOX):
     """The profile with one value put in another's place."""
-    data = copy.deepcopy(FOX)
+    data = copy.deepcopy(profile)
     place = data
     *way, last = path.split("/")
     for step in way:
@@ -353,3 +372,116 @@ def test_a_secret_in_an_address_is_not_repeated():
     with pytest.raises(ValidationError) as refused:
         checked_profile({**FOX, "base_url": "https://me:sesame@fox.example/v1"})
     assert all("sesame" not in error["msg"] for error in refused.value.errors())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place", "words"),
+    [
+        ("id_path", None, "id_path", "is missing"),
+        ("status_path", None, "status_path", "is missing"),
+        ("results", None, "results", "is missing"),
+        ("answers/done", "over", "answers.done", "without words"),
+        ("words/ready", "running", "words", "no job would ever end"),
+        ("paths/submit", None, "paths.submit", "is missing"),
+        ("paths/status", None, "paths.status", "or `answers.status_url`"),
+        ("paths/status", "/jobs", "paths.status", "Put {id} into it"),
+        ("paths/status", "/jobs/{id}/{job}", "paths.status", "filled with nothing"),
+        ("paths/submit", "/{mdoel}", "paths.submit", 'Did you mean "model"?'),
+        ("paths/submit", "/v/../{model}", "paths.submit", "leads elsewhere"),
+        ("paths/submit", "/v//{model}", "paths.submit", "a part of it is empty"),
+        ("paths/submit", "v/{model}", "paths.submit", "begin with a slash"),
+        ("paths/submit", "/v?x={model}", "paths.submit", "percent-encoded"),
+        ("paths/result", "/jobs/{id}/r", None, None),
+        ("paths/content", "/jobs/{id}/file", "paths.content", "does not name `content`"),
+        ("modes/0/models", ["a/b", "../c"], "modes.0.models.1", "leads elsewhere"),
+        ("modes/0/models", ["a/b", "a//b"], "modes.0.models.1", "a part of it is empty"),
+        ("answers/status_url", "urls.get", "answers.status_url", "beside `paths.status`"),
+        ("answers/trace", "a b", "answers.trace", "is no path"),
+        ("answers/moderation_words", ["NSFW"], "answers.moderation_words.0", "small letters"),
+        ("supports", [], "paths.list", "without `supports: [list]`"),
+        ("modes/0/paths", {"status": "/own/{id}"}, "paths.status", "every mode has its own"),
+        ("modes/0/results", ["clip.href"], "results", "every mode has its own"),
+        ("service", "kling", "service", "has no effect with the contract described: only acedata honours it"),
+        ("modes/0/prompt_field", "input..prompt", "modes.0.prompt_field", "names no field"),
+        ("modes/0/seconds", {"allowed": [5], "default": 5, "field": "input"}, "modes.0.seconds.field", "would be lost"),
+        ("modes/0/fixed", {"input": {"prompt": "x"}}, "modes.0.fixed.input", "would be lost"),
+        ("modes/0/fixed", {"input": {"other": "x"}}, None, None),
+        ("modes/0/seconds", {"allowed": [5], "default": 5, "unit": "frame"}, "modes.0.seconds.fps", "go together"),
+        (
+            "modes/0/seconds",
+            {"allowed": [5], "default": 5, "more_frames": 1},
+            "modes.0.seconds.more_frames",
+            "no effect",
+        ),
+        ("modes/0/size", {"allowed": ["1x1"], "default": "1x1", "width_field": "w"}, "modes.0.size", "together"),
+        (
+            "modes/0/size",
+            {"allowed": ["hd"], "default": "hd", "ratio_field": "r"},
+            "modes.0.size.allowed",
+            "cannot be divided",
+        ),
+        (
+            "modes/0/size",
+            {"allowed": ["1x1"], "default": "1x1", "ratio_field": "r", "field": "s"},
+            "modes.0.size.field",
+            "no effect",
+        ),
+        ("modes/0/images", {"field": "input.image"}, "modes.0.images.field", "`most` is 0"),
+        (
+            "modes/0/images",
+            {"most": 1, "style": "url", "type_field": "t"},
+            "modes.0.images.type_field",
+            "no media type",
+        ),
+        ("auth", {"by": "query", "scheme": "Key"}, "auth.scheme", "has no effect with `by: query`"),
+        ("auth", {"by": "jwt", "query": "k"}, "auth.query", "has no effect"),
+        ("auth", {"lasts_s": 90}, "auth.lasts_s", "has no effect"),
+        ("headers", {"Authorization": "x"}, "headers.Authorization", "is set already"),
+        ("headers", {"X-A": "1", "x-a": "2"}, "headers.x-a", "is set already"),
+        ("headers", {"X A": "1"}, "headers.X A", "is no name"),
+        ("headers", {"X-A": "a\nb"}, "headers.X-A", "no header can carry"),
+        ("idempotency_header", "Host", "idempotency_header", "another header"),
+        ("modes/0/headers", {"Content-Type": "x"}, "modes.0.headers.Content-Type", "is set already"),
+        (
+            "modes/0/orientation",
+            {"values": {"wide": "16:9"}, "default": "wide"},
+            "modes.0.orientation.values.wide",
+            "no shape",
+        ),
+    ],
+)
+def test_a_described_contract_is_whole_and_has_nothing_idle(path, value, place, words):
+    """What is needed is missed, what leads nowhere is refused, and so is every key that nobody reads, with who would."""
+    data = changed(path, value, DESCRIBED)
+    if place is None:
+        assert checked_profile(data).name == "own"
+        return
+    with pytest.raises(ValidationError) as refused:
+        checked_profile(data)
+    found = {".".join(map(str, each["loc"])): each["msg"] for each in refused.value.errors()}
+    assert words in found[place], found
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [
+        ("answers", {"done": "x"}, "answers"),
+        ("paths", {"result": "/r/{id}"}, "paths.result"),
+        ("service", "kling", "service"),
+        ("modes/0/paths", {"submit": "/x"}, "modes.0.paths"),
+        ("auth", {"file_hosts": ["files.example"]}, "auth.file_hosts"),
+    ],
+)
+def test_what_another_contract_honours_says_which(path, value, place):
+    """A key that the contract of a profile does not read is refused with the one that does."""
+    with pytest.raises(ValidationError) as refused:
+        checked_profile(changed(path, value))
+    found = {".".join(map(str, each["loc"])): each["msg"] for each in refused.value.errors()}
+    assert "has no effect with the contract openai: only" in found[place]
+
+
+def test_a_described_contract_stands_alone():
+    """Modes of other contracts would read its answers in another way: they belong into a profile of their own."""
+    modes = [*DESCRIBED["modes"], MODE | {"name": "other", "contract": "openai"}]
+    with pytest.raises(ValidationError, match="described is not mixed with others"):
+        checked_profile(DESCRIBED | {"modes": modes})

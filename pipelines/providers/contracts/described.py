@@ -1,0 +1,208 @@
+"""The contract that a profile describes itself: where each part of an order goes, and where answers say what.
+
+No API is meant here. What stands in `paths`, `answers`, `id_path`, `status_path`, `words` and `results` is all there is;
+a profile that leaves out what is needed is refused when it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from pipelines.core.errors import UnknownJob
+from pipelines.core.job import Order, RemoteJob
+from pipelines.net.addresses import same_origin
+from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
+from pipelines.providers.contracts.request_body import goes_out_as_form, order_body
+from pipelines.providers.profile.exchange import Answers
+from pipelines.providers.profile.field_path import nested
+from pipelines.providers.profile.model import MODERATED, Mode, PathName, Profile
+from pipelines.providers.profile.path_template import PathRefused, filled, gaps
+from pipelines.providers.protocol import AskedOneByOne, Link, ListedJob, Phase, Progress, Request, Supplies
+from pipelines.providers.responses import json_values
+from pipelines.providers.responses.told import error_told
+
+
+class Described(AskedOneByOne):
+    """The contract as pure functions."""
+
+    def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
+        """POST to `paths.submit`; a parameter that stands in the path is not sent again.
+
+        Raises:
+            PathRefused: a word of the order cannot stand in the path.
+        """
+        mode = profile.mode(order.mode)
+        template = template_of("submit", profile, order.mode)
+        words = {"model": order.model}
+        taken = dict[str, Any]()
+        for name in set(gaps(template)) & set(mode.parameters):
+            rule = mode.parameters[name]
+            field = rule.field or name
+            taken[field] = order.extra.get(field, rule.default_for(order.model))
+            words[name] = "" if taken[field] is None else str(taken[field])
+        left = {name: value for name, value in order.extra.items() if name not in taken}
+        body = order_body(order.model_copy(update={"extra": left}), _without_defaults(profile, mode, taken), supplies)
+        if order.remix_of is not None and mode.remix is not None and mode.remix.path is not None:
+            template, words = mode.remix.path, words | {"id": supplies.parent_id or ""}
+        return Request("POST", filled(template, words), body, goes_out_as_form(body, profile))
+
+    def status(self, job: RemoteJob, profile: Profile) -> Request:
+        """GET `paths.status`, or the address that the answer to the order gave.
+
+        Raises:
+            UnknownJob: there is neither, or the id cannot stand in a path.
+        """
+        template = template_of("status", profile, job.mode)
+        if template:
+            return Request("GET", path_about(job.id, template, profile))
+        if job.status_url is None:
+            raise UnknownJob(f"{profile.name} gave no address to ask about {job.id}.")
+        return Request("GET", job.status_url)
+
+    def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
+        """What stands at `id_path`, with the addresses to ask."""
+        job = named_job(answer, (profile.id_path or "id",))
+        told = _answers(profile)
+        if job is None:
+            return None
+        return replace(job, status_url=_link(answer, told.status_url), result_url=_link(answer, told.result_url))
+
+    def read_progress(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> Progress:
+        """The word at `status_path`, or what is there, decides; then what is wrong with a job that has ended."""
+        told = _answers(profile)
+        phase, word = phase_of(answer, profile)
+        code, message = error_told(answer, profile)
+        links = self._links(answer, job, profile, base_url) if phase is Phase.SUCCEEDED else ()
+        # An error in the place of the file: so says the address of a result. Where there are links, it may be a paid clip
+        # that the profile looks for in the wrong place, and some say "OK" where others have an error.
+        own = () if json_values.has_link(answer) else (told.moderated, told.error_code, told.error_message)
+        if (
+            phase is Phase.SUCCEEDED
+            and not links
+            and any(_stands(answer, place) for place in (*own, "error", "detail"))
+        ):
+            phase = Phase.FAILED
+        said = f"{code or ''} {message or ''}".lower()
+        if phase is Phase.FAILED and (
+            _stands(answer, told.moderated) or any(words in said for words in told.moderation_words)
+        ):
+            code, message = MODERATED, message or "moderation has taken its clips away"
+        elsewhere = self._elsewhere(answer, job, profile, base_url) if phase is Phase.SUCCEEDED and not links else None
+        is_over = phase in (Phase.FAILED, Phase.CANCELLED)
+        return Progress(
+            phase,
+            word,
+            links,
+            code if is_over else None,
+            message if is_over else None,
+            completed_at=json_values.moment(_first(answer, told.completed_at)),
+            result_url=elsewhere,
+            unread=phase is Phase.SUCCEEDED and not links and json_values.has_link(answer),
+            seconds=json_values.number(_first(answer, told.seconds)),
+            size=json_values.text(_first(answer, told.size)),
+            trace_id=json_values.identifier(_first(answer, told.trace)),
+        )
+
+    def _links(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> tuple[Link, ...]:
+        """The links in an answer, or else the address from which the API itself serves the file, where it has one."""
+        places = result_places(job, profile)
+        found = links_at(answer, [place for place in places if place != "content"], base_url, profile.auth.file_hosts)
+        if found or "content" not in places:
+            return found
+        return (
+            Link(base_url + path_about(job.id, template_of("content", profile, job.mode), profile), needs_key=True),
+        )
+
+    def _elsewhere(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> str | None:
+        """Where the result of a job that has ended stands, if it is another address than that of its status."""
+        template = template_of("result", profile, job.mode)
+        if template:
+            return path_about(job.id, template, profile)
+        said = _link(answer, _answers(profile).result_url)
+        return said if said is not None and same_origin(said, base_url) else job.result_url
+
+
+def template_of(what: PathName, profile: Profile, mode_name: str) -> str:
+    """The path of one kind of request, with gaps; empty: there is none."""
+    own = next((mode.paths for mode in profile.modes if mode.name == mode_name), {})
+    return own.get(what) or profile.paths.get(what, "")
+
+
+def path_about(job_id: str, template: str, profile: Profile) -> str:
+    """The path of a request about a job.
+
+    Raises:
+        UnknownJob: its id cannot stand there.
+    """
+    try:
+        return filled(template, {"id": job_id})
+    except PathRefused as refused:
+        raise UnknownJob(f"{profile.name} cannot be asked: {refused}") from None
+
+
+def phase_of(answer: Mapping[str, Any], profile: Profile) -> tuple[Phase, str]:
+    """How a job stands, and the word for it; a word that the profile does not know means running."""
+    told = _answers(profile)
+    word = json_values.word(_first(answer, profile.status_path))
+    phase = Phase(profile.words.get(word, "running"))
+    if _stands(answer, told.done):
+        phase, word = Phase.SUCCEEDED, word or "done"
+    if any(_stands(answer, path) for path in told.failed) and (phase is Phase.SUCCEEDED or not word):
+        phase = Phase.FAILED
+    return phase, word
+
+
+def with_word(answer: Mapping[str, Any], word: str, profile: Profile) -> Mapping[str, Any]:
+    """The result of a job that has ended, with the word of its status: it has none of its own, or means another."""
+    told = _answers(profile)
+    place, value = (profile.status_path, word) if profile.status_path else (told.done, True)
+    return nested({**answer, (place or "status").replace("[]", "[0]"): value})
+
+
+def _answers(profile: Profile) -> Answers:
+    return profile.answers or Answers()
+
+
+def _first(answer: Mapping[str, Any], path: str | None) -> Any:
+    return next(iter(json_values.at_path(answer, path)), None) if path else None
+
+
+def _stands(answer: Mapping[str, Any], path: str | None) -> bool:
+    """Tell whether anything stands at a place, and is not false, nothing or empty."""
+    return path is not None and any(json_values.at_path(answer, path))
+
+
+def _link(answer: Mapping[str, Any], path: str | None) -> str | None:
+    found = _first(answer, path)
+    return found if json_values.is_link(found) else None
+
+
+def _without_defaults(profile: Profile, mode: Mode, taken: Mapping[str, Any]) -> Profile:
+    """The same profile without the parameters that stand in the path, so that their defaults are not sent."""
+    if not taken:
+        return profile
+    kept = {name: rule for name, rule in mode.parameters.items() if (rule.field or name) not in taken}
+    modes = [each.model_copy(update={"parameters": kept}) if each is mode else each for each in profile.modes]
+    return profile.model_copy(update={"modes": tuple(modes)})
+
+
+def list_request(profile: Profile) -> Request:
+    """The request for the newest jobs of an account."""
+    query = f"?{urlencode(profile.list_parameters)}" if profile.list_parameters else ""
+    return Request("GET", profile.paths["list"] + query)
+
+
+def read_list(answer: Mapping[str, Any], profile: Profile) -> list[ListedJob]:
+    """The jobs in a list of an account, in its order."""
+    told, found = _answers(profile), list[ListedJob]()
+    for row in map(json_values.mapping, json_values.at_path(answer, told.list_items or "data[]")):
+        job = named_job(row, (profile.id_path or "id",))
+        if job is not None:
+            created = json_values.moment(_first(row, told.list_created))
+            model = json_values.text(_first(row, told.list_model))
+            prompt = json_values.text(_first(row, told.list_prompt))
+            found.append(ListedJob(job, created, phase_of(row, profile)[1], model, prompt))
+    return found

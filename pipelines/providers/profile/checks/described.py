@@ -1,0 +1,135 @@
+"""Check that a profile of the contract `described` says what is needed, and nothing that nobody reads. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from pipelines.core.text.strict_yaml import Place
+from pipelines.core.text.suggestion import did_you_mean
+from pipelines.providers.profile.checks.answer_paths import unreadable
+from pipelines.providers.profile.checks.findings import Disagreement, at
+from pipelines.providers.profile.exchange import Answers
+from pipelines.providers.profile.model import Mode, PathName, Profile
+from pipelines.providers.profile.path_template import bare, gaps, refused_part
+
+_WITH_ID = ("status", "result", "content", "delete")
+_REFUSED = re.compile(r"[\s?#{}\\]|[^\x21-\x7e]")
+_LISTED = ("list_items", "list_created", "list_prompt", "list_model")
+
+
+def described_findings(profile: Profile) -> Iterator[Disagreement]:
+    """Find what is missing from a profile that describes its own contract, and what has no effect in it."""
+    speakers = [mode for mode in profile.modes if profile.contract_of(mode.name) == "described"]
+    if not speakers and profile.contract != "described":
+        return
+    if len(speakers) < len(profile.modes) or profile.contract != "described":
+        yield ("contract",), "described is not mixed with others: make two profiles of it."
+        return
+    told = profile.answers or Answers()
+    yield from state_findings(profile, told)
+    if profile.id_path is None:
+        yield ("id_path",), "is missing: with the contract described it says where the answer to an order has the id."
+    if not profile.results and not all(mode.results for mode in speakers):
+        yield ("results",), "is missing: say where a finished answer names its files."
+    yield from place_findings(told)
+    yield from address_findings(profile, speakers, told)
+    for what in profile.paths:
+        if all(what in mode.paths for mode in speakers):
+            yield ("paths", what), "has no effect: every mode has its own."
+    if profile.results and all(mode.results for mode in speakers):
+        yield ("results",), "has no effect: every mode has its own."
+    if "list" not in profile.supports:
+        for name in _LISTED:
+            if getattr(told, name) is not None:
+                yield ("answers", name), "has no effect without `supports: [list]`."
+    elif "list" not in profile.paths:
+        yield ("paths", "list"), "is missing: `supports` names it."
+
+
+def state_findings(profile: Profile, told: Answers) -> Iterator[Disagreement]:
+    """A word says how a job stands, or what is there does."""
+    if profile.status_path is None and told.done is None:
+        what = "is missing: say where an answer has the word for how a job stands, or give `answers.done`."
+        yield ("status_path",), what
+    if profile.status_path is not None and told.done is not None:
+        yield ("answers", "done"), "is for an API without words: remove it, or `status_path`."
+    if profile.status_path is None and profile.words:
+        yield ("words",), "has no effect without `status_path`."
+    if profile.status_path is not None and "succeeded" not in profile.words.values():
+        yield ("words",), "has no word for `succeeded`, so that no job would ever end."
+    if told.done is not None and not told.failed:
+        yield ("answers", "failed"), "is missing: with `done` alone a failure would look like a clip."
+
+
+def place_findings(told: Answers) -> Iterator[Disagreement]:
+    """Find places of an answer that are none, and words that would never be found."""
+    for name, value in told:
+        if name == "moderation_words":
+            for index, word in enumerate(value):
+                if not word.strip() or word != word.strip().lower():
+                    yield ("answers", name, index), "would never be found: words are compared in small letters."
+        elif name == "failed":
+            for index, path in enumerate(value):
+                yield from unreadable(("answers", name, index), path)
+        else:
+            yield from unreadable(("answers", name), value)
+
+
+def address_findings(profile: Profile, speakers: list[Mode], told: Answers) -> Iterator[Disagreement]:
+    """What is wrong with where requests go, by mode where a mode has paths of its own."""
+    for mode in speakers:
+        index = profile.modes.index(mode)
+        known = profile.paths | mode.paths
+        for what, path in known.items():
+            place: Place = ("modes", index, "paths", what) if what in mode.paths else ("paths", what)
+            yield from at(place, path_findings(path, _words(what, mode)))
+            if what in _WITH_ID and "id" not in gaps(path):
+                yield place, f'"{path}" does not say where the id goes. Put {{id}} into it.'
+        yield from route_findings(profile, mode, known, told)
+
+
+def route_findings(
+    profile: Profile, mode: Mode, known: Mapping[PathName, str], told: Answers
+) -> Iterator[Disagreement]:
+    """Paths that a mode cannot go without, and those that nobody would ask."""
+    if "submit" not in known:
+        yield ("paths", "submit"), f"is missing: it says where an order of the mode {mode.name} goes."
+    if ("status" in known) is (told.status_url is not None):
+        both = "status" in known
+        yield (
+            (("answers", "status_url"), "has no effect beside `paths.status`: remove one of them.")
+            if both
+            else (("paths", "status"), "is missing: give it, or `answers.status_url`.")
+        )
+    if "result" in known and told.result_url is not None:
+        yield ("answers", "result_url"), "has no effect beside `paths.result`: remove one of them."
+    if "content" in (mode.results or profile.results) and "content" not in known:
+        yield ("paths", "content"), "is missing: `results` names it."
+    elif "content" in known and "content" not in (mode.results or profile.results):
+        yield ("paths", "content"), "has no effect: `results` does not name `content`."
+
+
+def _words(what: str, mode: Mode) -> list[str]:
+    if what != "submit":
+        return ["id"] if what in _WITH_ID else []
+    # a value that a row may go without would leave a gap in the path
+    surely = [name for name, rule in mode.parameters.items() if rule.required or rule.default is not None]
+    return ["model", *surely]
+
+
+def path_findings(path: str, words: list[str]) -> Iterator[str]:
+    """Find what is wrong with a path and the gaps in it."""
+    for name in gaps(path):
+        if name not in words:
+            known = (
+                f"Here goes: {', '.join(f'{{{word}}}' for word in words)}." if words else "Nothing is filled in here."
+            )
+            yield f'"{{{name}}}" is filled with nothing. {did_you_mean(name, words) if words else known}'
+    plain = bare(path)
+    if not path.startswith("/"):
+        yield f'"{path}" does not begin with a slash.'
+    elif _REFUSED.search(plain):
+        yield f'"{path}" has a space, ?, #, a lone brace, or a character in it that has to be percent-encoded.'
+    elif plain != "/" and (reason := refused_part(plain[1:].split("/"))):
+        yield f'"{path}" is no path: {reason}.'

@@ -1,0 +1,58 @@
+"""What goes over the wire beside an order, as data: how the key is shown, and where answers say what."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipelines.providers.profile.scalars import TrustedHost
+from pipelines.providers.profile.terms import ProfilePart
+
+#: What somebody is charged: surely, surely not, or nobody says.
+Charged = Literal["yes", "no", "unknown"]
+
+
+class Auth(ProfilePart):
+    """How a request proves who asks."""
+
+    by: Literal["header", "query", "basic", "jwt"] = "header"
+    #: header: `<header>: <scheme> <key>`; query: `?<query>=<key>`; basic: the key is USER:PASSWORD;
+    #: jwt: the key is ACCESS:SECRET, and signs a short-lived token (HS256, with iss, nbf and exp)
+    header: str = Field("Authorization", pattern=r"^[A-Za-z0-9-]+$")  # the name of the header
+    scheme: str = Field("Bearer", pattern=r"^[A-Za-z0-9._-]*$")  # the word before the key or token; empty: none
+    query: str = Field("key", pattern=r"^[A-Za-z0-9._-]+$")  # for `query`: the name of the parameter
+    lasts_s: int = Field(1800, ge=60, le=86_400)  # for `jwt`: how long a token holds, in seconds
+    file_hosts: tuple[
+        TrustedHost, ...
+    ] = ()  # further hosts whose files are fetched with the key, besides the API's own
+
+    @property
+    def wants_pair(self) -> bool:
+        """Whether the key is made of two parts with a colon between them."""
+        return self.by in ("basic", "jwt")
+
+    def key_for(self, word: str) -> str:
+        """A key that is none, such as a rehearsal's, in the form that is wanted."""
+        return f"{word}:{word}" if self.wants_pair else word
+
+
+class Answers(ProfilePart):
+    """Where the answers of the contract `described` say what, besides `id_path`, `status_path` and `results`."""
+
+    done: str | None = None  # for an API without words: where something stands, and not false, once a job has ended
+    failed: tuple[str, ...] = ()  # where something stands, and not false, if it has ended without a clip
+    error_code: str | None = None  # the code of an error; None: the usual places
+    error_message: str | None = None  # the words of an error; None: the usual places
+    trace: str | None = None  # what the provider's support will ask for
+    status_url: str | None = None  # in the answer to an order: the address to ask; it must be the API's own
+    result_url: str | None = None  # in the answer to an order or a query: the address that has the result of a job
+    completed_at: str | None = None  # when a job ended
+    seconds: str | None = None  # the length that was made: a clip of another than ordered is flagged
+    size: str | None = None  # the size that was made: the same
+    moderated: str | None = None  # where something stands, and not 0 or false, if moderation has taken clips away
+    moderation_words: tuple[str, ...] = ()  # words in the error of a failed job that say: moderation
+    list_items: str | None = None  # in the answer to `paths.list`: the jobs, each shaped as the answer to a query
+    list_created: str | None = None  # in such an item: when it was ordered
+    list_prompt: str | None = None  # in such an item: its prompt
+    list_model: str | None = None  # in such an item: its model

@@ -1,0 +1,241 @@
+"""An API that its profile describes whole, played as strictly as the profile says: paths, key, headers, body, answers.
+
+As in server.py, this follows the client's own data: it catches no mistake in a profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pipelines.providers.profile.exchange import Answers
+from pipelines.providers.profile.model import Mode, Parameter
+from pipelines.providers.profile.path_template import filled, gaps
+from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER
+from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
+from pipelines.sandbox.media.links import custom_link, link_expiry
+from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
+from pipelines.sandbox.orders.life import stage_of
+from pipelines.sandbox.orders.state import SandboxState
+from pipelines.sandbox.vendors.from_profile.answers import put, words_of
+from pipelines.sandbox.vendors.from_profile.fields import plain_profile
+from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
+from pipelines.sandbox.vendors.from_profile.server import CustomVideos
+from pipelines.sandbox.vendors.openai.shapes import Sight
+from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
+
+#: Where a job is asked about, if answers say it and no path does.
+SAID = {"status": "/requests/{+id}/status", "result": "/requests/{+id}/result"}
+MODERATED = "moderation_blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedVideos(CustomVideos):
+    """The handlers of one mode; a mode may have paths of its own."""
+
+    mode: Mode
+
+    @property
+    def told(self) -> Answers:
+        """Where its answers say what."""
+        return self.profile.answers or Answers()
+
+    def rows(self) -> list[ApiRoute]:
+        """What the server serves."""
+        places = (*self.mode.results, *self.profile.results)
+        remix = self.mode.remix.path if self.mode.remix is not None else None
+        rows: list[tuple[bool, ApiRoute]] = [
+            (True, ("POST", self._route("submit"), "submit", self.create)),
+            (remix is not None, ("POST", route_of(remix or ""), "submit", self.create)),
+            (True, ("GET", self._route("status"), "status", self.retrieve)),
+            (bool(self._route("result")), ("GET", self._route("result"), "status", self.result)),
+            ("content" in places, ("GET", self._route("content"), "download", self.content)),
+            ("list" in self.profile.supports, ("GET", self._route("list"), "list", self.page)),
+            ("delete" in self.profile.supports, ("DELETE", self._route("delete"), "delete", self.delete)),
+        ]
+        return [row for is_served, row in rows if is_served]
+
+    async def create(self, visit: Visit) -> VendorAnswer:
+        """An order in this mode, or in another that has the same path."""
+        self._check_headers(visit)
+        given, form = await self._fields(visit)
+        alike = [mode for mode in self.profile.modes if self._template("submit", mode) == self._template("submit")]
+        source = self._source(visit, given)
+        if source is not None:
+            return await self._bought(visit, parse_profile_remix(self.profile, self.mode, source, given, form=form))
+        modes = [read for mode in alike if (read := self._as_ordered(mode, visit)) is not None]
+        if not modes:
+            raise RefusalError(404, f"There is no model {visit.named.get('model')!r} here.", code="model_not_found")
+        given |= self._from_path(modes[0], visit, given)
+        return await self._bought(visit, parse_profile_order(self.profile, modes, given, form=form))
+
+    async def retrieve(self, visit: Visit) -> VendorAnswer:
+        """How one job stands."""
+        self._check_headers(visit)
+        return VendorAnswer.of(self._document(visit, self._own(visit, visit.named["id"])))
+
+    async def result(self, visit: Visit) -> VendorAnswer:
+        """What one job has come to, where that is a request of its own."""
+        self._check_headers(visit)
+        purchase = self._own(visit, visit.named["id"])
+        sight = Sight(purchase, visit.now, self._word(purchase, visit.now))
+        document: dict[str, Any] = {}
+        if not sight.is_finished:
+            raise RefusalError(400, "It is still in progress.")
+        self._lay_files(document, visit, purchase, visit.now) if sight.is_done else self._lay_error(document, sight)
+        return VendorAnswer.of(document)
+
+    async def page(self, visit: Visit) -> VendorAnswer:
+        """What the account bought, newest first."""
+        self._check_headers(visit, self.profile.headers)
+        for name, value in self.profile.list_parameters.items():
+            if visit.query.get(name) != value:
+                raise wrong_field(name, f"expected {value!r}")
+        bought = self.state.bill.bought(visit.account, self.profile.name)[::-1]
+        rows = [self._row(visit, purchase) for purchase in bought]
+        document: dict[str, Any] = {}
+        put(document, (self.told.list_items or "data[]").removesuffix("[]"), [rows])
+        return VendorAnswer.of(document)
+
+    def _row(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
+        row = self._document(visit, purchase)
+        said = {self.told.list_created: purchase.created, self.told.list_model: purchase.model}
+        said[self.told.list_prompt] = purchase.prompt
+        for path, value in said.items():
+            if path is not None:
+                put(row, path, [value])
+        return row
+
+    async def _bought(self, visit: Visit, parsed: ParsedOrder) -> VendorAnswer:
+        purchase = self.state.sell(visit, parsed)
+        await self.state.call_back(
+            visit, purchase, QUEUE_LADDER, partial(self._document, visit, purchase, purchase.finished)
+        )
+        document = self._document(visit, purchase)
+        for name, path in (("status", self.told.status_url), ("result", self.told.result_url)):
+            if path is not None:
+                prefix = self.prefixes[0]
+                put(document, path, [visit.base + prefix + filled(self._template(name), {"id": purchase.id})])
+        return VendorAnswer.of(document)
+
+    def _document(self, visit: Visit, purchase: Purchase, now: float | None = None) -> dict[str, Any]:
+        now = visit.now if now is None else now
+        sight = Sight(purchase, now, self._word(purchase, now))
+        document: dict[str, Any] = {}
+        put(document, self.profile.id_path or "id", [purchase.id])
+        if self.profile.status_path is not None:
+            put(document, self.profile.status_path, [sight.word])
+        elif self.told.done is not None and sight.is_finished:
+            put(document, self.told.done, [True])
+        if sight.is_done and not self._route("result"):
+            self._lay_files(document, visit, purchase, now)
+        elif sight.is_finished and not sight.is_done and not self._route("result"):
+            self._lay_error(document, sight)
+        if sight.is_finished:
+            ended = {"completed_at": purchase.finished, "seconds": purchase.seconds, "size": purchase.size or None}
+            for name, value in ended.items():
+                if (path := getattr(self.told, name)) is not None and value is not None:
+                    put(document, path, [value])
+        if self.told.trace is not None:
+            put(document, self.told.trace, [f"trace-{purchase.id}"])
+        return document
+
+    def _lay_files(self, document: dict[str, Any], visit: Visit, purchase: Purchase, now: float) -> None:
+        place = (self.mode.results or self.profile.results or ("content",))[0]
+        if place == "content":
+            return
+        expires = link_expiry(purchase, max(now, visit.now), self.state.lifetime(purchase.contract))
+        numbers = range(1, purchase.clips + 1) if purchase.has_file else ()
+        put(document, place, [custom_link(visit.base, purchase, expires, number) for number in numbers])
+
+    def _lay_error(self, document: dict[str, Any], sight: Sight) -> None:
+        error = sight.error or {}
+        message, told = error.get("message", ""), self.told
+        if error.get("code") == MODERATED:
+            message = f"{message} {' '.join(told.moderation_words)}".strip()
+            if told.moderated is not None:
+                put(document, told.moderated, [1])
+        for path, value in ((told.error_code, error.get("code")), (told.error_message, message)):
+            if path is not None:
+                put(document, path, [value])
+        for path in told.failed or ("error",):
+            if told.error_message is None:
+                put(document, f"{path}.message", [message])
+                put(document, f"{path}.code", [error.get("code")])
+            elif path.split(".")[0] not in document:
+                put(document, path, [{"code": error.get("code"), "message": message}])
+
+    def _word(self, purchase: Purchase, now: float) -> str:
+        """Where the profile has no word for a failure, it is called a success too, and only its result says otherwise."""
+        own = {phase: word for word, phase in reversed(self.profile.words.items())}
+        good = own.get("succeeded", "done")
+        usual = {"running": ["running"], "succeeded": [good], "failed": [good]}
+        return words_of(self.profile, usual)[stage_of(purchase, now)]
+
+    def _check_headers(self, visit: Visit, wanted: Mapping[str, str] | None = None) -> None:
+        """The headers that the profile says must be there."""
+        for name, value in (self.profile.headers | self.mode.headers if wanted is None else wanted).items():
+            if visit.header(name.lower().encode()) != value:
+                raise RefusalError(400, f"The header {name} must be {value!r}.", field=name)
+
+    def _source(self, visit: Visit, given: dict[str, Any]) -> Purchase | None:
+        rule = self.mode.remix
+        if rule is None:
+            return None
+        identifier = given.get(rule.field) if rule.field is not None else visit.named.get("id")
+        return None if identifier is None else self._own(visit, identifier)
+
+    def _as_ordered(self, mode: Mode, visit: Visit) -> Mode | None:
+        """The mode as far as it has the model in the path; None where it has not."""
+        model = visit.named.get("model")
+        if model is None:
+            return mode
+        known = model in mode.models or self.profile.open_models
+        return mode.model_copy(update={"models": (model,), "default_model": model}) if known else None
+
+    def _from_path(self, mode: Mode, visit: Visit, given: dict[str, Any]) -> dict[str, Any]:
+        """The parameters that stand in the path, under the names that they have in a body; there they have no place."""
+        found: dict[str, Any] = {}
+        for name in set(gaps(self._template("submit"))) & set(mode.parameters):
+            rule = mode.parameters[name]
+            field = rule.field or name
+            if field in given:
+                raise wrong_field(field, "it stands in the path")
+            found[field] = _typed(rule, visit.named[name])
+        return found
+
+    def _template(self, what: str, mode: Mode | None = None) -> str:
+        own = (mode or self.mode).paths
+        paths = {str(name): path for name, path in (self.profile.paths | own).items()}
+        if what == "result" and self.told.result_url is None:
+            return paths.get(what, "")
+        return paths.get(what) or SAID.get(what, "")
+
+    def _route(self, what: str) -> str:
+        return route_of(self._template(what))
+
+
+def route_of(template: str) -> str:
+    """A path with gaps as the server's routes have it: what keeps its slashes takes them too."""
+    for name in gaps(template):
+        template = template.replace(f"{{+{name}}}", f"{{{name}:path}}")
+    return template.replace("{model}", "{model:path}")
+
+
+def _typed(rule: Parameter, text: str) -> Any:
+    try:
+        return {"integer": int, "number": float}.get(rule.type, str)(text)
+    except ValueError:
+        raise wrong_field(rule.field or "", f"expected {rule.type}") from None
+
+
+def served_descriptions(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:
+    """What profiles that describe their own contract serve: each route once, the plainest paths first."""
+    for profile in (plain_profile(each) for each in state.profiles if each.contract == "described"):
+        rows: dict[tuple[str, str], ApiRoute] = {}
+        for mode in profile.modes:
+            rows |= {row[:2]: row for row in DescribedVideos(state, profile, mode).rows() if row[:2] not in rows}
+        for row in sorted(rows.values(), key=lambda row: (":path" in row[1], row[1].count("{"))):
+            yield CustomVideos(state, profile).prefixes[0], profile.name, profile.needs_key, row

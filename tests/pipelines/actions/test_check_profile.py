@@ -1,0 +1,182 @@
+"""A profile is tried before anybody pays: what it would send, what it reads, and what a rehearsal comes to."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pipelines.actions.check_profile import (
+    read_sample,
+    rehearse_sample,
+    request_lines,
+    requests_of,
+    sample_answer,
+    sample_order,
+)
+from pipelines.core.errors import SetupError
+from pipelines.providers.profile.load import find_profiles, shipped_profiles
+
+SHOWN = sorted((Path(__file__).parents[3] / "docs" / "examples" / "apis").glob("*.yaml"))
+PROFILES = find_profiles(SHOWN).profiles
+EVERY = [(profile, mode) for profile in PROFILES.values() for mode in profile.modes]
+
+
+@pytest.mark.parametrize(("profile", "mode"), EVERY, ids=lambda one: one.name)
+async def test_every_mode_of_every_profile_can_be_shown(profile, mode):
+    """The request of a sample order can be seen, also one with everything in it; the key is in none of it."""
+    for full in (False, True):
+        sent = await requests_of(profile, sample_order(profile, mode, full=full))
+        assert sent[0].method == "POST"
+        said = "\n".join(line for request in sent for line in request_lines(request))
+        assert "KEY-OF-YOURS" not in said
+        assert not profile.needs_key or "(the key)" in said or "(a token that the key signs)" in said
+
+
+async def test_a_key_in_the_query_is_hidden_too():
+    """Neither address nor header shows it."""
+    profile = PROFILES["replicate"]
+    auth = profile.auth.model_validate({"by": "query", "query": "token"})
+    asked = profile.model_copy(update={"auth": auth})
+    sent = await requests_of(asked, sample_order(asked, asked.modes[0]))
+    assert [each.url.partition("?")[2] for each in sent] == ["token=(the key)"] * 2
+    assert "authorization" not in sent[0].headers
+
+
+READINGS = [
+    (
+        "fal",
+        200,
+        {"request_id": "r-1", "status_url": "https://queue.fal.run/s"},
+        "accepted, as job r-1; ask at",
+        "running",
+    ),
+    ("fal", 422, {"detail": [{"msg": "too dark", "type": "value_error"}]}, "refused (row): too dark", "no news"),
+    (
+        "kling",
+        200,
+        {"code": 0, "data": {"task_id": "t", "task_status": "submitted"}},
+        "accepted",
+        "running ('submitted')",
+    ),
+    ("kling", 429, {"code": 1101, "message": "no balance"}, "refused (funds)", "no news"),
+    (
+        "replicate",
+        200,
+        {"id": "p", "status": "succeeded", "output": ["https://a.example/b.mp4"]},
+        "accepted",
+        "file at",
+    ),
+    (
+        "replicate",
+        200,
+        {"id": "p", "status": "succeeded", "urls": {"x": "https://a"}},
+        "accepted",
+        "there are links in it",
+    ),
+    ("replicate", 502, {"oops": 1}, "in doubt", "no news"),
+    (
+        "google-veo",
+        200,
+        {"name": "o", "done": True, "error": {"code": 3, "message": "bad"}},
+        "accepted",
+        "failed ('done'); bad",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "status", "said", "as_order", "as_query"), READINGS)
+def test_what_an_answer_says_is_said(name, status, said, as_order, as_query):
+    """As the answer to an order: bought or not; as one to a query: phase, links and error."""
+    reading = read_sample(PROFILES[name], PROFILES[name].modes[0], json.dumps(said).encode(), status)
+    assert as_order in reading.as_order
+    assert as_query in reading.as_query
+
+
+def test_a_word_that_nobody_knows_is_said():
+    """It is taken for running, and whoever wrote the profile hears of it."""
+    reading = read_sample(PROFILES["fal"], PROFILES["fal"].modes[0], b'{"request_id": "r", "status": "ASLEEP"}')
+    assert reading.unknown_words == ("asleep",)
+
+
+def test_a_separate_result_is_read_as_one():
+    """What stands at the address of a result has no word of its own."""
+    body = b'{"video": {"url": "https://files.example/a.mp4"}}'
+    reading = read_sample(PROFILES["fal"], PROFILES["fal"].modes[0], body)
+    assert reading.as_result == "succeeded ('completed'); file at https://files.example/a.mp4"
+
+
+def test_a_sample_may_have_a_status(tmp_path):
+    """`422:FILE` is an answer of HTTP 422; what is no answer is refused in words."""
+    path = tmp_path / "a.json"
+    path.write_text('{"detail": "no"}')
+    assert sample_answer(f"422:{path}") == (422, b'{"detail": "no"}')
+    assert sample_answer(str(path))[0] == 200
+    for text in (str(tmp_path / "none.json"), str(tmp_path)):
+        with pytest.raises(SetupError, match="cannot be read"):
+            sample_answer(text)
+    path.write_text("<html>")
+    with pytest.raises(SetupError, match="no JSON object"):
+        sample_answer(str(path))
+
+
+NESTED = """
+name: nest
+extends: {base}
+title: Nested
+base_url: https://nest.example/v1
+auth: {auth}
+default_model: m
+supports: []
+fixed: {{input: {{safe: true}}, async: true}}
+modes:
+  - name: video
+    models: [m]
+    prompt_field: input.prompt
+    seconds: {{allowed: [4], default: 4, field: input.frames, type: integer, unit: frame, fps: 16, more_frames: 1}}
+    size: {{allowed: [1280x720], default: 1280x720, ratio_field: input.ratio, resolution_field: input.res}}
+    images: {{most: 1, forms: [url], style: url, field: input.image}}
+"""
+
+
+@pytest.mark.parametrize(("base", "auth"), [("openai", "{by: query}"), ("acedata-luma", "{by: jwt}")])
+async def test_places_and_keys_are_data_in_other_contracts_too(tmp_path, base, auth):
+    """What is sent stands at its place, beside constants, with the key as the profile shows it; and it can be rehearsed."""
+    path = tmp_path / "nest.yaml"
+    path.write_text(NESTED.format(base=base, auth=auth))
+    profile = find_profiles([path]).profiles["nest"]
+    ordered = (await requests_of(profile, sample_order(profile, profile.modes[0])))[0]
+    wanted = {"prompt": "a fox in the snow", "frames": 65, "ratio": "16:9", "res": "720p", "safe": True}
+    assert json.loads(ordered.body)["input"] == wanted
+    (made,) = await rehearse_sample(profile, tmp_path)
+    assert "made, and fetched" in made[1]
+
+
+async def test_the_ten_steps_make_a_profile(tmp_path):
+    """What the steps of docs/providers.md show, put together, is a profile that orders a clip, and reads its answers."""
+    page = (Path(__file__).parents[3] / "docs" / "providers.md").read_text("utf-8")
+    steps = page.partition("## A profile from nothing")[2].partition("\n## ")[0]
+    parts = re.findall(r"^   ```yaml\n(.*?)^   ```", steps, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "paperboat.yaml"
+    path.write_text(re.sub(r"^   ", "", "".join(parts), flags=re.MULTILINE))
+    profile = find_profiles([path]).profiles["paperboat"]
+    (mode,) = profile.modes
+    ordered, asked = await requests_of(profile, sample_order(profile, mode, full=True))
+    assert ordered.url == "https://api.paperboat.example/v2/boat/one/voyages"
+    assert json.loads(ordered.body) == {
+        "input": {"text": "a fox in the snow", "ms": 4000, "w": 1280, "h": 720, "wind": "calm", "watermark": False}
+    }
+    assert (asked.url.rpartition("/v2")[2], asked.headers["x-boat-key"]) == ("/voyages/JOB-ID", "(the key)")
+    film = b'{"films": [{"href": "https://files.paperboat.example/a.mp4"}]}'
+    assert "file at https://files" in read_sample(profile, mode, film).as_result
+    assert "rude" in read_sample(profile, mode, b'{"trouble": {"kind": "rude", "words": "no"}}', 422).as_result
+    (made,) = await rehearse_sample(profile, tmp_path)
+    assert "made, and fetched" in made[1]
+
+
+async def test_shipped_profiles_can_be_shown_too():
+    """What is checked need not be described: each contract has its request."""
+    for profile in shipped_profiles().values():
+        assert await requests_of(profile, sample_order(profile, profile.modes[0]))

@@ -1,0 +1,175 @@
+"""No field does nothing: whoever changes one key of a profile gets an error, another request, or another reading."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import os
+import random
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipelines.actions.check_profile import read_sample, requests_of, sample_order
+from pipelines.core.image import LocalImage
+from pipelines.core.text.strict_yaml import parse_yaml
+from pipelines.providers.client import CONTRACTS, encoded
+from pipelines.providers.contracts.described import read_list
+from pipelines.providers.profile.checks.agreement import checked_profile
+from pipelines.providers.profile.path_template import PathRefused
+from pipelines.providers.protocol import Supplies
+from pipelines.sandbox.vendors.from_profile.answers import put
+from tests.pipelines.sandbox.vendors.from_profile.test_described import ODD
+
+EXAMPLES = max(120, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
+SHOWN = sorted((Path(__file__).parents[3] / "docs" / "examples" / "apis").glob("*.yaml"))
+DOCUMENTS = [ODD, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
+#: What is read before an order is made, or beside it: by the planner, the pace, the price, the card, and who looks for a key.
+ELSEWHERE = {
+    "assumed", "bills_failures", "currency", "default_model", "doubtful", "failure_bills", "ignored_beyond", "key_env", "least",
+    "limits", "link_lifetime_hours", "most", "must_match_size", "name", "needs", "notes", "only", "prices", "prompt_most",
+    "prompt_optional", "required", "sound", "timing", "title",
+}  # fmt: skip
+PICTURE = LocalImage("fox.png", "image/png", b"\x89PNG", 640, 360)
+LINK = "https://files.example/clip.mp4"
+
+
+def leaves(value, way=()):
+    """Every place in a document that holds no further places, but for what is read elsewhere."""
+    if isinstance(value, dict | list) and value:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if key not in ELSEWHERE:
+                yield from leaves(inner, (*way, key))
+    else:
+        yield way
+
+
+def spoilt(document, chance):
+    """The document with one key changed, gone, or new; and which."""
+    changed = copy.deepcopy(document)
+    way = chance.choice(list(leaves(document)))
+    place = changed
+    for step in way[:-1]:
+        place = place[step]
+    key, old = way[-1], place[way[-1]]
+    kind = chance.choice(["changed", "gone", "renamed", "new"])
+    if kind == "gone":
+        del place[key]
+    elif kind == "new" and isinstance(place, dict):
+        place[chance.choice(["feild", "path", "retries", "x"])] = "y"
+    elif kind == "renamed" and isinstance(place, dict):
+        place[f"{key}_x"] = place.pop(key)
+    else:
+        place[key] = {str: f"{old}x", int: 7, float: 0.7, bool: not old}.get(type(old), "x")
+    return changed, (kind, way)
+
+
+def answers_of(profile):
+    """Answers in which each place that a profile names says something, one kind of answer after the other."""
+    told = profile.answers
+
+    def answer(*said):
+        document = {}
+        for path, value in ((profile.id_path, "job-1"), *said):
+            if path is not None:
+                put(document, path, [value])
+        return document
+
+    places = (*profile.results, *(place for mode in profile.modes for place in mode.results))
+    good = next((word for word, phase in profile.words.items() if phase == "succeeded"), None)
+    bad = next((word for word, phase in profile.words.items() if phase == "failed"), good)
+    ended = ((profile.status_path, good), (told.done, True))
+    facts = ((told.trace, "t-1"), (told.seconds, 3), (told.size, "2x2"), (told.completed_at, 1_700_000_000))
+    failure = ((profile.status_path, bad), (told.done, True))
+    yield answer((told.status_url, f"{profile.base_url}/s"), (told.result_url, f"{profile.base_url}/r"))
+    for word in profile.words:
+        yield answer((profile.status_path, word))
+    for place in places:
+        yield answer(*ended, *facts, (place, LINK))
+        yield answer((place, LINK))
+    yield answer(*ended, (told.result_url, f"{profile.base_url}/r"))
+    yield answer(*ended, (told.moderated, 1))
+    for path in told.failed:
+        yield answer(*ended, (path, {"code": "c"}))
+        yield answer((path, {"code": "c"}))
+    yield answer(*failure, (told.error_code, "broken"), (told.error_message, "It broke."))
+    for word in told.moderation_words:
+        yield answer(*failure, *((path, {"code": word}) for path in told.failed), (told.error_message or "error", word))
+    for code in profile.errors:
+        yield {"error": {"code": code, "message": "no"}}
+        yield {"code": code, "message": "no"}
+        if told.error_code is not None:
+            refused = {}
+            put(refused, told.error_code, [code])
+            yield refused
+
+
+@cache
+def the_answers(index):
+    """Those of the profile as it was before anything was spoilt, so that a place that has moved is missed."""
+    return [json.dumps(each).encode() for each in answers_of(checked_profile(DOCUMENTS[index]))]
+
+
+def orders(profile, mode):
+    """An order of each thing that a mode offers, beside the usual ones."""
+    usual, full = sample_order(profile, mode), sample_order(profile, mode, full=True)
+    yield from (usual, full)
+    changes = [{"model": model} for model in mode.models]
+    changes += [{"seconds": length} for length in mode.seconds.allowed] if mode.seconds else []
+    changes += [{"size": size} for size in mode.size.allowed] if mode.size else []
+    changes += [{"orientation": shape} for shape in mode.orientation.values] if mode.orientation else []
+    for name, rule in mode.parameters.items():
+        changes += [{"extra": {rule.field or name: value}} for value in rule.allowed]
+        changes += [{"extra": {(rule.field or name, name, *rule.models): 1}}] if rule.models else []
+    for change in changes:
+        yield full.model_copy(update=change) if "extra" not in change else change
+
+
+def effect(profile, index):
+    """All that is sent and all that is read."""
+    sent = []
+    for mode in profile.modes:
+        for order in orders(profile, mode):
+            if isinstance(order, dict):
+                sent.append(order)
+                continue
+            for images in (order.image_urls, (PICTURE,) * len(order.image_urls)):
+                try:
+                    request = CONTRACTS["described"].submission(order, profile, Supplies(images, "parent", LINK))
+                    sent.append((request.path, encoded(replace(request, form=False))))
+                except (PathRefused, TypeError, IndexError) as error:
+                    sent.append(repr(error))
+        sent += asyncio.run(requests_of(profile, sample_order(profile, mode)))
+    read = [
+        read_sample(profile, mode, body, status)
+        for mode in profile.modes
+        for body in the_answers(index)
+        for status in (200, 400)
+    ]
+    listed = []
+    if "list" in profile.supports:
+        row = {"id": "j", "job": {"ref": "j", "words": "w", "at": 1_700_000_000}, "created_at": 1_700_000_000}
+        row |= {"input": {"prompt": "p"}, "model": "m"}
+        listed = [read_list({name: [row]}, profile) for name in ("jobs", "results", "data")]
+        listed += [profile.paths["list"], profile.list_parameters]
+    return repr((sent, read, listed))
+
+
+def test_no_field_does_nothing():
+    """Of so many single changes, none is without an effect."""
+    chance = random.Random(11)
+    before = [effect(checked_profile(document), index) for index, document in enumerate(DOCUMENTS)]
+    without = []
+    for _ in range(EXAMPLES):
+        index = chance.randrange(len(DOCUMENTS))
+        changed, what = spoilt(DOCUMENTS[index], chance)
+        try:
+            profile = checked_profile(changed)
+        except ValidationError:
+            continue
+        if effect(profile, index) == before[index]:
+            without.append((DOCUMENTS[index]["name"], what))
+    assert sorted(set(map(str, without))) == []

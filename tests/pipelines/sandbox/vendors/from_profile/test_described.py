@@ -1,0 +1,168 @@
+"""APIs that a profile describes whole, played by the sandbox and spoken with by the real client."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from pipelines.core.job import Order
+from pipelines.core.outcome import Accepted
+from pipelines.net.http import Http
+from pipelines.providers.client import Client
+from pipelines.providers.profile.load import find_profiles
+from pipelines.providers.protocol import Phase, Supplies
+
+SHOWN = sorted((Path(__file__).parents[5] / "docs" / "examples" / "apis").glob("*.yaml"))
+ODD = {
+    "name": "odd",
+    "title": "All that is unusual at once",
+    "contract": "described",
+    "base_url": "https://odd.example/api",
+    "auth": {"header": "X-Odd-Key", "scheme": ""},
+    "headers": {"X-Odd-Version": "7"},
+    "idempotency_header": "X-Odd-Attempt",
+    "default_model": "odd/one",
+    "prompt_most": 100,
+    "paths": {
+        "submit": "/v{version}/{model}/jobs",
+        "status": "/jobs/{id}",
+        "result": "/jobs/{id}/outcome",
+        "list": "/jobs",
+    },
+    "fixed": {"input": {"watermark": False}},
+    "id_path": "job.ref",
+    "answers": {
+        "done": "job.over",
+        "failed": ["job.problem"],
+        "error_code": "job.problem.kind",
+        "error_message": "job.problem.words",
+        "trace": "trace",
+        "seconds": "job.made.seconds",
+        "moderation_words": ["indecent"],
+        "list_items": "jobs[]",
+        "list_prompt": "job.words",
+        "list_created": "job.at",
+    },
+    "results": ["files[].href"],
+    "supports": ["list"],
+    "list_parameters": {"newest": "yes"},
+    "modes": [
+        {
+            "name": "odd",
+            "models": ["odd/one", "odd/two"],
+            "model_field": None,
+            "prompt_field": "input.words[0]",
+            "headers": {"X-Odd-Mode": "odd"},
+            "seconds": {"allowed": [2, 4], "default": 2, "field": "input.ms", "type": "integer", "unit": "millisecond"},
+            "size": {
+                "allowed": ["640x360", "360x640"],
+                "default": "640x360",
+                "width_field": "input.frame.w",
+                "height_field": "input.frame.h",
+            },
+            "parameters": {"version": {"default": "1"}, "mood": {"field": "input.mood", "allowed": ["calm", "wild"]}},
+        }
+    ],
+}
+BODY = {"input": {"words": ["a fox"], "ms": 4000, "frame": {"w": 360, "h": 640}, "watermark": False}}
+HEADERS = {"x-odd-key": "somebody-0123", "x-odd-version": "7", "x-odd-mode": "odd"}
+
+
+@pytest.fixture(scope="module")
+def played(start, tmp_path_factory):
+    """A sandbox that plays them."""
+    odd = tmp_path_factory.mktemp("profiles") / "odd.yaml"
+    odd.write_text(yaml.safe_dump(ODD, sort_keys=False))
+    files = (odd, *SHOWN)
+    with start(profile=files) as office:
+        yield office, find_profiles(files).profiles
+
+
+def an_order(profile, **more):
+    mode = profile.modes[0]
+    usual = {"seconds": mode.seconds.allowed[-1], "orientation": mode.orientation and "portrait"}
+    usual |= {"size": mode.size and mode.size.allowed[-1], "provider": profile.name, "mode": mode.name}
+    return Order(**{"model": mode.models[0], "prompt": "a fox", **usual, **more})
+
+
+async def nothing():
+    """Let it be sent."""
+
+
+def at(office, profile):
+    return f"{office.base_url}".rstrip("/") + f"/{profile.name}/v1"
+
+
+async def ended(client, job):
+    """Wait until a job has ended."""
+    for _ in range(400):
+        if (progress := await client.check(job)).phase is not Phase.RUNNING:
+            return progress
+        await asyncio.sleep(0.02)
+    raise AssertionError(progress)
+
+
+@pytest.mark.parametrize("name", ["odd", "replicate", "fal", "kling", "google-veo"])
+async def test_what_a_profile_describes_is_bought_and_made(played, name):
+    """The order is taken as the profile has it, and its clip, or why there is none, is where the profile says."""
+    office, profiles = played
+    profile = profiles[name]
+    async with Http() as http:
+        client = Client(http, profile, at(office, profile), profile.auth.key_for("somebody-0123"), trusted=True)
+        verdict = await client.submit(an_order(profile), Supplies(), nothing)
+        assert isinstance(verdict, Accepted), verdict
+        progress = await ended(client, verdict.job)
+        assert progress.phase is Phase.SUCCEEDED
+        file = await http.ask("GET", progress.links[0].url, headers={})
+        assert file.body[4:8] == b"ftyp"
+        line = office.get("/_sandbox/bill").json()[-1]
+        assert (line["contract"], line["model"], line["prompt"]) == (name, profile.modes[0].models[0], "a fox")
+        assert (line["seconds"], line["width"] < line["height"]) == (profile.modes[0].seconds.allowed[-1], True)
+        for outcome, code in (("generation_failed", None), ("moderation_blocked", "moderation_blocked")):
+            rule = {"match": {"route": "submit", "contract": name}, "do": {"outcome": outcome}}
+            office.post("/_sandbox/faults", json=[rule]).raise_for_status()
+            verdict = await client.submit(an_order(profile), Supplies(), nothing)
+            progress = await ended(client, verdict.job)
+            office.post("/_sandbox/faults", json=[]).raise_for_status()
+            assert progress.phase is Phase.FAILED
+            assert progress.message
+            assert code in (None, progress.code)
+        if "list" in profile.supports:
+            listed = await client.list_recent(1)
+            assert (listed[0].job.id, listed[0].prompt) == (verdict.job.id, "a fox")
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, 200),
+        ({"path": "/odd/v1/v2.5/odd/two/jobs"}, 200),
+        ({"path": "/odd/v1/v1/odd/three/jobs"}, 404),
+        ({"path": "/odd/v1/jobs"}, 404),
+        ({"headers": {"x-odd-version": "8"}}, 400),
+        ({"headers": {"x-odd-mode": ""}}, 400),
+        ({"headers": {"x-odd-key": ""}}, 401),
+        ({"body": {"input.words[0]": "a fox"}}, 400),
+        ({"body": BODY | {"version": "1"}}, 400),
+        ({"body": {"input": BODY["input"] | {"watermark": True}}}, 400),
+        ({"body": {"input": BODY["input"] | {"ms": 4}}}, 400),
+        ({"body": {"input": BODY["input"] | {"ms": "4000"}}}, 400),
+        ({"body": {"input": BODY["input"] | {"mood": "loud"}}}, 400),
+        ({"body": {"input": BODY["input"] | {"mood": "wild"}}}, 200),
+        ({"body": {"input": BODY["input"] | {"frame": {"w": 360}}}}, 200),
+        ({"body": {"input": BODY["input"] | {"extra": 1}}}, 400),
+    ],
+)
+def test_what_the_profile_does_not_have_is_refused(played, change, status):
+    """Path, key, headers, places, types and constants: each has to be as the profile says."""
+    office, _ = played
+    before = len(office.get("/_sandbox/bill").json())
+    headers = HEADERS | change.get("headers", {})
+    address = f"{office.base_url}".rstrip("/") + change.get("path", "/odd/v1/v1/odd/one/jobs")
+    answer = httpx.post(address, json=change.get("body", BODY), headers=headers, trust_env=False)
+    assert answer.status_code == status, answer.text
+    assert len(office.get("/_sandbox/bill").json()) - before == (status == 200)

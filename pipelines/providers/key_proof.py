@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, quote_plus
 
 from pipelines.providers.profile.exchange import Auth
@@ -28,6 +28,7 @@ class KeyProof:
     def __init__(self, auth: Auth, key: str, clock: Callable[[], float] = time.time) -> None:
         self._auth, self._key, self._clock = auth, key, clock
         self._token, self._token_at = "", 0.0
+        self._spelled = self._spellings()
 
     def headers(self) -> dict[str, str]:
         """The header that proves it; none where there is no key, or where it stands in the query."""
@@ -45,12 +46,16 @@ class KeyProof:
             return url
         return f"{url}{'&' if '?' in url else '?'}{self._auth.query}={quote(self._key, safe='')}"
 
-    def secrets(self) -> Iterator[str]:
+    def secrets(self) -> tuple[str, ...]:
         """Every spelling of the key, or of a part of it, that nobody may read."""
+        return self._spelled
+
+    def _spellings(self) -> tuple[str, ...]:
+        """Spell them out; every answer is searched for them, and they change with the token only."""
         parts = [self._key, self._token, *(self._key.split(":", 1) if self._auth.wants_pair else ())]
         spelled = [*parts, _pair(self._key), *map(quote_plus, parts), *(quote(part, safe="") for part in parts)]
         spelled += [each.replace("/", "\\/") for each in spelled]
-        return (each for each in sorted(set(spelled), key=len, reverse=True) if len(each) >= _LEAST_SECRET)
+        return tuple(each for each in sorted(set(spelled), key=len, reverse=True) if len(each) >= _LEAST_SECRET)
 
     def _signed(self) -> str:
         """A token of this key; a new one in time before the last has ended."""
@@ -59,6 +64,7 @@ class KeyProof:
             access, _, secret = self._key.partition(":")
             claims = {"iss": access, "exp": int(now) + self._auth.lasts_s, "nbf": int(now) - _EARLIER_S}
             self._token, self._token_at = signed_token(claims, secret), now
+            self._spelled = self._spellings()
         return self._token
 
 

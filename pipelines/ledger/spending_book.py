@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
-from sqlalchemy import Connection, Transaction, func, inspect, select
+from sqlalchemy import Connection, Transaction
 from sqlalchemy.exc import DBAPIError
 
 from pipelines.core.errors import BudgetReached, LedgerError
@@ -51,12 +51,12 @@ from pipelines.ledger.spending import (
 )
 from pipelines.ledger.storage.group_commit import GroupCommit
 from pipelines.ledger.storage.place import LedgerPlace, SharedLedger, address_text
+from pipelines.ledger.storage.postgres import has_tables, make_shared_tables
 from pipelines.ledger.storage.sqlite import is_disk_full, open_engine
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_MAKING = 0x4D616B65  # of the lock behind which the tables are made
 _VERSION = 1
 
 
@@ -182,9 +182,10 @@ def read_standings(place: LedgerPlace, file: Path, caps: Iterable[Cap]) -> list[
     try:
         if isinstance(place, SharedLedger):
             with storage.reading() as connection:
-                return standings(connection, caps, now) if _has_tables(connection) else nothing
+                return standings(connection, caps, now) if has_tables(connection, book_metadata) else nothing
         with _connected(file, read_only=True) as connection, connection.begin():
-            return standings(connection, caps, now) if _has_tables(connection) else nothing
+            made = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            return standings(connection, caps, now) if made else nothing
     except DBAPIError as error:
         raise (storage.translated(error) if isinstance(place, SharedLedger) else _unusable(file, error.orig)) from None
 
@@ -252,15 +253,8 @@ def _make_tables(connection: Connection) -> None:
         if found < _VERSION:
             book_metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version={_VERSION}")
-    elif not _has_tables(connection):
-        connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
-        connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{SPENDING_SPACE}"')
-        book_metadata.create_all(connection)
-
-
-def _has_tables(connection: Connection) -> bool:
-    space = None if connection.dialect.name == "sqlite" else SPENDING_SPACE
-    return all(inspect(connection).has_table(table.name, schema=space) for table in book_metadata.tables.values())
+    else:
+        make_shared_tables(connection, book_metadata)
 
 
 def _unusable(file: Path, why: object) -> LedgerError:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, create_engine, func, insert, select
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
 from pipelines.core.errors import LedgerError
 from pipelines.ledger.storage.place import FileLedger, LedgerPlace, SharedLedger
+from pipelines.ledger.storage.postgres import PostgresStorage, make_shared_tables
 
 R = TypeVar("R")
 
@@ -126,6 +126,7 @@ def _write(path: Path, keys: tuple[str, ...], *, new: bool) -> None:
 
 def _in_database(place: SharedLedger, *, rotate: bool) -> tuple[str, ...]:
     def work(connection: Connection) -> tuple[str, ...]:
+        connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
         newest = select(_key.c.value).order_by(_key.c.n.desc()).limit(_LIVE)
         known = tuple(map(str, connection.execute(newest).scalars()))
         if known and not rotate:
@@ -138,12 +139,9 @@ def _in_database(place: SharedLedger, *, rotate: bool) -> tuple[str, ...]:
 
 def _run(place: SharedLedger, work: Callable[[Connection], R]) -> R:
     """Run work in a database where the tables are, or are made now."""
-    engine = create_engine(place.url, poolclass=NullPool, connect_args={"connect_timeout": 10})
     try:
-        with engine.begin() as connection:
-            connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
-            connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS reelbatch_callbacks")
-            _shared.create_all(connection)
+        with PostgresStorage(place).asking() as connection:
+            make_shared_tables(connection, _shared)
             return work(connection)
     except DBAPIError:
         raise LedgerError(

@@ -316,6 +316,19 @@ class PostgresStorage:
         )
 
 
+def has_tables(connection: Connection, tables: MetaData) -> bool:
+    """Tell whether the tables that all campaigns of a database share are there."""
+    return all(inspect(connection).has_table(table.name, schema=tables.schema) for table in tables.tables.values())
+
+
+def make_shared_tables(connection: Connection, tables: MetaData) -> None:
+    """Make the tables that all campaigns of a database share, where they are missing; several may try at once."""
+    if not has_tables(connection, tables):
+        connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
+        connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{tables.schema}"')
+        tables.create_all(connection)
+
+
 _HELD = select(_lease, _NOW.label("now"))
 _RENEW = update(_lease).where(_lease.c.epoch == bindparam("_epoch")).values(number=bindparam("_number"), beat=_NOW)
 

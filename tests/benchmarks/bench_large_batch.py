@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from tests.benchmarks.bench_throughput import sandbox
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 WAITING = 20
@@ -37,18 +37,6 @@ if len(sys.argv) > 2:
     urllib.request.urlopen(f"{sys.argv[2]}/videos/{next(iter(known.values()))}").read()
 print(len(orders), round(spent, 2))
 """
-
-
-@contextmanager
-def sandbox(folder: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes", "--renders", "light"]
-    command += ["--latency", "3600", "--bill", str(folder / "bill.jsonl")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
-        process.stdin.close()
-        process.wait(10)
 
 
 def measured(command: list[str], environment: dict[str, str]) -> tuple[float, float, float]:
@@ -96,7 +84,7 @@ def main() -> None:
             for number in range(ROWS):
                 rows.writerow([f"r{number}", f"A quiet harbour at dawn, {{{{ name }}}}, number {number}", f"n{number}"])
         plain.write_text(PLAIN)
-        with sandbox(folder) as url:
+        with sandbox(folder, latency="3600") as url:
             environment = os.environ | {
                 "OPENAI_BASE_URL": f"{url}/openai/v1",
                 "OPENAI_API_KEY": "bench",

@@ -25,9 +25,9 @@ SHAPES = {"1000 x 1 s, 50 in flight": (1000, 50), "2000 x 1 s, 200 in flight": (
 
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[str]:
+def sandbox(folder: Path, latency: str = "1") -> Iterator[str]:
     command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes", "--renders", "light"]
-    command += ["--latency", "1", "--bill", str(folder / "bill.jsonl")]
+    command += ["--latency", latency, "--bill", str(folder / "bill.jsonl")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,28 +11,34 @@ _PROC = Path("/proc")
 _LISTENS = "0A"  # as /proc/net/tcp writes the state of a socket that listens
 
 
-def listener_at(base_url: str) -> str | None:
-    """Name the server that listens at an address of this machine, if only the system's choice of a port led to it.
+def listeners_at(base_urls: Collection[str]) -> dict[str, str]:
+    """Name the servers that listen at addresses of this machine, where only the system's choice of a port led to them.
 
     A port that the system gives out goes to another server tomorrow, a simulator of a test perhaps; one that somebody
     chose (a gateway's) stays. So only the former is told apart, by its socket.
 
     Returns:
-        The boot of this machine and the number of the socket; None where nobody listens, where the port was chosen,
-        at other machines, and where the system has no /proc (macOS): there an address is all that is known.
+        By address: the boot of this machine and the number of the socket. Without those where nobody listens, where
+        the port was chosen, and at other machines; and without any where the system has no /proc (macOS): there an
+        address is all that is known.
     """
+    ports = {url: port for url in base_urls if (port := _loopback_port(url)) is not None}
+    try:
+        first, last = map(int, (_PROC / "sys/net/ipv4/ip_local_port_range").read_text("ascii").split())
+        given = {url: port for url, port in ports.items() if first <= port <= last}
+        sockets = _sockets() if given else {}
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return {}
+    return {url: f"{boot}:{sockets[port]}" for url, port in given.items() if port in sockets}
+
+
+def _loopback_port(base_url: str) -> int | None:
     try:
         parts = urlsplit(base_url)
-        if parts.port is None or not _is_loopback(parts.hostname or ""):
-            return None
-        first, last = (_PROC / "sys/net/ipv4/ip_local_port_range").read_text("ascii").split()
-        if not int(first) <= parts.port <= int(last):
-            return None
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
-        sockets = [found for table in ("net/tcp", "net/tcp6") for found in _listeners(_PROC / table, parts.port)]
-    except (OSError, ValueError):
+        return parts.port if _is_loopback(parts.hostname or "") else None
+    except ValueError:
         return None
-    return f"{boot}:{min(sockets)}" if sockets else None
 
 
 def _is_loopback(host: str) -> bool:
@@ -41,8 +48,11 @@ def _is_loopback(host: str) -> bool:
         return host.rstrip(".").lower().rpartition(".")[2] == "localhost"
 
 
-def _listeners(table: Path, port: int) -> list[int]:
-    if not table.exists():
-        return []
-    rows = (line.split() for line in table.read_text("ascii").splitlines()[1:])
-    return [int(row[9]) for row in rows if row[3] == _LISTENS and int(row[1].rpartition(":")[2], 16) == port]
+def _sockets() -> dict[int, int]:
+    """The socket that listens at each port. The kernel takes milliseconds to write such a table: it is read once."""
+    found: dict[int, int] = {}
+    for table in filter(Path.exists, (_PROC / "net/tcp", _PROC / "net/tcp6")):
+        rows = (line.split() for line in table.read_text("ascii").splitlines()[1:])
+        for port, socket in ((int(row[1].rpartition(":")[2], 16), int(row[9])) for row in rows if row[3] == _LISTENS):
+            found[port] = min(socket, found.get(port, socket))
+    return found

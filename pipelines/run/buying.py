@@ -21,7 +21,7 @@ from pipelines.ledger.bought import attempt_states
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_ledger_owned
 from pipelines.ledger.storage.place import LedgerPlace, SharedLedger, address_text, place_named, place_remembered
 from pipelines.net.addresses import is_own
-from pipelines.net.listeners import listener_at
+from pipelines.net.listeners import listeners_at
 from pipelines.providers.client import account_of
 from pipelines.purchases.index import Intention, Place, PurchaseIndex
 from pipelines.purchases.reconciliation import Buyer, heal, purchases_of, reconcile
@@ -43,6 +43,7 @@ def buyer_of(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
     """
     tick = options.tick
     addresses = {name: (url, account_of(url, "")[:8]) for name, url in addresses_of(batch, kept or {}).items()}
+    listeners = listeners_at({url for url, _ in addresses.values()})
     return Buyer(
         index=PurchaseIndex(),
         place=Place(
@@ -53,7 +54,7 @@ def buyer_of(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
             batch=str(batch.path.resolve()),
         ),
         addresses={name: half for name, (_, half) in addresses.items()},
-        own={half: listener_at(url) for url, half in addresses.values() if is_own(url)},
+        own={half: listeners.get(url) for url, half in addresses.values() if is_own(url)},
         again=options.again,
     )
 

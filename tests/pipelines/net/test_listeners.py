@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from pipelines.net import listeners
-from pipelines.net.listeners import listener_at
+from pipelines.net.listeners import listeners_at
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells: elsewhere an address is all that is known"
@@ -27,14 +27,16 @@ def test_one_server_after_the_other_at_a_port_that_the_system_gave_out():
     """The same server is the same, under every name of this machine; the next one there is another."""
     first, url = _serve()
     with first:
-        known = listener_at(url)
-        assert known is not None
-        assert {listener_at(url.replace("127.0.0.1", host)) for host in ("localhost", "[::1]")} == {known}
-    assert listener_at(url) is None
+        names = {url, url.replace("127.0.0.1", "localhost"), url.replace("127.0.0.1", "[::1]")}
+        found = listeners_at(names)
+        assert set(found) == names
+        [known] = set(found.values())
+    assert listeners_at([url]) == {}
     second, again = _serve(first_port := int(url.rpartition(":")[2].partition("/")[0]))
     with second:
         assert again == f"http://127.0.0.1:{first_port}/v1"
-        assert listener_at(again) not in (None, known)
+        assert set(listeners_at([again]).values()).isdisjoint({known})
+        assert listeners_at([again])
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_one_server_after_the_other_at_a_port_that_the_system_gave_out():
 )
 def test_elsewhere_the_address_is_all_that_is_known(url):
     """Another machine, no port, no address: nothing is said, and nothing breaks."""
-    assert listener_at(url) is None
+    assert listeners_at([url]) == {}
 
 
 def test_a_port_that_somebody_chose_stays_the_same_server(monkeypatch, tmp_path):
@@ -50,7 +52,7 @@ def test_a_port_that_somebody_chose_stays_the_same_server(monkeypatch, tmp_path)
     serving, url = _serve()
     with serving:
         monkeypatch.setattr(listeners, "_PROC", tmp_path)
-        assert listener_at(url) is None
+        assert listeners_at([url]) == {}
         (tmp_path / "sys/net/ipv4").mkdir(parents=True)
         (tmp_path / "sys/net/ipv4/ip_local_port_range").write_text("1 2\n", "ascii")
-        assert listener_at(url) is None
+        assert listeners_at([url]) == {}

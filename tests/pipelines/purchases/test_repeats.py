@@ -17,7 +17,7 @@ from pipelines.core.outcome import NotCharged
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader
 from pipelines.ledger.storage.place import LEDGER_NAME
-from pipelines.net.listeners import listener_at
+from pipelines.net.listeners import listeners_at
 from pipelines.purchases.index import PurchaseIndex, index_path
 from pipelines.run.batch_file import read_for_run
 from pipelines.run.dispatch import dispatch
@@ -317,7 +317,10 @@ async def test_another_simulator_at_the_port_of_an_earlier_one_has_sold_nothing(
     """A port that the system gives out goes from one server to the next: what was bought there is not bought here."""
     assert (await make(spring))[0] == 0
     assert (await make(spring, out=spring.parent / "elsewhere"))[0] == 2
-    monkeypatch.setattr("pipelines.run.buying.listener_at", lambda url: f"the one after {listener_at(url)}")
+    monkeypatch.setattr(
+        "pipelines.run.buying.listeners_at",
+        lambda urls: {url: f"the one after {known}" for url, known in listeners_at(urls).items()},
+    )
     assert (await make(spring, out=spring.parent / "elsewhere"))[0] == 0
     assert len(provider.bill()) == 4
 

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/sh
 
-.PHONY: help demo test lint format docs bench bench-large kills torture fuzz shared-ledger callbacks-trial prefect-trial structure screenshots transcript clean
+.PHONY: help demo test test-long lint format docs bench bench-large kills torture fuzz shared-ledger callbacks-trial prefect-trial structure screenshots transcript clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,8 +21,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## rehearse the bundled example batch: nothing is paid, no key is needed
 	$(BIN)/reelbatch demo
 
-test: $(STAMP) ## every check: format, lint, types, layers, tests
+test: $(STAMP) ## every check: format, lint, types, layers, and the tests that take less than two seconds
 	$(BIN)/python tests/programmes/every_check.py
+
+test-long: $(STAMP) ## the tests that take longer: stories over real processes. CI runs both
+	$(BIN)/python tests/programmes/every_check.py long
 
 lint: $(STAMP) ## format, lint, types and layers, without the tests
 	$(BIN)/ruff format --check .

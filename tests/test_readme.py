@@ -2,7 +2,8 @@
 
 Conventions for whoever writes such a page: a command begins a line of a fenced `sh` block with `reelbatch`; it may go on
 after a backslash and carry a comment; what it names exists by then: a file of `docs/`, the folder `drop/`, or something
-that an earlier command has made. Providers are simulated, so a command may also order. Commands that serve are ended by Ctrl-C.
+that an earlier command has made. Providers are simulated, so a command may also order. Commands that serve are ended by Ctrl-C,
+and listen where the system lets them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.servers import prefect_at
 
 HOUSE = Path(__file__).parents[1]
 SERVING = {"sandbox", "callbacks", "inbox", "serve"}
+PORT = re.compile(r"(?<=127\.0\.0\.1:)\d{4}|(?<=--port )\d{4}")  #: one of the system's choice is free wherever this runs
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = [
     "README.md",
@@ -42,7 +44,7 @@ BATCHES = sorted(
 
 def commands(text):
     """Every command of a document, as lists of arguments, without the first word."""
-    lines = "\n".join(FENCE.findall(text)).replace("\\\n", " ").splitlines()
+    lines = PORT.sub("0", "\n".join(FENCE.findall(text))).replace("\\\n", " ").splitlines()
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("reelbatch ")]
 
 
@@ -79,6 +81,7 @@ def type_command(prefect_api, provider, monkeypatch, capfd, tmp_path):
     return lambda arguments: serving(arguments) if arguments[0] in SERVING else here(arguments)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_runs(type_command, page):
     """Each command that a page shows ends well in a fresh folder, one after the other; a run makes all its rows."""

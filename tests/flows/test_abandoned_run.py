@@ -21,6 +21,7 @@ def flow_runs(prefect_api):
     return look
 
 
+@pytest.mark.long
 def test_a_killed_run_is_marked_as_crashed(
     start_reelbatch, run_here, cli, start_provider, write_batch, until, tmp_path, flow_runs
 ):

@@ -162,6 +162,7 @@ async def test_a_rehearsal_is_seen_to_be_one(run_campaign, seen_by_prefect, writ
     assert summary.endswith("Everything: out/rehearsal/manifest.csv and out/rehearsal/gallery.html")
 
 
+@pytest.mark.long
 async def test_logs_have_levels_and_the_terminal_no_echo(reelbatch, provider, write_batch, prefect_api):
     """In the UI doubt is an error and a refusal a warning, and a summary closes; the terminal says each of them once."""
     refused, cut = ({"route": "submit", "nth": [n]} for n in (1, 2))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from flows.collect import collect
 from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.storage.place import LEDGER_NAME
 from tests.servers import prefect_at
 
 
+@pytest.mark.long
 async def test_collect_brings_home_what_is_below_a_folder(left_behind, prefect_api):
     """One task run a folder; a folder that another run owns is left alone, and nothing is ordered."""
     out, provider = left_behind

@@ -21,6 +21,7 @@ def events(prefect_api):
     return heard
 
 
+@pytest.mark.long
 async def test_expiry_raises_the_alarm_for_what_cannot_be_had(left_behind, prefect_api, events, until, monkeypatch):
     """Without a key the clip stays where it is, and an event names campaign and jobs; with the key it comes home."""
     out, _ = left_behind
@@ -37,6 +38,7 @@ async def test_expiry_raises_the_alarm_for_what_cannot_be_had(left_behind, prefe
     assert (state.message, await state.aresult()) == ("1 paid clip recovered", {})
 
 
+@pytest.mark.long
 async def test_expiry_leaves_alone_what_has_time(left_behind, prefect_api):
     """No provider is asked for a link that lasts."""
     out, provider = left_behind

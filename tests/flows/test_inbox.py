@@ -49,6 +49,7 @@ async def test_each_file_is_a_campaign_of_its_own(look, provider, prefect_api):
     assert (await look()).message == "nothing new"
 
 
+@pytest.mark.long
 async def test_several_campaigns_in_one_process(look, provider):
     """One after the other, one of them with a row that fails: it is filed as failed, and the others are made."""
     provider.faults({"match": {"route": "submit", "nth": [1]}, "do": {"status": 400}})

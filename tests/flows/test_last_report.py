@@ -35,6 +35,7 @@ def own_server(own_prefect):
             process.kill()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 def test_a_server_that_is_gone_for_good(
     own_server, run_here, start_provider, write_batch, until, tmp_path, manifest, monkeypatch

@@ -75,6 +75,7 @@ async def _terminate(_server, _run_id):
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("act", "ends", "why"),
     [

@@ -1,4 +1,7 @@
-"""`make test`: format, lint, layers and types while the tests run, and how long each of them took."""
+"""`make test`: format, lint, layers and types while the tests run, and how long each of them took.
+
+`make test-long` (with the argument `long`) runs the tests that are left: stories over real processes. CI runs both.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ BIN = Path(sys.executable).parent
 QUICK = {"format": ["ruff", "format", "--check", "."], "lint": ["ruff", "check", "."], "layers": ["lint-imports"]}
 TYPES = ["mypy"]
 #: Three workers on two cores: a third of the time is waiting for real servers and processes (4 min 2 s with two, 3 min 24 s).
-TESTS = ["pytest", "-q", "-n", "3", "--dist", "worksteal", "--durations=10"]
+TESTS = ["pytest", "-q", "-n", "3", "--dist", "worksteal", "--durations=10", "-m"]
 
 #: Compiled modules are kept, whatever the shell says: the tests start a hundred processes. And sets have one order.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -29,20 +32,24 @@ def timed(command: list[str], **options: bool) -> tuple[subprocess.CompletedProc
 
 
 def main() -> int:
-    """Run every check.
+    """Run every check, or the long tests alone.
 
     Returns:
         The exit code: that of the first check that is red.
     """
     began = time.monotonic()
     took = {}
+    if sys.argv[1:] == ["long"]:
+        tests, seconds = timed([*TESTS, "long"])
+        print(f"make test-long took {_words(seconds)}")
+        return tests.returncode
     for name, command in QUICK.items():
         ended, took[name] = timed(command)
         if ended.returncode:
             return ended.returncode
     with ThreadPoolExecutor() as beside:
         types = beside.submit(timed, TYPES, capture_output=True)
-        tests, took["tests"] = timed(TESTS)
+        tests, took["tests"] = timed([*TESTS, "not long"])
         checked, took["types"] = types.result()
     print(checked.stdout + checked.stderr, end="")
     parts = ", ".join(f"{name} {_words(seconds)}" for name, seconds in took.items())

@@ -83,6 +83,7 @@ async def test_a_retry_never_buys_again(rehearse, bought):
     assert bought() == (["a boat", "a tram"], {"boat": 1, "tram": 1})
 
 
+@pytest.mark.long
 async def test_a_download_that_never_works_stays_ready(rehearse, bought, tmp_path):
     """When all retries are used up the job is kept as paid and ready; the next run brings it home without an order."""
     state, runs = await rehearse(ALWAYS_CUT)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 
+
+@pytest.mark.long
 def test_a_run_is_stopped_by_its_folder(
     start_reelbatch, run_here, cli, ended, start_provider, write_batch, until, tmp_path, manifest
 ):

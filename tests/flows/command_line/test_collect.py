@@ -6,9 +6,12 @@ import json
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from pipelines.ledger.storage.place import LEDGER_NAME
 
 
+@pytest.mark.long
 def test_paid_clips_are_brought_home(start_reelbatch, cli, start_provider, write_batch, until, tmp_path, monkeypatch):
     """Without Prefect and without the batch file: it says how many, orders nothing, and a second time finds nothing."""
     provider = start_provider(latency="2")

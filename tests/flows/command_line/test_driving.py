@@ -35,6 +35,7 @@ def is_there(pid):
     return False
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_ends_in_order(
     start_reelbatch, run_here, ended, start_provider, write_batch, until, tmp_path, manifest, number
@@ -57,6 +58,7 @@ def test_a_stopped_run_ends_in_order(
     assert provider.prompts() == sorted(f"clip {n}" for n in range(4))
 
 
+@pytest.mark.long
 def test_two_runs_at_once(start_reelbatch, run_here, cli, start_provider, write_batch, until):
     """A second run on the same folder leaves at once and names the first; `status` and `ls` work all the while."""
     provider = start_provider(latency="30")
@@ -73,6 +75,7 @@ def test_two_runs_at_once(start_reelbatch, run_here, cli, start_provider, write_
     assert run.poll() is None
 
 
+@pytest.mark.long
 def test_ctrl_c_in_a_terminal(start_provider, own_prefect, write_batch, until, tmp_path, manifest):
     """Ctrl-C reaches every process of a terminal at once: the run, with a Prefect server of its own, still ends in order."""
     provider = start_provider(latency="30")
@@ -125,6 +128,7 @@ def test_ctrl_c_in_a_terminal(start_provider, own_prefect, write_batch, until, t
     until(lambda: not any(is_there(pid) for pid in below))
 
 
+@pytest.mark.long
 def test_a_second_ctrl_c_leaves_at_once(start_reelbatch, ended, start_provider, write_batch, until):
     """Who cannot wait presses Ctrl-C again, and is out; that is a crash and therefore safe."""
     provider = start_provider(latency="30")
@@ -140,6 +144,7 @@ def test_a_second_ctrl_c_leaves_at_once(start_reelbatch, ended, start_provider, 
     assert ended(run).code == 130
 
 
+@pytest.mark.long
 def test_an_order_on_its_way_is_waited_for(
     start_reelbatch, ended, start_provider, write_batch, until, tmp_path, manifest
 ):
@@ -158,6 +163,7 @@ def test_an_order_on_its_way_is_waited_for(
     assert len(provider.bill()) == 1
 
 
+@pytest.mark.long
 def test_ctrl_c_before_anything_is_sent(start_reelbatch, ended, own_prefect, idle_provider, write_batch):
     """Ctrl-C while Prefect starts: exit code 130, and nothing is sent."""
     batch = write_batch("a boat")
@@ -213,6 +219,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("room_kb", "jobs", "seconds"), [(60, 2, 4), (250, 8, 12)])
 def test_a_full_disk(run_here, provider, write_batch, small_disk, manifest, room_kb, jobs, seconds):
     """On a full disk the run says so and ends with 4; once there is space the same command finishes, and pays no more.

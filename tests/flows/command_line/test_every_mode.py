@@ -46,6 +46,7 @@ def rehearsed(run_here, tmp_path):
     return ended, tmp_path / "out" / "rehearsal"
 
 
+@pytest.mark.long
 def test_all_of_it_is_done(rehearsed, manifest):
     """Every row comes home, as long and as large as it was ordered, and a remix is made of its parent's clip."""
     ended, folder = rehearsed

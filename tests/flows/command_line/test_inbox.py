@@ -40,6 +40,7 @@ def test_a_rehearsal_needs_no_cap_and_pays_nothing(run_here, idle_provider, box)
     assert not (box / ".reelbatch-inbox.sqlite3").exists()
 
 
+@pytest.mark.long
 def test_the_watch_goes_on_until_somebody_stops_it(start_reelbatch, ended, provider, box, until):
     """A file that is dropped later is made; Ctrl-C leaves in order."""
     command = ["inbox", box, "--yes", "--provider", "qiniu", "--every", "0.1"]

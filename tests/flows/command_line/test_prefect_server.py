@@ -9,6 +9,8 @@ import threading
 import urllib.request
 from contextlib import closing
 
+import pytest
+
 from flows.command_line import prefect_server
 from flows.command_line.prefect_server import free_listener, temporary_server
 from tests.flows.command_line.test_run import MIXED
@@ -19,6 +21,7 @@ def _is_healthy(url: str) -> bool:
         return json.load(answer) is True
 
 
+@pytest.mark.long
 async def test_two_runs_that_start_at_once_have_a_server_each(own_prefect, monkeypatch):
     """Neither takes the other's for its own, which would end with the other's run."""
     monkeypatch.setenv("PREFECT_HOME", str(own_prefect))
@@ -28,6 +31,7 @@ async def test_two_runs_that_start_at_once_have_a_server_each(own_prefect, monke
             assert not url.endswith(f":{other.getsockname()[1]}")
 
 
+@pytest.mark.long
 def test_a_run_on_its_own_needs_nothing_and_forgets_nothing(reelbatch, own_prefect, write_batch, tmp_path):
     """A rehearsal needs no key and no Prefect server, and its own server has written down each event when it goes."""
     batch = write_batch(*MIXED)

@@ -42,6 +42,7 @@ def campaign(provider, run_here, write_batch, tmp_path):
     return ended, lambda *arguments: run_here(*arguments, **environment), command
 
 
+@pytest.mark.long
 def test_a_row_in_every_status_is_settled(campaign, provider, manifest, tmp_path):
     """Evidence, then each word; retry, redo, verify and archive; at the end all is done or set aside, and the bill is known."""
     ended, reelbatch, command = campaign
@@ -93,6 +94,7 @@ def test_a_row_in_every_status_is_settled(campaign, provider, manifest, tmp_path
     assert (status["counts"], status["archived"], status["replaced"]) == ({"done": 8}, 1, 3)
 
 
+@pytest.mark.long
 def test_what_is_settled_is_a_flow_as_well(campaign, prefect_api, tmp_path):
     """The same actions, with a run of their own in Prefect."""
 

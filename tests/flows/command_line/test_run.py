@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from pipelines.core.errors import LedgerError
 from pipelines.ledger.ledger import LedgerReader
 from pipelines.ledger.storage.place import LEDGER_NAME
@@ -88,6 +90,7 @@ def test_a_batch_in_portions_and_again(run_here, cli, provider, write_batch, tmp
         assert secret not in ended.out + ended.err
 
 
+@pytest.mark.long
 def test_a_paid_run_loads_no_simulator_and_tables_late(provider, prefect_api, write_batch, tmp_path):
     """A paid run imports nothing of the sandbox; and until its last clip is home, neither pandas nor what it stands on."""
     command = ["run", write_batch("a boat"), "--out", "out", "--provider", "qiniu", "--yes"]
@@ -117,6 +120,7 @@ def test_some_rows_fail(run_here, provider, write_batch, tmp_path, manifest):
     assert (tmp_path / "out" / "failed.csv").read_text("utf-8").count("\n") == 2
 
 
+@pytest.mark.long
 def test_a_refused_key_stops_at_once(run_here, cli, provider, write_batch):
     """A key that is refused ends the run after a few submissions; all rows stay planned, and a good key finishes them."""
     batch = write_batch(*({"prompt": f"clip {n}", "provider": ("qiniu", "acedata")[n % 2]} for n in range(8)))
@@ -219,6 +223,7 @@ def test_a_provider_that_comes_back(run_here, start_provider, write_batch, until
     assert provider.result().prompts() == ["a boat", "a tram"]
 
 
+@pytest.mark.long
 def test_a_changed_batch(run_here, cli, provider, write_batch):
     """With the hash of its plan a batch runs, an edited one does not; without it what was bought stays, and the rest goes on."""
     batch = write_batch("a boat")

@@ -71,6 +71,7 @@ async def test_nothing_is_submitted(studio, slow, paid):
     assert len(studio.bought()) == 2
 
 
+@pytest.mark.long
 async def test_the_done_copy_is_written_if_the_file_is_there(studio, slow, paid):
     """The batch file as it was registered gives the whole catalogue; the ledger keeps every row of it."""
     jobs = (studio.job("a"), studio.job("b"))
@@ -80,6 +81,7 @@ async def test_the_done_copy_is_written_if_the_file_is_there(studio, slow, paid)
     assert (folder / "x.done.csv").read_text("utf-8").count("videos/") == 2
 
 
+@pytest.mark.long
 async def test_a_provider_without_a_key_is_left_and_said(studio, slow, paid, monkeypatch):
     """The clips of the others come home; which ones do not, and what to set, is a reason."""
     folder = await paid(studio.job("a"), studio.job("b", provider="openai"))
@@ -90,6 +92,7 @@ async def test_a_provider_without_a_key_is_left_and_said(studio, slow, paid, mon
     assert recovered_words([found]) == "1 paid clip recovered, 1 not home yet"
 
 
+@pytest.mark.long
 async def test_a_folder_that_a_run_owns_is_left_alone(studio, slow, paid):
     """By itself that is an error; among several it is a reason."""
     folder = await paid(studio.job("a"))
@@ -115,6 +118,7 @@ async def test_campaigns_are_found_below_a_root(studio, tmp_path):
     assert "is empty" in (await collect_or_say(tmp_path / "a")).reasons[0]  # said, and no other is held up by it
 
 
+@pytest.mark.long
 async def test_links_that_end_soon_are_known(studio, slow, paid):
     """Of clips that are paid for and not home; one that is home is in no danger."""
     folder = await paid(studio.job("a"), studio.job("b"))

@@ -46,6 +46,7 @@ def short_lease(monkeypatch):
     monkeypatch.setattr(postgres.PostgresStorage, "beat_every_s", 0.1)
 
 
+@pytest.mark.long
 async def test_every_command_finds_the_ledger(studio, own_database, run_on):
     """Resolved, retried, made anew, verified, archived, collected, listed: as with a file, and bought once each."""
     jobs = [studio.job(name, provider="openai") for name in "abcd"]

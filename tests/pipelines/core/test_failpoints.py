@@ -107,6 +107,7 @@ def test_what_makes_no_sense_is_refused(wanted, why):
     assert refused.value.exit_code == 2
 
 
+@pytest.mark.long
 def test_every_failpoint_is_come_to_and_no_kill_loses_or_doubles_anything(start_provider):
     """One story of a campaign comes to them all and is killed at some; the rest is `make torture`. Judged by the bill."""
     sandbox = start_provider(latency="0.05", renders="light")

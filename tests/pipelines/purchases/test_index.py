@@ -67,6 +67,7 @@ def test_a_file_that_is_none_is_said(index):
             work()
 
 
+@pytest.mark.long
 def test_many_processes_write_at_once(index):
     """Nobody loses a purchase, also while the file is being made."""
     programme = (

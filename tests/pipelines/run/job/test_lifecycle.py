@@ -325,6 +325,7 @@ async def test_a_paid_row_that_is_switched_off_is_brought_home(studio):
     assert ended.statuses == {"a": DONE, "b": DONE}
 
 
+@pytest.mark.long
 async def test_a_kill_while_the_fallback_is_asked_never_pays_again(studio):
     """`kill -9` while the fallback's answer is awaited leaves a doubt: no later run asks it, the first or the next one."""
     studio.sandbox.faults(refused(), {"match": {"route": "submit", "contract": "acedata"}, "do": {"delay": 30}})
@@ -339,6 +340,7 @@ async def test_a_kill_while_the_fallback_is_asked_never_pays_again(studio):
     assert (money.uncertain, money.reserved, money.spent) == (Decimal("0.6"), 0, 0)
 
 
+@pytest.mark.long
 async def test_a_kill_while_the_fallback_works_costs_nothing(studio):
     """`kill -9` after the fallback has accepted: the next run waits for that clip, and for no other."""
     studio.sandbox.faults(refused(), UNDER_WAY)

@@ -28,7 +28,8 @@ from tests.servers import prefect_at
 
 HOUSE = Path(__file__).parents[1]
 SERVING = {"sandbox", "callbacks", "inbox", "serve"}
-PORT = re.compile(r"(?<=127\.0\.0\.1:)\d{4}|(?<=--port )\d{4}")  #: one of the system's choice is free wherever this runs
+#: One of the system's choice is free wherever this runs.
+PORT = re.compile(r"(?<=127\.0\.0\.1:)\d{4}|(?<=--port )\d{4}")
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = [
     "README.md",

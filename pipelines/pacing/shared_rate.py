@@ -26,6 +26,7 @@ _TIMES = 4  # so often it is tried to put something back
 _CONTENDED_S = 60.0  # others are about if they had the floor within this time
 _AFTER_YOU_S = 0.1  # who had the floor lets others go first
 _QUARTER = 4
+_IDLE_S = 0.5  # who has nothing to send for so long, and for one request's time, leaves the rest of the floor to others
 
 
 def block_of(per_second: float) -> int:
@@ -77,6 +78,7 @@ class SharedRate:
     _until: float = 0.0  # the floor is ours until then
     _had_at: float = -math.inf  # since when it is, or was
     _sent: int = 0  # since then
+    _sent_at: float = -math.inf
     _expected: float = 0.0  # requests a second, as of late
     _looked_at: float = -math.inf
     _nearly_free: bool = False  # whoever has the floor sends the last of theirs
@@ -120,17 +122,29 @@ class SharedRate:
     def sent(self) -> None:
         """One request goes now."""
         self._sent += 1
+        self._sent_at = self.clock()
 
     async def keep(self) -> None:
         """Ask for the floor whenever somebody waits for it, until cancelled."""
         while True:
-            if not self.waiting:
+            if not self.waiting and self.clock() >= self._until:
                 self._wanted.clear()
                 await self._wanted.wait()
             pause = await self.step()
             if self.is_ours:
                 self._open.set()
             await asyncio.sleep(pause)
+
+    async def leave(self) -> None:
+        """Leave the rest of the floor to others; what was sent last keeps its time."""
+        limit, now = self._limit, self.clock()
+        if limit is None or not limit.active or now >= self._until:
+            return
+        slots = (self._until - now) * limit.per_second
+        rest = math.ceil(slots) if self._idle_s(now) >= 1.0 / limit.per_second else math.floor(slots)
+        if rest >= 1:
+            self._until = now
+            await self._put_back(rest)
 
     def go_alone(self) -> None:
         """Send at the pace of this run alone; for when nobody asks for the floor any more."""
@@ -178,12 +192,17 @@ class SharedRate:
         if now < self._until:
             if turned:
                 self._until = now + limit.in_use / limit.per_second
+            elif not self.waiting and self._idle_s(now) > max(_IDLE_S, 1.0 / limit.per_second):
+                await self.leave()
             return min(_LOOK_S, max(_SOONEST_S, self._until - now + self._courtesy(now)))
         if limit.in_use > 1:
             self._others_at = now if self._until + 1.0 / limit.per_second < now else self._others_at
             return min(_LOOK_S, (limit.in_use - 1) / limit.per_second)
         self._nearly_free = True
         return await self._take(limit)
+
+    def _idle_s(self, now: float) -> float:
+        return now - max(self._sent_at, self._had_at)
 
     def _courtesy(self, now: float) -> float:
         return _AFTER_YOU_S if now - self._others_at < _CONTENDED_S else 0.0

@@ -79,7 +79,7 @@ class Sharing:
             for keeper in keepers:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
-            await asyncio.gather(*(shared.leave() for shared, _ in self._slots), return_exceptions=True)
+            await asyncio.gather(*(shared.leave() for shared in every), return_exceptions=True)
             if not any(note.values()):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)

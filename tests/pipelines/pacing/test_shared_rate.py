@@ -99,6 +99,41 @@ async def test_what_is_not_needed_is_left_to_others(limit_server):
     assert (second.is_ours, first.is_ours) == (True, False)
 
 
+async def test_who_has_nothing_more_to_send_leaves_the_rest_of_the_floor(limit_server):
+    """It does not wait for the ten seconds to pass; the time of what was sent last is kept all the same."""
+    limit_server.make(NAME, 10, 1.0)
+    first, second = _shared(limit_server), _shared(limit_server)
+    first.waiting = 10
+    await first.step()
+    for _ in range(3):
+        limit_server.now += 1
+        first.sent()
+    first.waiting, second.waiting = 0, 1
+    await first.step()
+    assert first.is_ours
+    limit_server.now += 1.1
+    await first.step()
+    await second.step()
+    assert (first.is_ours, second.is_ours) == (False, True)
+
+
+async def test_a_run_that_ends_takes_no_floor_with_it(limit_server):
+    """What it has not used is free for others in the time of one request."""
+    limit_server.make(NAME, 10, 1.0)
+    first, second = _shared(limit_server), _shared(limit_server)
+    first.waiting, second.waiting = 10, 1
+    await first.step()
+    first.sent()
+    limit_server.now += 0.2
+    await first.leave()
+    limit_server.now += 0.5
+    await second.step()
+    assert (first.is_ours, second.is_ours) == (False, False)
+    limit_server.now += 0.6
+    await second.step()
+    assert second.is_ours
+
+
 async def test_what_could_not_be_put_back_is_used(limit_server, monkeypatch):
     """A server that fails in the middle leaves nobody without the floor: who took all of it has all of it."""
     monkeypatch.setattr("pipelines.pacing.shared_rate._AGAIN_S", 0)

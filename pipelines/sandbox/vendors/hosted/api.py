@@ -55,9 +55,7 @@ class HostedApi(ABC):
         purchase = self.state.sell(visit, parsed)
         known = self.state.bill.purchases  # it may be cancelled by then
 
-        await self.state.call_back(
-            visit, purchase, HOSTED_LADDER, lambda: self.called_back(visit, known[purchase.id])
-        )
+        await self.state.call_back(visit, purchase, HOSTED_LADDER, lambda: self.called_back(visit, known[purchase.id]))
         return purchase
 
     def called_back(self, visit: Visit, purchase: Purchase) -> Any:

@@ -34,7 +34,10 @@ class ArkApi(HostedApi):
         """An order is answered by its id; each part of it has what its type says, and nothing else."""
         body = json_fields(visit)
         parsed = parse_hosted_order(
-            hosted_model(self.vendor, body.get("model")), str(body.get("model")), body, callback=body.get("callback_url")
+            hosted_model(self.vendor, body.get("model")),
+            str(body.get("model")),
+            body,
+            callback=body.get("callback_url"),
         )
         for place, part in enumerate(body["content"]):
             if set(part) - {"type", "role"} != {part["type"]}:

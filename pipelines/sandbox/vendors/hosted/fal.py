@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from pipelines.sandbox.callbacks.delivery import check_address
@@ -44,7 +43,7 @@ class FalQueue(HostedApi):
         try:
             parsed = parse_hosted_order(model, path, body, callback=webhook, echoed=True)
         except RefusalError:
-            visit.effect = replace(visit.effect, outcome=INVALID)
+            visit.effect = visit.effect.model_copy(update={"outcome": INVALID})
             parsed = ParsedOrder(
                 *("fal", path, str(body.get("prompt", "")), 5, "1280x720", (1280, 720), body),
                 callback_url=webhook,

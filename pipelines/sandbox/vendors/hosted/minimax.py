@@ -34,7 +34,10 @@ class MiniMaxApi(HostedApi):
         """An order is answered by the number of its task."""
         body = json_fields(visit)
         parsed = parse_hosted_order(
-            hosted_model(self.vendor, body.get("model")), str(body.get("model")), body, callback=body.get("callback_url")
+            hosted_model(self.vendor, body.get("model")),
+            str(body.get("model")),
+            body,
+            callback=body.get("callback_url"),
         )
         return VendorAnswer.of({"task_id": (await self.sold(visit, parsed)).id, "base_resp": WELL})
 

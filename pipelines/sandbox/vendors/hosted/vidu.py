@@ -15,7 +15,17 @@ from pipelines.sandbox.vendors.hosted.orders import hosted_model, parse_hosted_o
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 
 CREDIT = 0.005  # USD
-ECHOED = ("model", "prompt", "images", "duration", "seed", "aspect_ratio", "resolution", "movement_amplitude", "payload")
+ECHOED = (
+    "model",
+    "prompt",
+    "images",
+    "duration",
+    "seed",
+    "aspect_ratio",
+    "resolution",
+    "movement_amplitude",
+    "payload",
+)
 
 
 class ViduApi(HostedApi):

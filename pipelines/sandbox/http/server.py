@@ -27,7 +27,7 @@ from pipelines.sandbox.vendors.acedata.services import SERVICES
 from pipelines.sandbox.vendors.acedata.videos import AceEndpoints
 from pipelines.sandbox.vendors.hosted.ark import ArkApi
 from pipelines.sandbox.vendors.hosted.dashscope import DashScopeApi
-from pipelines.sandbox.vendors.hosted.fal import FalQueue
+from pipelines.sandbox.vendors.hosted.fal import FalApi
 from pipelines.sandbox.vendors.hosted.google_veo import GoogleVeo
 from pipelines.sandbox.vendors.hosted.kling import KlingApi
 from pipelines.sandbox.vendors.hosted.luma import LumaApi
@@ -42,7 +42,7 @@ from pipelines.sandbox.vendors.qiniu.queue import QiniuQueue
 from pipelines.sandbox.vendors.qiniu.veo import QiniuVeo
 
 LOOPBACK = "127.0.0.1"
-HOSTED = (ReplicateApi, FalQueue, RunwayApi, GoogleVeo, KlingApi, MiniMaxApi, LumaApi, ArkApi, DashScopeApi, ViduApi)
+HOSTED = (ReplicateApi, FalApi, RunwayApi, GoogleVeo, KlingApi, MiniMaxApi, LumaApi, ArkApi, DashScopeApi, ViduApi)
 BACKLOG = 2_048  # every order comes on a connection of its own
 
 

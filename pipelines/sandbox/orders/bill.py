@@ -110,7 +110,7 @@ class Bill:
 
     def cancel(self, identifier: str, now: float) -> Purchase:
         """End an unfinished purchase now, without a file: it is not charged. What it is from now on."""
-        self._append("cancelled", now, id=identifier, moment=now)
+        self._append("cancelled", now, id=identifier, ended=now)
         return self._cancelled(identifier, now)
 
     def find(self, identifier: str, contract: str, account: str | None, service: str | None = "") -> Purchase | None:
@@ -161,7 +161,7 @@ class Bill:
                 if event == "deleted":
                     self.deleted.add(line["id"])
                 elif event == "cancelled":
-                    self._cancelled(line["id"], line["moment"])
+                    self._cancelled(line["id"], line["ended"])
                 else:
                     del line["at"]
                     self._know(Purchase(**line))

@@ -36,7 +36,13 @@ def hosted_refusal(
         flaws = {"invalid_fields": [{"type": "invalid", "field": field, "description": message}]} if field else {}
         return answered, {"title": own, "detail": message, "status": answered, **flaws}
     if contract == "fal":
-        flaw = {"loc": ["body", *place], "msg": message, "type": flaw_kind(message), "ctx": {}, "input": None}
+        flaw: dict[str, Any] = {
+            "loc": ["body", *place],
+            "msg": message,
+            "type": flaw_kind(message),
+            "ctx": {},
+            "input": None,
+        }
         return answered, {"detail": [flaw] if answered == UNPROCESSABLE else message}
     if contract == "runway":
         issues = {"issues": [{"code": "custom", "path": place, "message": message}]} if field else {}

@@ -19,7 +19,7 @@ STILL_RUNNING = 202
 STATUSES = {"content_policy_violation": 422, "internal_server_error": 500, "cancelled": 499}
 
 
-class FalQueue(HostedApi):
+class FalApi(HostedApi):
     """Its handlers. The addresses of a request have the first two parts of the model's path only."""
 
     vendor: ClassVar[str] = "fal"

@@ -42,21 +42,23 @@ class KlingApi(HostedApi):
         if body.get("external_task_id") and self.named(visit, body["external_task_id"]) is not None:
             raise wrong_field("external_task_id", "it is taken by another task")
         purchase = await self.sold(visit, parsed)
-        return answer({k: v for k, v in self.document(visit, purchase, visit.now).items() if k != "task_status_msg"})
+        return well_answered(
+            {k: v for k, v in self.document(visit, purchase, visit.now).items() if k != "task_status_msg"}
+        )
 
     async def task(self, at: str, visit: Visit) -> VendorAnswer:
         """One task, by its id or by the name that the client gave it."""
         purchase = self.named(visit, visit.named["id"]) or self.own(visit)
         if purchase.service != at:
             raise RefusalError(404, f"Task {purchase.id} was not found.")
-        return answer(self.document(visit, purchase, visit.now))
+        return well_answered(self.document(visit, purchase, visit.now))
 
     async def page(self, at: str, visit: Visit) -> VendorAnswer:
         """Tasks, the newest first."""
         most = number_in(visit, ("pageSize",), 30)
         first = (max(1, number_in(visit, ("pageNum",), 1)) - 1) * most
         bought = [each for each in self.state.bill.bought(visit.account, self.vendor) if each.service == at]
-        return answer([self.document(visit, each, visit.now) for each in bought[::-1][first : first + most]])
+        return well_answered([self.document(visit, each, visit.now) for each in bought[::-1][first : first + most]])
 
     def named(self, visit: Visit, name: str) -> Purchase | None:
         """The task that the client has given this name."""
@@ -83,6 +85,6 @@ class KlingApi(HostedApi):
         return document
 
 
-def answer(data: Any) -> VendorAnswer:
+def well_answered(data: Any) -> VendorAnswer:
     """What went well, in the vendor's envelope."""
     return VendorAnswer.of({"code": 0, "message": "SUCCEED", "request_id": str(uuid4()), "data": data})

@@ -49,7 +49,7 @@ class Spoken:
     unsigned: tuple[int, str]
     wrong: tuple[int, str]  # of a field that it does not have
     length: tuple[str, Any]  # of a clip: where it stands, and a wrong one
-    links: Callable[[Any], list[str]] = lambda answer: []
+    links: Callable[[Any], list[str]] = lambda _: []
     moderated: str = ""
     key: Callable[[str], dict[str, str]] = bearer
     headers: dict[str, str] = field(default_factory=dict)
@@ -189,11 +189,13 @@ class Asked:
         self.http, self.name, self.spoken = http, name, SPOKEN[name]
 
     def send(self, method, path, *, key="somebody", **more):
+        """The answer to a request with this key."""
         headers = {**self.spoken.key(key), **self.spoken.headers, **more.pop("headers", {})}
         place = path if path.startswith("http") else f"/{self.name}/v1{path}"
         return self.http.request(method, place, headers=headers, **more)
 
     def order(self, body=None, *, path=None, **more):
+        """The answer to an order."""
         return self.send("POST", path or self.spoken.order, json=self.spoken.body if body is None else body, **more)
 
     def ended(self, answer):

@@ -267,7 +267,6 @@ def test_results_are_forgotten(start):
         assert task["output"]["task_status"] == "UNKNOWN"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("name", "field", "told"),
     [

@@ -90,7 +90,7 @@ SPOKEN = {
     ),
     "runway": Spoken(
         "/text_to_video",
-        {"model": "gen4.5", "promptText": PROMPT, "ratio": "1280:720", "duration": 2},
+        {"model": "gen4.5", "promptText": PROMPT, "ratio": "1280:720", "duration": 5},
         lambda a: f"/tasks/{a['id']}",
         *(lambda a: a["status"], "SUCCEEDED", "FAILED"),
         *((400, "enough credits"), (429, "error"), (401, "error")),
@@ -132,7 +132,7 @@ SPOKEN = {
     ),
     "luma": Spoken(
         "/generations/video",
-        {"model": "ray-flash-2", "prompt": PROMPT, "duration": "5s", "resolution": "540p"},
+        {"model": "ray-flash-2", "prompt": PROMPT, "duration": "5s", "resolution": "720p"},
         lambda a: f"/generations/{a['id']}",
         *(lambda a: a["state"], "completed", "failed"),
         *((400, "Insufficient credits"), (429, "detail"), (401, "detail")),
@@ -146,8 +146,8 @@ SPOKEN = {
         {
             "model": "seedance-1-0-pro-fast-251015",
             "content": [{"type": "text", "text": PROMPT}],
-            "duration": 2,
-            "resolution": "480p",
+            "duration": 5,
+            "resolution": "720p",
         },
         lambda a: f"/contents/generations/tasks/{a['id']}",
         *(lambda a: a["status"], "succeeded", "failed"),
@@ -158,7 +158,7 @@ SPOKEN = {
     ),
     "dashscope": Spoken(
         "/services/aigc/video-generation/video-synthesis",
-        {"model": "wan2.5-t2v-preview", "input": {"prompt": PROMPT}, "parameters": {"size": "832*480", "duration": 5}},
+        {"model": "wan2.5-t2v-preview", "input": {"prompt": PROMPT}, "parameters": {"size": "1280*720", "duration": 5}},
         lambda a: f"/tasks/{a['output']['task_id']}",
         *(lambda a: a["output"]["task_status"], "SUCCEEDED", "FAILED"),
         *((400, "Arrearage"), (429, "Throttling.RateQuota"), (401, "InvalidApiKey")),
@@ -169,7 +169,7 @@ SPOKEN = {
     ),
     "vidu": Spoken(
         "/text2video",
-        {"model": "viduq2", "prompt": PROMPT, "duration": 2, "resolution": "540p"},
+        {"model": "viduq2", "prompt": PROMPT, "duration": 5, "resolution": "720p"},
         lambda a: f"/tasks/{a['task_id']}/creations",
         *(lambda a: a["state"], "success", "failed"),
         *((400, "CreditInsufficient"), (429, "QuotaExceeded"), (401, "Unauthorized")),

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pipelines.sandbox.faults.scripts import NOTHING, Effect
 from pipelines.sandbox.http.wire import MOST_BODY, Handler, VendorAnswer, Visit
 from pipelines.sandbox.orders.state import SandboxState
-from pipelines.sandbox.vendors.hosted.vendors import VENDORS, key_in
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES, hosted_vendors, key_in
 from pipelines.sandbox.vendors.refusals import RefusalError
 
 OK = 200
@@ -124,8 +124,8 @@ class Endpoint:
             key = shown_key(own.auth, visit)
         other = visit.header(OTHER_KEY_HEADERS.get(self.contract, b""))
         key = other.removeprefix("Bearer ").strip() if other else key
-        if self.contract in VENDORS and own is None:
-            vendor = VENDORS[self.contract]
+        if self.contract in HOSTED_NAMES and own is None:
+            vendor = hosted_vendors()[self.contract]
             key, reason = key_in(vendor, visit.header(vendor.header.encode()), visit.query, visit.now)
             if not key or key == "refused":
                 raise RefusalError(401, "No valid key was shown.", code="wrong_key" if key else reason)

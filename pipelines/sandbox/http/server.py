@@ -34,7 +34,7 @@ from pipelines.sandbox.vendors.hosted.luma import LumaApi
 from pipelines.sandbox.vendors.hosted.minimax import MiniMaxApi
 from pipelines.sandbox.vendors.hosted.replicate import ReplicateApi
 from pipelines.sandbox.vendors.hosted.runway import RunwayApi
-from pipelines.sandbox.vendors.hosted.vendors import VENDORS
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES
 from pipelines.sandbox.vendors.hosted.vidu import ViduApi
 from pipelines.sandbox.vendors.openai.dialects import DIALECTS
 from pipelines.sandbox.vendors.openai.videos import OpenAIEndpoints
@@ -63,7 +63,7 @@ def application(state: SandboxState) -> ASGIApp:
     for method, name, handler in (*asked, ("GET", "faults", admin.faults), ("POST", "faults", admin.faults)):
         add(method, f"/_sandbox/{name}", "sandbox", "admin", handler, keyed=False)
     places = {f"/{dialect.prefix.split('/')[1]}": dialect.contract for dialect in DIALECTS}
-    places |= {f"/{name}": name for name in VENDORS}
+    places |= {f"/{name}": name for name in HOSTED_NAMES}
     places |= {f"/{profile.name}": profile.name for profile in state.profiles}
     for prefix, contract in (*places.items(), ("", "acedata")):
         elsewhere = Endpoint(state, f"* {prefix}/...", contract, "elsewhere", admin.nothing_here, keyed=False)
@@ -108,7 +108,7 @@ def _files(state: SandboxState) -> Iterator[tuple[str, str, str, Handler]]:
     yield "/acedata/{service}/{id}/{number}.mp4", "acedata", "download", clip
     yield "/acedata/{service}/{id}.jpg", "acedata", "elsewhere", partial(linked_file, state, kind="jpeg")
     yield "/acedata/{service}/{id}.srt", "acedata", "elsewhere", partial(linked_file, state, kind="srt")
-    for name in dict.fromkeys((*VENDORS, *(profile.name for profile in state.profiles))):
+    for name in dict.fromkeys((*HOSTED_NAMES, *(profile.name for profile in state.profiles))):
         yield f"/profiles/{name}/{{id}}/{{number}}.mp4", name, "download", clip
     yield "/elsewhere/{id}.mp4", "openai", "elsewhere", partial(foreign_file, state)
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from pipelines.sandbox.http.wire import Header, VendorAnswer
 from pipelines.sandbox.vendors.hosted.envelopes import hosted_refusal
-from pipelines.sandbox.vendors.hosted.vendors import VENDORS
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES
 
 #: The code that goes with a status when nothing more special is known.
 ACE_CODES = {  # [A2 A9]
@@ -68,7 +68,7 @@ class RefusalError(Exception):
     def answer(self, contract: str) -> VendorAnswer:
         """This refusal in the envelope of the contract, and with the status that it has there."""
         wait = () if self.retry_after is None else ((b"retry-after", f"{self.retry_after:g}".encode()),)
-        if contract in VENDORS:
+        if contract in HOSTED_NAMES:
             status, document = hosted_refusal(contract, self.status, self.code, self.message, self.field)
             return VendorAnswer.of(document, status, *wait, *request_id(contract))
         if self.form == "detail":  # what the queue and its webhooks say of a failure [Q6]

@@ -14,7 +14,7 @@ from pipelines.sandbox.media.links import custom_link, link_expiry
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.orders.state import SandboxState
-from pipelines.sandbox.vendors.hosted.vendors import VENDORS, HostedVendor
+from pipelines.sandbox.vendors.hosted.vendors import HostedVendor, hosted_vendors
 from pipelines.sandbox.vendors.refusals import RefusalError
 
 HOSTED_LADDER = RetryLadder((2.0, 4.0, 8.0))  # Luma tries three times more; most pages do not say
@@ -48,7 +48,7 @@ class HostedApi(ABC):
     @property
     def told(self) -> HostedVendor:
         """What the vendor's pages say of it."""
-        return VENDORS[self.vendor]
+        return hosted_vendors()[self.vendor]
 
     async def sold(self, visit: Visit, parsed: ParsedOrder) -> Purchase:
         """Sell, and promise the callback that the order asks for: the job as it stands at its end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from pipelines.sandbox.vendors.hosted.vendors import VENDORS
+from pipelines.sandbox.vendors.hosted.vendors import hosted_vendors
 
 SERVER_ERROR = 500
 UNPROCESSABLE = 422
@@ -28,7 +28,7 @@ def hosted_refusal(
     contract: str, status: int, code: str | None, message: str, field: str | None
 ) -> tuple[int, dict[str, Any]]:
     """The vendor's HTTP status and body for a refusal of ours, which has a status, a code or reason, words and a field."""
-    vendor = VENDORS[contract]
+    vendor = hosted_vendors()[contract]
     answered, own = vendor.refused(status, code)
     message = BROKE[contract] if code == "no_money" else message
     place = field.split(".") if field else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict
@@ -14,7 +15,7 @@ from pipelines.sandbox.media.pixels import pixels
 from pipelines.sandbox.orders.bill import ParsedOrder
 from pipelines.sandbox.requests.fields import Field, read_fields
 from pipelines.sandbox.requests.rules import FieldRule, check_rules
-from pipelines.sandbox.vendors.hosted.vendors import VENDORS
+from pipelines.sandbox.vendors.hosted.vendors import hosted_vendors
 from pipelines.sandbox.vendors.refusals import RefusalError
 from pipelines.sandbox.vendors.tables import STRICT, read_table
 
@@ -45,14 +46,18 @@ class HostedModel:
     prices: Mapping[str, float]
 
 
-MODELS: defaultdict[tuple[str, str], dict[str, HostedModel]] = defaultdict(dict)
-for _model in read_table("hosted/models.yaml", HostedModel):
-    MODELS[_model.vendor, _model.at] |= dict.fromkeys((*_model.names, *_model.versions), _model)
+@cache
+def hosted_models() -> Mapping[tuple[str, str], Mapping[str, HostedModel]]:
+    """The models by vendor and way to order, and by name; read when somebody first orders."""
+    found: defaultdict[tuple[str, str], dict[str, HostedModel]] = defaultdict(dict)
+    for model in read_table("hosted/models.yaml", HostedModel):
+        found[model.vendor, model.at] |= dict.fromkeys((*model.names, *model.versions), model)
+    return found
 
 
 def hosted_model(vendor: str, name: Any, at: str = "") -> HostedModel:
     """The model of that name; one that the vendor does not have, or not there, is refused as it refuses it."""
-    found = MODELS[vendor, at].get(name) if isinstance(name, str) else None
+    found = hosted_models()[vendor, at].get(name) if isinstance(name, str) else None
     if found is None:
         raise RefusalError(400, f"The model {str(name)[:100]!r} does not exist.", code="model", field="model")
     return found
@@ -93,7 +98,7 @@ def parse_hosted_order(
         echoed=echoed,
         service=model.at,
         price=price_in(model.prices, fineness or str(min(width, height)), seconds),
-        usual_s=VENDORS[model.vendor].minutes * MINUTE,
+        usual_s=hosted_vendors()[model.vendor].minutes * MINUTE,
     )
 
 

@@ -9,7 +9,7 @@ from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.hosted.api import MOST_LISTED, HostedApi, iso
-from pipelines.sandbox.vendors.hosted.orders import MODELS, hosted_model, parse_hosted_order
+from pipelines.sandbox.vendors.hosted.orders import hosted_model, hosted_models, parse_hosted_order
 from pipelines.sandbox.vendors.refusals import RefusalError, unknown_field, wrong_field
 
 CREATED = 201
@@ -60,7 +60,7 @@ class ReplicateApi(HostedApi):
         removed = now >= purchase.finished + self.state.lifetime(self.vendor)
         links = [] if removed else self.links(visit, purchase, now)
         failure = self.failure(purchase, now)
-        model = MODELS[self.vendor, purchase.service][purchase.model]
+        model = hosted_models()[self.vendor, purchase.service][purchase.model]
         address = f"{visit.base}/replicate/v1/predictions/{purchase.id}"
         return {
             "id": purchase.id,
@@ -86,9 +86,9 @@ def version_in(body: dict[str, Any]) -> tuple[str, str]:
     if not isinstance(said, str):
         raise wrong_field("version", "it is required")
     name, colon, digest = said.partition(":")
-    if not colon and name in MODELS["replicate", ""]:
+    if not colon and name in hosted_models()["replicate", ""]:
         return name, ""
-    known = MODELS["replicate", "version"].get(digest or name)
+    known = hosted_models()["replicate", "version"].get(digest or name)
     if known is None or (colon and name not in known.names):
         raise RefusalError(400, "The specified version does not exist.", code="version")
     return digest or name, "version"

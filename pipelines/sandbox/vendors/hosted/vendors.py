@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any, ClassVar, Literal
 from uuid import UUID
@@ -52,7 +53,14 @@ class HostedVendor:
 
 #: Why something is refused, where the vendors tell it apart from others of the same status.
 REASONS = ("no_key", "wrong_key", "too_early", "too_late", "no_money", "model", "version")
-VENDORS = {vendor.name: vendor for vendor in read_table("hosted/vendors.yaml", HostedVendor)}
+#: Also their prefixes, and their contracts on the bill and in the faults.
+HOSTED_NAMES = ("replicate", "fal", "runway", "google-veo", "kling", "minimax", "luma", "ark", "dashscope", "vidu")
+
+
+@cache
+def hosted_vendors() -> Mapping[str, HostedVendor]:
+    """All of them, by name; read when somebody first speaks to one."""
+    return {vendor.name: vendor for vendor in read_table("hosted/vendors.yaml", HostedVendor)}
 
 
 def key_in(vendor: HostedVendor, header: str, query: Mapping[str, str], now: float) -> tuple[str, str]:

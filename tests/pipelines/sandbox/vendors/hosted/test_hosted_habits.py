@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.sandbox.options import SandboxOptions
 from pipelines.sandbox.orders.bill import Bill
-from pipelines.sandbox.vendors.hosted.vendors import VENDORS, hosted_id, key_in
+from pipelines.sandbox.vendors.hosted.vendors import hosted_id, hosted_vendors, key_in
 
 KEYS = {
     "fal": {"authorization": "Key k"},
@@ -91,7 +91,7 @@ def test_a_signed_token_must_hold_now(ask):
 
 def test_a_key_stands_where_the_vendor_wants_it():
     """Google takes its key in a header or in the query, and nobody takes another's scheme."""
-    google, fal = VENDORS["google-veo"], VENDORS["fal"]
+    google, fal = hosted_vendors()["google-veo"], hosted_vendors()["fal"]
     assert key_in(google, "k", {}, 0)[0] == key_in(google, "", {"key": "k"}, 0)[0] == "k"
     assert key_in(fal, "Key k", {}, 0)[0] == "k"
     assert key_in(fal, "Bearer k", {}, 0) == ("", "no_key")
@@ -100,11 +100,11 @@ def test_a_key_stands_where_the_vendor_wants_it():
 
 def test_ids_have_the_vendors_forms():
     """Ids are numbers, letters or UUIDs, and follow from what was bought."""
-    ids = {name: hosted_id(vendor, 1_800_000_000.0, 0, 1) for name, vendor in VENDORS.items()}
+    ids = {name: hosted_id(vendor, 1_800_000_000.0, 0, 1) for name, vendor in hosted_vendors().items()}
     assert ids["ark"].startswith("cgt-20270115080000-")
     assert ids["kling"].isdecimal()
     assert len(ids["luma"]) == 36
-    assert ids["kling"] == hosted_id(VENDORS["kling"], 1_800_000_000.0, 0, 1)
+    assert ids["kling"] == hosted_id(hosted_vendors()["kling"], 1_800_000_000.0, 0, 1)
 
 
 def test_replicate_runs_versions_and_stops_predictions(ask, ordered):

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from pipelines.sandbox.options import SandboxOptions
-from pipelines.sandbox.vendors.hosted.orders import MODELS
-from pipelines.sandbox.vendors.hosted.vendors import VENDORS
+from pipelines.sandbox.vendors.hosted.orders import hosted_models
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES, hosted_vendors
 
 PROMPT = "a fox in the snow"
 
@@ -411,7 +411,7 @@ def test_an_ordinary_bad_day_is_survived(vendor, faults):
 
 def test_every_vendor_names_its_pages():
     """Each has a source, models with prices, and is spoken to in these tests."""
-    assert set(SPOKEN) == set(VENDORS) == {vendor for vendor, _ in MODELS if MODELS[vendor, _]}
-    assert all(vendor.sources for vendor in VENDORS.values())
-    models = [model for of_one in MODELS.values() for model in of_one.values()]
+    assert set(SPOKEN) == set(HOSTED_NAMES) == set(hosted_vendors()) == {vendor for vendor, _ in hosted_models()}
+    assert all(vendor.sources for vendor in hosted_vendors().values())
+    models = [model for of_one in hosted_models().values() for model in of_one.values()]
     assert all(price > 0 for model in models for price in model.prices.values())

@@ -111,7 +111,8 @@ class Endpoint:
         except RefusalError as refusal:
             if visit.effect.status is None:
                 counts.refused(self.label, refusal.status, refusal.code, refusal.message)
-            return refusal.answer(self.contract)
+            learnt = self.contract in HOSTED_NAMES and any(own.name == self.contract for own in self.state.profiles)
+            return refusal.answer("openai" if learnt else self.contract)  # a profile says nothing of this shape
 
     def _account(self, visit: Visit) -> str:
         scheme, _, key = visit.header(b"authorization").partition(" ")

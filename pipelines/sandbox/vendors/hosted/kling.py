@@ -48,7 +48,8 @@ class KlingApi(HostedApi):
 
     async def task(self, at: str, visit: Visit) -> VendorAnswer:
         """One task, by its id or by the name that the client gave it."""
-        purchase = self.named(visit, visit.named["id"]) or self.own(visit)
+        known = self.state.bill.find(visit.named["id"], self.vendor, visit.account, None)
+        purchase = known or self.named(visit, visit.named["id"]) or self.own(visit)
         if purchase.service != at:
             raise RefusalError(404, f"Task {purchase.id} was not found.")
         return well_answered(self.document(visit, purchase, visit.now))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from pipelines.sandbox.vendors.hosted.orders import hosted_model, hosted_models,
 from pipelines.sandbox.vendors.refusals import RefusalError, unknown_field, wrong_field
 
 CREATED = 201
+LONGEST_WAIT = 60.0
 
 
 class ReplicateApi(HostedApi):
@@ -42,7 +44,10 @@ class ReplicateApi(HostedApi):
         parsed = parse_hosted_order(
             hosted_model(self.vendor, name, at), name, body, callback=body.get("webhook"), echoed=True
         )
-        return VendorAnswer.of(self.document(visit, await self.sold(visit, parsed), visit.now), CREATED)
+        purchase = await self.sold(visit, parsed)
+        held = min(preferred_wait(visit), max(0.0, purchase.finished - visit.now))
+        await asyncio.sleep(held)
+        return VendorAnswer.of(self.document(visit, purchase, visit.now + held), CREATED)
 
     async def cancel(self, visit: Visit) -> VendorAnswer:
         """A prediction that is over stays as it is."""
@@ -78,6 +83,14 @@ class ReplicateApi(HostedApi):
             "metrics": {"predict_time": purchase.latency_s} if ended else {},
             "urls": {"get": address, "cancel": f"{address}/cancel"},
         }
+
+
+def preferred_wait(visit: Visit) -> float:
+    """Seconds that the client would hold on for the result: `Prefer: wait`, or `wait=5`, at most a minute."""
+    preferred, _, seconds = visit.header(b"prefer").partition("=")
+    if preferred.strip() != "wait":
+        return 0.0
+    return min(LONGEST_WAIT, float(seconds)) if seconds.isascii() and seconds.isdecimal() else LONGEST_WAIT
 
 
 def version_in(body: dict[str, Any]) -> tuple[str, str]:

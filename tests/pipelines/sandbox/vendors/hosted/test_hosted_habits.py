@@ -240,6 +240,33 @@ def test_vidu_cancels_by_a_body_that_names_the_task(ask, ordered):
     assert ask("vidu", "POST", path, {"id": made["task_id"]}).json()["reason"] == "BadRequest"
 
 
+@pytest.mark.parametrize(
+    ("name", "fault", "said"),
+    [
+        ("kling", {"code": "1301"}, lambda answer: answer["code"] == 1301),
+        ("minimax", {"code": "1026"}, lambda answer: answer["base_resp"]["status_code"] == 1026),
+        ("ark", {"code": "InputTextSensitiveContentDetected"}, lambda answer: "Sensitive" in answer["error"]["code"]),
+        ("vidu", {"code": "AuditSubmitIllegal"}, lambda answer: answer["reason"] == "AuditSubmitIllegal"),
+    ],
+)
+def test_a_fault_may_name_the_vendors_own_code(slow, ordered, name, fault, said):
+    """A code of a rule stands in the vendor's shape, a number where the vendor has numbers."""
+    rule = {"match": {"route": "submit", "contract": name}, "do": {"status": 400, **fault}}
+    slow.post("/_sandbox/faults", json=[rule]).raise_for_status()
+    answer = ordered(name)
+    slow.post("/_sandbox/faults", json=[]).raise_for_status()
+    assert said(answer), answer
+
+
+def test_replicate_may_hold_on_for_the_result(start):
+    """With `Prefer: wait` the answer to an order is the finished prediction."""
+    path, body = ORDERS["replicate"]
+    with start(latency="0.05") as client:
+        for preferred, status in ({"wait": "succeeded", "wait=0": "starting", "respond-async": "starting"}).items():
+            made = client.post(f"/replicate/v1{path}", json=body, headers={"prefer": preferred}).json()
+            assert (made["status"], made["output"] is not None) == (status, status == "succeeded")
+
+
 def test_a_cancelled_purchase_stays_cancelled(tmp_path, start):
     """A bill that is read again knows what was cancelled: no clip, and nothing to pay."""
     file = tmp_path / "bill.jsonl"

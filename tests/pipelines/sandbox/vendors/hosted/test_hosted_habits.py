@@ -155,6 +155,9 @@ def test_google_makes_1080p_in_eight_seconds_only(ask):
     for parameters in ({"resolution": "1080p", "durationSeconds": 4}, {"durationSeconds": "8"}):
         answer = ask("google-veo", "POST", path, {"instances": [{"prompt": "a"}], "parameters": parameters})
         assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
+    last = {"bytesBase64Encoded": "AAAA", "mimeType": "image/png"}
+    alone = ask("google-veo", "POST", path, {"instances": [{"prompt": "a", "lastFrame": last}]})
+    assert "lastFrame" in alone.json()["error"]["message"]
     made = ask("google-veo", "POST", path, {"instances": [{"prompt": "a"}], "parameters": {"resolution": "1080p"}})
     assert set(ask("google-veo", "GET", f"/{made.json()['name']}").json()) == {"name"}
     identifier = made.json()["name"].rpartition("/")[2]

@@ -28,6 +28,7 @@ class HostedVendor:
 
     name: str
     sources: tuple[str, ...]  # pages that this follows
+    unread: tuple[str, ...]  # what no page that was read says
     scheme: str = "Bearer"  # before the key; empty: the key stands alone
     header: str = "authorization"
     query: str | None = None  # a parameter in which the key may come too

@@ -410,8 +410,8 @@ def test_an_ordinary_bad_day_is_survived(vendor, faults):
 
 
 def test_every_vendor_names_its_pages():
-    """Each has a source, models with prices, and is spoken to in these tests."""
+    """Each has sources, says what they leave open, has models with prices, and is spoken to in these tests."""
     assert set(SPOKEN) == set(HOSTED_NAMES) == set(hosted_vendors()) == {vendor for vendor, _ in hosted_models()}
-    assert all(vendor.sources for vendor in hosted_vendors().values())
+    assert all(vendor.sources and vendor.unread for vendor in hosted_vendors().values())
     models = [model for of_one in hosted_models().values() for model in of_one.values()]
     assert all(price > 0 for model in models for price in model.prices.values())

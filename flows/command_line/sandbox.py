@@ -68,6 +68,7 @@ def command(
     from pipelines.sandbox.http.server import serve
     from pipelines.sandbox.options import SandboxOptions, first_problem
     from pipelines.sandbox.process import SandboxAddress
+    from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES
     from pipelines.sandbox.vendors.openai.dialects import DIALECTS
 
     known = find_profiles(profile or ())
@@ -104,6 +105,8 @@ def command(
             say(f"  {played.base_url_names[0]}={address.base_url(name)}  {played.key_names[0]}=sandbox")
         others = ", ".join(d.name for d in DIALECTS if d.name not in ("either", "openai", "qiniu", *known.files))
         say(f"  The contract of openai as others speak it: {address.url}/NAME/v1, where NAME is {others}.")
+        hosted = ", ".join(name for name in HOSTED_NAMES if name not in known.files)
+        say(f"  Vendors with a contract of their own: {address.url}/VENDOR/v1, where VENDOR is {hosted}.")
         say(f"Its bill: {address.url}/_sandbox/bill. Ctrl-C ends it.")
 
     try:

@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipelines.core.text.strict_yaml import YamlRefused, parse_yaml
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES
 
 Route = Literal["submit", "status", "download", "callback"]
 #: What a rule may be about, besides the names of profiles that the operator added.
-CONTRACTS = ("acedata", "openai", "qiniu", "litellm", "vllm-omni", "sglang", "new-api")
+CONTRACTS = ("acedata", "openai", "qiniu", "litellm", "vllm-omni", "sglang", "new-api", *HOSTED_NAMES)
 
 
 #: A header as HTTP can carry it (RFC 9110, 5.1 and 5.5).

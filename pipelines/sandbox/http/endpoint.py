@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pipelines.sandbox.faults.scripts import NOTHING, Effect
 from pipelines.sandbox.http.wire import MOST_BODY, Handler, VendorAnswer, Visit
 from pipelines.sandbox.orders.state import SandboxState
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES, hosted_vendors, key_in
 from pipelines.sandbox.vendors.refusals import RefusalError
 
 OK = 200
@@ -98,7 +99,8 @@ class Endpoint:
                 visit.body = await _body(receive)
             if self.keyed:
                 visit.account = self._account(visit)
-            fault = visit.effect = self.state.faults.effect(self.route, self.contract, visit.named.get("id", ""))
+            job = visit.named.get("id") or visit.query.get("task_id", "")
+            fault = visit.effect = self.state.faults.effect(self.route, self.contract, job)
             if fault.cut == "before":
                 return None
             if fault.status is not None:
@@ -109,7 +111,8 @@ class Endpoint:
         except RefusalError as refusal:
             if visit.effect.status is None:
                 counts.refused(self.label, refusal.status, refusal.code, refusal.message)
-            return refusal.answer(self.contract)
+            learnt = self.contract in HOSTED_NAMES and any(own.name == self.contract for own in self.state.profiles)
+            return refusal.answer("openai" if learnt else self.contract)  # a profile says nothing of this shape
 
     def _account(self, visit: Visit) -> str:
         scheme, _, key = visit.header(b"authorization").partition(" ")
@@ -122,6 +125,13 @@ class Endpoint:
             key = shown_key(own.auth, visit)
         other = visit.header(OTHER_KEY_HEADERS.get(self.contract, b""))
         key = other.removeprefix("Bearer ").strip() if other else key
+        if self.contract in HOSTED_NAMES and own is None:
+            vendor = hosted_vendors()[self.contract]
+            key, reason = key_in(vendor, visit.header(vendor.header.encode()), visit.query, visit.now)
+            if not key or key == "refused":
+                raise RefusalError(401, "No valid key was shown.", code="wrong_key" if key else reason)
+            if key == "broke" and self.route == "submit":
+                raise RefusalError(402, "The balance is not sufficient.", code="no_money")
         if self.needs_key and not key:
             status, code, message = UNSIGNED.get(self.contract, UNSIGNED["openai"])
             raise RefusalError(status, message, code=code)

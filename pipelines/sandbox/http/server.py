@@ -25,12 +25,24 @@ from pipelines.sandbox.orders.state import SandboxState
 from pipelines.sandbox.process import SandboxAddress
 from pipelines.sandbox.vendors.acedata.services import SERVICES
 from pipelines.sandbox.vendors.acedata.videos import AceEndpoints
+from pipelines.sandbox.vendors.hosted.ark import ArkApi
+from pipelines.sandbox.vendors.hosted.dashscope import DashScopeApi
+from pipelines.sandbox.vendors.hosted.fal import FalApi
+from pipelines.sandbox.vendors.hosted.google_veo import GoogleVeo
+from pipelines.sandbox.vendors.hosted.kling import KlingApi
+from pipelines.sandbox.vendors.hosted.luma import LumaApi
+from pipelines.sandbox.vendors.hosted.minimax import MiniMaxApi
+from pipelines.sandbox.vendors.hosted.replicate import ReplicateApi
+from pipelines.sandbox.vendors.hosted.runway import RunwayApi
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES
+from pipelines.sandbox.vendors.hosted.vidu import ViduApi
 from pipelines.sandbox.vendors.openai.dialects import DIALECTS
 from pipelines.sandbox.vendors.openai.videos import OpenAIEndpoints
 from pipelines.sandbox.vendors.qiniu.queue import QiniuQueue
 from pipelines.sandbox.vendors.qiniu.veo import QiniuVeo
 
 LOOPBACK = "127.0.0.1"
+HOSTED = (ReplicateApi, FalApi, RunwayApi, GoogleVeo, KlingApi, MiniMaxApi, LumaApi, ArkApi, DashScopeApi, ViduApi)
 BACKLOG = 2_048  # every order comes on a connection of its own
 
 
@@ -51,6 +63,7 @@ def application(state: SandboxState) -> ASGIApp:
     for method, name, handler in (*asked, ("GET", "faults", admin.faults), ("POST", "faults", admin.faults)):
         add(method, f"/_sandbox/{name}", "sandbox", "admin", handler, keyed=False)
     places = {f"/{dialect.prefix.split('/')[1]}": dialect.contract for dialect in DIALECTS}
+    places |= {f"/{name}": name for name in HOSTED_NAMES}
     places |= {f"/{profile.name}": profile.name for profile in state.profiles}
     for prefix, contract in (*places.items(), ("", "acedata")):
         elsewhere = Endpoint(state, f"* {prefix}/...", contract, "elsewhere", admin.nothing_here, keyed=False)
@@ -75,6 +88,9 @@ def _apis(state: SandboxState) -> Iterator[tuple[str, str, bool, ApiRoute]]:
     for dialect in (dialect for dialect in DIALECTS if dialect.name not in own):
         for row in OpenAIEndpoints(state, dialect).rows():
             yield dialect.prefix, dialect.contract, dialect.needs_key, row
+    for hosted in (hosted for hosted in HOSTED if hosted.vendor not in own):
+        for row in hosted(state).rows():
+            yield f"/{hosted.vendor}/v1", hosted.vendor, True, row
     for service in SERVICES.values():
         for row in AceEndpoints(state, service).rows():
             yield "", "acedata", True, row
@@ -92,8 +108,8 @@ def _files(state: SandboxState) -> Iterator[tuple[str, str, str, Handler]]:
     yield "/acedata/{service}/{id}/{number}.mp4", "acedata", "download", clip
     yield "/acedata/{service}/{id}.jpg", "acedata", "elsewhere", partial(linked_file, state, kind="jpeg")
     yield "/acedata/{service}/{id}.srt", "acedata", "elsewhere", partial(linked_file, state, kind="srt")
-    for profile in state.profiles:
-        yield f"/profiles/{profile.name}/{{id}}/{{number}}.mp4", profile.name, "download", clip
+    for name in dict.fromkeys((*HOSTED_NAMES, *(profile.name for profile in state.profiles))):
+        yield f"/profiles/{name}/{{id}}/{{number}}.mp4", name, "download", clip
     yield "/elsewhere/{id}.mp4", "openai", "elsewhere", partial(foreign_file, state)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 #: The shorter side, by the vendors' words for fineness.
 SHORTER_SIDES = {
+    "360p": 360,
     "480p": 480,
+    "512p": 512,
     "540p": 540,
     "560p": 560,
     "720p": 720,
+    "768p": 768,
     "1080p": 1080,
     "4k": 2160,
     "std": 720,  # Kling's modes [Q2]

@@ -108,6 +108,11 @@ class Bill:
         self._append("deleted", now, id=identifier)
         self.deleted.add(identifier)
 
+    def cancel(self, identifier: str, now: float) -> Purchase:
+        """End an unfinished purchase now, without a file: it is not charged. What it is from now on."""
+        self._append("cancelled", now, id=identifier, ended=now)
+        return self._cancelled(identifier, now)
+
     def find(self, identifier: str, contract: str, account: str | None, service: str | None = "") -> Purchase | None:
         """The purchase of that id, if this service of the contract and this account (None: any) may see it."""
         found = None if identifier in self.deleted else self.purchases.get(identifier)
@@ -130,6 +135,13 @@ class Bill:
         self.purchases[purchase.id] = purchase
         self.by_account[purchase.account].append(purchase)
 
+    def _cancelled(self, identifier: str, now: float) -> Purchase:
+        before = self.purchases[identifier]
+        after = replace(before, outcome="cancelled", latency_s=max(0.0, now - before.created))
+        own = self.by_account[before.account]
+        own[own.index(before)] = self.purchases[identifier] = after
+        return after
+
     def _append(self, event: str, moment: float, **line: Any) -> None:
         if self._descriptor is not None:
             at = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
@@ -145,8 +157,11 @@ class Bill:
             except ValueError:  # torn by a crash before its order was answered
                 continue
             try:
-                if line.pop("event") == "deleted":
+                event = line.pop("event")
+                if event == "deleted":
                     self.deleted.add(line["id"])
+                elif event == "cancelled":
+                    self._cancelled(line["id"], line["ended"])
                 else:
                     del line["at"]
                     self._know(Purchase(**line))

@@ -21,6 +21,7 @@ from pipelines.sandbox.orders.limits import AccountLimits
 from pipelines.sandbox.orders.prices import price_of_order
 from pipelines.sandbox.requests.forms import fingerprint
 from pipelines.sandbox.vendors.from_profile.profiles import profiles_in
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES, hosted_id, hosted_vendors
 from pipelines.sandbox.vendors.openai.identifiers import ID_PREFIXES, digits, litellm_id
 
 HOUR = 3_600.0
@@ -108,6 +109,8 @@ class SandboxState:
 
     def lifetime(self, contract: str) -> float:
         """Seconds that a finished file can be had."""
+        if contract in HOSTED_NAMES and contract not in self._lifetimes:
+            self._lifetimes[contract] = hosted_vendors()[contract].hours * HOUR
         return self.options.link_lifetime or self._lifetimes.get(contract, LIFETIMES["openai"])
 
     async def close(self) -> None:
@@ -125,6 +128,8 @@ def derived_uuid(*parts: object) -> str:
 def _identifier(parsed: ParsedOrder, visit: Visit, seed: int, seq: int) -> str:
     """In the vendor's form [A1 Q1 O1], unique by its line and its time: a new bill does not bring back old ids."""
     nanoseconds = int(visit.now * 1e6) * 1000 + seq % 1000
+    if parsed.contract in HOSTED_NAMES:
+        return hosted_id(hosted_vendors()[parsed.contract], visit.now, seed, seq)
     if (parsed.contract, parsed.service) == ("qiniu", "generations"):
         return f"chatvideo-{nanoseconds}-{visit.account}"  # [Q9]
     if (parsed.contract, parsed.service) == ("qiniu", "queue"):

@@ -6,6 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from pipelines.sandbox.http.wire import Header, VendorAnswer
+from pipelines.sandbox.vendors.hosted.envelopes import hosted_refusal
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES
 
 #: The code that goes with a status when nothing more special is known.
 ACE_CODES = {  # [A2 A9]
@@ -64,7 +66,11 @@ class RefusalError(Exception):
         self.form = form
 
     def answer(self, contract: str) -> VendorAnswer:
-        """This refusal in the envelope of the contract."""
+        """This refusal in the envelope of the contract, and with the status that it has there."""
+        wait = () if self.retry_after is None else ((b"retry-after", f"{self.retry_after:g}".encode()),)
+        if contract in HOSTED_NAMES:
+            status, document = hosted_refusal(contract, self.status, self.code, self.message, self.field)
+            return VendorAnswer.of(document, status, *wait, *request_id(contract))
         if self.form == "detail":  # what the queue and its webhooks say of a failure [Q6]
             envelope: dict[str, Any] = {"detail": detail(self.message, self.code or "value_error", self.field)}
         elif contract == "sglang":  # as FastAPI has it [G1]
@@ -77,7 +83,6 @@ class RefusalError(Exception):
         else:
             code = self.code or ACE_CODES.get(self.status, "api_error")
             envelope = {**ace_error(code, self.message, self.form), "trace_id": str(uuid4())}
-        wait = () if self.retry_after is None else ((b"retry-after", f"{self.retry_after:g}".encode()),)
         return VendorAnswer.of(envelope, self.status, *wait, *request_id(contract))
 
     def _openai_error(self, contract: str) -> dict[str, Any] | str:

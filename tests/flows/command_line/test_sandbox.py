@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.sandbox.faults.scripts import Effect, rules_in, shipped_scripts
 from pipelines.sandbox.options import SandboxOptions
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES
 from tests.servers import HERE
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -21,7 +22,7 @@ PAGE = (DOCS / "sandbox.md").read_text("utf-8")
 def sandbox(start_reelbatch):
     """`reelbatch sandbox` on a free port: the process, and what it said when it was ready."""
     process = start_reelbatch("sandbox", "--port", 0, "--latency", "0.1", "--bill", "bill.jsonl")
-    lines = [process.stderr.readline() for _ in range(6)]
+    lines = [process.stderr.readline() for _ in range(7)]
     return process, "".join(lines)
 
 
@@ -43,6 +44,8 @@ def test_it_serves_every_contract(sandbox, run_here, ended, write_batch, tmp_pat
     for name in others.split(", "):
         answer = httpx.get(f"{url}/{name}/v1/videos/any", headers={"authorization": "Bearer k"}, **HERE)
         assert "not found" in answer.text  # a job, not the address
+    hosted = re.search(r"http://\S+/VENDOR/v1, where VENDOR is (.+)\.\n", said)[1]
+    assert tuple(hosted.split(", ")) == HOSTED_NAMES
     process.send_signal(signal.SIGINT)
     stopped = ended(process)
     assert (stopped.code, stopped.out) == (0, "")

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipelines.providers.profile import describe as words
-from pipelines.providers.profile import exchange, terms
+from pipelines.providers.profile import exchange, order_parts, terms
 from pipelines.providers.profile import model as profile_module
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Mode, Profile
@@ -108,7 +108,7 @@ def modes() -> Iterator[str]:
 
 def fields() -> Iterator[str]:
     """A table a model of a profile, the whole first."""
-    sources = [inspect.getsource(module) for module in (profile_module, exchange, terms)]
+    sources = [inspect.getsource(module) for module in (profile_module, order_parts, exchange, terms)]
     models = [
         (node, remarks)
         for source in sources
@@ -174,7 +174,7 @@ def _takes(node: ast.expr) -> str:
 
 
 def _named(name: str) -> str:
-    alias = getattr(profile_module, name, None)
+    alias = getattr(profile_module, name, None) or getattr(order_parts, name, None)
     if name in PLAIN:
         return PLAIN[name]
     return f"*{name}*" if inspect.isclass(alias) else ", ".join(f"`{value}`" for value in alias.__args__)

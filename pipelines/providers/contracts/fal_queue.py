@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from pipelines.core.errors import UnknownJob
 from pipelines.core.job import Order, RemoteJob
@@ -15,9 +16,10 @@ from pipelines.providers.contracts.answer_parts import links_at, named_job, resu
 from pipelines.providers.contracts.request_body import order_body
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.profile.path_template import filled
-from pipelines.providers.protocol import AskedOneByOne, Phase, Progress, Request, Supplies
+from pipelines.providers.protocol import Phase, Progress, Request, Supplies, UsualWays
 from pipelines.providers.responses import json_values
 
+_PATH = "/queue/"
 _WORDS = {
     "in_queue": Phase.RUNNING,
     "in_progress": Phase.RUNNING,
@@ -33,7 +35,7 @@ _RESULTS = ("result.video.url", "video.url", "payload.video.url", "videos[].url"
 _RESULT_KEYS = ("result", "video", "videos", "payload")
 
 
-class FalQueue(AskedOneByOne):
+class FalQueue(UsualWays):
     """The contract as pure functions."""
 
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
@@ -49,6 +51,15 @@ class FalQueue(AskedOneByOne):
         if job.status_url is None:
             raise UnknownJob(f"{profile.name} gave no address to ask about {job.id}.")
         return Request("GET", job.status_url)
+
+    def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:
+        """Asked about below the path of its model, as the addresses in its answers usually are."""
+        asked = f"{_PATH}{quote(order.model)}/requests/{quote(name, safe='')}"
+        return replace(super().job_named(name, order, profile), status_url=f"{asked}/status", result_url=asked)
+
+    def id_places(self, profile: Profile) -> tuple[str, ...]:
+        """`request_id` before all."""
+        return ("request_id", *super().id_places(profile))
 
     def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
         """`request_id`, with the addresses to ask."""

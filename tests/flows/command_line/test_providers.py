@@ -149,7 +149,7 @@ def test_an_address_without_a_host_is_no_bug(cli, fox, command, address):
     assert ended.err.startswith("error: reelbatch.providers/lumafox.yaml, line 5, base_url: is no address")
 
 
-APIS = Path(__file__).parents[3] / "docs" / "examples" / "apis"
+APIS = Path(__file__).parents[3] / "pipelines" / "providers" / "profiles"
 
 
 def test_a_profile_is_tried_before_it_is_paid_for(cli, tmp_path):

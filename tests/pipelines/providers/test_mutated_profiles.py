@@ -17,15 +17,16 @@ from pipelines.actions.check_profile import read_sample, requests_of, sample_ord
 from pipelines.core.image import LocalImage
 from pipelines.core.text.strict_yaml import parse_yaml
 from pipelines.providers.client import CONTRACTS, encoded
-from pipelines.providers.contracts.described import read_list
 from pipelines.providers.profile.checks.agreement import checked_profile
+from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.path_template import PathRefused
 from pipelines.providers.protocol import Supplies
 from pipelines.sandbox.vendors.from_profile.answers import put
 from tests.pipelines.sandbox.vendors.from_profile.test_described import ODD
 
 EXAMPLES = max(120, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
-SHOWN = sorted((Path(__file__).parents[3] / "docs" / "examples" / "apis").glob("*.yaml"))
+SHIPPED = Path(__file__).parents[3] / "pipelines" / "providers" / "profiles"
+SHOWN = [SHIPPED / f"{name}.yaml" for name, each in shipped_profiles().items() if each.contract == "described"]
 DOCUMENTS = [ODD, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
 #: What is read before an order is made, or beside it: by the planner, the pace, the price, the card, and who looks for a key.
 ELSEWHERE = {
@@ -128,6 +129,11 @@ def orders(profile, mode):
         yield full.model_copy(update=change) if "extra" not in change else change
 
 
+def usual_order(profile, mode):
+    """The plainest order of a mode, without the models that cannot stand in a path."""
+    return next(iter(orders(profile, mode)))
+
+
 def effect(profile, index):
     """All that is sent and all that is read."""
     sent = []
@@ -143,6 +149,7 @@ def effect(profile, index):
                 except (PathRefused, TypeError, IndexError) as error:
                     sent.append(repr(error))
         sent += asyncio.run(requests_of(profile, sample_order(profile, mode)))
+        sent.append(CONTRACTS["described"].job_named("job-1", usual_order(profile, mode), profile))
     read = [
         read_sample(profile, mode, body, status)
         for mode in profile.modes
@@ -153,8 +160,17 @@ def effect(profile, index):
     if "list" in profile.supports:
         row = {"id": "j", "job": {"ref": "j", "words": "w", "at": 1_700_000_000}, "created_at": 1_700_000_000}
         row |= {"input": {"prompt": "p"}, "model": "m"}
-        listed = [read_list({name: [row]}, profile) for name in ("jobs", "results", "data")]
-        listed += [profile.paths["list"], profile.list_parameters]
+        row |= {
+            "task_id": "j",
+            "task_status": "submitted",
+            "state": "queued",
+            "status": "queued",
+            "request": {"prompt": "p"},
+        }
+        described = CONTRACTS["described"]
+        names = ("jobs", "results", "data", "generations", "items")
+        listed = [described.read_listing({name: [row]}, profile) for name in names]
+        listed += [described.listing(profile, mode.name, 20, None) for mode in profile.modes]
     return repr((sent, read, listed))
 
 

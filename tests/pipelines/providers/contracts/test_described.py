@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,12 +14,11 @@ from pipelines.core.outcome import Accepted, Rejected
 from pipelines.net.http import Http
 from pipelines.providers.client import Client
 from pipelines.providers.contracts.described import Described
-from pipelines.providers.profile.load import find_profiles
+from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.protocol import Phase, Supplies
 from tests.pipelines.providers.strict_apis import CLIP, KEY, PAIR, Fal, GoogleVeo, Kling, Replicate
 
-FOLDER = Path(__file__).parents[4] / "docs" / "examples" / "apis"
-PROFILES = find_profiles(sorted(FOLDER.glob("*.yaml"))).profiles
+PROFILES = shipped_profiles()
 APIS = {"replicate": Replicate, "fal": Fal, "kling": Kling, "google-veo": GoogleVeo}
 BODIES = {
     "replicate": {"input": {"prompt": "a fox", "duration": 5, "aspect_ratio": "9:16", "resolution": "480p"}},
@@ -50,7 +48,11 @@ def order_for(name, **more):
     """An order as the planner makes it, in the first mode."""
     profile = PROFILES[name]
     mode = profile.modes[0]
-    usual = {"seconds": mode.seconds.allowed[0], "orientation": "portrait", "extra": EXTRA.get(name, {})}
+    usual = {
+        "seconds": (*mode.seconds.allowed, mode.seconds.default)[0],
+        "orientation": "portrait",
+        "extra": EXTRA.get(name, {}),
+    }
     return Order(**{"provider": name, "mode": mode.name, "model": mode.models[0], "prompt": "a fox", **usual, **more})
 
 

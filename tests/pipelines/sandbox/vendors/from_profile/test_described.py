@@ -16,7 +16,8 @@ from pipelines.providers.client import Client
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.protocol import Phase, Supplies
 
-SHOWN = sorted((Path(__file__).parents[5] / "docs" / "examples" / "apis").glob("*.yaml"))
+SHIPPED = Path(__file__).parents[5] / "pipelines" / "providers" / "profiles"
+SHOWN = [SHIPPED / f"{name}.yaml" for name in ("fal", "google-veo", "kling", "replicate")]
 ODD = {
     "name": "odd",
     "title": "All that is unusual at once",

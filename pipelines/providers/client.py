@@ -167,13 +167,13 @@ class Client:
         Args:
             most: so many at most; they are asked for page by page, where the provider says that there are more.
             since: no further page is asked for behind a job that is older.
-            mode: of the profile; some providers have a list for each kind of job.
+            mode: of the profile, the first unless given; some providers have a list for each kind of job.
         """
-        contract, after = CONTRACTS[self.profile.contract], None
+        contract, after, kind = CONTRACTS[self.profile.contract], None, mode or self.profile.modes[0].name
         found: dict[str, ListedJob] = {}
         while True:
-            request = contract.listing(self.profile, mode, most, after)
-            body, _ = await self._ask(request, RemoteJob("", mode))
+            request = contract.listing(self.profile, kind, most, after)
+            body, _ = await self._ask(request, RemoteJob("", kind))
             page = contract.read_listing(body, self.profile)
             new = {listed.job.id: listed for listed in page.jobs if listed.job.id not in found}
             found |= new

@@ -150,7 +150,7 @@ class DescribedVideos(CustomVideos):
             put(document, self.told.result_id, [f"{FILE}{purchase.id}"])
         if sight.is_done and not self._route("result"):
             self._lay_files(document, visit, purchase, now)
-        elif sight.is_finished and not sight.is_done and not self._route("result"):
+        elif sight.is_finished and not sight.is_done and (not self._route("result") or self.told.result_id):
             self._lay_error(document, sight)
         if sight.is_finished:
             ended = {"completed_at": purchase.finished, "seconds": purchase.seconds, "size": purchase.size or None}

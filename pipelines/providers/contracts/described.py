@@ -137,7 +137,9 @@ class Described(UsualWays):
             _stands(answer, told.moderated) or any(words in said for words in told.moderation_words)
         ):
             code, message = MODERATED, message or "moderation has taken its clips away"
-        elsewhere = self._elsewhere(answer, job, profile, base_url) if phase is Phase.SUCCEEDED and not links else None
+        is_bare = profile.status_path is not None and not json_values.word(_first(answer, profile.status_path))
+        asks = phase is Phase.SUCCEEDED and not links and not is_bare
+        elsewhere = self._elsewhere(answer, job, profile, base_url) if asks else None
         is_over = phase in (Phase.FAILED, Phase.CANCELLED)
         return Progress(
             phase,
@@ -203,6 +205,8 @@ def phase_of(answer: Mapping[str, Any], profile: Profile) -> tuple[Phase, str]:
     """How a job stands, and the word for it; a word that the profile does not know means running."""
     told = _answers(profile)
     word = json_values.word(_first(answer, profile.status_path))
+    if not word and any(name in answer for name in told.bare_result):  # if only to say that there is no file
+        word = next((known for known, phase in profile.words.items() if phase == "succeeded"), "")
     phase = Phase(profile.words.get(word, "running"))
     if _stands(answer, told.done):
         phase, word = Phase.SUCCEEDED, word or "done"

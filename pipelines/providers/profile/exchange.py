@@ -41,6 +41,7 @@ class Answers(ProfilePart):
     """Where the answers of the contract `described` say what, besides `id_path`, `status_path` and `results`."""
 
     done: str | None = None  # for an API without words: where something stands, and not false, once a job has ended
+    bare_result: tuple[str, ...] = ()  # names at the top of an answer without a word that only a result has
     failed: tuple[str, ...] = ()  # where something stands, and not false, if it has ended without a clip
     error_code: Places = ()  # the code of an error, the first place that has one; none: the usual places
     error_message: Places = ()  # the words of an error, the same; none: the usual places

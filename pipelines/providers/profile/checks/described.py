@@ -63,6 +63,8 @@ def state_findings(profile: Profile, told: Answers) -> Iterator[Disagreement]:
         yield ("words",), "has no effect without `status_path`."
     if profile.status_path is not None and "succeeded" not in profile.words.values():
         yield ("words",), "has no word for `succeeded`, so that no job would ever end."
+    if told.bare_result and profile.status_path is None:
+        yield ("answers", "bare_result"), "has no effect without `status_path`."
     if told.done is not None and not told.failed:
         yield ("answers", "failed"), "is missing: with `done` alone a failure would look like a clip."
 

@@ -92,11 +92,13 @@ class Described(UsualWays):
     def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:
         """Asked about at `paths.status`; where its addresses stand in an answer, these paths are what is usual."""
         words = {"id": name, "model": order.model, "app": "/".join(order.model.split("/")[:_OF_AN_APP])}
+        job = super().job_named(name, order, profile)
         usual = (template_of("status", profile, order.mode), template_of("result", profile, order.mode))
-        status, result = (
-            path_about(words, each, profile) if OF_ORDER.intersection(gaps(each)) else None for each in usual
-        )
-        return replace(super().job_named(name, order, profile), status_url=status, result_url=result)
+        try:
+            status, result = (filled(each, words) if OF_ORDER.intersection(gaps(each)) else None for each in usual)
+        except PathRefused:
+            return job  # nobody can be asked about it, and whoever tries is told
+        return replace(job, status_url=status, result_url=result)
 
     def id_places(self, profile: Profile) -> tuple[str, ...]:
         """`id_path` is all there is."""

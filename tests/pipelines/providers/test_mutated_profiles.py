@@ -23,12 +23,12 @@ from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.path_template import PathRefused
 from pipelines.providers.protocol import Supplies
 from pipelines.sandbox.vendors.from_profile.answers import put
-from tests.pipelines.sandbox.vendors.from_profile.test_described import ODD
+from tests.pipelines.sandbox.vendors.from_profile.test_described import ODD, ODDER
 
 EXAMPLES = max(70, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
 SHIPPED = Path(__file__).parents[3] / "pipelines" / "providers" / "profiles"
 SHOWN = [SHIPPED / f"{name}.yaml" for name, each in shipped_profiles().items() if each.contract == "described"]
-DOCUMENTS = [ODD, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
+DOCUMENTS = [ODD, ODDER, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
 #: What is read before an order is made, or beside it: by the planner, the pace, the price, the card, and who looks for a key.
 ELSEWHERE = {
     "assumed", "bills_failures", "currency", "default_model", "doubtful", "failure_bills", "ignored_beyond", "key_env", "least",

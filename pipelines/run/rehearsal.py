@@ -42,6 +42,7 @@ _NOT_SPOKEN = frozenset(
         "failure_bills",
         "answer_within_s",
         "on_server_error",
+        "from_documents",
         "retired_on",
         "retired_models",
         "sandbox",

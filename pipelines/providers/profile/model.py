@@ -111,6 +111,7 @@ class Profile(_Data):
     not_offered: dict[str, str] = {}  # fields of its requests that are none of ours, and what to do instead: warn
     bills_failures: Charged = "unknown"  # whether a job that fails is charged
     failure_bills: dict[RefusalKind, Charged] = {}  # the same by what the failure is about, such as moderation
+    from_documents: Day | None = None  # written on that day from the vendor's documents, and not tried live
     retired_on: Day | None = None  # since when nobody answers at `base_url`
     retired_models: dict[str, Day] = {}  # the same for single models
     sandbox: SandboxDialect | None = (

@@ -31,7 +31,7 @@ SHOWN = [SHIPPED / f"{name}.yaml" for name, each in shipped_profiles().items() i
 DOCUMENTS = [ODD, ODDER, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
 #: What is read before an order is made, or beside it: by the planner, the pace, the price, the card, and who looks for a key.
 ELSEWHERE = {
-    "assumed", "bills_failures", "currency", "default_model", "doubtful", "failure_bills", "ignored_beyond", "key_env", "least",
+    "assumed", "bills_failures", "currency", "default_model", "doubtful", "failure_bills", "from_documents", "ignored_beyond", "key_env", "least",
     "limits", "link_lifetime_hours", "most", "must_match_size", "name", "needs", "notes", "only", "prices", "prompt_most",
     "not_offered", "prompt_counted_in", "prompt_optional", "required", "sound", "timing", "title", "wants_https",
 }  # fmt: skip

@@ -18,6 +18,8 @@ _GAP = 2
 #: What a terminal that is too narrow goes without, in this order; all of it is on the cards.
 _DISPENSABLE = ("speaks", "sizes", "modes", "lengths")
 
+_UNTRIED = "^"
+
 Line = tuple[str, str]  # a label, and what is to be said
 
 
@@ -36,6 +38,8 @@ def provider_table(profiles: Sequence[Profile], environment: Mapping[str, str]) 
     terminal.print()
     if any(price.assumed for profile in profiles for price in profile.prices):
         terminal.print("* assumed: the provider publishes no price")
+    if any(profile.from_documents for profile in profiles):
+        terminal.print(f"{_UNTRIED} written from the vendor's documents, not tried live")
     terminal.print("One in full: reelbatch providers NAME")
 
 
@@ -49,7 +53,7 @@ def columns_of(profile: Profile, environment: Mapping[str, str]) -> dict[str, st
         "lengths": words.span(profile),
         "sizes": words.first_and_count(words.all_sizes(profile)) or "its own",
         "price from": words.cheapest(profile),
-        "state": words.state(profile, environment),
+        "state": words.state(profile, environment) + (f" {_UNTRIED}" if profile.from_documents else ""),
     }
 
 
@@ -79,6 +83,8 @@ def lines_of_provider(profile: Profile, file: Path | None, environment: Mapping[
     address, _ = profile.base_url_from(environment)
     own, unfit = profile.base_url_set_by(environment), base_refusal(address)
     yield "profile", str(file) if file else "shipped"
+    if profile.from_documents:
+        yield "tried", f"not live: written from the vendor's documents on {profile.from_documents}"
     yield "speaks", ", ".join(words.contracts(profile))
     shown = address if unfit is None else f"not usable ({unfit})"  # it may have a secret in it
     yield "address", f"{shown}, set by {own}" if own else shown

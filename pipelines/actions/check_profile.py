@@ -17,9 +17,10 @@ from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, Rejected
 from pipelines.net.http import Answer, Http
 from pipelines.providers.client import CONTRACTS, Client
-from pipelines.providers.contracts.described import template_of, with_word
-from pipelines.providers.profile.model import Mode, Parameter, Profile
-from pipelines.providers.protocol import Phase, Progress, Supplies
+from pipelines.providers.contracts.described import template_of
+from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.order_parts import Parameter
+from pipelines.providers.protocol import Link, Phase, Progress, Supplies
 from pipelines.providers.responses import json_values
 from pipelines.providers.responses.status import readable
 from pipelines.providers.responses.submission import classify
@@ -85,8 +86,9 @@ class _Caught(Http):
         headers: Mapping[str, str],
         content: bytes | None = None,
         deadline_s: float = 0,
+        most_bytes: int = 0,
     ) -> NoReturn:
-        del deadline_s
+        del deadline_s, most_bytes
         self.caught.append(SentRequest(method, url, headers, (content or b"").decode()))
         raise NoAnswer("it is only shown")
 
@@ -235,8 +237,9 @@ def _as_result(body: Mapping[str, Any], job: RemoteJob, profile: Profile) -> str
     if not apart:
         return ""
     word = next((word for word, phase in profile.words.items() if phase == "succeeded"), "done")
-    ended = with_word(body, word, profile)
-    progress = CONTRACTS["described"].read_progress(ended, job, profile, profile.base_url)
+    described = CONTRACTS["described"]
+    ended = described.with_word(body, word, profile)
+    progress = described.read_progress(ended, job, profile, profile.base_url)
     says_something = progress.links or progress.unread or progress.phase is Phase.FAILED
     return _told(replace(progress, result_url=None), profile) if says_something else ""
 
@@ -246,7 +249,7 @@ def _told(progress: Progress, profile: Profile) -> str:
     if progress.phase in (Phase.FAILED, Phase.CANCELLED):
         said.append(f"{progress.message or 'no reason given'} ({progress.code or 'no code'})")
         said.append(f"charged: {profile.billed_for(progress.code)}")
-    said += [f"file at {link.url}{' (with the key)' if link.needs_key else ''}" for link in progress.links]
+    said += [_where(link) for link in progress.links]
     if progress.result_url is not None:
         said.append(f"its result is asked for at {progress.result_url}")
     elif progress.phase is Phase.SUCCEEDED and not progress.links:
@@ -255,6 +258,12 @@ def _told(progress: Progress, profile: Profile) -> str:
         if (value := getattr(progress, name)) is not None:
             said.append(f"{name} {value}")
     return "; ".join(said)
+
+
+def _where(link: Link) -> str:
+    if link.data is not None:
+        return f"the file itself, {len(link.data):,} bytes"
+    return f"file at {link.url}{' (with the key)' if link.needs_key else ''}"
 
 
 async def rehearse_sample(profile: Profile, folder: Path) -> list[tuple[str, str]]:
@@ -294,6 +303,8 @@ async def _made(client: Client, http: Http, order: Order) -> str:
     if progress.phase is not Phase.SUCCEEDED or not progress.links:
         return f"accepted as {verdict.job.id}, and then {_told(progress, client.profile)}"
     link = progress.links[0]
+    if link.data is not None:
+        return f"accepted as {verdict.job.id}, made, and read: {len(link.data):,} bytes"
     shown = client.key_header() if link.needs_key else None
     url = client.keyed(link.url) if link.needs_key else link.url
     async with http.fetch(url, headers={}, key_header=shown, trusted=client.trusted) as file:

@@ -187,7 +187,7 @@ async def _candidates(found: Evidence, owned: set[str], options: RunOptions) -> 
             if "list" not in client.profile.supports:
                 return [], f"{order.provider} has no list of jobs."
             since = None if found.sent_at is None else found.sent_at - _BEFORE
-            listed = await client.list_recent(_MOST_LISTED, since=since)
+            listed = await client.list_recent(_MOST_LISTED, since=since, mode=order.mode)
     except ReelbatchError as error:
         return [], f"{order.provider} could not be asked for its list of jobs: {error}"
     matched = [

@@ -14,6 +14,7 @@ from pipelines.core.outcome import Adopted, Charged, NotCharged, Resubmitted
 from pipelines.core.status import JobStatus
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, ledger_in
+from pipelines.providers.client import CONTRACTS
 from pipelines.run.options import RunOptions
 
 DoubtWord = type[NotCharged] | type[Charged] | type[Resubmitted]
@@ -49,7 +50,9 @@ async def adopt_id(
     evidence = await gather_evidence(folder, job_id, options)
     order = evidence.job.order
     profile = profiles_of_folder(LedgerReader(ledger_in(folder)), options).get(order.provider)
-    remote = RemoteJob(provider_job_id, order.mode, contract=profile.contract_of(order.mode) if profile else None)
+    remote = RemoteJob(provider_job_id, order.mode)
+    if profile is not None:
+        remote = CONTRACTS[profile.contract_of(order.mode)].job_named(provider_job_id, order, profile)
     try:
         warning = await check_with_provider(evidence, remote, options)
     except UnknownJob as error:

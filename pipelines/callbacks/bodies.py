@@ -1,7 +1,8 @@
 """What a callback says, as far as anybody needs it: which job it names, whether that has ended, and where its clip is.
 
 Every contract's body is recognised by what stands in it. Nothing of it is believed; the provider is asked.
-Shapes: Ace's guide, Qiniu's pages for Veo and for the queue, OpenAI's events (docs/sources.md: A7, Q9, Q6, O7).
+Shapes: Ace's guide, Qiniu's pages for Veo and for the queue, OpenAI's events (docs/sources.md: A7, Q9, Q6, O7); and of
+those whose profiles are data alone, the same object as the answer to a query (Replicate, Kling, Luma, Ark, Vidu).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pipelines.ledger.callbacks import Call
 from pipelines.net.addresses import without_query
 from pipelines.providers.responses import json_values
 
-_IDS = ("task_id", "request_id", "data.id", "id", "data.task_id")
+_IDS = ("task_id", "request_id", "data.id", "id", "data.task_id", "output.task_id")
+_STATES = ("status", "data[].state", "task_status", "state")
 _LINKS = (
     "data[].video_url",
     "video_url",
@@ -22,9 +24,13 @@ _LINKS = (
     "payload.video.url",
     "task_result.videos[].url",
     "result.video.url",
+    "content.video_url",
+    "assets.video",
+    "creations[].url",
 )
-_ENDED = frozenset({"ok", "error", "completed", "succeeded", "failed", "cancelled", "canceled", "success"})
-_RUNNING = frozenset({"in_progress", "in_queue", "queued", "pending", "processing", "running"})
+_ENDED = frozenset({"ok", "error", "completed", "succeeded", "failed", "cancelled", "canceled", "success", "succeed"})
+_RUNNING = frozenset({"in_progress", "in_queue", "queued", "pending", "processing", "running", "starting", "dreaming"})
+_RUNNING |= {"submitted", "created", "queueing"}
 _DEEPEST = 32
 _MOST_LINK = 2_000
 
@@ -71,7 +77,7 @@ def _has_ended(said: Mapping[str, Any]) -> bool | None:
     kind = json_values.word(said.get("type"))
     if kind:
         return kind.endswith((".completed", ".failed", ".cancelled"))
-    states = [json_values.word(said.get("status")), *map(json_values.word, json_values.at_path(said, "data[].state"))]
+    states = [json_values.word(value) for place in _STATES for value in json_values.at_path(said, place)]
     if any(word in _RUNNING for word in states):
         return False
     if any(word in _ENDED for word in states) or isinstance(said.get("success"), bool):

@@ -30,6 +30,7 @@ from pipelines.net.proxies import ProxyRules
 from pipelines.net.transports import api_client, file_client
 
 ANSWER_CAP_BYTES = 1 << 20  # no answer of these APIs comes near; more is an attack or a mistake
+CLIP_CAP_BYTES = 128 << 20  # of an answer that holds a clip
 SUBMIT_DEADLINE_S = 150.0
 ASK_DEADLINE_S = 30.0
 _MOST_REDIRECTS = 3
@@ -187,15 +188,16 @@ class Http:
         headers: Mapping[str, str],
         content: bytes | None = None,
         deadline_s: float = ASK_DEADLINE_S,
+        most_bytes: int = ANSWER_CAP_BYTES,
     ) -> Answer:
-        """Send a request that costs nothing and may be repeated.
+        """Send a request that costs nothing and may be repeated; of its answer no more than `most_bytes` are read.
 
         Raises:
             NoAnswer: no complete status line came back in time.
         """
         try:
             request = self._free.build_request(method, url, headers=headers, content=content)
-            return await _exchange(self._free, request, deadline_s)
+            return await _exchange(self._free, request, deadline_s, most_bytes)
         except _FAULTS as error:
             raise NoAnswer(f"{without_query(url)}: {_reason(error)}") from None
 
@@ -244,7 +246,9 @@ class Http:
         raise AddressRefused(f"{without_query(first)} redirects more than {_MOST_REDIRECTS} times.")
 
 
-async def _exchange(client: httpx.AsyncClient, request: httpx.Request, deadline_s: float) -> Answer:
+async def _exchange(
+    client: httpx.AsyncClient, request: httpx.Request, deadline_s: float, most_bytes: int = ANSWER_CAP_BYTES
+) -> Answer:
     """Send and read the whole answer under one deadline. A body that breaks off is kept, and marked.
 
     What comes is counted before it is unpacked: httpx would unpack as much as the server likes.
@@ -257,7 +261,7 @@ async def _exchange(client: httpx.AsyncClient, request: httpx.Request, deadline_
             response = await client.send(request, stream=True)
             async for chunk in response.aiter_raw():
                 body += chunk
-                if len(body) > ANSWER_CAP_BYTES:
+                if len(body) > most_bytes:
                     complete = False
                     break
     except (httpx.HTTPError, TimeoutError, OSError):
@@ -267,11 +271,11 @@ async def _exchange(client: httpx.AsyncClient, request: httpx.Request, deadline_
     finally:
         if response is not None:
             await response.aclose()
-    content, whole = unpacked(bytes(body[:ANSWER_CAP_BYTES]), response.headers.get("content-encoding", ""))
+    content, whole = unpacked(bytes(body[:most_bytes]), response.headers.get("content-encoding", ""), most_bytes)
     return Answer(response.status_code, response.headers, content, complete and whole)
 
 
-def unpacked(body: bytes, encoding: str) -> tuple[bytes, bool]:
+def unpacked(body: bytes, encoding: str, most_bytes: int = ANSWER_CAP_BYTES) -> tuple[bytes, bool]:
     """A body as it was before it was packed, as far as the cap allows, and whether that is all of it.
 
     Nobody is asked to pack, but some proxies do. Whatever else was done to a body, packing it twice among it, is left
@@ -281,7 +285,7 @@ def unpacked(body: bytes, encoding: str) -> tuple[bytes, bool]:
         return body, True
     unpack = zlib.decompressobj(_EITHER_PACKING)
     try:
-        content = unpack.decompress(body, ANSWER_CAP_BYTES)
+        content = unpack.decompress(body, most_bytes)
     except zlib.error:
         return body, True
     return content, unpack.eof

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from pipelines.core.errors import NoAnswer, UnknownJob, UnusableAnswer
 from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.addresses import Origin, same_origin, without_query
 from pipelines.net.headers import poll_hint
-from pipelines.net.http import SUBMIT_DEADLINE_S, Answer, Http, form_of
+from pipelines.net.http import ANSWER_CAP_BYTES, CLIP_CAP_BYTES, SUBMIT_DEADLINE_S, Answer, Http, form_of
 from pipelines.providers.contracts.acedata import AceData
-from pipelines.providers.contracts.described import Described, list_request, read_list, with_word
+from pipelines.providers.contracts.described import Described
 from pipelines.providers.contracts.fal_queue import FalQueue
 from pipelines.providers.contracts.openai_videos import OpenAIVideos, path_of
 from pipelines.providers.contracts.veo_generations import VeoGenerations
@@ -47,18 +47,9 @@ CONTRACTS: Mapping[ContractName, Contract] = {
     "fal": FalQueue(),
     "described": Described(),
 }
-#: What an answer calls the job that it is about. A `request_id` is that of the HTTP request, but for the queue.
-_ID_PLACES: Mapping[ContractName, tuple[str, ...]] = {
-    "openai": ("id", "task_id"),
-    "acedata": ("id", "task_id"),
-    "veo": ("id", "task_id"),
-    "fal": ("request_id", "id", "task_id"),
-    "described": (),
-}
 _JSON = "application/json"
 _KEY_SHOWN, _CALLBACK_SHOWN = "(the key)", "(the callback address)"
 _NOT_FOUND = 404
-_MOST_A_PAGE = 100
 _PATH_UNUSABLE = "path_unusable"  # the code of an order that cannot be sent, as a word of it would lead elsewhere
 
 
@@ -167,38 +158,31 @@ class Client:
         return {name: self._clean(progress) for name, progress in found.items()}
 
     def remote_named(self, name: str, order: Order) -> RemoteJob:
-        """The job that an order became, of which only the id is known; a queue is asked where it usually says to ask."""
-        contract = self.profile.contract_of(order.mode)
-        job = RemoteJob(name, order.mode, contract=contract)
-        if contract != "fal":
-            return job
-        asked = f"{self._base_of(job)}/queue/{quote(order.model)}/requests/{quote(name, safe='')}"
-        return replace(job, status_url=f"{asked}/status", result_url=asked)
+        """The job that an order became, of which only the id is known."""
+        return CONTRACTS[self.profile.contract_of(order.mode)].job_named(name, order, self.profile)
 
-    async def list_recent(self, most: int = 20, *, since: datetime | None = None) -> list[ListedJob]:
+    async def list_recent(self, most: int = 20, *, since: datetime | None = None, mode: str = "") -> list[ListedJob]:
         """The newest jobs of this account, newest first, where the provider has a list; raises as `check` does.
 
         Args:
             most: so many at most; they are asked for page by page, where the provider says that there are more.
             since: no further page is asked for behind a job that is older.
+            mode: of the profile, the first unless given; some providers have a list for each kind of job.
         """
-        query = {"limit": str(min(most, _MOST_A_PAGE)), "order": "desc"} | self.profile.list_parameters
-        contract, found = CONTRACTS[self.profile.contract], dict[str, ListedJob]()
-        if self.profile.contract == "described":
-            body, _ = await self._ask(list_request(self.profile))
-            return read_list(body, self.profile)[:most]
+        contract, after, kind = CONTRACTS[self.profile.contract], None, mode or self.profile.modes[0].name
+        found: dict[str, ListedJob] = {}
         while True:
-            body, _ = await self._ask(Request("GET", f"{path_of('list', self.profile)}?{urlencode(query)}"))
-            rows = [json_values.mapping(row) for row in json_values.at_path(body, "data[]")]
-            jobs = [_listed(job, row) for row in rows if (job := contract.read_job(row, self.profile)) is not None]
-            new = {listed.job.id: listed for listed in jobs if listed.job.id not in found}
+            request = contract.listing(self.profile, kind, most, after)
+            body, _ = await self._ask(request, RemoteJob("", kind))
+            page = contract.read_listing(body, self.profile)
+            new = {listed.job.id: listed for listed in page.jobs if listed.job.id not in found}
             found |= new
-            if body.get("has_more") is not True or not new or len(found) >= most:
+            after = page.next_after
+            if after is None or not new or len(found) >= most:
                 return list(found.values())[:most]
-            oldest = jobs[-1].created_at
+            oldest = page.jobs[-1].created_at
             if since is not None and oldest is not None and oldest < since:
                 return list(found.values())
-            query["after"] = jobs[-1].job.id
 
     async def delete(self, job: RemoteJob) -> None:
         """Remove a finished video from the provider's store, where it has such a request; raises as `check` does."""
@@ -212,14 +196,10 @@ class Client:
     async def _progress(self, contract: Contract, request: Request, job: RemoteJob, word: str = "") -> Progress:
         """Ask, and read the answer. The result of a job that has ended has no status of its own: it goes by that `word`."""
         body, headers = await self._ask(request, job, result=bool(word))
-        spoken = self._contract_of(job)
-        if word and spoken == "described":
-            body = with_word(body, word, self.profile)
-        elif word and not body.get("status"):
-            body = {**body, "status": word}
-        places = _ID_PLACES[spoken]
-        if self.profile.id_path and spoken == self.profile.contract:
-            places = (self.profile.id_path,)
+        if word:
+            body = contract.with_word(body, word, self.profile)
+        own = self.profile.id_path if self._contract_of(job) == self.profile.contract else None
+        places = (own,) if own else contract.id_places(self.profile)
         found = (json_values.identifier(value) for place in places for value in json_values.at_path(body, place))
         named = {name for name in found if name is not None}
         if self.profile.repeats_id and named and job.id not in named:
@@ -237,7 +217,10 @@ class Client:
         about = job or RemoteJob("")
         headers = self._headers(None if content is None else _JSON, about.mode)
         url = self._proof.on(self._url_of(request.path, about))
-        answer = await self._http.ask(request.method, url, headers=headers, content=content)
+        told = self.profile.answers
+        holds_clip = told is not None and told.clip_base64 is not None
+        most = CLIP_CAP_BYTES if holds_clip else ANSWER_CAP_BYTES
+        answer = await self._http.ask(request.method, url, headers=headers, content=content, most_bytes=most)
         shown = self._without_secrets(answer)
         body = readable(shown, self.profile, result=result)
         if shown.body != answer.body:  # links stay as they are
@@ -293,18 +276,6 @@ class Client:
         extra = {name.lower(): value for name, value in (self.profile.headers | own).items()}
         headers = extra | {"accept": "application/json", **self.key_header()}
         return headers if content_type is None else headers | {"content-type": content_type}
-
-
-def _listed(job: RemoteJob, row: Mapping[str, Any]) -> ListedJob:
-    return ListedJob(
-        job,
-        json_values.moment(row.get("created_at")),
-        json_values.word(row.get("status")),
-        json_values.text(row.get("model")),
-        json_values.text(row.get("prompt")),
-        json_values.text(row.get("size")),
-        next((n for name in ("seconds", "duration") if (n := json_values.number(row.get(name))) is not None), None),
-    )
 
 
 def encoded(request: Request) -> tuple[str, bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -29,11 +29,12 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address at which a finished clip can be had."""
+    """An address at which a finished clip can be had, or the clip itself where an answer holds it."""
 
     url: str
     needs_key: bool = False
     expires_at: datetime | None = None
+    data: bytes | None = field(default=None, repr=False)  # the clip; nothing is fetched then
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,14 @@ class ListedJob:
     prompt: str | None = None
     size: str | None = None
     seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """A page of the list of an account, in its order."""
+
+    jobs: tuple[ListedJob, ...]
+    next_after: str | None = None  # the id behind which the next page begins; None: this is the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,21 @@ class Contract(Protocol):
     def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
         """The request that asks about many; only where the profile's limits say how many."""
 
+    def listing(self, profile: Profile, mode: str, most: int, after: str | None) -> Request:
+        """The request for the newest jobs of an account, where its profile says that there is one."""
+
+    def read_listing(self, answer: Mapping[str, Any], profile: Profile) -> ListPage:
+        """The jobs in the answer to that."""
+
+    def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:
+        """The job that an order became, of which only the id is known, with where it is usually asked about."""
+
+    def id_places(self, profile: Profile) -> tuple[str, ...]:
+        """Where an answer about a job may name it; none: it never does."""
+
+    def with_word(self, result: Mapping[str, Any], word: str, profile: Profile) -> Mapping[str, Any]:
+        """The result of a job, from an address of its own, with the word of its status where it has none."""
+
     def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
         """The job in the answer to a submission; its mode is filled in by the caller."""
 
@@ -124,8 +148,35 @@ class Contract(Protocol):
         """
 
 
-class AskedOneByOne:
-    """The part of a contract that has no request about many jobs; the `batch_query` of its profiles stays 0."""
+class UsualWays:
+    """The parts of a contract that most have alike; what differs is said by the contract itself."""
+
+    def listing(self, profile: Profile, mode: str, most: int, after: str | None) -> Request:
+        """There is none.
+
+        Raises:
+            NotImplementedError: always; `supports` of its profiles names no list.
+        """
+        raise NotImplementedError
+
+    def read_listing(self, answer: Mapping[str, Any], profile: Profile) -> ListPage:
+        """Nothing: nobody asked."""
+        del answer, profile
+        return ListPage(())
+
+    def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:
+        """Its id tells where to ask."""
+        return RemoteJob(name, order.mode, contract=profile.contract_of(order.mode))
+
+    def id_places(self, profile: Profile) -> tuple[str, ...]:
+        """`id`, or `task_id`; a `request_id` is that of the HTTP request."""
+        del profile
+        return ("id", "task_id")
+
+    def with_word(self, result: Mapping[str, Any], word: str, profile: Profile) -> Mapping[str, Any]:
+        """Under `status`."""
+        del profile
+        return result if result.get("status") else {**result, "status": word}
 
     def batch_status(self, provider_job_ids: Sequence[str], profile: Profile) -> Request:
         """There is none.

@@ -93,7 +93,7 @@ class RunCallbacks:
     def address_for(self, claim: Claim, order: Order) -> str | None:
         """The address that a submission gives its provider to call; None where it takes none."""
         profile = self.run.sessions[order.provider].provider.profile
-        if self.public_url is None or profile.callback_field_of(order.mode) is None:
+        if self.public_url is None or not profile.calls_back(order.mode):
             return None
         return self.keys.url(self.public_url, self.ledger_id, claim.attempt_id)
 
@@ -333,7 +333,7 @@ def without_callbacks(run: Run) -> tuple[str, ...]:
     """The providers that cannot call back for the jobs of a run."""
     modes = {(job.order.provider, job.order.mode) for job in run.jobs()}
     profiles = {name: session.provider.profile for name, session in run.sessions.items()}
-    silent = {name for name, mode in modes if profiles[name].callback_field_of(mode) is None}
+    silent = {name for name, mode in modes if not profiles[name].calls_back(mode)}
     return tuple(sorted(silent - secrets_of(os.environ).keys()))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from pydantic import ValidationError
 from yaml import YAMLError
@@ -18,7 +19,7 @@ from pipelines.core.errors import SetupError
 from pipelines.ledger.ledger import SANDBOX_BILL
 from pipelines.outputs.storage.whole_file import whole_file
 from pipelines.providers.profile.load import shipped_profiles
-from pipelines.providers.profile.model import Profile
+from pipelines.providers.profile.model import Profile, SandboxDialect
 from pipelines.run.accounts import REHEARSAL_KEY, Account
 from pipelines.run.options import RunOptions
 from pipelines.sandbox.faults.scripts import rules_named
@@ -41,6 +42,7 @@ _NOT_SPOKEN = frozenset(
         "failure_bills",
         "answer_within_s",
         "on_server_error",
+        "from_documents",
         "retired_on",
         "retired_models",
         "sandbox",
@@ -53,7 +55,10 @@ _NOT_SPOKEN = frozenset(
 
 
 def dialect_of(profile: Profile) -> str | None:
-    """The sandbox's dialect that plays a provider; None where it must learn the provider from its profile."""
+    """The sandbox's dialect that plays a provider; None where it must learn the provider from its profile.
+
+    A shipped profile whose name is that of no dialect is learnt too.
+    """
     if profile.sandbox is not None:
         return profile.sandbox
     spoken = [name for name in Profile.model_fields if name not in _NOT_SPOKEN]
@@ -62,7 +67,8 @@ def dialect_of(profile: Profile) -> str | None:
         for shipped in shipped_profiles().values()
         if all(getattr(profile, name) == getattr(shipped, name) for name in spoken)
     )
-    return next((one.sandbox or one.name for one in alike), None)
+    found = next((one.sandbox or one.name for one in alike), None)
+    return found if found in get_args(SandboxDialect) else None
 
 
 def write_own_profiles(profiles: Iterable[Profile], folder: Path) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import asyncio
 import inspect
 import io
 import re
@@ -16,10 +17,11 @@ import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pipelines.actions.check_profile import request_lines, requests_of, sample_order
 from pipelines.providers.profile import describe as words
-from pipelines.providers.profile import exchange, terms
+from pipelines.providers.profile import exchange, order_parts, terms
 from pipelines.providers.profile import model as profile_module
-from pipelines.providers.profile.load import shipped_profiles
+from pipelines.providers.profile.load import profile_named, shipped_profiles
 from pipelines.providers.profile.model import Mode, Profile
 from tests.pipelines.providers.contract_cases import KINDS, cases_of
 
@@ -40,6 +42,7 @@ PLAIN = {
     "Day": "date",
     "Variable": "text",
     "Address": "text",
+    "Places": "text, or list of text",
     "TrustedHost": "text",
     "Any": "anything",
 }
@@ -48,6 +51,7 @@ PLAIN = {
 def rewritten(page: str) -> str:
     """The page with its generated parts as they should be."""
     parts = {"overview": overview, "modes": modes, "fields": fields, "lumafox": lumafox}
+    parts |= {"worked": worked, "bodies": bodies}
 
     def anew(match: re.Match[str]) -> str:
         return "\n".join([match[1], "", *parts[match[2]](), "", "<!-- end -->"])
@@ -60,6 +64,33 @@ def lumafox() -> Iterator[str]:
     yield "```yaml"
     yield EXAMPLE.read_text("utf-8").rstrip()
     yield "```"
+
+
+def worked() -> Iterator[str]:
+    """The requests of three APIs that are nothing but data: an order, and a query about it."""
+    for name in ("replicate", "fal", "kling"):
+        profile = profile_named(name)
+        requests = asyncio.run(requests_of(profile, sample_order(profile, profile.modes[0]), callback=False))
+        yield "```text"
+        for request in requests[:2]:
+            yield from (line for part in request_lines(request) for line in part.splitlines())
+            yield ""
+        yield "```"
+
+
+def bodies() -> Iterator[str]:
+    """The order of each contract, by a profile and its first mode that speaks it."""
+    for contract, name in (("openai", "openai"), ("acedata", "acedata"), ("veo", "qiniu"), ("fal", "qiniu")):
+        profile = profile_named(name)
+        mode = next(mode for mode in profile.modes if profile.contract_of(mode.name) == contract)
+        request, *_ = asyncio.run(requests_of(profile, sample_order(profile, mode), callback=False))
+        yield f"**{contract}**, by `{name}`, mode `{mode.name}`:"
+        yield ""
+        yield "```text"
+        yield f"{request.method} {request.url}"
+        yield request.body
+        yield "```"
+        yield ""
 
 
 def overview() -> Iterator[str]:
@@ -102,13 +133,15 @@ def modes() -> Iterator[str]:
                 ", ".join(tested[mode.name]),
             )
         yield ""
+        if profile.from_documents:
+            yield f"- Written from the vendor's documents on {profile.from_documents}, and not tried live."
         yield from (f"- {note}" for note in profile.notes)
         yield ""
 
 
 def fields() -> Iterator[str]:
     """A table a model of a profile, the whole first."""
-    sources = [inspect.getsource(module) for module in (profile_module, exchange, terms)]
+    sources = [inspect.getsource(module) for module in (profile_module, order_parts, exchange, terms)]
     models = [
         (node, remarks)
         for source in sources
@@ -136,6 +169,8 @@ def _picture(mode: Mode) -> str:
 def _status(profile: Profile) -> str:
     if profile.retired_on:
         return f"closed on {profile.retired_on}"
+    if profile.from_documents:
+        return "from documents, not tried live"
     return "in service, as far as known" if profile.needs_key else "a server of one's own"
 
 
@@ -174,7 +209,7 @@ def _takes(node: ast.expr) -> str:
 
 
 def _named(name: str) -> str:
-    alias = getattr(profile_module, name, None)
+    alias = getattr(profile_module, name, None) or getattr(order_parts, name, None)
     if name in PLAIN:
         return PLAIN[name]
     return f"*{name}*" if inspect.isclass(alias) else ", ".join(f"`{value}`" for value in alias.__args__)

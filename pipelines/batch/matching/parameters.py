@@ -11,7 +11,7 @@ from typing import Any
 from pipelines.batch.files.document import refuse_constant
 from pipelines.core.text.excerpt import quoted
 from pipelines.providers.profile.checks.findings import in_full
-from pipelines.providers.profile.model import Parameter
+from pipelines.providers.profile.order_parts import Parameter
 
 _YES = frozenset({"true", "yes", "y", "1", "on"})
 _NO = frozenset({"false", "no", "n", "0", "off"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.batch.matching.fitting import OTHER_MODEL, Fitting
 from pipelines.core.shape import has_shape, pixels_of, ratio_of, shape_named, shape_of
 from pipelines.providers.profile.describe import any_pixels
-from pipelines.providers.profile.model import Size
+from pipelines.providers.profile.order_parts import Size
 
 
 def fit_picture(fitting: Fitting) -> tuple[str | None, str | None]:

@@ -43,6 +43,7 @@ class ClipSource:
     key_header: Mapping[str, str] | None = field(default=None, repr=False)  # only for files served by the API itself
     expires_at: datetime | None = None
     trusted: frozenset[Origin] = frozenset()  # the API's own, if the operator set its address: it may be private
+    data: bytes | None = field(default=None, repr=False)  # the clip itself, where an answer held it: nothing is fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,9 @@ async def bring_home(
             else:
                 part.digest_what_is_there()
             host = _host(source.url)
-            if part.size != sidecar.total:
+            if part.size != sidecar.total and source.data is not None:
+                sidecar, resumed = _laid_down(source.data, part, sidecar), False
+            elif part.size != sidecar.total:
                 sidecar, host, resumed = await _download(http, source, part, sidecar, limits)
             return await _in_thread(lambda: _finish(part, sidecar, host, resumed=resumed))
 
@@ -166,6 +169,14 @@ async def _download(
     except TimeoutError:
         raise DownloadInterrupted(f"The download took longer than {limits.deadline_s:.0f} s.") from None
     raise DownloadInterrupted(f"{_host(source.url)} sends parts where the whole file was asked for.")
+
+
+def _laid_down(data: bytes, part: Part, sidecar: Sidecar) -> Sidecar:
+    """Put a clip that is here already into the part file; it is written when it is finished."""
+    part.reset()
+    part.remember(replace(sidecar, total=len(data)), len(data))
+    part.take(data)
+    return replace(sidecar, total=len(data))
 
 
 async def _receive(incoming: Incoming, part: Part, sidecar: Sidecar, reply: Reply, limits: DownloadLimits) -> None:

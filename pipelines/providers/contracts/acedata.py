@@ -14,7 +14,7 @@ from pipelines.core.job import Order, RemoteJob
 from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
 from pipelines.providers.contracts.request_body import order_body
 from pipelines.providers.profile.model import PathName, Profile
-from pipelines.providers.protocol import Phase, Progress, Request, Supplies
+from pipelines.providers.protocol import Phase, Progress, Request, Supplies, UsualWays
 from pipelines.providers.responses import json_values
 
 _SUCCEEDED = frozenset({"succeed", "succeeded", "success", "completed", "complete", "finished"})
@@ -26,7 +26,7 @@ _WORST_FIRST = (Phase.FAILED, Phase.CANCELLED, Phase.RUNNING, Phase.SUCCEEDED)
 _RESULTS = ("data[].video_url", "video_url", "data[].content.video_url", "content.video_url")
 
 
-class AceData:
+class AceData(UsualWays):
     """The contract as pure functions."""
 
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:

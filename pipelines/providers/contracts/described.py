@@ -6,6 +6,8 @@ a profile that leaves out what is needed is refused when it is read.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,13 +21,15 @@ from pipelines.providers.contracts.request_body import goes_out_as_form, order_b
 from pipelines.providers.profile.exchange import Answers
 from pipelines.providers.profile.field_path import nested
 from pipelines.providers.profile.model import MODERATED, Mode, PathName, Profile
-from pipelines.providers.profile.path_template import PathRefused, filled, gaps
-from pipelines.providers.protocol import AskedOneByOne, Link, ListedJob, Phase, Progress, Request, Supplies
+from pipelines.providers.profile.path_template import OF_ORDER, PathRefused, filled, gaps, with_query
+from pipelines.providers.protocol import Link, ListedJob, ListPage, Phase, Progress, Request, Supplies, UsualWays
 from pipelines.providers.responses import json_values
 from pipelines.providers.responses.told import error_told
 
+_OF_AN_APP = 2  # parts of a model's name that name its app, as fal has it: an owner and a name
 
-class Described(AskedOneByOne):
+
+class Described(UsualWays):
     """The contract as pure functions."""
 
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
@@ -47,20 +51,64 @@ class Described(AskedOneByOne):
         body = order_body(order.model_copy(update={"extra": left}), _without_defaults(profile, mode, taken), supplies)
         if order.remix_of is not None and mode.remix is not None and mode.remix.path is not None:
             template, words = mode.remix.path, words | {"id": supplies.parent_id or ""}
-        return Request("POST", filled(template, words), body, goes_out_as_form(body, profile))
+        path = filled(template, words)
+        if profile.callback_query is not None and supplies.callback_url is not None:
+            path = with_query(path, urlencode({profile.callback_query: supplies.callback_url}))
+        return Request("POST", path, body, goes_out_as_form(body, profile))
 
     def status(self, job: RemoteJob, profile: Profile) -> Request:
-        """GET `paths.status`, or the address that the answer to the order gave.
+        """GET the address that the answer to the order gave, or `paths.status`.
 
         Raises:
             UnknownJob: there is neither, or the id cannot stand in a path.
         """
+        if job.status_url is not None:
+            return Request("GET", job.status_url)
         template = template_of("status", profile, job.mode)
-        if template:
-            return Request("GET", path_about(job.id, template, profile))
-        if job.status_url is None:
+        if not template or OF_ORDER.intersection(gaps(template)):
             raise UnknownJob(f"{profile.name} gave no address to ask about {job.id}.")
-        return Request("GET", job.status_url)
+        return Request("GET", path_about({"id": job.id}, template, profile))
+
+    def listing(self, profile: Profile, mode: str, most: int, after: str | None) -> Request:
+        """GET `paths.list`: one page, as long as the API makes it."""
+        del most, after
+        return Request("GET", with_query(template_of("list", profile, mode), urlencode(profile.list_parameters)))
+
+    def read_listing(self, answer: Mapping[str, Any], profile: Profile) -> ListPage:
+        """What stands at `answers.list_items`."""
+        told, found = _answers(profile), list[ListedJob]()
+        for row in map(json_values.mapping, json_values.at_path(answer, told.list_items or "data[]")):
+            job = named_job(row, (told.list_id or profile.id_path or "id",))
+            if job is not None:
+                created = json_values.moment(_first(row, told.list_created))
+                model = json_values.text(_first(row, told.list_model))
+                prompt = json_values.text(_first(row, told.list_prompt))
+                word = (
+                    json_values.word(_first(row, told.list_status)) if told.list_status else phase_of(row, profile)[1]
+                )
+                found.append(ListedJob(job, created, word, model, prompt))
+        return ListPage(tuple(found))
+
+    def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:
+        """Asked about at `paths.status`; where its addresses stand in an answer, these paths are what is usual."""
+        words = {"id": name, "model": order.model, "app": "/".join(order.model.split("/")[:_OF_AN_APP])}
+        job = super().job_named(name, order, profile)
+        usual = (template_of("status", profile, order.mode), template_of("result", profile, order.mode))
+        try:
+            status, result = (filled(each, words) if OF_ORDER.intersection(gaps(each)) else None for each in usual)
+        except PathRefused:
+            return job  # nobody can be asked about it, and whoever tries is told
+        return replace(job, status_url=status, result_url=result)
+
+    def id_places(self, profile: Profile) -> tuple[str, ...]:
+        """`id_path` is all there is."""
+        return (profile.id_path or "id",)
+
+    def with_word(self, result: Mapping[str, Any], word: str, profile: Profile) -> Mapping[str, Any]:
+        """At `status_path`, whatever stands there: it has no word of its own, or means another."""
+        told = _answers(profile)
+        place, value = (profile.status_path, word) if profile.status_path else (told.done, True)
+        return nested({**result, (place or "status").replace("[]", "[0]"): value})
 
     def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
         """What stands at `id_path`, with the addresses to ask."""
@@ -78,7 +126,8 @@ class Described(AskedOneByOne):
         links = self._links(answer, job, profile, base_url) if phase is Phase.SUCCEEDED else ()
         # An error in the place of the file: so says the address of a result. Where there are links, it may be a paid clip
         # that the profile looks for in the wrong place, and some say "OK" where others have an error.
-        own = () if json_values.has_link(answer) else (told.moderated, told.error_code, told.error_message)
+        said_where = told.error_code or told.error_message  # words without a code beside them may say that all is well
+        own = () if json_values.has_link(answer) else (told.moderated, *said_where)
         if (
             phase is Phase.SUCCEEDED
             and not links
@@ -90,7 +139,9 @@ class Described(AskedOneByOne):
             _stands(answer, told.moderated) or any(words in said for words in told.moderation_words)
         ):
             code, message = MODERATED, message or "moderation has taken its clips away"
-        elsewhere = self._elsewhere(answer, job, profile, base_url) if phase is Phase.SUCCEEDED and not links else None
+        is_bare = profile.status_path is not None and not json_values.word(_first(answer, profile.status_path))
+        asks = phase is Phase.SUCCEEDED and not links and not is_bare
+        elsewhere = self._elsewhere(answer, job, profile, base_url) if asks else None
         is_over = phase in (Phase.FAILED, Phase.CANCELLED)
         return Progress(
             phase,
@@ -107,22 +158,26 @@ class Described(AskedOneByOne):
         )
 
     def _links(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> tuple[Link, ...]:
-        """The links in an answer, or else the address from which the API itself serves the file, where it has one."""
+        """The clip in an answer, or the links to it, or else the address from which the API itself serves the file."""
+        if (clip := clip_in(answer, _answers(profile).clip_base64)) is not None:
+            return (Link(base_url, data=clip),)
         places = result_places(job, profile)
         found = links_at(answer, [place for place in places if place != "content"], base_url, profile.auth.file_hosts)
         if found or "content" not in places:
             return found
-        return (
-            Link(base_url + path_about(job.id, template_of("content", profile, job.mode), profile), needs_key=True),
-        )
+        path = path_about({"id": job.id}, template_of("content", profile, job.mode), profile)
+        return (Link(base_url + path, needs_key=True),)
 
     def _elsewhere(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> str | None:
         """Where the result of a job that has ended stands, if it is another address than that of its status."""
-        template = template_of("result", profile, job.mode)
-        if template:
-            return path_about(job.id, template, profile)
-        said = _link(answer, _answers(profile).result_url)
-        return said if said is not None and same_origin(said, base_url) else job.result_url
+        told, template = _answers(profile), template_of("result", profile, job.mode)
+        said = _link(answer, told.result_url)
+        if said is not None and same_origin(said, base_url):
+            return said
+        if job.result_url is not None or not template or OF_ORDER.intersection(gaps(template)):
+            return job.result_url
+        words = {"id": job.id, "result_id": json_values.identifier(_first(answer, told.result_id)) or ""}
+        return path_about(words, template, profile) if all(words[name] for name in gaps(template)) else None
 
 
 def template_of(what: PathName, profile: Profile, mode_name: str) -> str:
@@ -131,14 +186,19 @@ def template_of(what: PathName, profile: Profile, mode_name: str) -> str:
     return own.get(what) or profile.paths.get(what, "")
 
 
-def path_about(job_id: str, template: str, profile: Profile) -> str:
+def path_about(words: Mapping[str, str], template: str, profile: Profile) -> str:
     """The path of a request about a job.
 
+    Args:
+        words: its id, and what else stands in the path.
+        template: the path with gaps.
+        profile: of who is asked.
+
     Raises:
-        UnknownJob: its id cannot stand there.
+        UnknownJob: one of them cannot stand there.
     """
     try:
-        return filled(template, {"id": job_id})
+        return filled(template, words)
     except PathRefused as refused:
         raise UnknownJob(f"{profile.name} cannot be asked: {refused}") from None
 
@@ -147,6 +207,8 @@ def phase_of(answer: Mapping[str, Any], profile: Profile) -> tuple[Phase, str]:
     """How a job stands, and the word for it; a word that the profile does not know means running."""
     told = _answers(profile)
     word = json_values.word(_first(answer, profile.status_path))
+    if not word and any(name in answer for name in told.bare_result):  # if only to say that there is no file
+        word = next((known for known, phase in profile.words.items() if phase == "succeeded"), "")
     phase = Phase(profile.words.get(word, "running"))
     if _stands(answer, told.done):
         phase, word = Phase.SUCCEEDED, word or "done"
@@ -155,11 +217,15 @@ def phase_of(answer: Mapping[str, Any], profile: Profile) -> tuple[Phase, str]:
     return phase, word
 
 
-def with_word(answer: Mapping[str, Any], word: str, profile: Profile) -> Mapping[str, Any]:
-    """The result of a job that has ended, with the word of its status: it has none of its own, or means another."""
-    told = _answers(profile)
-    place, value = (profile.status_path, word) if profile.status_path else (told.done, True)
-    return nested({**answer, (place or "status").replace("[]", "[0]"): value})
+def clip_in(answer: Mapping[str, Any], place: str | None) -> bytes | None:
+    """The clip that an answer holds as base64, bare or behind `data:video/mp4;base64,`; None where it holds none."""
+    said = _first(answer, place)
+    if not isinstance(said, str) or not said:
+        return None
+    try:
+        return base64.b64decode(said.partition(",")[2] if said.startswith("data:") else said, validate=True) or None
+    except (binascii.Error, ValueError):
+        return None
 
 
 def _answers(profile: Profile) -> Answers:
@@ -187,22 +253,3 @@ def _without_defaults(profile: Profile, mode: Mode, taken: Mapping[str, Any]) ->
     kept = {name: rule for name, rule in mode.parameters.items() if (rule.field or name) not in taken}
     modes = [each.model_copy(update={"parameters": kept}) if each is mode else each for each in profile.modes]
     return profile.model_copy(update={"modes": tuple(modes)})
-
-
-def list_request(profile: Profile) -> Request:
-    """The request for the newest jobs of an account."""
-    query = f"?{urlencode(profile.list_parameters)}" if profile.list_parameters else ""
-    return Request("GET", profile.paths["list"] + query)
-
-
-def read_list(answer: Mapping[str, Any], profile: Profile) -> list[ListedJob]:
-    """The jobs in a list of an account, in its order."""
-    told, found = _answers(profile), list[ListedJob]()
-    for row in map(json_values.mapping, json_values.at_path(answer, told.list_items or "data[]")):
-        job = named_job(row, (profile.id_path or "id",))
-        if job is not None:
-            created = json_values.moment(_first(row, told.list_created))
-            model = json_values.text(_first(row, told.list_model))
-            prompt = json_values.text(_first(row, told.list_prompt))
-            found.append(ListedJob(job, created, phase_of(row, profile)[1], model, prompt))
-    return found

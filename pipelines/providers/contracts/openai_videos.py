@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pipelines.core.job import Order, RemoteJob
 from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
 from pipelines.providers.contracts.request_body import goes_out_as_form, order_body
 from pipelines.providers.profile.model import PathName, Profile
-from pipelines.providers.protocol import AskedOneByOne, Link, Phase, Progress, Request, Supplies
+from pipelines.providers.protocol import Link, ListedJob, ListPage, Phase, Progress, Request, Supplies, UsualWays
 from pipelines.providers.responses import json_values
 
 _PATHS: Mapping[PathName, str] = {
@@ -26,6 +26,7 @@ _PATHS: Mapping[PathName, str] = {
 _REMIX_PATH = "/videos/{id}/remix"
 #: Where a finished answer names its files, besides what a profile says: gateways differ, and none of these misleads.
 _RESULTS = ("task_result.videos[].url",)
+_MOST_A_PAGE = 100
 STATUS_WORDS = {
     "queued": Phase.RUNNING,
     "pending": Phase.RUNNING,
@@ -39,7 +40,7 @@ STATUS_WORDS = {
 }
 
 
-class OpenAIVideos(AskedOneByOne):
+class OpenAIVideos(UsualWays):
     """The contract as pure functions."""
 
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:
@@ -54,6 +55,20 @@ class OpenAIVideos(AskedOneByOne):
     def status(self, job: RemoteJob, profile: Profile) -> Request:
         """GET /videos/{id}; some ids carry slashes and equals signs."""
         return Request("GET", path_of("status", profile, job.id))
+
+    def listing(self, profile: Profile, mode: str, most: int, after: str | None) -> Request:
+        """GET the list, the newest first; the next page begins behind the last job of this one."""
+        del mode
+        query = {"limit": str(min(most, _MOST_A_PAGE)), "order": "desc"} | profile.list_parameters
+        if after is not None:
+            query["after"] = after
+        return Request("GET", f"{path_of('list', profile)}?{urlencode(query)}")
+
+    def read_listing(self, answer: Mapping[str, Any], profile: Profile) -> ListPage:
+        """`data`, and whether `has_more`."""
+        rows = [json_values.mapping(row) for row in json_values.at_path(answer, "data[]")]
+        jobs = tuple(_listed(job, row) for row in rows if (job := self.read_job(row, profile)) is not None)
+        return ListPage(jobs, jobs[-1].job.id if jobs and answer.get("has_more") is True else None)
 
     def read_job(self, answer: Mapping[str, Any], profile: Profile) -> RemoteJob | None:
         """`id`, or `task_id` of older gateways, or where the profile says."""
@@ -96,3 +111,15 @@ def _links(answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url
         return direct
     address = base_url + path_of("content", profile, job.id)
     return (Link(address, needs_key=True, expires_at=json_values.moment(answer.get("expires_at"))),)
+
+
+def _listed(job: RemoteJob, row: Mapping[str, Any]) -> ListedJob:
+    return ListedJob(
+        job,
+        json_values.moment(row.get("created_at")),
+        json_values.word(row.get("status")),
+        json_values.text(row.get("model")),
+        json_values.text(row.get("prompt")),
+        json_values.text(row.get("size")),
+        next((n for name in ("seconds", "duration") if (n := json_values.number(row.get(name))) is not None), None),
+    )

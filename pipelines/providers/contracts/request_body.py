@@ -11,7 +11,8 @@ from pipelines.core.image import Image, LocalImage
 from pipelines.core.job import Order
 from pipelines.core.shape import pixels_of
 from pipelines.providers.profile.field_path import nested
-from pipelines.providers.profile.model import Images, Mode, Profile, Seconds, Size
+from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.order_parts import Images, Seconds, Size
 from pipelines.providers.protocol import Supplies, Upload
 
 
@@ -41,6 +42,7 @@ def order_body(order: Order, profile: Profile, supplies: Supplies) -> dict[str, 
     return nested(
         body
         | callback(mode, profile, supplies)
+        | ({profile.attempt_field: supplies.attempt} if profile.attempt_field is not None and supplies.attempt else {})
         | profile.fixed
         | fixed
         | default_parameters(mode, order.model)
@@ -106,8 +108,10 @@ def length_value(rule: Seconds, seconds: int) -> str | int:
 def size_fields(rule: Size, size: str) -> dict[str, Any]:
     """A size as the provider takes it: one word, two numbers, or ratio and resolution."""
     width, height = pixels_of(size) or (0, 0)
-    if not width or not rule.is_divided:
+    if not width:
         return {rule.field: size}
+    if not rule.is_divided:
+        return {rule.field: size.replace("x", rule.between)}
     ratio = Fraction(width, height)
     text = f"{ratio.numerator}:{ratio.denominator}"
     said = {
@@ -130,9 +134,8 @@ def image_fields(images: Sequence[Image], rule: Images) -> dict[str, Any]:
         return dict(zip(rule.fields, values, strict=False))
     if rule.style == "frames":
         frames = [(image_value(image, rule), role) for image, role in _with_roles(images, rule)]
-        return {
-            rule.field: [{rule.item_field: value} | ({} if role is None else {"type": role}) for value, role in frames]
-        }
+        items = [(value if isinstance(value, dict) else {rule.item_field: value}, role) for value, role in frames]
+        return {rule.field: [item if role is None else item | {rule.role_field: role} for item, role in items]}
     if rule.style == "list":
         return {rule.field: values}
     one: Any = {"image_url": values[0]} if rule.style.startswith("object") else values[0]
@@ -144,17 +147,15 @@ def _with_roles(images: Sequence[Image], rule: Images) -> list[tuple[Image, str 
     return list(zip(images, roles or [None] * len(images), strict=False))
 
 
-def image_value(image: Image, rule: Images) -> str | Upload | dict[str, str]:
+def image_value(image: Image, rule: Images) -> str | Upload | dict[str, Any]:
     """One image in the form that the provider takes: an address as it is, a local file in the last form that fits."""
-    if not isinstance(image, LocalImage):
-        return image
-    if rule.type_field is not None:
-        data = image.base64() if rule.forms[-1] == "base64" else image.data_url()
-        return {rule.item_field: data, rule.type_field: image.type}
-    form = [form for form in rule.forms if form != "url"][-1]
-    if form == "file":
-        return Upload(image.name, image.type, image.data)
-    return image.base64() if form == "base64" else image.data_url()
+    value, kind = (image, None) if not isinstance(image, LocalImage) else ("", image.type)
+    if isinstance(image, LocalImage):
+        if rule.sent_as == "file":
+            return Upload(image.name, image.type, image.data)
+        value = image.base64() if rule.sent_as == "base64" else image.data_url()
+    beside = rule.item_fixed | ({rule.type_field: kind} if rule.type_field is not None and kind is not None else {})
+    return {rule.item_field: value, **beside} if beside else value
 
 
 def goes_out_as_form(body: Mapping[str, Any], profile: Profile) -> bool:

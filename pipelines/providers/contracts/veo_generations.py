@@ -15,7 +15,7 @@ from pipelines.providers.contracts.answer_parts import links_at, named_job, resu
 from pipelines.providers.contracts.request_body import callback, default_parameters, length_and_shape
 from pipelines.providers.profile.field_path import nested
 from pipelines.providers.profile.model import Profile
-from pipelines.providers.protocol import AskedOneByOne, Phase, Progress, Request, Supplies
+from pipelines.providers.protocol import Phase, Progress, Request, Supplies, UsualWays
 from pipelines.providers.responses import json_values
 
 _PATH = "/videos/generations"
@@ -28,7 +28,7 @@ _WORDS = {
 }
 
 
-class VeoGenerations(AskedOneByOne):
+class VeoGenerations(UsualWays):
     """The contract as pure functions."""
 
     def submission(self, order: Order, profile: Profile, supplies: Supplies) -> Request:

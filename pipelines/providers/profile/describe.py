@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.providers.profile.checks.findings import in_full
-from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Size
+from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.order_parts import Images, Parameter, Size
 from pipelines.providers.profile.terms import Price
 
 _FORMS = {"url": "by address", "data_url": "a local file", "base64": "a local file", "file": "a local file"}
@@ -196,7 +197,7 @@ def _s(number: float) -> str:
 
 def capabilities(profile: Profile) -> str:
     """The further requests that can be made: `list, delete, callback`."""
-    calls = any(mode.callback_field for mode in profile.modes) or profile.callback_field is not None
+    calls = any(profile.calls_back(mode.name) for mode in profile.modes)
     return ", ".join([*profile.supports, *(["callback"] if calls else [])]) or "nothing further"
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipelines.providers.profile.scalars import TrustedHost
+from pipelines.providers.profile.scalars import Places, TrustedHost
 from pipelines.providers.profile.terms import ProfilePart
 
 #: What somebody is charged: surely, surely not, or nobody says.
@@ -41,18 +41,25 @@ class Answers(ProfilePart):
     """Where the answers of the contract `described` say what, besides `id_path`, `status_path` and `results`."""
 
     done: str | None = None  # for an API without words: where something stands, and not false, once a job has ended
+    bare_result: tuple[str, ...] = ()  # names at the top of an answer without a word that only a result has
     failed: tuple[str, ...] = ()  # where something stands, and not false, if it has ended without a clip
-    error_code: str | None = None  # the code of an error; None: the usual places
-    error_message: str | None = None  # the words of an error; None: the usual places
+    error_code: Places = ()  # the code of an error, the first place that has one; none: the usual places
+    error_message: Places = ()  # the words of an error, the same; none: the usual places
     trace: str | None = None  # what the provider's support will ask for
     status_url: str | None = None  # in the answer to an order: the address to ask; it must be the API's own
     result_url: str | None = None  # in the answer to an order or a query: the address that has the result of a job
+    result_id: str | None = (
+        None  # in the answer to a query: what {result_id} in `paths.result` stands for, such as a file
+    )
+    clip_base64: str | None = None  # where the clip itself stands, in base64 or as a data: address, and no link to it
     completed_at: str | None = None  # when a job ended
     seconds: str | None = None  # the length that was made: a clip of another than ordered is flagged
     size: str | None = None  # the size that was made: the same
     moderated: str | None = None  # where something stands, and not 0 or false, if moderation has taken clips away
     moderation_words: tuple[str, ...] = ()  # words in the error of a failed job that say: moderation
     list_items: str | None = None  # in the answer to `paths.list`: the jobs, each shaped as the answer to a query
+    list_id: str | None = None  # in such an item: its id, where that is not at `id_path`
+    list_status: str | None = None  # in such an item: its word, where that is not at `status_path`
     list_created: str | None = None  # in such an item: when it was ordered
     list_prompt: str | None = None  # in such an item: its prompt
     list_model: str | None = None  # in such an item: its model

@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field, StrictBool
 from pipelines.core.job import Order
 from pipelines.core.outcome import RefusalKind
 from pipelines.providers.profile.exchange import Answers, Auth, Charged
-from pipelines.providers.profile.scalars import Address, Day, Length, TrustedHost, Variable, Wait
+from pipelines.providers.profile.order_parts import Images, Orientation, Parameter, Remix, Seconds, Size
+from pipelines.providers.profile.scalars import Address, Day, TrustedHost, Variable, Wait
 from pipelines.providers.profile.terms import Limits, Price, ProfilePart, Timing
 
 ContractName = Literal["openai", "acedata", "veo", "fal", "described"]
@@ -25,135 +26,6 @@ PathName = Literal["submit", "status", "result", "content", "list", "delete"]
 
 class _Data(BaseModel):
     model_config = ProfilePart.model_config
-
-
-class Seconds(_Data):
-    """How a mode takes the length of a clip: one of `allowed`, or any whole number from `least` to `most`."""
-
-    allowed: tuple[Length, ...] = ()  # the lengths, in seconds
-    least: Length | None = None  # together with `most`: any length between the two
-    most: Length | None = None  # see `least`
-    default: Length  # of a row that says none; it is sent too
-    only: dict[int, tuple[str, ...]] = {}  # a length that only these models make
-    field: str = "seconds"  # the name in the request
-    type: Literal["string", "integer"] = "string"  # the JSON type in the request
-    suffix: str = ""  # after the number of a string, such as the s of "8s"
-    unit: Literal["second", "millisecond", "frame"] = "second"  # what the number counts
-    fps: int | None = Field(None, ge=1, le=240)  # for `unit: frame`: frames a second
-    more_frames: int = Field(0, ge=0, le=240)  # for `unit: frame`: frames beside those, such as the 1 of 81
-
-    def takes(self, seconds: int) -> bool:
-        """Tell whether the mode makes clips of this length, by any of its models."""
-        return seconds in self.allowed or (
-            self.least is not None and self.most is not None and self.least <= seconds <= self.most
-        )
-
-    def wording(self, model: str | None = None) -> tuple[str, ...]:
-        """The lengths as a message names them, for one model or for all."""
-        fitting = [str(n) for n in self.allowed if model is None or model in self.only.get(n, (model,))]
-        return (*fitting, f"{self.least} to {self.most}") if self.least is not None else tuple(fitting)
-
-
-class Size(_Data):
-    """How a mode takes the picture size."""
-
-    allowed: tuple[str, ...]  # such as 1280x720, or words such as small
-    default: str  # of a row that says none; it is sent too
-    only: dict[str, tuple[str, ...]] = {}  # a size that only these models make
-    doubtful: dict[str, tuple[str, ...]] = {}  # as `only`, where the vendor's documents disagree: warn, don't refuse
-    any_pixels: StrictBool = False  # besides `allowed` any WIDTHxHEIGHT is made
-    least_side: int = Field(1, ge=1)  # of `any_pixels`: the fewest pixels along the shorter side
-    within: str | None = Field(
-        None, pattern=r"^[1-9]\d{0,5}x[1-9]\d{0,5}$"
-    )  # of `any_pixels`: the largest, either way up
-    field: str = "size"  # the name in the request
-    width_field: str | None = None  # with `height_field`: the size goes out as two numbers, and not in `field`
-    height_field: str | None = None  # see `width_field`
-    ratio_field: str | None = None  # the size goes out as its ratio, such as 16:9, and not in `field`
-    resolution_field: str | None = None  # the same as its shorter side, such as 720p; with `ratio_field` or alone
-
-    @property
-    def is_divided(self) -> bool:
-        """Whether it goes out in several fields, or as less than it says."""
-        return any((self.width_field, self.height_field, self.ratio_field, self.resolution_field))
-
-    def makes(self, width: int, height: int) -> bool:
-        """Tell whether `any_pixels` goes as far as this picture."""
-        sides = sorted((width, height))
-        most = sorted(map(int, self.within.split("x"))) if self.within else sides
-        return self.any_pixels and sides[0] >= self.least_side and sides[0] <= most[0] and sides[1] <= most[1]
-
-
-class Orientation(_Data):
-    """How a mode takes the shape of the picture, where that is a parameter of its own."""
-
-    values: dict[str, str]  # our word (landscape, portrait, square, or a ratio such as 21:9) -> the provider's
-    default: str  # one of our words
-    field: str = "orientation"  # the name in the request
-
-
-#: In which form a reference image is sent. `file` is a part of a multipart form.
-ImageForm = Literal["url", "data_url", "base64", "file"]
-
-
-class Images(_Data):
-    """How a mode takes reference images."""
-
-    least: int = Field(0, ge=0)  # how many a row must give
-    most: int = Field(0, ge=0)  # how many it may give; 0: none
-    assumed: StrictBool = False  # `most` is a limit of ours: the vendor names none
-    forms: tuple[ImageForm, ...] = ("url",)  # what the provider takes; a local file is sent in the last that fits
-    doubtful: tuple[
-        ImageForm, ...
-    ] = ()  # those of `forms` of which the vendor's documents disagree: warn, don't refuse
-    field: str = "image_urls"  # the name in the request
-    style: Literal["list", "url", "object", "object_text", "each", "frames"] = "list"
-    #: list: a list; url: the bare value; object: {"image_url": value}; object_text: the same as JSON text;
-    #: each: every image under a field of its own, from `fields`; frames: a list of {item_field: value, "type": role}
-    fields: tuple[str, ...] = ()  # for style `each`: the first image goes to the first field, and so on
-    item_field: str = "image"  # for style `frames`, or with `type_field`: the name of the image itself
-    type_field: str | None = None  # each image goes out as {item_field: data, type_field: its media type}
-    roles: tuple[str, ...] = ()  # what the images are, one word each, the last for all that follow; empty: not said
-    file_field: str | None = None  # where an uploaded file goes, if not into `field`
-    ignored_beyond: int | None = Field(None, ge=1)  # the provider silently drops images beyond this many
-    must_match_size: StrictBool = False  # the pixels of the image must equal `size`
-
-    @property
-    def sent_as(self) -> ImageForm | None:
-        """The form of a local file; None: the provider opens addresses only."""
-        return next((form for form in reversed(self.forms) if form != "url"), None)
-
-
-class Parameter(_Data):
-    """One further parameter of a provider, given as a column of its name."""
-
-    field: str | None = None  # the name in the request, where it is another
-    type: Literal["string", "integer", "number", "boolean", "list", "json"] = "string"  # list: of strings
-    allowed: tuple[str | int | float, ...] = ()  # empty: any
-    least: float | None = None  # of a number; of a list, the items
-    most: float | None = None  # of a number; of a string, the characters; of a list, the items
-    shape: Literal["object", "list", "objects"] | None = None  # of json; objects: a list of objects; None: any
-    keys: tuple[str, ...] = ()  # of json: what its object, or each object in its list, must have
-    only: dict[str, tuple[str, ...]] = {}  # a value that only these models take
-    models: tuple[str, ...] = ()  # the models that take it at all; empty: every one of the mode
-    required: StrictBool = False  # a row must give it
-    needs: dict[str, tuple[str, ...]] = {}  # other parameters that go with it, and what they must say; empty: anything
-    excludes: dict[str, tuple[str, ...]] = {}  # others that do not go with it, and saying what; empty: anything
-    default: Any = None  # sent where a row says nothing; None: nothing is sent
-    multiplies_price: StrictBool = False  # it is the number of clips that one order makes
-
-    def default_for(self, model: str) -> Any:
-        """The value that is sent where a row says nothing; None: there is no default, or the model takes none."""
-        return self.default if not self.models or model in self.models else None
-
-
-class Remix(_Data):
-    """How a mode makes a clip after another one, which must be finished and of the same account."""
-
-    path: str | None = None  # with {id}; None: the path of any submission
-    field: str | None = None  # the field that takes the other clip's id; None: it stands in the path
-    fixed: dict[str, Any] = {}  # sent with a remix instead of the mode's own `fixed`
-    only_prompt: StrictBool = True  # nothing else may be sent: model, length and size are those of the other clip
 
 
 class Mode(_Data):
@@ -215,6 +87,7 @@ class Profile(_Data):
     auth: Auth = Auth()  # how the key is shown
     headers: dict[str, str] = {}  # sent with every request
     idempotency_header: str | None = Field(None, pattern=r"^[A-Za-z0-9-]+$")  # takes a name for each attempt
+    attempt_field: str | None = None  # the same, as a field of the order
     paths: dict[PathName, str] = {}  # where they differ; {id}, {service}; contract described: {model}, a parameter
     answers: Answers | None = None  # contract described: where answers say what
     id_path: str | None = None  # where the answer to a submission has the id; None: the contract's usual places
@@ -230,6 +103,7 @@ class Profile(_Data):
     supports: tuple[Capability, ...] = ()  # further requests that it answers
     list_parameters: dict[str, str] = {}  # sent with every request for a list
     callback_field: str | None = None  # the field of a submission that takes an address to call
+    callback_query: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]+$")  # the same, as a part of the order's address
     callback_answer: str = ""  # the text with which it wants its calls acknowledged
     answer_within_s: Wait = 60.0  # how long the answer to a submission may take
     on_server_error: Literal["in_doubt", "rejected"] = "in_doubt"  # what an HTTP 5xx with a code means for a payment
@@ -237,6 +111,7 @@ class Profile(_Data):
     not_offered: dict[str, str] = {}  # fields of its requests that are none of ours, and what to do instead: warn
     bills_failures: Charged = "unknown"  # whether a job that fails is charged
     failure_bills: dict[RefusalKind, Charged] = {}  # the same by what the failure is about, such as moderation
+    from_documents: Day | None = None  # written on that day from the vendor's documents, and not tried live
     retired_on: Day | None = None  # since when nobody answers at `base_url`
     retired_models: dict[str, Day] = {}  # the same for single models
     sandbox: SandboxDialect | None = (
@@ -284,6 +159,10 @@ class Profile(_Data):
     def callback_field_of(self, mode_name: str) -> str | None:
         """The field of an order that takes an address to call, or None where the provider never calls."""
         return next((mode.callback_field for mode in self.modes if mode.name == mode_name), None) or self.callback_field
+
+    def calls_back(self, mode_name: str) -> bool:
+        """Whether orders of a mode take an address to call, in a field or in their own address."""
+        return self.callback_query is not None or self.callback_field_of(mode_name) is not None
 
     def clips_of(self, order: Order) -> int:
         """The number of clips that one order makes, and is charged for."""

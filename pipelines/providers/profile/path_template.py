@@ -1,4 +1,7 @@
-"""Paths with gaps, such as `/models/{model}/predictions`: what may stand in a gap, and how it is written there. Pure."""
+"""Paths with gaps, such as `/models/{model}/predictions`: what may stand in a gap, and how it is written there. Pure.
+
+A path may have a query with gaps, such as `/files?file_id={result_id}`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 _GAP = re.compile(r"\{(\+?)([^{}]*)\}")
-_IN_PARTS = frozenset({"model"})  # its slashes divide it, as those of an owner and a name do
+#: Words that only an order has; who knows a job by its id alone cannot fill them in. Their slashes divide them.
+OF_ORDER = frozenset({"model", "app"})
 
 
 class PathRefused(ValueError):
@@ -24,10 +28,15 @@ def bare(template: str) -> str:
     return _GAP.sub("x", template)
 
 
+def with_query(path: str, query: str) -> str:
+    """A path with a further query behind it, where there is one to add."""
+    return f"{path}{'&' if '?' in path else '?'}{query}" if query else path
+
+
 def filled(template: str, words: Mapping[str, str]) -> str:
     """The path with each gap filled in and percent-encoded.
 
-    A word is one part of the path, so that a slash in it is encoded; `{model}`, and a name after a plus as in `{+id}`,
+    A word is one part of the path, so that a slash in it is encoded; `{model}`, `{app}`, and a name after a plus as in `{+id}`,
     keep their slashes, and each part between them is encoded.
 
     Raises:
@@ -37,7 +46,7 @@ def filled(template: str, words: Mapping[str, str]) -> str:
     def written(match: re.Match[str]) -> str:
         plus, name = match.groups()
         word = words.get(name, "")
-        parts = word.split("/") if plus or name in _IN_PARTS else [word]
+        parts = word.split("/") if plus or name in OF_ORDER else [word]
         if reason := refused_part(parts):
             raise PathRefused(f'"{word[:80]}" cannot be the {name} in a path: {reason}.')
         return "/".join(quote(part, safe="") for part in parts)

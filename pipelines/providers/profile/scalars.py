@@ -39,6 +39,11 @@ def trusted_host(text: str) -> str:
     return text
 
 
+def places(value: Any) -> Any:
+    """Let one place of an answer stand for a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
 Day = Annotated[date, BeforeValidator(written_day)]
 Length = Annotated[int, Field(ge=1, le=LONGEST_S)]  # of a clip, in seconds
 Wait = Annotated[float, Field(gt=0, le=_YEAR_H * 3_600)]  # of waiting
@@ -46,3 +51,4 @@ Hours = Annotated[float, Field(gt=0, le=_YEAR_H)]
 Variable = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]  # of the environment
 Address = Annotated[str, AfterValidator(lambda url: url.strip().rstrip("/"))]  # whether it is one is seen later
 TrustedHost = Annotated[str, AfterValidator(trusted_host)]  # HOST or HOST:PORT
+Places = Annotated[tuple[str, ...], BeforeValidator(places)]  # of an answer, the first that says something counts

@@ -73,7 +73,8 @@ def readable(answer: Answer, profile: Profile, *, result: bool = False) -> Mappi
 def is_envelope(body: Mapping[str, Any], code: str | None, profile: Profile) -> bool:
     """Tell whether a body holds an error and no job: neither an id, nor a state, nor a result."""
     if profile.answers is not None:
-        places = (profile.id_path, profile.status_path, profile.answers.done, *profile.results)
+        told = profile.answers
+        places = (profile.id_path, profile.status_path, told.done, told.clip_base64, *profile.results)
         if any(any(json_values.at_path(body, place)) for place in places if place):
             return False
         return bool(code or body.get("error") or body.get("detail"))

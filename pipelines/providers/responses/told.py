@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.core.text.printable import printable
@@ -24,14 +24,14 @@ def error_told(answer: Mapping[str, Any], profile: Profile) -> tuple[str | None,
         return code, message
     own_code = _at(answer, profile.answers.error_code)
     own_message = _at(answer, profile.answers.error_message)
-    of_a_job = _at(answer, profile.id_path) is not None
-    if own_code or (of_a_job and profile.answers.error_code is not None):
+    of_a_job = _at(answer, (profile.id_path,) if profile.id_path else ()) is not None
+    if own_code or (of_a_job and profile.answers.error_code):
         code = own_code and printable(own_code, _LONGEST_CODE)
-    if own_message or (of_a_job and profile.answers.error_message is not None):
+    if own_message or (of_a_job and profile.answers.error_message):
         message = own_message and printable(own_message, _LONGEST_MESSAGE)
     return None if code == _NO_ERROR else code, message
 
 
-def _at(answer: Mapping[str, Any], path: str | None) -> str | None:
-    found = (json_values.text(value) for value in json_values.at_path(answer, path)) if path else iter(())
-    return next((text for text in found if text), None)
+def _at(answer: Mapping[str, Any], places: Sequence[str]) -> str | None:
+    found = (json_values.text(value) for place in places for value in json_values.at_path(answer, place))
+    return next((text for text in found if text not in (None, _NO_ERROR)), None)

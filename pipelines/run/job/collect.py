@@ -121,6 +121,7 @@ async def _fetch(job: Job, number: int, provider: Provider, link: Link, run: Run
                     key_header,
                     link.expires_at,
                     provider.trusted,
+                    link.data,
                 ),
                 folder=run.folder / "videos",
                 filename=_numbered(job.filename, number),

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from pipelines.providers.profile.load import shipped_profiles
@@ -149,13 +147,10 @@ def test_an_address_without_a_host_is_no_bug(cli, fox, command, address):
     assert ended.err.startswith("error: reelbatch.providers/lumafox.yaml, line 5, base_url: is no address")
 
 
-APIS = Path(__file__).parents[3] / "docs" / "examples" / "apis"
-
-
 def test_a_profile_is_tried_before_it_is_paid_for(cli, tmp_path):
     """`check FILE` shows the very request with the key hidden, and says what it makes of answers."""
     (tmp_path / "answer.json").write_text('{"id": "p-1", "status": "dreaming"}')
-    ended = cli("providers", "check", str(APIS / "replicate.yaml"), "--answer", "answer.json")
+    ended = cli("providers", "check", "replicate", "--answer", "answer.json")
     assert (ended.code, ended.err) == (0, "")
     for words in (
         "POST https://api.replicate.com/v1/models/bytedance/seedance-1-pro/predictions",
@@ -166,7 +161,7 @@ def test_a_profile_is_tried_before_it_is_paid_for(cli, tmp_path):
         "the word 'dreaming' is not in `words`",
     ):
         assert words in ended.out
-    document = cli("providers", "check", str(APIS / "kling.yaml"), "--json").json
+    document = cli("providers", "check", "kling", "--json").json
     assert document["requests"]["image"][0]["url"].endswith("/v1/videos/image2video")
 
 

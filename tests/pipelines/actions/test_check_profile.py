@@ -19,8 +19,7 @@ from pipelines.actions.check_profile import (
 from pipelines.core.errors import SetupError
 from pipelines.providers.profile.load import find_profiles, shipped_profiles
 
-SHOWN = sorted((Path(__file__).parents[3] / "docs" / "examples" / "apis").glob("*.yaml"))
-PROFILES = find_profiles(SHOWN).profiles
+PROFILES = shipped_profiles()
 EVERY = [(profile, mode) for profile in PROFILES.values() for mode in profile.modes]
 
 

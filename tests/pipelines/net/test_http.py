@@ -252,13 +252,15 @@ async def test_an_answer_that_breaks_off_is_kept_and_marked(http, wire):
 
 
 async def test_an_answer_is_capped(http, wire):
-    """No answer fills the memory."""
+    """No answer fills the memory; who expects a clip in one says how much may come."""
     size = ANSWER_CAP_BYTES + 9
     wire.say = lambda _: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
 
     answer = await http.ask("GET", wire.url(), headers={})
 
     assert (len(answer.body), answer.complete) == (ANSWER_CAP_BYTES, False)
+    whole = await http.ask("GET", wire.url(), headers={}, most_bytes=size)
+    assert (len(whole.body), whole.complete) == (size, True)
 
 
 def packed(content: bytes, wbits: int = 31) -> bytes:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.providers.profile.model import Mode, Parameter, Profile
+from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.order_parts import Parameter
 
 #: What a case is about, and how the page heads its column.
 KINDS = {

@@ -19,16 +19,17 @@ from pipelines.core.outcome import Accepted
 from pipelines.net.http import Http
 from pipelines.outputs.media.probe import Media, probe
 from pipelines.providers.client import Client
-from pipelines.providers.profile.load import find_profiles
+from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import Phase, Progress, Supplies, Verdict
 from pipelines.run.rehearsal import dialect_of
 from pipelines.sandbox.http.server import SandboxAddress
 
 PATIENCE = 20.0
-#: Profiles of APIs that are nothing but a file; the sandbox learns them from it.
-APIS = tuple(sorted((Path(__file__).parents[3] / "docs" / "examples" / "apis").glob("*.yaml")))
-PROFILES = find_profiles(APIS).profiles  # these, and those that are shipped
+SHIPPED = Path(__file__).parents[3] / "pipelines" / "providers" / "profiles"
+PROFILES = shipped_profiles()
+#: The files of those for which the sandbox has no dialect of its own: it learns them.
+APIS = tuple(SHIPPED / f"{name}.yaml" for name, profile in PROFILES.items() if dialect_of(profile) is None)
 
 
 @dataclass(slots=True)
@@ -79,7 +80,9 @@ class Desk:
         progress = await self.ended(client, job)
         assert progress.phase is Phase.SUCCEEDED, progress
         link = progress.links[0]
-        return job, self.measured(await self.fetched(link.url, client.key_header() if link.needs_key else {}))
+        return job, self.measured(
+            link.data or await self.fetched(link.url, client.key_header() if link.needs_key else {})
+        )
 
     async def fetched(self, url: str, headers: Mapping[str, str]) -> bytes:
         """A file, whole."""

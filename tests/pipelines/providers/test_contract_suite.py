@@ -1,4 +1,4 @@
-"""Every profile, shipped or shown in docs/examples/apis, every mode: planned from a batch file, ordered by the real client, made, fetched and measured.
+"""Every profile, every mode: planned from a batch file, ordered by the real client, made, fetched and measured.
 
 The sandbox follows the vendors' documents and not the profiles, so each of the two is held against the other; but for
 profiles of the contract `described`, which it learns, and which strict_apis.py holds against the vendors' pages.

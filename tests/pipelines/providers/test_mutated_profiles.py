@@ -13,25 +13,27 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipelines.actions.check_profile import read_sample, requests_of, sample_order
+from pipelines.actions.check_profile import read_sample, requests_of, sample_order, sample_value
 from pipelines.core.image import LocalImage
 from pipelines.core.text.strict_yaml import parse_yaml
 from pipelines.providers.client import CONTRACTS, encoded
-from pipelines.providers.contracts.described import read_list
+from pipelines.providers.contracts.openai_videos import path_of
 from pipelines.providers.profile.checks.agreement import checked_profile
+from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.path_template import PathRefused
 from pipelines.providers.protocol import Supplies
 from pipelines.sandbox.vendors.from_profile.answers import put
-from tests.pipelines.sandbox.vendors.from_profile.test_described import ODD
+from tests.pipelines.sandbox.vendors.from_profile.test_described import ODD, ODDER
 
-EXAMPLES = max(120, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
-SHOWN = sorted((Path(__file__).parents[3] / "docs" / "examples" / "apis").glob("*.yaml"))
-DOCUMENTS = [ODD, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
+EXAMPLES = max(70, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
+SHIPPED = Path(__file__).parents[3] / "pipelines" / "providers" / "profiles"
+SHOWN = [SHIPPED / f"{name}.yaml" for name, each in shipped_profiles().items() if each.contract == "described"]
+DOCUMENTS = [ODD, ODDER, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
 #: What is read before an order is made, or beside it: by the planner, the pace, the price, the card, and who looks for a key.
 ELSEWHERE = {
-    "assumed", "bills_failures", "currency", "default_model", "doubtful", "failure_bills", "ignored_beyond", "key_env", "least",
+    "assumed", "bills_failures", "currency", "default_model", "doubtful", "failure_bills", "from_documents", "ignored_beyond", "key_env", "least",
     "limits", "link_lifetime_hours", "most", "must_match_size", "name", "needs", "notes", "only", "prices", "prompt_most",
-    "prompt_optional", "required", "sound", "timing", "title",
+    "not_offered", "prompt_counted_in", "prompt_optional", "required", "sound", "timing", "title", "wants_https",
 }  # fmt: skip
 PICTURE = LocalImage("fox.png", "image/png", b"\x89PNG", 640, 360)
 LINK = "https://files.example/clip.mp4"
@@ -95,15 +97,23 @@ def answers_of(profile):
     for path in told.failed:
         yield answer(*ended, (path, {"code": "c"}))
         yield answer((path, {"code": "c"}))
-    yield answer(*failure, (told.error_code, "broken"), (told.error_message, "It broke."))
+    for code in told.error_code:
+        yield answer(*failure, (code, "broken"))
+    for message in told.error_message:
+        yield answer(*failure, (message, "It broke."))
+    yield answer(*ended, (told.result_id, "file-1"))
+    yield answer(*ended, (told.clip_base64, "AAAA"))
     for word in told.moderation_words:
-        yield answer(*failure, *((path, {"code": word}) for path in told.failed), (told.error_message or "error", word))
+        said = next(iter(told.error_message), "error")
+        yield answer(*failure, *((path, {"code": word}) for path in told.failed), (said, word))
+    for words in profile.refusals:
+        yield {"error": {"message": words}}
     for code in profile.errors:
         yield {"error": {"code": code, "message": "no"}}
         yield {"code": code, "message": "no"}
-        if told.error_code is not None:
+        for place in told.error_code:
             refused = {}
-            put(refused, told.error_code, [code])
+            put(refused, place, [code])
             yield refused
 
 
@@ -111,6 +121,20 @@ def answers_of(profile):
 def the_answers(index):
     """Those of the profile as it was before anything was spoilt, so that a place that has moved is missed."""
     return [json.dumps(each).encode() for each in answers_of(checked_profile(DOCUMENTS[index]))]
+
+
+@cache
+def the_list(index):
+    """A list with one job in it, as the profile had it before anything was spoilt."""
+    profile = checked_profile(DOCUMENTS[index])
+    told, row, document = profile.answers, {}, {}
+    said = {told.list_id or profile.id_path: "j", told.list_status or profile.status_path: "w"}
+    said |= {told.list_created: 1_700_000_000, told.list_prompt: "p", told.list_model: "m"}
+    for path, value in said.items():
+        if path is not None:
+            put(row, path, [value])
+    put(document, told.list_items or "data[]", [row])
+    return document
 
 
 def orders(profile, mode):
@@ -128,6 +152,11 @@ def orders(profile, mode):
         yield full.model_copy(update=change) if "extra" not in change else change
 
 
+def usual_order(profile, mode):
+    """The plainest order of a mode, without the models that cannot stand in a path."""
+    return next(iter(orders(profile, mode)))
+
+
 def effect(profile, index):
     """All that is sent and all that is read."""
     sent = []
@@ -143,6 +172,8 @@ def effect(profile, index):
                 except (PathRefused, TypeError, IndexError) as error:
                     sent.append(repr(error))
         sent += asyncio.run(requests_of(profile, sample_order(profile, mode)))
+        sent += [mode.images.forms, *map(sample_value, mode.parameters.values())]
+        sent.append(CONTRACTS["described"].job_named("job-1", usual_order(profile, mode), profile))
     read = [
         read_sample(profile, mode, body, status)
         for mode in profile.modes
@@ -151,11 +182,11 @@ def effect(profile, index):
     ]
     listed = []
     if "list" in profile.supports:
-        row = {"id": "j", "job": {"ref": "j", "words": "w", "at": 1_700_000_000}, "created_at": 1_700_000_000}
-        row |= {"input": {"prompt": "p"}, "model": "m"}
-        listed = [read_list({name: [row]}, profile) for name in ("jobs", "results", "data")]
-        listed += [profile.paths["list"], profile.list_parameters]
-    return repr((sent, read, listed))
+        described = CONTRACTS["described"]
+        listed = [described.read_listing(the_list(index), profile)]
+        listed += [described.listing(profile, mode.name, 20, None) for mode in profile.modes]
+    deleted = path_of("delete", profile, "job-1") if "delete" in profile.supports else ""
+    return repr((sent, read, listed, deleted))
 
 
 def test_no_field_does_nothing():

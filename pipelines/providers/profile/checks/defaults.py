@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipelines.providers.profile.checks.findings import in_full, not_among
-from pipelines.providers.profile.model import Mode, Parameter
+from pipelines.providers.profile.model import Mode
+from pipelines.providers.profile.order_parts import Parameter
 
 _FITS: Mapping[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),

@@ -11,11 +11,14 @@ from pipelines.providers.profile.checks.answer_paths import unreadable
 from pipelines.providers.profile.checks.findings import Disagreement, at
 from pipelines.providers.profile.exchange import Answers
 from pipelines.providers.profile.model import Mode, PathName, Profile
-from pipelines.providers.profile.path_template import bare, gaps, refused_part
+from pipelines.providers.profile.path_template import OF_ORDER, bare, gaps, refused_part
 
 _WITH_ID = ("status", "result", "content", "delete")
+_IDS = frozenset({"id", "result_id"})
 _REFUSED = re.compile(r"[\s?#{}\\]|[^\x21-\x7e]")
-_LISTED = ("list_items", "list_created", "list_prompt", "list_model")
+_PAIR = r"[\w.~-]+=[\w.~%:,/-]*"
+_QUERY = re.compile(f"{_PAIR}(&{_PAIR})*", re.ASCII)
+_LISTED = ("list_items", "list_id", "list_status", "list_created", "list_prompt", "list_model")
 
 
 def described_findings(profile: Profile) -> Iterator[Disagreement]:
@@ -30,7 +33,7 @@ def described_findings(profile: Profile) -> Iterator[Disagreement]:
     yield from state_findings(profile, told)
     if profile.id_path is None:
         yield ("id_path",), "is missing: with the contract described it says where the answer to an order has the id."
-    if not profile.results and not all(mode.results for mode in speakers):
+    if not profile.results and told.clip_base64 is None and not all(mode.results for mode in speakers):
         yield ("results",), "is missing: say where a finished answer names its files."
     yield from place_findings(told)
     yield from address_findings(profile, speakers, told)
@@ -39,11 +42,13 @@ def described_findings(profile: Profile) -> Iterator[Disagreement]:
             yield ("paths", what), "has no effect: every mode has its own."
     if profile.results and all(mode.results for mode in speakers):
         yield ("results",), "has no effect: every mode has its own."
+    if profile.callback_query is not None and any(profile.callback_field_of(mode.name) for mode in speakers):
+        yield ("callback_query",), "goes with no `callback_field`: the address would be sent twice."
     if "list" not in profile.supports:
         for name in _LISTED:
             if getattr(told, name) is not None:
                 yield ("answers", name), "has no effect without `supports: [list]`."
-    elif "list" not in profile.paths:
+    elif not all("list" in profile.paths | mode.paths for mode in speakers):
         yield ("paths", "list"), "is missing: `supports` names it."
 
 
@@ -58,6 +63,8 @@ def state_findings(profile: Profile, told: Answers) -> Iterator[Disagreement]:
         yield ("words",), "has no effect without `status_path`."
     if profile.status_path is not None and "succeeded" not in profile.words.values():
         yield ("words",), "has no word for `succeeded`, so that no job would ever end."
+    if told.bare_result and profile.status_path is None:
+        yield ("answers", "bare_result"), "has no effect without `status_path`."
     if told.done is not None and not told.failed:
         yield ("answers", "failed"), "is missing: with `done` alone a failure would look like a clip."
 
@@ -69,7 +76,7 @@ def place_findings(told: Answers) -> Iterator[Disagreement]:
             for index, word in enumerate(value):
                 if not word.strip() or word != word.strip().lower():
                     yield ("answers", name, index), "would never be found: words are compared in small letters."
-        elif name == "failed":
+        elif isinstance(value, tuple):
             for index, path in enumerate(value):
                 yield from unreadable(("answers", name, index), path)
         else:
@@ -83,8 +90,8 @@ def address_findings(profile: Profile, speakers: list[Mode], told: Answers) -> I
         known = profile.paths | mode.paths
         for what, path in known.items():
             place: Place = ("modes", index, "paths", what) if what in mode.paths else ("paths", what)
-            yield from at(place, path_findings(path, _words(what, mode)))
-            if what in _WITH_ID and "id" not in gaps(path):
+            yield from at(place, path_findings(path, _words(what, mode, told)))
+            if what in _WITH_ID and not _IDS.intersection(gaps(path)):
                 yield place, f'"{path}" does not say where the id goes. Put {{id}} into it.'
         yield from route_findings(profile, mode, known, told)
 
@@ -95,22 +102,23 @@ def route_findings(
     """Paths that a mode cannot go without, and those that nobody would ask."""
     if "submit" not in known:
         yield ("paths", "submit"), f"is missing: it says where an order of the mode {mode.name} goes."
-    if ("status" in known) is (told.status_url is not None):
-        both = "status" in known
-        yield (
-            (("answers", "status_url"), "has no effect beside `paths.status`: remove one of them.")
-            if both
-            else (("paths", "status"), "is missing: give it, or `answers.status_url`.")
-        )
-    if "result" in known and told.result_url is not None:
-        yield ("answers", "result_url"), "has no effect beside `paths.result`: remove one of them."
+    if "status" not in known and told.status_url is None:
+        yield ("paths", "status"), "is missing: give it, or `answers.status_url`."
+    if told.result_id is not None and "result_id" not in gaps(known.get("result", "")):
+        yield ("answers", "result_id"), "has no effect: no gap {result_id} is in `paths.result`."
     if "content" in (mode.results or profile.results) and "content" not in known:
         yield ("paths", "content"), "is missing: `results` names it."
     elif "content" in known and "content" not in (mode.results or profile.results):
         yield ("paths", "content"), "has no effect: `results` does not name `content`."
 
 
-def _words(what: str, mode: Mode) -> list[str]:
+def _words(what: str, mode: Mode, told: Answers) -> list[str]:
+    """What is filled into a path; of what an order has, only where an answer usually gives the address."""
+    if what == "status":
+        return ["id", *(sorted(OF_ORDER) if told.status_url is not None else ())]
+    if what == "result":
+        usual = sorted(OF_ORDER) if told.result_url is not None else ()
+        return ["id", *usual, *(("result_id",) if told.result_id is not None else ())]
     if what != "submit":
         return ["id"] if what in _WITH_ID else []
     # a value that a row may go without would leave a gap in the path
@@ -126,10 +134,12 @@ def path_findings(path: str, words: list[str]) -> Iterator[str]:
                 f"Here goes: {', '.join(f'{{{word}}}' for word in words)}." if words else "Nothing is filled in here."
             )
             yield f'"{{{name}}}" is filled with nothing. {did_you_mean(name, words) if words else known}'
-    plain = bare(path)
+    plain, mark, query = bare(path).partition("?")
+    if mark and not _QUERY.fullmatch(query):
+        yield f'"{path}" has no query that could be sent. Write for example /files?file_id={{id}}.'
     if not path.startswith("/"):
         yield f'"{path}" does not begin with a slash.'
     elif _REFUSED.search(plain):
-        yield f'"{path}" has a space, ?, #, a lone brace, or a character in it that has to be percent-encoded.'
+        yield f'"{path}" has a space, #, a lone brace, or a character in it that has to be percent-encoded.'
     elif plain != "/" and (reason := refused_part(plain[1:].split("/"))):
         yield f'"{path}" is no path: {reason}.'

@@ -14,6 +14,8 @@ _BODY: tuple[ContractName, ...] = ("openai", "acedata", "fal", "described")  # t
 #: Which contracts read a key of a profile; what is not here is read by all.
 OF_PROFILE: Mapping[str, tuple[ContractName, ...]] = {
     "answers": ("described",),
+    "attempt_field": _BODY,
+    "callback_query": ("described",),
     "encoding": ("openai", "described"),
     "id_path": ("openai", "acedata", "described"),
     "paths": ("openai", "acedata", "described"),
@@ -35,7 +37,7 @@ OF_PATHS: Mapping[str, tuple[ContractName, ...]] = {
     "result": ("described",),
 }
 OF_AUTH: Mapping[str, tuple[ContractName, ...]] = {"file_hosts": ("described",)}
-OF_IMAGES = ("field", "style", "fields", "item_field", "type_field", "file_field", "roles")
+OF_IMAGES = ("field", "style", "fields", "item_field", "item_fixed", "type_field", "file_field", "roles", "role_field")
 
 
 def unheeded(profile: Profile) -> Iterator[Disagreement]:
@@ -48,8 +50,10 @@ def unheeded(profile: Profile) -> Iterator[Disagreement]:
     if profile.list_parameters and "list" not in profile.supports:
         yield ("list_parameters",), "has no effect without `supports: [list]`."
     for what in ("list", "delete"):
-        if what in profile.paths and what not in profile.supports:
-            yield ("paths", what), f"has no effect without `supports: [{what}]`."
+        own = [("modes", index, "paths", what) for index, mode in enumerate(profile.modes) if what in mode.paths]
+        places: list[Place] = [*own, *([("paths", what)] if what in profile.paths else [])]
+        for place in places if what not in profile.supports else ():
+            yield place, f"has no effect without `supports: [{what}]`."
     for index, mode in enumerate(profile.modes):
         yield from unheeded_in_mode(("modes", index), mode, profile.contract_of(mode.name))
 
@@ -66,8 +70,6 @@ def unheeded_in_mode(place: Place, mode: Mode, contract: ContractName) -> Iterat
         for name in type(rule).model_fields:
             if name != "most" and not _is_usual(rule, name):
                 yield (*place, "images", name), "has no effect: `most` is 0, so that no image is taken."
-    if "list" in mode.paths:
-        yield (*place, "paths", "list"), "has no effect in a mode: it is a request of the whole account."
     yield from number_findings(place, mode)
 
 
@@ -78,6 +80,8 @@ def number_findings(place: Place, mode: Mode) -> Iterator[Disagreement]:
         if not _is_usual(size, "field"):
             yield (*place, "size", "field"), "has no effect beside the fields of width, height, ratio or resolution."
         words = [each for each in size.allowed if not all(side.isdecimal() for side in each.split("x", 1))]
+        if not _is_usual(size, "between"):
+            yield (*place, "size", "between"), "has no effect where width and height go out in fields of their own."
         if words:
             yield (*place, "size", "allowed"), f"{words[0]} is no WIDTHxHEIGHT, and cannot be divided."
         if (size.width_field is None) is not (size.height_field is None):

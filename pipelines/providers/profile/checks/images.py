@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipelines.providers.profile.checks.findings import Disagreement, not_among
-from pipelines.providers.profile.model import Images, Mode, Profile
+from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.order_parts import Images
 
 _ONE_IMAGE = ("url", "object", "object_text")  # styles that hold a single image
 _VEO_IMAGES = 2  # the first and the last frame
@@ -28,6 +29,7 @@ def image_findings(rule: Images, mode: Mode, profile: Profile) -> Iterator[Disag
         set(rule.forms) - {"base64", "data_url"} or rule.style not in ("url", "list", "each")
     ):
         yield ("type_field",), "needs `forms: [base64]` and the style url, list or each: an address has no media type."
+    yield from item_findings(rule, mode)
     if rule.must_match_size and mode.size is None:
         yield ("must_match_size",), "needs a `size` to match."
     if rule.most and (mode.contract or profile.contract) == "veo":
@@ -35,6 +37,17 @@ def image_findings(rule: Images, mode: Mode, profile: Profile) -> Iterator[Disag
             yield ("forms",), "the contract veo sends images as they are. Write [base64]."
         if rule.most > _VEO_IMAGES:
             yield ("most",), "the contract veo takes a first and a last frame, and no more images."
+
+
+def item_findings(rule: Images, mode: Mode) -> Iterator[Disagreement]:
+    """Find keys about the object around an image where none is made."""
+    if rule.item_fixed and (mode.prompt_style != "text" or rule.style.startswith("object") or "file" in rule.forms):
+        yield ("item_fixed",), "needs the style url, list, each or frames, and no form `file`."
+    for key, value in rule.item_fixed.items():
+        if key in (rule.item_field, rule.type_field) or (rule.roles and key == rule.role_field):
+            yield ("item_fixed", key), f"{value!r} would stand in the place of something else of the image."
+    if rule.role_field != "type" and not (rule.style == "frames" and rule.roles and mode.prompt_style == "text"):
+        yield ("role_field",), "needs `style: frames` and `roles`."
 
 
 def style_findings(rule: Images) -> Iterator[Disagreement]:

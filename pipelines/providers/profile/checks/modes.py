@@ -12,7 +12,8 @@ from pipelines.providers.profile.checks.images import image_findings
 from pipelines.providers.profile.checks.parameters import parameter_findings
 from pipelines.providers.profile.checks.paths import remix_addressing
 from pipelines.providers.profile.checks.request import clashes
-from pipelines.providers.profile.model import Mode, Profile, Seconds, Size
+from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.order_parts import Seconds, Size
 from pipelines.providers.profile.path_template import refused_part
 
 _PIXELS = re.compile(r"[1-9]\d*x[1-9]\d*")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from pipelines.providers.profile.checks.defaults import default_findings
 from pipelines.providers.profile.checks.findings import Disagreement, at, in_full, not_among, unknown_models
-from pipelines.providers.profile.model import Mode, Parameter
+from pipelines.providers.profile.model import Mode
+from pipelines.providers.profile.order_parts import Parameter
 
 _MOST_CLIPS = 1_000  # that one order may make; a bound keeps prices in range
 

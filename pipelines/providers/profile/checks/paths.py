@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 
 from pipelines.net.addresses import base_refusal
 from pipelines.providers.profile.checks.findings import Disagreement, at
-from pipelines.providers.profile.model import Profile, Remix
+from pipelines.providers.profile.model import Profile
+from pipelines.providers.profile.order_parts import Remix
 
 _GAP = re.compile(r"\{[^{}]*\}")
 _ID, _SERVICE = "{id}", "{service}"

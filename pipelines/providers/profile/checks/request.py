@@ -106,6 +106,8 @@ def _around(mode: Mode, profile: Profile) -> Iterator[_Claim]:
             yield ("images", "file_field"), uploaded
     if mode.character:
         yield from ((("character",), field) for field in _CHARACTER)
+    if profile.attempt_field is not None:
+        yield ("attempt_field",), profile.attempt_field
     callback = profile.callback_field_of(mode.name)
     if callback is not None:
         yield ("callback_field",), callback

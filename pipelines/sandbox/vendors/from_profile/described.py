@@ -5,13 +5,16 @@ As in server.py, this follows the client's own data: it catches no mistake in a 
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from pipelines.providers.profile.exchange import Answers
-from pipelines.providers.profile.model import Mode, Parameter
+from pipelines.providers.profile.model import Mode
+from pipelines.providers.profile.order_parts import Parameter
 from pipelines.providers.profile.path_template import filled, gaps
 from pipelines.sandbox.callbacks.delivery import QUEUE_LADDER
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
@@ -28,6 +31,7 @@ from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 
 #: Where a job is asked about, if answers say it and no path does.
 SAID = {"status": "/requests/{+id}/status", "result": "/requests/{+id}/result"}
+FILE = "file-"  # what the id of a result begins with, where a result has one of its own
 MODERATED = "moderation_blocked"
 
 
@@ -74,17 +78,22 @@ class DescribedVideos(CustomVideos):
     async def retrieve(self, visit: Visit) -> VendorAnswer:
         """How one job stands."""
         self._check_headers(visit)
-        return VendorAnswer.of(self._document(visit, self._own(visit, visit.named["id"])))
+        purchase = self._own(visit, self._asked_about(visit, "status"))
+        document = self._document(visit, purchase)
+        if not self._route("result"):
+            await self._lay_clip(document, visit, purchase)
+        return VendorAnswer.of(document)
 
     async def result(self, visit: Visit) -> VendorAnswer:
         """What one job has come to, where that is a request of its own."""
         self._check_headers(visit)
-        purchase = self._own(visit, visit.named["id"])
+        purchase = self._own(visit, self._asked_about(visit, "result").removeprefix(FILE))
         sight = Sight(purchase, visit.now, self._word(purchase, visit.now))
         document: dict[str, Any] = {}
         if not sight.is_finished:
             raise RefusalError(400, "It is still in progress.")
         self._lay_files(document, visit, purchase, visit.now) if sight.is_done else self._lay_error(document, sight)
+        await self._lay_clip(document, visit, purchase)
         return VendorAnswer.of(document)
 
     async def page(self, visit: Visit) -> VendorAnswer:
@@ -101,6 +110,11 @@ class DescribedVideos(CustomVideos):
 
     def _row(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
         row = self._document(visit, purchase)
+        if self.told.list_id is not None:
+            row = {}
+            put(row, self.told.list_id, [purchase.id])
+        if self.told.list_status is not None:
+            put(row, self.told.list_status, [self._word(purchase, visit.now)])
         said = {self.told.list_created: purchase.created, self.told.list_model: purchase.model}
         said[self.told.list_prompt] = purchase.prompt
         for path, value in said.items():
@@ -109,6 +123,8 @@ class DescribedVideos(CustomVideos):
         return row
 
     async def _bought(self, visit: Visit, parsed: ParsedOrder) -> VendorAnswer:
+        if self.profile.callback_query is not None:
+            parsed = replace(parsed, callback_url=visit.query.get(self.profile.callback_query))
         purchase = self.state.sell(visit, parsed)
         await self.state.call_back(
             visit, purchase, QUEUE_LADDER, partial(self._document, visit, purchase, purchase.finished)
@@ -116,8 +132,9 @@ class DescribedVideos(CustomVideos):
         document = self._document(visit, purchase)
         for name, path in (("status", self.told.status_url), ("result", self.told.result_url)):
             if path is not None:
-                prefix = self.prefixes[0]
-                put(document, path, [visit.base + prefix + filled(self._template(name), {"id": purchase.id})])
+                prefix, model = self.prefixes[0], purchase.model
+                words = {"id": purchase.id, "model": model, "app": "/".join(model.split("/")[:2])}
+                put(document, path, [visit.base + prefix + filled(self._template(name), words)])
         return VendorAnswer.of(document)
 
     def _document(self, visit: Visit, purchase: Purchase, now: float | None = None) -> dict[str, Any]:
@@ -129,9 +146,11 @@ class DescribedVideos(CustomVideos):
             put(document, self.profile.status_path, [sight.word])
         elif self.told.done is not None and sight.is_finished:
             put(document, self.told.done, [True])
+        if sight.is_done and self.told.result_id is not None:
+            put(document, self.told.result_id, [f"{FILE}{purchase.id}"])
         if sight.is_done and not self._route("result"):
             self._lay_files(document, visit, purchase, now)
-        elif sight.is_finished and not sight.is_done and not self._route("result"):
+        elif sight.is_finished and not sight.is_done and (not self._route("result") or self.told.result_id):
             self._lay_error(document, sight)
         if sight.is_finished:
             ended = {"completed_at": purchase.finished, "seconds": purchase.seconds, "size": purchase.size or None}
@@ -144,11 +163,29 @@ class DescribedVideos(CustomVideos):
 
     def _lay_files(self, document: dict[str, Any], visit: Visit, purchase: Purchase, now: float) -> None:
         place = (self.mode.results or self.profile.results or ("content",))[0]
-        if place == "content":
+        if place == "content" or self.told.clip_base64 is not None:
             return
         expires = link_expiry(purchase, max(now, visit.now), self.state.lifetime(purchase.contract))
         numbers = range(1, purchase.clips + 1) if purchase.has_file else ()
         put(document, place, [custom_link(visit.base, purchase, expires, number) for number in numbers])
+
+    async def _lay_clip(self, document: dict[str, Any], visit: Visit, purchase: Purchase) -> None:
+        """The clip itself, for those who put it into the answer."""
+        is_done = Sight(purchase, visit.now, self._word(purchase, visit.now)).is_done
+        if self.told.clip_base64 is not None and is_done and purchase.has_file:
+            data = await self.state.render_cache.file(purchase)
+            put(document, self.told.clip_base64, [base64.b64encode(data).decode()])
+
+    def _asked_about(self, visit: Visit, what: str) -> str:
+        """The id in a request about a job: in its path, or in its query, which must be as the profile has it."""
+        found = dict(visit.named)
+        for pair in filter(None, self._template(what).partition("?")[2].split("&")):
+            name, _, value = pair.partition("=")
+            if gap := re.fullmatch(r"\{\+?(\w+)\}", value):
+                found[gap[1]] = visit.query.get(name, "")
+            elif visit.query.get(name) != value:
+                raise wrong_field(name, f"expected {value!r}")
+        return found.get("result_id") or found.get("id", "")
 
     def _lay_error(self, document: dict[str, Any], sight: Sight) -> None:
         error = sight.error or {}
@@ -157,11 +194,11 @@ class DescribedVideos(CustomVideos):
             message = f"{message} {' '.join(told.moderation_words)}".strip()
             if told.moderated is not None:
                 put(document, told.moderated, [1])
-        for path, value in ((told.error_code, error.get("code")), (told.error_message, message)):
-            if path is not None:
-                put(document, path, [value])
+        for places, value in ((told.error_code, error.get("code")), (told.error_message, message)):
+            if places:
+                put(document, places[0], [value])
         for path in told.failed or ("error",):
-            if told.error_message is None:
+            if not told.error_message:
                 put(document, f"{path}.message", [message])
                 put(document, f"{path}.code", [error.get("code")])
             elif path.split(".")[0] not in document:
@@ -214,14 +251,14 @@ class DescribedVideos(CustomVideos):
         return paths.get(what) or SAID.get(what, "")
 
     def _route(self, what: str) -> str:
-        return route_of(self._template(what))
+        return route_of(self._template(what).partition("?")[0])
 
 
 def route_of(template: str) -> str:
     """A path with gaps as the server's routes have it: what keeps its slashes takes them too."""
     for name in gaps(template):
         template = template.replace(f"{{+{name}}}", f"{{{name}:path}}")
-    return template.replace("{model}", "{model:path}")
+    return template.replace("{model}", "{model:path}").replace("{app}", "{app:path}")
 
 
 def _typed(rule: Parameter, text: str) -> Any:

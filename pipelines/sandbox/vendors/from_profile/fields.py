@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.providers.profile.field_path import flattened, nested
-from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds, Size
+from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.order_parts import Images, Parameter, Seconds, Size
 from pipelines.sandbox.requests.fields import JSON_TYPES, Field
 from pipelines.sandbox.requests.forms import UploadedFile
 from pipelines.sandbox.requests.references import Kind
@@ -37,13 +38,17 @@ def fields_of(profile: Profile, mode: Mode, given: Mapping[str, Any]) -> dict[st
     if mode.size is not None and mode.size.is_divided:
         table |= _divided(mode.size)
     elif mode.size is not None:
-        sizes = [*map(re.escape, mode.size.allowed), r"[1-9]\d{1,3}x[1-9]\d{1,3}"]
+        between = mode.size.between
+        known = tuple(re.sub(r"(?<=\d)x(?=\d)", between, size) for size in mode.size.allowed)
+        sizes = [*map(re.escape, known), rf"[1-9]\d{{1,3}}{re.escape(between)}[1-9]\d{{1,3}}"]
         is_open = mode.size.any_pixels or profile.open_models
-        table[mode.size.field] = Field(pattern="|".join(sizes)) if is_open else Field(allowed=mode.size.allowed)
+        table[mode.size.field] = Field(pattern="|".join(sizes)) if is_open else Field(allowed=known)
     if mode.orientation is not None:
         table[mode.orientation.field] = Field(allowed=tuple(mode.orientation.values.values()))
     if mode.character:
         table |= {"character_url": Field(), "character_start": Field("integer"), "character_end": Field("integer")}
+    if profile.attempt_field is not None:
+        table[profile.attempt_field] = Field(least=1)
     callback = profile.callback_field_of(mode.name)
     if callback is not None:
         table[callback] = Field(pattern=r"https?://\S+")
@@ -102,16 +107,19 @@ def _images(rule: Images, given: Mapping[str, Any]) -> dict[str, Field]:
     if rule.forms == ("file",) or ("file" in rule.forms and isinstance(given.get(file), UploadedFile)):
         return {file: Field("image", kinds=("file",), required=required)}
     image = Field("image", kinds=kinds_of(rule), required=True)
-    if rule.type_field is not None:
-        image = Field("object", inside={rule.item_field: image, rule.type_field: Field(required=True)}, required=True)
+    beside = {name: exactly(value) for name, value in rule.item_fixed.items()}
+    beside |= {rule.type_field: Field(required=True)} if rule.type_field is not None else {}
+    if beside and rule.style != "frames":
+        image = Field("object", inside={rule.item_field: image, **beside}, required=True)
     if rule.style == "each":
         names = enumerate(rule.fields[: rule.most])
         return {name: replace(image, required=number < rule.least) for number, name in names}
     if rule.style == "list":
-        items = {"each": image} if rule.type_field is None else {"inside": image.inside}
+        items = {"inside": image.inside} if beside else {"each": image}
         return {rule.field: Field("list", least=rule.least, most=rule.most, required=required, **items)}
     if rule.style == "frames":
-        frame = {rule.item_field: image, **({"type": Field(allowed=rule.roles, required=True)} if rule.roles else {})}
+        role = {rule.role_field: Field(allowed=rule.roles, required=True)} if rule.roles else {}
+        frame = {rule.item_field: image, **beside, **role}
         return {rule.field: Field("list", least=rule.least, most=rule.most, inside=frame, required=required)}
     if rule.style == "url":
         return {rule.field: replace(image, required=required)}

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.core.job import Order
-from pipelines.providers.profile.model import Images, Mode, Parameter, Profile, Seconds, Size
+from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.order_parts import Images, Parameter, Seconds, Size
 from pipelines.sandbox.media.pixels import pixels
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.requests.fields import Field, read_fields
@@ -123,7 +124,7 @@ def in_seconds(rule: Seconds, number: int) -> int:
 def size_ordered(rule: Size, fields: Fields) -> str:
     """The size that an order says, in one word or in several fields."""
     if not rule.is_divided:
-        return str(fields.get(rule.field, rule.default))
+        return re.sub(rf"(?<=\d){re.escape(rule.between)}(?=\d)", "x", str(fields.get(rule.field, rule.default)))
     width, height = (fields.get(name or "") for name in (rule.width_field, rule.height_field))
     if width and height:
         return f"{width}x{height}"

@@ -5,7 +5,7 @@ import pytest
 from pipelines.batch.matching.fitting import ANY, RequestedClip
 from pipelines.batch.matching.mode import best_fit, free_names
 from pipelines.providers.profile.load import shipped_profiles
-from pipelines.providers.profile.model import Parameter
+from pipelines.providers.profile.order_parts import Parameter
 
 PROFILES = shipped_profiles()
 

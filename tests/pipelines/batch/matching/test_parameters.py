@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.batch.matching.parameters import ParameterRefused, cell_as, check_shape, parameter_value
-from pipelines.providers.profile.model import Parameter
+from pipelines.providers.profile.order_parts import Parameter
 
 
 @pytest.mark.parametrize(

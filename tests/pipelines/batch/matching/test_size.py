@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.batch.matching.size import default_size
-from pipelines.providers.profile.model import Size
+from pipelines.providers.profile.order_parts import Size
 
 RULE = Size(
     allowed=("1280x720", "720x1280", "1024x1792"),

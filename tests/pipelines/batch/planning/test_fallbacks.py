@@ -8,7 +8,7 @@ from pipelines.batch.planning.fallbacks import contrasts
 from pipelines.core.job import Choice, Job, Order
 from pipelines.pricing.plan_hash import plan_hash
 from pipelines.pricing.price import Quote
-from pipelines.providers.profile.model import Orientation
+from pipelines.providers.profile.order_parts import Orientation
 
 
 def turns(batch):

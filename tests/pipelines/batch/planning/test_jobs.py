@@ -7,7 +7,7 @@ import pytest
 from pipelines.batch.planning import jobs
 from pipelines.core.job import Job, Order
 from pipelines.providers.profile.load import shipped_profiles
-from pipelines.providers.profile.model import Parameter
+from pipelines.providers.profile.order_parts import Parameter
 
 
 def test_a_row_becomes_a_whole_job(read):

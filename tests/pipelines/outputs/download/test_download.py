@@ -73,6 +73,17 @@ async def test_a_clip_comes_home_and_says_what_it_is(bring, server, videos, clip
     assert len(server.requests) == 1
 
 
+async def test_a_clip_that_an_answer_held_is_laid_down_and_not_fetched(http, videos, clip):
+    """It is measured and published like any other; what is no video is thrown away."""
+    source = ClipSource("https://api.example/v1", data=clip)
+    home = await bring_home(http, source, folder=videos, filename="a.mp4", attempt="t1")
+    assert (home.path.read_bytes(), home.sha256, home.source_host) == (clip, digest(clip), "api.example")
+    spoilt = ClipSource("https://api.example/v1", data=b"<html>" * 9)
+    with pytest.raises(NotAVideo):
+        await bring_home(http, spoilt, folder=videos, filename="b.mp4", attempt="t2")
+    assert names(videos) == [".a.mp4.t1.part.json", "a.mp4"]
+
+
 async def test_settling_leaves_the_clip_alone(bring, server, videos, clip):
     """Once the clip is recorded, nothing but the clip is left in the folder."""
     server.answer = ranged(clip)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import base64
 
 import pytest
 import pytest_asyncio
@@ -15,12 +15,12 @@ from pipelines.core.outcome import Accepted, Rejected
 from pipelines.net.http import Http
 from pipelines.providers.client import Client
 from pipelines.providers.contracts.described import Described
-from pipelines.providers.profile.load import find_profiles
+from pipelines.providers.profile.checks.agreement import checked_profile
+from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.protocol import Phase, Supplies
 from tests.pipelines.providers.strict_apis import CLIP, KEY, PAIR, Fal, GoogleVeo, Kling, Replicate
 
-FOLDER = Path(__file__).parents[4] / "docs" / "examples" / "apis"
-PROFILES = find_profiles(sorted(FOLDER.glob("*.yaml"))).profiles
+PROFILES = shipped_profiles()
 APIS = {"replicate": Replicate, "fal": Fal, "kling": Kling, "google-veo": GoogleVeo}
 BODIES = {
     "replicate": {"input": {"prompt": "a fox", "duration": 5, "aspect_ratio": "9:16", "resolution": "480p"}},
@@ -50,7 +50,11 @@ def order_for(name, **more):
     """An order as the planner makes it, in the first mode."""
     profile = PROFILES[name]
     mode = profile.modes[0]
-    usual = {"seconds": mode.seconds.allowed[0], "orientation": "portrait", "extra": EXTRA.get(name, {})}
+    usual = {
+        "seconds": (*mode.seconds.allowed, mode.seconds.default)[0],
+        "orientation": "portrait",
+        "extra": EXTRA.get(name, {}),
+    }
     return Order(**{"provider": name, "mode": mode.name, "model": mode.models[0], "prompt": "a fox", **usual, **more})
 
 
@@ -200,3 +204,169 @@ def test_a_clip_in_the_wrong_place_is_no_failure(answer, phase, unread):
     """A job that was paid is not given up because its profile looks elsewhere, whatever words stand beside the links."""
     progress = Described().read_progress(answer, RemoteJob("t", "text"), PROFILES["kling"], "https://a.example")
     assert (progress.phase, progress.unread) == (Phase(phase), unread)
+
+
+OWN = {
+    "name": "own",
+    "title": "An API of its own",
+    "contract": "described",
+    "base_url": "https://own.example/v1",
+    "default_model": "a/b/c",
+    "prompt_most": 500,
+    "paths": {"submit": "/jobs", "status": "/jobs/{id}"},
+    "id_path": "id",
+    "status_path": "state",
+    "words": {"ready": "succeeded", "broken": "failed"},
+    "results": ["file.href"],
+    "answers": {},
+    "modes": [{"name": "clip", "models": ["a/b/c"]}],
+}
+BASE = "https://own.example/v1"
+JOB = RemoteJob("j-1", "clip", contract="described")
+
+
+def own(**changes):
+    """The profile with some keys changed; `answers`, `paths` and the mode are added to."""
+    merged = {key: {**OWN[key], **changes.pop(key, {})} for key in ("answers", "paths")}
+    mode = {**OWN["modes"][0], **changes.pop("mode", {})}
+    return checked_profile({**OWN, **merged, "modes": [mode], **changes})
+
+
+def ordered(profile, *images, **supplies):
+    """The request that buys a clip."""
+    order = Order(provider="own", mode="clip", model="a/b/c", prompt="a fox", size=supplies.pop("size", None))
+    return Described().submission(order, profile, Supplies(images, **supplies))
+
+
+def read(profile, **answer):
+    """What an answer about the job says."""
+    return Described().read_progress({"id": "j-1", **answer}, JOB, profile, BASE)
+
+
+def test_a_result_may_have_an_id_of_its_own():
+    """The finished job names a file, and the file is asked for by its own id, in a query; without one nobody is asked."""
+    paths = {"status": "/query?job={id}", "result": "/files?file_id={result_id}"}
+    profile = own(paths=paths, answers={"result_id": "file_id"})
+    assert Described().status(JOB, profile).path == "/query?job=j-1"
+    assert read(profile, state="ready", file_id="a b&c").result_url == "/files?file_id=a%20b%26c"
+    assert read(profile, state="ready").result_url is None
+    assert read(profile, state="making", file_id="7").result_url is None
+
+
+@pytest.mark.parametrize(
+    ("said", "clip"),
+    [
+        (base64.b64encode(CLIP).decode(), CLIP),
+        (f"data:video/mp4;base64,{base64.b64encode(CLIP).decode()}", CLIP),
+        ("not base64!", None),
+        ("", None),
+        (7, None),
+    ],
+)
+def test_a_clip_may_stand_in_the_answer(said, clip):
+    """In base64, bare or as a data: address; what is neither is no clip."""
+    profile = own(answers={"clip_base64": "clip.data"}, results=[])
+    links = read(profile, state="ready", clip={"data": said}).links
+    assert [link.data for link in links] == ([clip] if clip else [])
+    assert read(profile, state="making", clip={"data": said}).links == ()
+
+
+def test_the_address_to_call_may_stand_in_the_query():
+    """It is added to the path of the order, encoded; without callbacks there is none."""
+    profile = own(callback_query="hook")
+    assert ordered(profile).path == "/jobs"
+    assert (
+        ordered(profile, callback_url="https://me.example/c?t=1").path
+        == "/jobs?hook=https%3A%2F%2Fme.example%2Fc%3Ft%3D1"
+    )
+
+
+def test_an_attempt_may_have_a_name_in_the_order():
+    """In a field of the body, for those who tell attempts apart by it."""
+    profile = own(attempt_field="meta.name")
+    assert ordered(profile, attempt="x-1").body["meta"] == {"name": "x-1"}
+    assert "meta" not in ordered(profile).body
+
+
+@pytest.mark.parametrize("between", ["x", "*", ":"])
+def test_a_size_is_written_as_the_api_writes_it(between):
+    """With whatever stands between width and height."""
+    size = {"allowed": ["1280x720", "max"], "default": "1280x720", "between": between}
+    profile = own(mode={"size": size})
+    assert ordered(profile, size="1280x720").body["size"] == f"1280{between}720"
+    assert ordered(profile, size="max").body["size"] == "max"
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        (
+            {"style": "each", "fields": ["keys.a", "keys.b"], "item_field": "url", "item_fixed": {"type": "image"}},
+            {"keys": {"a": {"url": "u1", "type": "image"}, "b": {"url": "u2", "type": "image"}}},
+        ),
+        (
+            {"style": "frames", "field": "pics", "item_field": "uri", "roles": ["first", "last"], "role_field": "at"},
+            {"pics": [{"uri": "u1", "at": "first"}, {"uri": "u2", "at": "last"}]},
+        ),
+        (
+            {"style": "list", "field": "pics", "item_field": "uri", "item_fixed": {"kind": 1}},
+            {"pics": [{"uri": "u1", "kind": 1}, {"uri": "u2", "kind": 1}]},
+        ),
+    ],
+)
+def test_a_picture_may_be_an_object(images, expected):
+    """With its address under a name, and what the API wants beside it."""
+    profile = own(mode={"images": {"most": 2, **images}})
+    assert expected.items() <= ordered(profile, "u1", "u2").body.items()
+
+
+def test_an_error_may_stand_in_several_places():
+    """The first that says something counts, and 0 says nothing."""
+    profile = own(answers={"error_code": ["err", "base.code"], "error_message": ["why", "base.words"]})
+    failed = read(profile, state="broken", err="", base={"code": 1027, "words": "rude"})
+    assert (failed.code, failed.message) == ("1027", "rude")
+    assert read(profile, state="broken", err="0", base={"code": 0}).code is None
+
+
+def test_words_beside_a_code_do_not_make_a_failure():
+    """Some say "success" where others have an error: where a code has a place, the code decides."""
+    answers = {"error_code": "base.code", "error_message": "base.words", "result_id": "file"}
+    profile = own(answers=answers, paths={"result": "/files/{result_id}"})
+    fine = read(profile, state="ready", file="7", base={"code": 0, "words": "success"})
+    assert (fine.phase, fine.result_url) == (Phase.SUCCEEDED, "/files/7")
+    assert read(profile, state="ready", base={"code": 13, "words": "broken"}).phase is Phase.FAILED
+
+
+def test_a_result_may_come_without_a_word():
+    """An answer that has the name of a result and no word is one, also where it says that there is no file."""
+    profile = own(answers={"bare_result": ["file"]}, paths={"result": "/jobs/{id}/file"})
+    assert read(profile, file={"href": "https://x.example/1.mp4"}).links[0].url == "https://x.example/1.mp4"
+    assert (read(profile, file=None).phase, read(profile, file=None).result_url) == (Phase.SUCCEEDED, None)
+    assert read(profile).phase is Phase.RUNNING
+
+
+def test_a_job_of_which_only_the_id_is_known_is_asked_about_where_it_usually_stands():
+    """Its order tells the model, and the app that is the first two parts of it; an id that leads elsewhere is nobody's."""
+    paths = {"status": "/{app}/jobs/{id}", "result": "/{model}/jobs/{id}"}
+    profile = own(paths=paths, answers={"status_url": "ask", "result_url": "get"})
+    order = Order(provider="own", mode="clip", model="a/b/c", prompt="a fox")
+    job = Described().job_named("j 1", order, profile)
+    assert (job.status_url, job.result_url) == ("/a/b/jobs/j%201", "/a/b/c/jobs/j%201")
+    assert Described().status(job, profile).path == "/a/b/jobs/j%201"
+    lost = Described().job_named("..", order, profile)
+    assert lost.status_url is None
+    with pytest.raises(UnknownJob):
+        Described().status(lost, profile)
+
+
+def test_a_list_may_be_shaped_as_nothing_else():
+    """Its items have places of their own, and a mode a list of its own."""
+    answers = {"list_items": "data[]", "list_id": "task", "list_status": "stands", "list_created": "at"}
+    profile = own(
+        supports=["list"], answers=answers, mode={"paths": {"list": "/mine?kind=clip"}}, list_parameters={"n": "9"}
+    )
+    assert Described().listing(profile, "clip", 20, None).path == "/mine?kind=clip&n=9"
+    (listed,) = (
+        Described().read_listing({"data": [{"task": "j", "stands": "Ready", "at": 1_700_000_000}, {}]}, profile).jobs
+    )
+    assert (listed.job.id, listed.status, listed.created_at.year) == ("j", "ready", 2023)

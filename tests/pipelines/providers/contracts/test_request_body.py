@@ -10,7 +10,8 @@ from pipelines.core.image import LocalImage
 from pipelines.core.job import Order
 from pipelines.providers.client import encoded
 from pipelines.providers.contracts.request_body import goes_out_as_form, image_fields, order_body
-from pipelines.providers.profile.model import Images, Profile
+from pipelines.providers.profile.model import Profile
+from pipelines.providers.profile.order_parts import Images
 from pipelines.providers.protocol import Request, Supplies, Upload
 
 A, B, C = "https://x/a.png", "https://x/b.png", "https://x/c.png"

@@ -5,18 +5,8 @@ from datetime import date
 import pytest
 
 from pipelines.providers.profile import describe as words
-from pipelines.providers.profile.model import (
-    Images,
-    Limits,
-    Mode,
-    Orientation,
-    Parameter,
-    Price,
-    Profile,
-    Remix,
-    Seconds,
-    Size,
-)
+from pipelines.providers.profile.model import Limits, Mode, Price, Profile
+from pipelines.providers.profile.order_parts import Images, Orientation, Parameter, Remix, Seconds, Size
 
 MODE = Mode(name="clip", models=("m",))
 PRICE = {"as_of": date(2026, 11, 1), "source": "somewhere", "model": "m"}

@@ -18,13 +18,19 @@ from pipelines.providers.profile.model import Profile, SandboxDialect
 from pipelines.sandbox.vendors.openai.dialects import DIALECTS
 
 NAMES = sorted(shipped_profiles())
+DESCRIBED = ("ark", "dashscope", "fal", "google-veo", "kling", "luma", "minimax", "replicate", "runway", "vidu")
 SISTERS = ("hailuo", "happyhorse", "kling", "luma", "maestro", "seedance", "veo", "wan")
 LOCAL = ("litellm", "new-api", "sglang", "vllm-omni")
 
 
 def test_what_is_shipped():
-    """Both vendors, each of Ace's sister services, and every kind of server that carries OpenAI's contract on."""
-    assert sorted([*(f"acedata-{name}" for name in SISTERS), *LOCAL, "acedata", "openai", "qiniu"]) == NAMES
+    """Both vendors, each of Ace's sister services, every kind of server that carries OpenAI's contract on, and ten APIs as data."""
+    named = ["acedata", "openai", "qiniu", *(f"acedata-{name}" for name in SISTERS)]
+    assert sorted([*named, *LOCAL, *DESCRIBED]) == NAMES
+    for name in DESCRIBED:
+        profile = profile_named(name)
+        assert profile.contract == "described"
+        assert profile.from_documents is not None
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -256,7 +262,7 @@ def test_the_operator_may_set_the_address():
     [
         ("sora", r'"sora"\. Known: acedata, .*openai, qiniu'),
         ("qinu", r'Did you mean "qiniu"\?'),
-        ("kling", r'Did you mean "acedata-kling"\?'),
+        ("klink", r'Did you mean "kling"\?'),
         ("kling-v2-1", r"It is a model of: qiniu\."),
     ],
 )

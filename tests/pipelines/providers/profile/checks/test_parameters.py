@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines.providers.profile.checks.parameters import factor_findings, shape_findings
-from pipelines.providers.profile.model import Parameter
+from pipelines.providers.profile.order_parts import Parameter
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from pipelines.providers.client import Client
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.protocol import Phase, Supplies
 
-SHOWN = sorted((Path(__file__).parents[5] / "docs" / "examples" / "apis").glob("*.yaml"))
+SHIPPED = Path(__file__).parents[5] / "pipelines" / "providers" / "profiles"
+SHOWN = [SHIPPED / f"{name}.yaml" for name in ("fal", "google-veo", "kling", "replicate")]
 ODD = {
     "name": "odd",
     "title": "All that is unusual at once",
@@ -68,6 +69,52 @@ ODD = {
         }
     ],
 }
+ODDER = {
+    "name": "odder",
+    "title": "A file by its own id, and the clip in the answer",
+    "contract": "described",
+    "base_url": "https://odder.example/api",
+    "auth": {"by": "query", "query": "token"},
+    "default_model": "odder/one/fast",
+    "prompt_most": 100,
+    "paths": {"submit": "/jobs?kind=clip", "status": "/ask?job={id}&full=yes", "result": "/files/{result_id}"},
+    "callback_query": "hook",
+    "attempt_field": "meta.attempt",
+    "id_path": "job",
+    "status_path": "stands",
+    "words": {"waits": "running", "made": "succeeded", "lost": "failed"},
+    "answers": {
+        "result_id": "file",
+        "clip_base64": "clip.bytes",
+        "error_code": ["why.code", "code"],
+        "error_message": "why.words",
+        "moderation_words": ["rude"],
+        "list_items": "mine[]",
+        "list_id": "name",
+        "list_status": "now",
+        "list_model": "by",
+    },
+    "supports": ["list"],
+    "modes": [
+        {
+            "name": "clip",
+            "models": ["odder/one/fast"],
+            "paths": {"list": "/mine?kind=clip"},
+            "seconds": {"allowed": [2, 4], "default": 2, "suffix": "s"},
+            "size": {"allowed": ["640x360", "360x640"], "default": "640x360", "between": "*"},
+            "images": {
+                "most": 2,
+                "style": "frames",
+                "field": "pictures",
+                "item_field": "uri",
+                "item_fixed": {"kind": "image"},
+                "roles": ["first", "last"],
+                "role_field": "at",
+            },
+        }
+    ],
+}
+PICTURES = ("https://example.com/a.png", "https://example.com/b.png")
 BODY = {"input": {"words": ["a fox"], "ms": 4000, "frame": {"w": 360, "h": 640}, "watermark": False}}
 HEADERS = {"x-odd-key": "somebody-0123", "x-odd-version": "7", "x-odd-mode": "odd"}
 
@@ -75,16 +122,22 @@ HEADERS = {"x-odd-key": "somebody-0123", "x-odd-version": "7", "x-odd-mode": "od
 @pytest.fixture(scope="module")
 def played(start, tmp_path_factory):
     """A sandbox that plays them."""
-    odd = tmp_path_factory.mktemp("profiles") / "odd.yaml"
-    odd.write_text(yaml.safe_dump(ODD, sort_keys=False))
-    files = (odd, *SHOWN)
+    folder = tmp_path_factory.mktemp("profiles")
+    odd = [folder / "odd.yaml", folder / "odder.yaml"]
+    for path, document in zip(odd, (ODD, ODDER), strict=True):
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+    files = (*odd, *SHOWN)
     with start(profile=files) as office:
         yield office, find_profiles(files).profiles
 
 
+def length_in(mode):
+    return (mode.seconds.default, *mode.seconds.allowed)[-1]
+
+
 def an_order(profile, **more):
     mode = profile.modes[0]
-    usual = {"seconds": mode.seconds.allowed[-1], "orientation": mode.orientation and "portrait"}
+    usual = {"seconds": length_in(mode), "orientation": mode.orientation and "portrait"}
     usual |= {"size": mode.size and mode.size.allowed[-1], "provider": profile.name, "mode": mode.name}
     return Order(**{"model": mode.models[0], "prompt": "a fox", **usual, **more})
 
@@ -121,7 +174,7 @@ async def test_what_a_profile_describes_is_bought_and_made(played, name):
         assert file.body[4:8] == b"ftyp"
         line = office.get("/_sandbox/bill").json()[-1]
         assert (line["contract"], line["model"], line["prompt"]) == (name, profile.modes[0].models[0], "a fox")
-        assert (line["seconds"], line["width"] < line["height"]) == (profile.modes[0].seconds.allowed[-1], True)
+        assert (line["seconds"], line["width"] < line["height"]) == (length_in(profile.modes[0]), True)
         for outcome, code in (("generation_failed", None), ("moderation_blocked", "moderation_blocked")):
             rule = {"match": {"route": "submit", "contract": name}, "do": {"outcome": outcome}}
             office.post("/_sandbox/faults", json=[rule]).raise_for_status()
@@ -133,7 +186,8 @@ async def test_what_a_profile_describes_is_bought_and_made(played, name):
             assert code in (None, progress.code)
         if "list" in profile.supports:
             listed = await client.list_recent(1)
-            assert (listed[0].job.id, listed[0].prompt) == (verdict.job.id, "a fox")
+            said = "a fox" if profile.answers.list_prompt else None
+            assert (listed[0].job.id, listed[0].prompt) == (verdict.job.id, said)
 
 
 @pytest.mark.parametrize(
@@ -166,3 +220,44 @@ def test_what_the_profile_does_not_have_is_refused(played, change, status):
     answer = httpx.post(address, json=change.get("body", BODY), headers=headers, trust_env=False)
     assert answer.status_code == status, answer.text
     assert len(office.get("/_sandbox/bill").json()) - before == (status == 200)
+
+
+async def test_a_clip_in_an_answer_comes_by_an_id_of_its_own(played):
+    """The finished job names a file, whose answer holds the clip; a job that ended without one says why in its own answer."""
+    office, profiles = played
+    profile = profiles["odder"]
+    async with Http() as http:
+        client = Client(http, profile, at(office, profile), "somebody-0123", trusted=True)
+        supplies = Supplies(PICTURES, attempt="attempt-1")
+        verdict = await client.submit(an_order(profile, image_urls=PICTURES), supplies, nothing)
+        assert isinstance(verdict, Accepted), verdict
+        (link,) = (await ended(client, verdict.job)).links
+        assert link.data[4:8] == b"ftyp"
+        line = office.get("/_sandbox/bill").json()[-1]
+        assert (line["seconds"], line["width"], line["height"]) == (4, 360, 640)
+        (listed,) = await client.list_recent(1)
+        assert (listed.job.id, listed.status, listed.model) == (verdict.job.id, "made", "odder/one/fast")
+        rule = {"match": {"route": "submit", "contract": "odder"}, "do": {"outcome": "moderation_blocked"}}
+        office.post("/_sandbox/faults", json=[rule]).raise_for_status()
+        verdict = await client.submit(an_order(profile), Supplies(), nothing)
+        progress = await ended(client, verdict.job)
+        office.post("/_sandbox/faults", json=[]).raise_for_status()
+        assert (progress.phase, progress.code) == (Phase.FAILED, "moderation_blocked")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/odder/v1/jobs?token=k", {}, 200),
+        ("/odder/v1/jobs", {}, 401),
+        ("/odder/v1/jobs?token=k", {"size": "640x360"}, 400),
+        ("/odder/v1/jobs?token=k", {"pictures": [{"uri": PICTURES[0], "at": "first"}]}, 400),
+        ("/odder/v1/jobs?token=k", {"pictures": [{"uri": PICTURES[0], "kind": "image", "type": "first"}]}, 400),
+    ],
+)
+def test_objects_and_signs_are_as_the_profile_has_them(played, path, body, status):
+    """What stands between width and height, what stands beside a picture, and the key in the query."""
+    office, _ = played
+    address = f"{office.base_url}".rstrip("/") + path
+    plain = {"model": "odder/one/fast", "prompt": "a fox", "seconds": "2s", "size": "640*360"}
+    assert httpx.post(address, json=plain | body, trust_env=False).status_code == status

@@ -85,13 +85,17 @@ def serve_two(house: House, promises: Promises) -> None:
 
 
 def to_deployment(house: House, promises: Promises) -> None:
-    """`campaign.to_deployment(...).apply()` to a process pool, by module and by file."""
+    """`campaign.to_deployment(...).apply()` to a process pool, by module; by file Prefect looks in the worker's own folder."""
     for kind in ("MODULE_PATH", "FILE_PATH"):
         name = kind.lower().replace("_", "-")
         path = script(house, "applied", TO_DEPLOYMENT.format(name=name, pool=house.pool, kind=kind))
         ended = house.command(sys.executable, path, cwd=HOUSE)
         promises.check(f"to_deployment by {kind} applies", holds=ended.code == 0, seen=ended.err[-300:])
-        twice(house, promises, f"to_deployment by {kind}", name)
+    twice(house, promises, "to_deployment by MODULE_PATH", "module-path")
+    batch = house.write_batch("lost/batch.csv", ["clip by file"])
+    state = house.api.until_state(house.api.create_run("file-path", {"batch": str(batch), "budget": 5}))
+    promises.check("by FILE_PATH the flow is not found", holds=state["name"] == "Crashed", seen=state["message"])
+    promises.check("and nothing is ordered", holds="clip by file" not in house.provider.prompts())
 
 
 def from_source(house: House, promises: Promises) -> None:

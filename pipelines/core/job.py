@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
 
 from pipelines.core.shape import pixels_of
 from pipelines.core.text.amounts import price_text
@@ -137,8 +138,35 @@ class Job(BaseModel):
         price = price_text(self.cost_estimated, self.currency)
         return f"{price} (assumed)" if price and self.price_assumed else price
 
+    @classmethod
+    def kept(cls, plan: str) -> Job:
+        """The job of a plan that this programme has written and nobody else: it is not checked once more.
+
+        As `model_validate_json` without its checks: at 100,000 rows that is half a second.
+        """
+        values = from_json(plan)
+        values["order"] = _order_of(values["order"])
+        values["tags"], values["fallbacks"] = tuple(values["tags"]), tuple(map(_choice_of, values["fallbacks"]))
+        return built(cls, _priced(values))
+
     @property
     def choice(self) -> Choice:
         """The way it is made now."""
         price = {"cost_estimated": self.cost_estimated, "currency": self.currency, "price_assumed": self.price_assumed}
         return Choice.model_validate({"order": self.order, **price})
+
+
+def _order_of(values: dict[str, Any]) -> Order:
+    values["image_urls"] = tuple(values["image_urls"])
+    return built(Order, values)
+
+
+def _choice_of(values: dict[str, Any]) -> Choice:
+    values["order"] = _order_of(values["order"])
+    return built(Choice, _priced(values))
+
+
+def _priced(values: dict[str, Any]) -> dict[str, Any]:
+    if values["cost_estimated"] is not None:
+        values["cost_estimated"] = Decimal(values["cost_estimated"])
+    return values

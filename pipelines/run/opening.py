@@ -90,7 +90,12 @@ async def open_ledger(
                 write_log(event)
         ledger.remember()
         await ledger.write(
-            registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
+            registration.register,
+            batch.jobs,
+            campaign=batch.name,
+            path=batch.path,
+            source_sha256=batch.source_sha256,
+            reading=batch.reading,
         )
         failpoint("batch.registered")
         await ledger.write(reopen_expired, sure_as_well=False)
@@ -140,7 +145,8 @@ async def open_run(
         states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
         changed = await ledger.write(views.changed_rows)
         bought = {each.bought.id: each.bought for each in changed}
-        batch = replace(batch, jobs=tuple(bought.get(job.id, job) for job in batch.jobs))
+        if bought:
+            batch = replace(batch, jobs=tuple(bought.get(job.id, job) for job in batch.jobs), reading=None)
         named = {job.id for job in batch.jobs}
         orphans = [job for job in orphans if job.id not in named]
         made_as = {job.id: job for job in (*batch.jobs, *orphans)}

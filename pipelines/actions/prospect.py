@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -187,14 +188,14 @@ def _as_a_run_would_find_it(
     batch: Batch, options: RunOptions, place: LedgerPlace, buyer: Buyer, *, is_new_folder: bool
 ) -> _Found:
     """Register the batch in a trial of its ledger; where nothing was ever bought there is nothing to try it on."""
-    remembered = is_remembered(output_folder(batch, options), buyer)
-    if not remembered and not is_begun(place) and _is_unknown(buyer):
+    remembered, begun = partial(is_remembered, output_folder(batch, options), buyer), is_begun(place)
+    if not begun and _is_unknown(buyer) and not remembered():
         refuse_lost(place)
         planned, skipped = JobState(JobStatus.PLANNED), JobState(JobStatus.SKIPPED)
         states = {job.id: planned if job.enabled else skipped for job in batch.jobs}
         jobs = {job.id: job for job in batch.jobs}
         return _Found(states, jobs, jobs)
-    if batch.reading is not None and is_begun(place) and not is_new_folder:
+    if batch.reading is not None and begun and not is_new_folder:
         with suppress(LedgerError):  # what cannot be read alone, because something would be written, is tried
             reader = LedgerReader(place)
             if (at_rest := reader.read(_as_it_stands, batch, options, buyer)) is not None:

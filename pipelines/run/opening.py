@@ -19,7 +19,7 @@ from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
 from pipelines.ledger.job_state import JobState
-from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.ledger import Ledger, is_begun
 from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.storage.place import SharedLedger, place_remembered
 from pipelines.net.http import Http
@@ -82,7 +82,9 @@ async def open_ledger(
     make_folders(folder)
     place, known = ledger_of(folder, options, batch.name), place_remembered(folder, named=options.ledger)
     buyer = None if options.rehearse else buyer_of(batch, options, kept)
-    async with Ledger(place, remembered=buyer is not None and is_remembered(folder, buyer)) as ledger:
+    # A ledger that is there needs no other memory, and looking for one reads the whole manifest.
+    remembered = buyer is not None and not is_begun(place) and is_remembered(folder, buyer)
+    async with Ledger(place, remembered=remembered) as ledger:
         if isinstance(place, SharedLedger) and known is None:
             await ledger.write(registration.check_same_campaign, batch.jobs, place)
         if buyer is not None:

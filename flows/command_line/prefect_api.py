@@ -23,17 +23,24 @@ _HEALTH_S = 90.0
 _SERVER_FAILS = 500  # from this HTTP status on
 
 
+def is_server_set() -> bool:
+    """Tell whether the user has set a Prefect server, in the environment or a profile of Prefect's."""
+    from prefect.settings import PREFECT_API_URL  # Prefect reads its settings at import
+
+    return bool(PREFECT_API_URL.value())
+
+
 @asynccontextmanager
 async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[bool]:
     """The Prefect server of this run: the one that the user has set, or one of our own for as long as the run lasts.
 
     Yields whether it is the run's own, which nobody shares.
     """
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # Prefect reads its settings at import
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     # At the end it warns that there is something left to send.
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)
-    if PREFECT_API_URL.value():
+    if is_server_set():
         await check_prefect()
         yield False
         return

@@ -31,8 +31,6 @@ def parents_first(jobs: Iterable[Job]) -> list[Job]:
     """The same jobs, each behind the one that it waits for, and otherwise in their order."""
     jobs = list(jobs)
     left = {job.id: job for job in jobs}
-    if all(job.parent is None for job in jobs):
-        return list(left.values())
     found: list[Job] = []
     for job in jobs:
         line: list[Job] = []
@@ -48,10 +46,10 @@ def in_turn(jobs: Iterable[Job], status_of: StatusOf) -> list[Job]:
     """The jobs that may come to their turn if these jobs are worked on and no others; parents first."""
     found: list[Job] = []
     here: set[str] = set()
-    behind = parents_first(jobs)
-    if all(job.parent is None for job in behind):
-        return behind
-    for job in behind:
+    jobs = list(jobs)
+    if all(job.parent is None for job in jobs):
+        return jobs
+    for job in parents_first(jobs):
         if job.parent in here or not _waits(job, status_of):
             found.append(job)
             here.add(job.id)

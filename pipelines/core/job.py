@@ -19,6 +19,7 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",
 _PLAIN = (str, int, bool)  # of a provider's own parameters: what JSON writes as it is
 _FIELDS: dict[type[BaseModel], set[str]] = {}  # of all that are built, one set: it is copied with a copy
 _NOTHING: tuple[Any, ...] = (None, (), {})  # what a field of an order says that is not given
+_SET = object.__setattr__  # a frozen model has none of its own
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -30,9 +31,10 @@ def built(kind: type[M], values: dict[str, Any]) -> M:
     made = kind.__new__(kind)
     if (every := _FIELDS.get(kind)) is None:
         every = _FIELDS[kind] = set(kind.model_fields)
-    given = {"__pydantic_fields_set__": every, "__pydantic_extra__": None, "__pydantic_private__": None}
-    for name, value in {"__dict__": values, **given}.items():
-        object.__setattr__(made, name, value)
+    _SET(made, "__dict__", values)
+    _SET(made, "__pydantic_fields_set__", every)
+    _SET(made, "__pydantic_extra__", None)
+    _SET(made, "__pydantic_private__", None)
     return made
 
 

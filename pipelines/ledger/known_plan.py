@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
 
 from pipelines.core.image import IMAGE_UNUSABLE
 from pipelines.core.job import Job
@@ -78,16 +78,23 @@ def known_plan(connection: Connection, inputs: str) -> tuple[Reading, tuple[Job,
 
 def to_begin_anew(connection: Connection) -> set[str]:
     """The jobs, by id, that a registration changes though their rows are as they were: an earlier run has left traces."""
+    return set(connection.execute(select(job.c.id).where(_marked())).scalars())
+
+
+def _marked() -> ColumnElement[bool]:
     traces = or_(~UNTOUCHED, job.c.fallback_index != 0, job.c.billed != Billed.NO)
     unsent = or_(*(job.c.status == status for status in _UNSENT))
-    marked = or_(and_(unsent, traces), job.c.error_code == IMAGE_UNUSABLE)
-    return set(connection.execute(select(job.c.id).where(*_OF_THE_FILE, marked)).scalars())
+    return and_(*_OF_THE_FILE, or_(and_(unsent, traces), job.c.error_code == IMAGE_UNUSABLE))
 
 
 def is_at_rest(connection: Connection, reading: Reading) -> bool:
-    """Tell whether a run with this reading would find its ledger just as it stands, so that nothing has to be tried."""
+    """Tell whether a run with this reading would find every job where it stands, so that nothing has to be tried."""
     found = registered_reading(connection, reading.inputs)
-    if found is None or not found.reading.makes_the_same(reading) or found.asked or to_begin_anew(connection):
+    if found is None or not found.reading.makes_the_same(reading) or found.asked:
+        return False
+    # What stays planned loses traces only that nobody is shown, unless it had turned to a fallback.
+    moves = or_(job.c.status != JobStatus.PLANNED, job.c.made_as.is_not(None), job.c.fallback_index != 0)
+    if connection.execute(select(job.c.id).where(_marked(), moves).limit(1)).first() is not None:
         return False
     half_way = attempt.c.state.in_((AttemptState.CLAIMED, AttemptState.SENDING))
     if connection.execute(select(attempt.c.id).where(half_way).limit(1)).first() is not None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Container
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -170,5 +171,8 @@ def _choice_of(values: dict[str, Any]) -> Choice:
 
 def _priced(values: dict[str, Any]) -> dict[str, Any]:
     if values["cost_estimated"] is not None:
-        values["cost_estimated"] = Decimal(values["cost_estimated"])
+        values["cost_estimated"] = _amount(values["cost_estimated"])
     return values
+
+
+_amount = lru_cache(maxsize=1024)(Decimal)  # most jobs of a batch cost the same: one amount, and not 100,000

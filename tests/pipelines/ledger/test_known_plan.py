@@ -242,6 +242,14 @@ def test_a_job_is_the_same_after_it_was_written_down(file):
         assert known.order.fingerprint() == job.order.fingerprint()
 
 
+@pytest.mark.parametrize("plan", ["{}", "nothing", '{"id": "a", "order": {}, "tags": [], "fallbacks": []}'])
+async def test_a_plan_that_nobody_of_ours_has_written_is_made_anew(campaign, plan):
+    """Whatever stands in the ledger, the jobs are those of the file."""
+    await campaign.register()
+    campaign.say(f"UPDATE job SET plan = '{plan}' WHERE id = 'b'")
+    assert campaign.read().jobs == campaign.planned()
+
+
 @EVERYWHERE
 async def test_only_the_last_registration_counts(ledger, make_job):
     """What was registered with a reading is known by it, until anything is registered without one, or with another."""

@@ -56,6 +56,7 @@ torture: $(STAMP) ## the promise, tried: kills at every failpoint, kills of pers
 	PYTHONPATH=. $(BIN)/python tests/programmes/failpoint_kills.py --depth 3 --samples 60
 	PYTHONPATH=. $(BIN)/python tests/programmes/failpoint_kills.py --clocks --depth 2 --samples 25
 	PYTHONPATH=. $(BIN)/python tests/programmes/person_kills.py --kills $(or $(KILLS),2000)
+	PYTHONPATH=. $(BIN)/python tests/programmes/person_kills.py --by command --kills 200 --rows 10
 	PYTHONPATH=. $(BIN)/python tests/programmes/rough_wire.py --rounds 20
 	PYTHONPATH=. $(BIN)/python tests/programmes/shared_ledger_trial.py --rows 60 --seconds 600
 	REELBATCH_WALKS=2000x100 $(BIN)/python -m pytest -q --timeout 36000 tests/pipelines/ledger/test_random_walk.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import prefect.runtime
 from prefect.client.orchestration import get_client
@@ -13,6 +14,8 @@ from prefect.context import FlowRunContext
 from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
 from pipelines.core.occurrence import Occurrence, occurrence_at, occurrence_named
+from pipelines.ledger.storage.place import as_shown, has_password
+from pipelines.net.addresses import without_userinfo
 from pipelines.run.options import AdvancedOptions, RunOptions
 from pipelines.run.output_folder import output_folder
 from pipelines.run.run import handed_over
@@ -27,15 +30,16 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
     no place of its own below the Prefect Variable `reelbatch_root`.
 
     Raises:
-        SetupError: an option of the deployment makes no sense.
+        SetupError: an option of the deployment makes no sense, or has a password in it.
     """
     context = handed_over()
     if context is not None and context.options is not None:
         return context.options
-    if prefect.runtime.deployment.id is None:
-        return asked
     if is_deployed():
         asked = await _merged(asked)
+    _refuse_passwords(asked)
+    if prefect.runtime.deployment.id is None:
+        return asked
     tick = occurrence_of_tick(asked)
     root = await root_variable()
     return asked.model_copy(
@@ -43,6 +47,31 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
             "occurrence": None if tick is None else tick.key,
             "root": Path.cwd() / root if root else None,
         }
+    )
+
+
+def _refuse_passwords(options: RunOptions) -> None:
+    """Refuse a password among the parameters, which Prefect keeps and shows in clear.
+
+    Raises:
+        SetupError: there is one.
+    """
+    url = options.callback_url
+    in_callbacks = url is not None and "@" in urlsplit(url).netloc
+    if not in_callbacks and (options.ledger is None or not has_password(options.ledger)):
+        return
+    name, shown = (
+        ("callback_url", without_userinfo(url or "")) if in_callbacks else ("ledger", as_shown(options.ledger or ""))
+    )
+    instead = (
+        "An address that providers call needs none: each order adds a token of its own."
+        if in_callbacks
+        else "Set REELBATCH_LEDGER to the whole address in the environment where the runs work (of a work pool: its job variable "
+        "`env`, which may take it from a Secret block), and leave this empty or write it without the password."
+    )
+    raise SetupError(
+        f"advanced.{name} has a password in it ({shown} is the rest), and Prefect stores parameters in clear in its database. "
+        f"Nothing was sent. {instead} Change the password: it stands there now."
     )
 
 

@@ -38,6 +38,8 @@ async def inbox(
     per_minute: Annotated[float | None, Field(title="Submissions a minute", gt=0)] = None,
     once: Annotated[bool, Field(title="Look once")] = True,
     every: Annotated[float, Field(title="Seconds between looks", gt=0)] = 5.0,
+    budget_per_day: Annotated[float | None, Field(title="Budget of a day", ge=0)] = None,
+    budget_per_month: Annotated[float | None, Field(title="Budget of a month", ge=0)] = None,
 ) -> State[InboxResult]:
     """Make each new batch file of an inbox exactly once by its content, and file it as done, refused, failed or seen.
 
@@ -52,6 +54,8 @@ async def inbox(
         per_minute: To each provider.
         once: Take what is there and whole, and end. Else watch on.
         every: A file is whole when it has not changed for so long.
+        budget_per_day: The most that all campaigns together may spend in a day (UTC).
+        budget_per_month: The same for a month.
 
     Returns:
         What was taken, when it was to look once: `await inbox(...)` gives the InboxResult.
@@ -65,6 +69,8 @@ async def inbox(
         provider=provider,
         in_flight=in_flight,
         per_minute=per_minute,
+        budget_per_day=budget_per_day,
+        budget_per_month=budget_per_month,
     )
     check_cap(options, yes=yes)
     place = InboxPlace(folder)
@@ -92,6 +98,7 @@ async def _make(batch: Batch, options: RunOptions) -> CampaignResult:
             out=str(options.out),
             in_flight=options.in_flight,
             per_minute=options.per_minute,
+            advanced=options.advanced(),
             return_state=True,
         )
     if state.is_cancelled():  # that one campaign, by a person: it is not to begin again by itself

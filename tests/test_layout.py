@@ -83,6 +83,7 @@ TESTED_THROUGH = {
     "pipelines/core/errors.py": (f"{CLI}/test_app.py", "names and exit codes; each is raised where it belongs"),
     "pipelines/core/events.py": (f"{TEXT}/test_sentences.py", "values; each has its sentence"),
     "pipelines/core/job.py": (f"{BATCH}/planning/test_jobs.py", "values; planning makes them"),
+    "pipelines/core/reading.py": ("pipelines/ledger/test_known_plan.py", "what a ledger keeps of it"),
     "pipelines/core/outcome.py": ("pipelines/ledger/test_outcomes.py", "values; the ledger records them"),
     "pipelines/actions/prospect.py": (f"{CLI}/test_consent.py", "what is said before a run"),
     "pipelines/ledger/bought.py": ("pipelines/purchases/test_repeats.py", "as ledgers are lost and given back"),

@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from flows.command_line.consent import ask_before_run
 from flows.command_line.display import display
 from flows.command_line.last_words import print_result, remember, say_last_words, tell_news, unheard
-from flows.command_line.prefect_api import check_prefect, forget_what_is_left, prefect_api
+from flows.command_line.prefect_api import check_prefect, forget_what_is_left, is_server_set, prefect_api
 from flows.command_line.talk import show_error, show_warnings
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
@@ -27,8 +27,9 @@ from pipelines.ledger.storage.place import as_shown
 from pipelines.net.addresses import Origin
 from pipelines.net.proxies import ProxyRules
 from pipelines.run.exit_code import INTERRUPTED
+from pipelines.run.job.ahead import asked_ahead
 from pipelines.run.observers import SAID
-from pipelines.run.opening import check_setup, open_ledger
+from pipelines.run.opening import check_setup, open_ledger, ready_run
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import FLOW_RUN_NOTE, ledger_of, output_folder
 from pipelines.run.run import RunContext, run_context
@@ -195,13 +196,26 @@ async def _drive(
         with display(context.progress, plain=as_json) as (show, observe):
             context.observers = (partial(tell_news, observe, frozenset(heard)), partial(remember, heard))
             show("Starting Prefect ...")
-            async with prefect_api(show) as context.own_server:
+            async with _begun_ahead(batch, options, kept, context), prefect_api(show) as context.own_server:
                 state = await _flow_run(shown_parameters(batch.path, options), context)
     if context.result is None:
         outcome = await state.aresult(raise_on_failure=False)
         if isinstance(outcome, Exception):
             raise outcome
         raise SetupError(f"The Prefect flow run ended before the batch began: {state.message}")
+
+
+@asynccontextmanager
+async def _begun_ahead(
+    batch: Batch, options: RunOptions, kept: Mapping[str, str], context: RunContext
+) -> AsyncIterator[None]:
+    """Ask providers about what they have while a server of our own starts; one that others use keeps limits that come first."""
+    if is_server_set():
+        yield
+        return
+    async with ready_run(batch, options, kept) as run, asked_ahead(run):
+        context.ready = run
+        yield
 
 
 async def _flow_run(parameters: dict[str, Any], context: RunContext) -> Any:

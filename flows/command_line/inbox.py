@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.command_line.arguments import ProviderName
+from flows.command_line.arguments import BudgetPerDay, BudgetPerMonth, ProviderName
 from flows.command_line.talk import say
 
 NAME = "inbox"
@@ -18,6 +18,8 @@ def command(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder or bucket prefix, such as s3://studio/inbox.")],
     once: Annotated[bool, typer.Option("--once", help="Take what is there and whole, and leave.")] = False,
     budget: Annotated[float | None, typer.Option("--budget", help="The most that one file may cost.")] = None,
+    budget_per_day: BudgetPerDay = None,
+    budget_per_month: BudgetPerMonth = None,
     yes: Annotated[bool, typer.Option("--yes", help="A file may cost any amount.")] = False,
     rehearse: Annotated[bool, typer.Option("--rehearse", help="Use the embedded sandbox; nothing is paid.")] = False,
     out: Annotated[
@@ -39,7 +41,8 @@ def command(
     from pipelines.run.options import chosen_options
 
     given = {"rehearse": rehearse, "budget": None if budget is None else str(budget), "provider": provider}
-    check_cap(chosen_options(given | {"in_flight": in_flight, "per_minute": per_minute}), yes=yes)
+    caps = {"budget_per_day": budget_per_day, "budget_per_month": budget_per_month}
+    check_cap(chosen_options(given | caps | {"in_flight": in_flight, "per_minute": per_minute}), yes=yes)
     place = InboxPlace(folder)
     parameters = {
         "folder": folder,
@@ -51,6 +54,7 @@ def command(
         "in_flight": in_flight,
         "per_minute": per_minute,
         "once": once,
+        **caps,
         "every": every,
     }
     with quiet_prefect():

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from inspect import isawaitable
+from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
@@ -20,7 +21,40 @@ from pipelines.net.proxies import ProxyRules
 _DRAIN_S = 10.0
 #: A server on SQLite may stand still for a minute (docs/architecture.md, "Prefect"); else it answers at once.
 _HEALTH_S = 90.0
+_NAME_A_SERVER = ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_TEST_MODE")
 _SERVER_FAILS = 500  # from this HTTP status on
+
+
+def is_server_set() -> bool:
+    """Tell whether the user has set a Prefect server, in the environment or a profile of Prefect's."""
+    if "prefect.settings" not in sys.modules and not may_name_a_server(os.environ, Path.cwd()):
+        return False  # known without loading Prefect, which takes a second
+    from prefect.settings import PREFECT_API_URL  # Prefect reads its settings at import
+
+    return bool(PREFECT_API_URL.value())
+
+
+def may_name_a_server(environment: Mapping[str, str], folder: Path) -> bool:
+    """Tell whether there is anything in which Prefect could find the address of a server; what it says is Prefect's to read.
+
+    Args:
+        environment: the variables of the process.
+        folder: its working directory, whose files Prefect heeds.
+    """
+    if any(name.upper() in _NAME_A_SERVER for name in environment):
+        return True
+    if any((folder / name).exists() for name in (".env", "prefect.toml")):
+        return True
+    home = Path(environment.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    for path, word in ((folder / "pyproject.toml", "prefect"), (home / "profiles.toml", "api")):
+        try:
+            if word in path.read_text("utf-8", "replace").casefold():
+                return True
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return True
+    return False
 
 
 @asynccontextmanager
@@ -29,11 +63,11 @@ async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[bool]:
 
     Yields whether it is the run's own, which nobody shares.
     """
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # Prefect reads its settings at import
+    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     # At the end it warns that there is something left to send.
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)
-    if PREFECT_API_URL.value():
+    if is_server_set():
         await check_prefect()
         yield False
         return

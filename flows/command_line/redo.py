@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line.arguments import AsJson, Budget, JobId, OutputFolder, ProfileFiles, Yes
+from flows.command_line.arguments import (
+    AsJson,
+    Budget,
+    BudgetPerDay,
+    BudgetPerMonth,
+    JobId,
+    OutputFolder,
+    ProfileFiles,
+    Yes,
+)
 from flows.command_line.talk import say
 
 NAME = "redo"
@@ -17,6 +26,8 @@ def command(
     job_id: JobId,
     prompt: Annotated[str | None, typer.Option("--prompt", help="Another prompt. Default: the same.")] = None,
     budget: Budget = None,
+    budget_per_day: BudgetPerDay = None,
+    budget_per_month: BudgetPerMonth = None,
     yes: Yes = False,
     profile: ProfileFiles = None,
     as_json: AsJson = False,
@@ -29,7 +40,8 @@ def command(
     from pipelines.actions.redo import begin_redo, plan_redo
     from pipelines.run.options import chosen_options
 
-    options = chosen_options({"budget": budget, "profiles": profile})
+    caps = {"budget": budget, "budget_per_day": budget_per_day, "budget_per_month": budget_per_month}
+    options = chosen_options(caps | {"profiles": profile})
     plan = plan_redo(folder, job_id, prompt, options)
     price = plan.new.price_words or "an unknown price"
     paid = " Rehearsed: nothing is paid." if plan.rehearsal else ""

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from flows.command_line.arguments import Again, AsJson, Budget, Only, OutputFolder, ProfileFiles, Yes
+from flows.command_line.arguments import (
+    Again,
+    AsJson,
+    Budget,
+    BudgetPerDay,
+    BudgetPerMonth,
+    Only,
+    OutputFolder,
+    ProfileFiles,
+    Yes,
+)
 from flows.command_line.talk import print_json, say
 
 if TYPE_CHECKING:
@@ -20,6 +30,8 @@ def command(
     folder: OutputFolder,
     only: Only = None,
     budget: Budget = None,
+    budget_per_day: BudgetPerDay = None,
+    budget_per_month: BudgetPerMonth = None,
     yes: Yes = False,
     again: Again = False,
     profile: ProfileFiles = None,
@@ -34,7 +46,8 @@ def command(
     from pipelines.run.exit_code import ALL_DONE
     from pipelines.run.options import chosen_options
 
-    options = chosen_options({"budget": budget, "profiles": profile, "again": again})
+    caps = {"budget": budget, "budget_per_day": budget_per_day, "budget_per_month": budget_per_month}
+    options = chosen_options(caps | {"profiles": profile, "again": again})
     plan = plan_retry(folder, only or (), options)
     _show(plan)
     if not plan.ids:

@@ -8,6 +8,8 @@ import typer
 
 from flows.command_line.arguments import (
     Budget,
+    BudgetPerDay,
+    BudgetPerMonth,
     Cron,
     Interval,
     ProfileFiles,
@@ -31,6 +33,8 @@ def command(
     provider: ProviderName = None,
     profile: ProfileFiles = None,
     budget: Budget = None,
+    budget_per_day: BudgetPerDay = None,
+    budget_per_month: BudgetPerMonth = None,
     yes: Yes = False,
     rehearse: Rehearse = False,
 ) -> None:
@@ -45,8 +49,9 @@ def command(
     from pipelines.run.options import chosen_options
 
     url = asyncio.run(check_server())
-    given = {"provider": provider, "profiles": profile, "budget": budget, "rehearse": rehearse}
-    options = chosen_options(given | {"timezone": timezone})
+    caps = {"budget": budget, "budget_per_day": budget_per_day, "budget_per_month": budget_per_month}
+    given = {"provider": provider, "profiles": profile, "rehearse": rehearse, "timezone": timezone}
+    options = chosen_options(given | caps)
     for batch in batches or ():
         deploy_batch(
             batch,

@@ -49,7 +49,7 @@ def batch_of_file(source: BatchOfLedger, options: RunOptions, jobs: Sequence[Job
         except ReelbatchError:
             continue
         if batch.source_sha256 == source.sha256 and {job.id for job in batch.jobs} <= wanted:
-            return replace(batch, name=source.campaign, jobs=tuple(jobs))
+            return replace(batch, name=source.campaign, jobs=tuple(jobs), reading=None)
     return None
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
+
+from sqlalchemy import Connection
 
 from pipelines.batch import Batch
 from pipelines.core.errors import LedgerError, SetupError
@@ -20,7 +24,8 @@ from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
 from pipelines.ledger.job_state import JobState
-from pipelines.ledger.ledger import is_begun, is_ledger_owned, trial_ledger
+from pipelines.ledger.known_plan import is_at_rest
+from pipelines.ledger.ledger import LedgerReader, is_begun, is_ledger_owned, trial_ledger
 from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.spending import CapStanding
 from pipelines.ledger.spending_book import read_standings
@@ -183,13 +188,18 @@ def _as_a_run_would_find_it(
     batch: Batch, options: RunOptions, place: LedgerPlace, buyer: Buyer, *, is_new_folder: bool
 ) -> _Found:
     """Register the batch in a trial of its ledger; where nothing was ever bought there is nothing to try it on."""
-    remembered = is_remembered(output_folder(batch, options), buyer)
-    if not remembered and not is_begun(place) and _is_unknown(buyer):
+    remembered, begun = partial(is_remembered, output_folder(batch, options), buyer), is_begun(place)
+    if not begun and _is_unknown(buyer) and not remembered():
         refuse_lost(place)
         planned, skipped = JobState(JobStatus.PLANNED), JobState(JobStatus.SKIPPED)
         states = {job.id: planned if job.enabled else skipped for job in batch.jobs}
         jobs = {job.id: job for job in batch.jobs}
         return _Found(states, jobs, jobs)
+    if batch.reading is not None and begun and not is_new_folder:
+        with suppress(LedgerError):  # what cannot be read alone, because something would be written, is tried
+            reader = LedgerReader(place)
+            if (at_rest := reader.read(_as_it_stands, batch, options, buyer)) is not None:
+                return at_rest
     with trial_ledger(place, remembered=remembered) as ledger:
         if isinstance(place, SharedLedger) and is_new_folder:
             registration.check_same_campaign(ledger, batch.jobs, place)
@@ -198,15 +208,28 @@ def _as_a_run_would_find_it(
             ledger, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
         reopen_expired(ledger, sure_as_well=False)
-        states = views.states(ledger)
-        named = {job.id for job in batch.jobs}
-        orphans = [job for job in views.orphans(ledger) if job.id not in named]
-        jobs = {job.id: job for job in (*orphans, *batch.jobs)}
-        made_as = jobs | {job.id: job for job in views.fallen_back(ledger) if job.id in jobs}
-        if changed := tuple(each.change for each in views.changed_rows(ledger)):
-            events.append(RowsChanged(changed, output_folder(batch, options)))
-        committed = {each.currency: each.committed for each in balances(ledger)}
-        return _Found(states, jobs, made_as, own_attempts(ledger, jobs), tuple(events), committed)
+        return _found_in(ledger, batch, options, events)
+
+
+def _as_it_stands(ledger: Connection, batch: Batch, options: RunOptions, buyer: Buyer) -> _Found | None:
+    """What a run would find, where it would change nothing before; None: that has to be tried."""
+    if batch.reading is None or not is_at_rest(ledger, batch.reading):
+        return None
+    return _found_in(
+        ledger, batch, options, [] if options.rehearse else reconciled(ledger, batch.jobs, buyer, dry=True)
+    )
+
+
+def _found_in(ledger: Connection, batch: Batch, options: RunOptions, events: list[Event]) -> _Found:
+    states = views.states(ledger)
+    named = {job.id for job in batch.jobs}
+    orphans = [job for job in views.orphans(ledger) if job.id not in named]
+    jobs = {job.id: job for job in (*orphans, *batch.jobs)}
+    made_as = jobs | {job.id: job for job in views.fallen_back(ledger) if job.id in jobs}
+    if changed := tuple(each.change for each in views.changed_rows(ledger)):
+        events.append(RowsChanged(changed, output_folder(batch, options)))
+    committed = {each.currency: each.committed for each in balances(ledger)}
+    return _Found(states, jobs, made_as, own_attempts(ledger, jobs), tuple(events), committed)
 
 
 def _is_unknown(buyer: Buyer) -> bool:

@@ -33,6 +33,7 @@ async def refresh(batch: Batch, options: RunOptions, ledger: Ledger, context: Ru
     """
     states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
     if is_work_left(batch, options, states, orphans) or await ledger.write(is_anybody_to_be_rescued):
+        context.states = states
         return False
     ids = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))
     context.progress.begin(

@@ -24,6 +24,7 @@ from pipelines.core.outcome import Retried
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
+from pipelines.ledger.history import planned_by_a_retry
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.settlement import write_word
 from pipelines.ledger.views import JobRecord
@@ -57,6 +58,7 @@ class RetryPlan:
     unpriced: int  # rows without a known price
     rehearsal: bool  # nothing is paid
     assumed: Mapping[str, Decimal] = field(default_factory=dict)  # so much of the cost rests on assumed prices
+    begun: frozenset[str] = frozenset()  # those that an earlier retry has planned again, and was killed before they ran
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -91,8 +93,12 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
         raise no_such_job(unknown[0], ids, folder)
     profiles = profiles_of_folder(reader, options)
     again, left = list[JobRecord](), list[LeftRow]()
+    begun = reader.read(planned_by_a_retry)
     for record in records:
-        if record.job.id not in chosen or not (record.status.meaning.failed or only):
+        if record.job.id not in chosen or not (record.status.meaning.failed or record.job.id in begun or only):
+            continue
+        if record.job.id in begun and record.status is JobStatus.PLANNED:
+            again.append(record)
             continue
         why = why_left(record, profiles.get(record.job.order.provider))
         if why is None:
@@ -110,6 +116,7 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
         uncertain=_sum_of([record for record in again if record.billed is Billed.UNKNOWN])[0],
         unpriced=unpriced,
         rehearsal=is_rehearsal(reader.folder),
+        begun=frozenset(record.job.id for record in again if record.status is JobStatus.PLANNED),
         assumed=_sum_of([record for record in (*again, *children) if record.plan.price_assumed])[0],
     )
 
@@ -148,6 +155,8 @@ async def begin_retry(plan: RetryPlan, options: RunOptions | None = None) -> tup
         await write_catalogue_again(ledger, plan.folder, chosen)  # `failed.csv` says what failed, as it is now
         by = who()
         for job_id in plan.ids:
+            if job_id in plan.begun:
+                continue
             await ledger.write(write_word, job_id, Retried(by))
         failpoint("retry.planned")
         source, records = await ledger.write(registered)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from pipelines.batch.files.source import read_source
 from pipelines.batch.files.yaml_document import read_yaml
 from pipelines.batch.findings import Report
 from pipelines.batch.planning.drafts import Surroundings
+from pipelines.batch.planning.inputs import inputs_digest, same_pictures
 from pipelines.batch.planning.jobs import Planner
 from pipelines.batch.planning.provider import cells_of, fallbacks_of, parameter_keys, provider_named, providers_of
 from pipelines.batch.planning.retired import warn_of_retired
@@ -29,6 +30,7 @@ from pipelines.batch.rows.template import names_in
 from pipelines.core.errors import Problem
 from pipelines.core.job import Job
 from pipelines.core.occurrence import Occurrence
+from pipelines.core.reading import Reading
 from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.providers.profile.load import shipped_profiles
@@ -75,6 +77,11 @@ class Batch:
     delivery: Literal["poll", "callback"]
     profiles: Mapping[str, Profile]  # every provider that was known when it was read, by name
     warnings: tuple[Problem, ...]  # things worth knowing, none of them in the way; also how the file was read
+    reading: Reading | None = None  # what made these very jobs; None: something else had a part in them
+
+
+#: Finds the jobs that an earlier run has made of the same inputs: takes the batch without its jobs, and the inputs' digest.
+Recall = Callable[[Batch, str], tuple[Reading, tuple[Job, ...]] | None]
 
 
 def read_batch(
@@ -85,6 +92,7 @@ def read_batch(
     profiles: Mapping[str, Profile] | None = None,
     elsewhere: frozenset[str] = frozenset(),
     occurrence: Occurrence | None = None,
+    recall: Recall | None = None,
 ) -> Batch:
     """Read a batch file and plan its jobs. Touches no network; reads the local pictures that the file names.
 
@@ -97,6 +105,7 @@ def read_batch(
         profiles: by name; without it the shipped ones.
         elsewhere: providers whose address the operator has set: what their vendor closes does not concern them.
         occurrence: that the batch is made for; its templates may name it.
+        recall: finds the jobs that were made of the same inputs before; they are not made again then.
 
     Raises:
         BatchError: with all problems at once. Nothing is sent then.
@@ -116,19 +125,14 @@ def read_batch(
     around = Surroundings(
         name, path.parent, known, provider, tuple(fallback), {} if occurrence is None else occurrence.variables
     )
-    planner = Planner(document, columns, around, report)
-    jobs = planner.plan()
-    report.stop_if_wrong()
-    warn_of_duplicate_prompts(jobs, document, report)
-    warn_of_retired(jobs, known, elsewhere, document.file, report)
-    own, folder = planner.own_columns, document.settings.output.dir
-    return Batch(
+    folder = document.settings.output.dir
+    batch = Batch(
         name=name,
         path=path,
         source_sha256=source.sha256,
-        jobs=jobs,
-        columns=own,
-        kept=tuple(name for name in own if parameter_key(name) not in understood),
+        jobs=(),
+        columns=(),
+        kept=(),
         table=Table(document.header, document.rows, document.dialect),
         limits=document.settings.limits,
         budget=document.settings.budget,
@@ -137,7 +141,25 @@ def read_batch(
         ),
         delivery=document.settings.delivery,
         profiles=known,
-        warnings=report.warnings(),
+        warnings=(),
+    )
+    inputs = "" if recall is None else inputs_digest(source, around, elsewhere)
+    found = None if recall is None or report.problems else recall(batch, inputs)
+    if found is None or not same_pictures(found[0].pictures, path.parent):
+        planner = Planner(document, columns, around, report)
+        jobs = planner.plan()
+        report.stop_if_wrong()
+        warn_of_duplicate_prompts(jobs, document, report)
+        warn_of_retired(jobs, known, elsewhere, document.file, report)
+        found = Reading(inputs, planner.pictures.local(), planner.own_columns, report.warnings()), jobs
+    reading, jobs = found
+    return replace(
+        batch,
+        jobs=jobs,
+        columns=reading.columns,
+        kept=tuple(name for name in reading.columns if parameter_key(name) not in understood),
+        warnings=reading.warnings,
+        reading=reading if inputs else None,
     )
 
 

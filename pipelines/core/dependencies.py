@@ -46,6 +46,9 @@ def in_turn(jobs: Iterable[Job], status_of: StatusOf) -> list[Job]:
     """The jobs that may come to their turn if these jobs are worked on and no others; parents first."""
     found: list[Job] = []
     here: set[str] = set()
+    jobs = list(jobs)
+    if all(job.parent is None for job in jobs):
+        return jobs
     for job in parents_first(jobs):
         if job.parent in here or not _waits(job, status_of):
             found.append(job)

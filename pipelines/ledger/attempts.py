@@ -201,7 +201,9 @@ def advance(
     """
     connection.execute(_ADVANCE, {"_id": row.id, "state": state, "bucket": bucket, **columns})
     before = Bucket(row.bucket) if row.bucket else None
-    return balances.move(connection, row.currency, row.cost_micros, before, bucket, assumed=bool(row.assumed))
+    return balances.move(
+        connection, row.currency, row.cost_micros, before, bucket, assumed=balances.is_assumed(row.assumed)
+    )
 
 
 _OWNER_OF = select(attempt.c.job_id).where(

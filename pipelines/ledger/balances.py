@@ -24,6 +24,15 @@ def from_micros(micros: int | None) -> Decimal | None:
     return None if micros is None else (Decimal(micros) / MICROS).normalize() + Decimal(0)
 
 
+def is_assumed(said: bool | None) -> bool:  # noqa: FBT001 - what a column says
+    """Tell whether the price of an attempt rests on a stand-in of ours, by what was written down with it.
+
+    An earlier version (schemas 1 to 4) did not say. Nobody can tell any more whether such a price was published, so it counts
+    as assumed, in every sum.
+    """
+    return said is not False
+
+
 def move(
     connection: Connection,
     currency: str | None,
@@ -50,6 +59,8 @@ def move(
         connection.execute(_MOVE, change)
     return BucketMove(currency, from_micros(micros) or Decimal(0), source, target, assumed)
 
+
+_ASSUMED = attempt.c.assumed.is_not(False)  # as `is_assumed` says
 
 #: Built once: its compiled form is found again without looking at it.
 _MOVE = (
@@ -79,7 +90,7 @@ def payments(connection: Connection, job_id: str | None = None) -> list[Payment]
     columns = (attempt.c.job_id, attempt.c.currency, attempt.c.bucket, attempt.c.cost_micros)
     counted = select(*columns, attempt.c.assumed).where(*(column.is_not(None) for column in columns))
     counted = counted if job_id is None else counted.where(attempt.c.job_id == job_id)
-    return [Payment(row[0], row[1], row[2], row[3], bool(row[4])) for row in connection.execute(counted)]
+    return [Payment(row[0], row[1], row[2], row[3], is_assumed(row[4])) for row in connection.execute(counted)]
 
 
 def sum_of(payments: Iterable[Payment]) -> list[Balance]:
@@ -94,7 +105,7 @@ def sum_of(payments: Iterable[Payment]) -> list[Balance]:
 def balances(connection: Connection) -> list[Balance]:
     """What the ledger holds in every currency that it knows: the one source of every sum that is shown."""
     columns = (attempt.c.currency, attempt.c.bucket)
-    guessed = select(*columns, func.sum(attempt.c.cost_micros)).where(attempt.c.assumed, attempt.c.bucket.is_not(None))
+    guessed = select(*columns, func.sum(attempt.c.cost_micros)).where(_ASSUMED, attempt.c.bucket.is_not(None))
     assumed = {(row[0], row[1]): row[2] for row in connection.execute(guessed.group_by(*columns))}
     found = []
     for row in connection.execute(select(account).order_by(account.c.currency)).all():

@@ -211,4 +211,5 @@ def _attempt_columns(
         "fingerprint": purchase.job.order.fingerprint(),
         "epoch": connection.execute(select(owner.c.epoch)).scalar_one_or_none() or 0,
         "claimed_at": purchase.sent_at or "",
+        "assumed": purchase.job.price_assumed,
     }

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from pipelines.core.job import Job
-from pipelines.ledger.storage.schema import event
+from pipelines.core.status import JobStatus
+from pipelines.ledger.storage.schema import event, job
 
 _NOTE = insert(event)
 _OF_ROWS = ("row_changed", "row_restored")
@@ -27,6 +28,13 @@ def changed_plans(connection: Connection) -> dict[str, dict[str, Any]]:
     latest = select(func.max(event.c.seq)).where(event.c.kind.in_(_OF_ROWS)).group_by(event.c.job_id)
     rows = connection.execute(select(event.c.job_id, event.c.kind, event.c.detail).where(event.c.seq.in_(latest)))
     return {row.job_id: json.loads(row.detail) for row in rows if row.kind == "row_changed"}
+
+
+def planned_by_a_retry(connection: Connection) -> set[str]:
+    """The jobs, by id, that a person had planned again, and that no run has taken up since."""
+    asked = select(event.c.job_id).where(event.c.kind == "retried")
+    planned = select(job.c.id).where(job.c.status == JobStatus.PLANNED, job.c.id.in_(asked))
+    return set(connection.execute(planned).scalars())
 
 
 def last_noted_at(connection: Connection) -> float:

@@ -243,12 +243,12 @@ class LedgerReader:
 
 
 @contextmanager
-def trial_ledger(place: LedgerPlace, *, remembered: bool = False) -> Iterator[Connection]:
+def trial_ledger(place: LedgerPlace, *, remembered: Callable[[], bool] = lambda: False) -> Iterator[Connection]:
     """A ledger as a run would find it: what is done to it is forgotten, and the ledger stays as it is.
 
     Args:
         place: where it is, or will be.
-        remembered: what was paid in its folder is known elsewhere too, so that it may be gone.
+        remembered: asked where it is gone, whether what was paid in its folder is known elsewhere too.
 
     Raises:
         LedgerError: it is gone, is no ledger, is damaged, or was written by a newer version.
@@ -259,7 +259,7 @@ def trial_ledger(place: LedgerPlace, *, remembered: bool = False) -> Iterator[Co
             if _has_tables(connection, storage):
                 migrate(connection, _version(connection, place))
             else:
-                if not remembered:
+                if not remembered():
                     refuse_lost(place)
                 _make_tables(connection)
             recover(connection)

@@ -59,8 +59,9 @@ def accounts_of(batch: Batch, options: RunOptions, kept: Mapping[str, str] = _NO
 
 def profiles_of(batch: Batch) -> dict[str, Profile]:
     """The profile of each provider that an enabled job of the batch goes to, or may turn to."""
-    orders = [order for job in batch.jobs if job.enabled for order in (job.order, *(f.order for f in job.fallbacks))]
-    return {name: profile_named(name, batch.profiles) for name in sorted({order.provider for order in orders})}
+    names = {job.order.provider for job in batch.jobs if job.enabled}
+    names.update(choice.order.provider for job in batch.jobs if job.enabled for choice in job.fallbacks)
+    return {name: profile_named(name, batch.profiles) for name in sorted(names)}
 
 
 def addresses_of(batch: Batch, kept: Mapping[str, str] = _NONE) -> dict[str, str]:

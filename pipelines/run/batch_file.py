@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from pipelines.batch import Batch, read_batch
 from pipelines.batch.files.source import MOST_BATCH_BYTES
-from pipelines.core.errors import BatchError, Problem, TransportError
+from pipelines.core.errors import BatchError, Problem, ReelbatchError, TransportError
+from pipelines.core.job import Job
+from pipelines.core.reading import Reading
+from pipelines.ledger.known_plan import known_plan
+from pipelines.ledger.ledger import LedgerReader, is_begun
 from pipelines.net.http import Http
 from pipelines.outputs.storage.whole_file import whole_file
 from pipelines.providers.profile.load import find_profiles
 from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import ledger_of, output_folder
 
 _OK = 200
 
@@ -74,8 +80,18 @@ def read_for_run(path: Path, options: RunOptions) -> tuple[tuple[object, ...], B
         profiles=known.profiles,
         elsewhere=known.elsewhere(os.environ),
         occurrence=options.tick,
+        recall=partial(_recalled, options=options),
     )
     return (*known.notes, *batch.warnings), batch
+
+
+def _recalled(batch: Batch, inputs: str, options: RunOptions) -> tuple[Reading, tuple[Job, ...]] | None:
+    """Find the jobs of a batch in its ledger, if that was last registered with the very same inputs."""
+    try:
+        place = ledger_of(output_folder(batch, options), options, batch.name)
+        return LedgerReader(place).read(known_plan, inputs) if is_begun(place) else None
+    except ReelbatchError:  # whoever opens it says what is wrong
+        return None
 
 
 async def _fetched(address: str) -> bytes:

@@ -18,9 +18,7 @@ from typing import Any
 
 from pipelines.callbacks.addresses import CallbackKeys, check_public_url, keys_for
 from pipelines.callbacks.inbox import OwnInbox
-from pipelines.callbacks.listener import listener_on, listening
 from pipelines.callbacks.metrics import ReceiverCounts
-from pipelines.callbacks.receiver import Receiver
 from pipelines.callbacks.signatures import secrets_of
 from pipelines.core.errors import LedgerOwned, ReelbatchError, SetupError, UnknownJob
 from pipelines.core.events import CallbackOdd, CallbacksSilent
@@ -304,6 +302,10 @@ async def called_back(
     found = RunCallbacks(run, ledger_id, keys, signed=frozenset(secrets))
     async with AsyncExitStack() as stack:
         if settings is not None and settings.listen is not None:
+            # Few runs are called, and it loads a web server.
+            from pipelines.callbacks.listener import listener_on, listening  # noqa: PLC0415
+            from pipelines.callbacks.receiver import Receiver  # noqa: PLC0415
+
             counts = found.receiver = ReceiverCounts()
             receiver = Receiver(keys, OwnInbox(run.ledger, ledger_id, found.ring), counts, secrets, answers_of(run))
             listener = listener_on(settings.listen, "--callback-listen", insecure=settings.insecure)

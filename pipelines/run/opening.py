@@ -19,7 +19,7 @@ from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
 from pipelines.ledger.job_state import JobState
-from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.ledger import Ledger, is_begun
 from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.storage.place import SharedLedger, place_remembered
 from pipelines.net.http import Http
@@ -82,7 +82,9 @@ async def open_ledger(
     make_folders(folder)
     place, known = ledger_of(folder, options, batch.name), place_remembered(folder, named=options.ledger)
     buyer = None if options.rehearse else buyer_of(batch, options, kept)
-    async with Ledger(place, remembered=buyer is not None and is_remembered(folder, buyer)) as ledger:
+    # A ledger that is there needs no other memory, and looking for one reads the whole manifest.
+    remembered = buyer is not None and not is_begun(place) and is_remembered(folder, buyer)
+    async with Ledger(place, remembered=remembered) as ledger:
         if isinstance(place, SharedLedger) and known is None:
             await ledger.write(registration.check_same_campaign, batch.jobs, place)
         if buyer is not None:
@@ -90,7 +92,12 @@ async def open_ledger(
                 write_log(event)
         ledger.remember()
         await ledger.write(
-            registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
+            registration.register,
+            batch.jobs,
+            campaign=batch.name,
+            path=batch.path,
+            source_sha256=batch.source_sha256,
+            reading=batch.reading,
         )
         failpoint("batch.registered")
         await ledger.write(reopen_expired, sure_as_well=False)
@@ -129,6 +136,29 @@ async def open_run(
     context = run_context.get() or RunContext()
     if context.begun is not None:
         context.begun()
+    async with AsyncExitStack() as stack:
+        run = context.ready
+        if run is None:
+            run = await stack.enter_async_context(ready_run(batch, options, kept, limits))
+        run.emit(RunBegan())
+        for event in run.first_events:
+            run.emit(event)
+        if (called := callbacks_of(run.batch, options)) is not None and (silent := without_callbacks(run)):
+            run.emit(NoCallbacks(silent))
+        async with called_back(run, called, os.environ), _current(run, context):
+            yield run
+            failpoint("run.ending")
+
+
+@asynccontextmanager
+async def ready_run(
+    batch: Batch,
+    options: RunOptions,
+    kept: Mapping[str, str] | None = None,
+    limits: LimitServer | None = None,
+) -> AsyncIterator[Run]:
+    """Open everything that a run needs but its beginning, as `open_run` does, and raises."""
+    context = run_context.get() or RunContext()
     folder = output_folder(batch, options)
     check_only(batch, options)
     accounts = accounts_of(batch, options, kept or {})
@@ -137,10 +167,14 @@ async def open_run(
         ledger = context.ledger
         if ledger is None:
             ledger = await stack.enter_async_context(open_ledger(batch, options, kept))
-        states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
+        if (states := context.states) is None:
+            states = await ledger.write(views.states)
+        context.states = None
+        orphans = await ledger.write(views.orphans)
         changed = await ledger.write(views.changed_rows)
         bought = {each.bought.id: each.bought for each in changed}
-        batch = replace(batch, jobs=tuple(bought.get(job.id, job) for job in batch.jobs))
+        if bought:
+            batch = replace(batch, jobs=tuple(bought.get(job.id, job) for job in batch.jobs), reading=None)
         named = {job.id for job in batch.jobs}
         orphans = [job for job in orphans if job.id not in named]
         made_as = {job.id: job for job in (*batch.jobs, *orphans)}
@@ -171,6 +205,8 @@ async def open_run(
             recorder=None if buyer is None else PurchaseRecorder(ledger, buyer),
             book=await stack.enter_async_context(open_book(ledger, batch, options)),
             changed=tuple(each.change for each in changed),
+            first_events=((RowsChanged(tuple(each.change for each in changed), folder),) if changed else ())
+            + tuple(out_of_reach),
             stop=stop,
             time_scale=options.speed if options.rehearse else 1.0,
         )
@@ -182,18 +218,9 @@ async def open_run(
         run.progress.begin(
             (states[job_id].status for job_id in here if states[job_id].counts), await ledger.write(balances)
         )
-        run.emit(RunBegan())
-        if run.changed:
-            run.emit(RowsChanged(run.changed, folder))
-        for event in out_of_reach:
-            run.emit(event)
-        if (called := callbacks_of(batch, options)) is not None and (silent := without_callbacks(run)):
-            run.emit(NoCallbacks(silent))
         if sharing is not None:
             await stack.enter_async_context(sharing.kept(run))
-        async with called_back(run, called, os.environ), _current(run, context):
-            yield run
-            failpoint("run.ending")
+        yield run
 
 
 @asynccontextmanager

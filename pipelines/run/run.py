@@ -72,6 +72,8 @@ class Run:
     book: SpendingBook | None = None  # of all that campaigns spend; None: nothing of it is paid for
     observers: tuple[Observer, ...] = ()
     changed: tuple[RowChange, ...] = ()  # rows that ask for something else than was bought of them
+    first_events: tuple[Event, ...] = ()  # what there is to say when it begins
+    ahead: dict[str, asyncio.Task[Any]] = field(default_factory=dict)  # by id, waits that began before the run did
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # no more submissions; leave what waits to the next run
     closed: ReelbatchError | None = None  # why nothing more is submitted, while what was sent is still brought home
     left_out: ReelbatchError | None = None  # why a single job was not submitted, the first of them
@@ -288,6 +290,8 @@ class RunContext:
     options: RunOptions | None = None  # chosen already; what Prefect shows of them is without secrets
     observers: tuple[Observer, ...] = ()
     ledger: Ledger | None = None  # open, with the batch registered in it; None: the flow opens it
+    states: dict[str, JobState] | None = None  # of all jobs, as read from it since; whoever takes them keeps them up
+    ready: Run | None = None  # opened already, so that the flow begins it; None: the flow opens it
     begun: Callable[[], None] | None = None  # called when the run begins, inside the flow
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # set by who stops the watch over an inbox
     own_server: bool = False  # Prefect's server is this run's own: nobody shares it

@@ -50,6 +50,14 @@ def in_hand(jobs: Iterable[Job], states: Mapping[str, JobState], limit: int | No
         states: where each job stands, by its id.
         limit: at most so many.
     """
-    wanted = [job for job in jobs if states[job.id].has_work]
-    wanted.sort(key=lambda job: states[job.id].status is JobStatus.PLANNED)
-    return in_turn(wanted, lambda job_id: states[job_id].status)[:limit]
+    away: list[Job] = []
+    planned: list[Job] = []
+    has_work: dict[int, bool] = {}  # most jobs of a large batch share one state
+    for job in jobs:
+        state = states[job.id]
+        works = has_work.get(id(state))
+        if works is None:
+            works = has_work[id(state)] = state.has_work
+        if works:
+            (planned if state.status is JobStatus.PLANNED else away).append(job)
+    return in_turn([*away, *planned], lambda job_id: states[job_id].status)[:limit]

@@ -115,3 +115,33 @@ def test_a_run_for_money_needs_a_folder_that_stays(monkeypatch, tmp_path, name):
     refuse_temporary(batch, RunOptions(rehearse=True))
     refuse_temporary(batch, RunOptions(root=tmp_path / "stays"))
     refuse_temporary(batch, RunOptions(out=Path("/srv/clips")))
+
+
+@pytest.mark.parametrize(
+    ("advanced", "instead"),
+    [
+        ({"ledger": "postgresql://me:hunter2@db.example/reels"}, "REELBATCH_LEDGER"),
+        ({"ledger": "postgresql://db.example/reels?password=hunter2"}, "REELBATCH_LEDGER"),
+        ({"callback_url": "https://me:hunter2@hooks.example.com/x"}, "a token of its own"),
+    ],
+    ids=["ledger", "query", "callbacks"],
+)
+async def test_a_password_in_the_form_is_refused(advanced, instead):
+    """Prefect keeps parameters in clear: the message says so, what to do instead, and not the password."""
+    with pytest.raises(SetupError, match="stores parameters in clear") as refused:
+        await chosen_here(RunOptions.of(AdvancedOptions(**advanced)))
+    assert instead in str(refused.value)
+    assert "Change the password" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_a_password_of_a_deployment_is_refused(deployed):
+    """It may come from the deployment itself, which somebody has edited."""
+    with pytest.raises(SetupError, match="stores parameters in clear"):
+        await deployed({"advanced": {"ledger": "postgresql://me:hunter2@db.example/reels"}}, {})
+
+
+@pytest.mark.parametrize("ledger", ["postgresql://me@db.example/reels?sslmode=require", "ledgers/a.sqlite3"])
+async def test_a_ledger_without_a_password_may_be_named_there(ledger):
+    """A user's name is no secret; the password comes from the environment."""
+    assert (await chosen_here(RunOptions.of(AdvancedOptions(ledger=ledger)))).ledger == ledger

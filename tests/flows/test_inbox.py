@@ -20,11 +20,11 @@ def look(prefect_api, provider, monkeypatch, tmp_path):
     box = tmp_path / "inbox"
     box.mkdir()
 
-    async def once(**files):
+    async def once(caps=None, **files):
         for name, text in files.items():
             (box / f"{name}.csv").write_text(text, "utf-8")
         with prefect_at(prefect_api):
-            return await inbox(str(box), budget=2, provider="qiniu", every=0.05, return_state=True)
+            return await inbox(str(box), budget=2, provider="qiniu", every=0.05, return_state=True, **caps or {})
 
     return once
 
@@ -56,6 +56,13 @@ async def test_several_campaigns_in_one_process(look, provider):
     state = await look(**{name: f"id,prompt\na,a boat of {name}\n" for name in ("one", "three", "two")})
     assert state.message == "2 done, 1 failed"
     assert provider.prompts() == ["a boat of three", "a boat of two"]
+
+
+async def test_a_cap_of_the_day_stops_it(look, provider):
+    """It holds over all files; what it leaves too little for is not bought, and the file is filed as failed."""
+    state = await look({"budget_per_day": 0.1}, one="id,prompt\na,a boat\n")
+    assert state.message == "1 failed"
+    assert provider.prompts() == []
 
 
 async def test_money_needs_a_cap(prefect_api, tmp_path):

@@ -304,9 +304,9 @@ def start(step: Step, campaign: Campaign, spec: str, heard: Path | None = None) 
         os._exit(code)
 
 
-def ended(child: int) -> int:
+def ended(child: int, patience_s: float = PATIENCE_S) -> int:
     """Wait for a child: its exit code, or the signal that ended it, negative."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while True:
         found, status = os.waitpid(child, os.WNOHANG)
         if found:

@@ -4,7 +4,7 @@ Campaigns of some rows over two providers that fail at times. A run is started a
 after, a person settles doubts by the bill, or buys once more, retries, asks for new takes, collects, verifies a folder of which
 a file was taken away, archives, cancels or looks, each in a process of its own, which is killed as well now and then. Processes
 are children of this one, on a real ledger over real HTTP, without Prefect, which decides nothing about money and takes long to
-start (`make kills` is about whole commands). At the end of each campaign what is open is settled by the bill: nothing may be
+start; with `--by command` they are the `reelbatch` command lines themselves, with all that they start. At the end of each campaign what is open is settled by the bill: nothing may be
 there more often than a person has asked for, and all of it must be at home. `make torture` runs it.
 """
 
@@ -20,7 +20,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +49,7 @@ from tests.programmes.failpoint_kills import (
     work_through,
     wrong_sums,
 )
+from tests.programmes.typed_deeds import kill_group, type_deed
 from tests.programmes.verdict import leave
 
 RULES = [
@@ -69,6 +70,25 @@ class Told:
     campaign: Campaign
     consents: Counter[str] = field(default_factory=Counter)  # by prompt, purchases beyond the first
     redone: int = 0
+    by_command: bool = False  # deeds are command lines, and not actions in a fork of this process
+    patience_s: float = 60.0
+
+    def start(self, work: Deed) -> int:
+        """Do something in a process of its own. Returns its id."""
+        if self.by_command:
+            return type_deed(work.__name__, self.campaign, getattr(work, "given", ()))
+        return start(work, self.campaign, "")
+
+    def kill(self, child: int) -> None:
+        """Kill it, with all that it has started."""
+        if self.by_command:
+            kill_group(child)
+        else:
+            os.kill(child, signal.SIGKILL)
+
+    def moment(self, most_s: float) -> float:
+        """When something is done or killed, at the latest: a command takes longer to come to the point."""
+        return most_s * (5 if self.by_command else 1)
 
 
 Deed = Callable[[Campaign], Awaitable[Any]]
@@ -106,12 +126,14 @@ def deed(told: Told, chance: random.Random) -> tuple[str, Deed]:
     if kind == "resubmit" and doubtful:
         row = chance.choice(doubtful)
         told.consents[row["prompt"]] += 1
-        return kind, _named(kind, lambda c: settle_doubt(c.out, row["id"], Resubmitted))
+        return kind, _named(kind, lambda c: settle_doubt(c.out, row["id"], Resubmitted), row["id"])
     if kind == "redo" and done and told.redone < len(rows) / 6:
         row, told.redone = chance.choice(done), told.redone + 1
-        return kind, _named(kind, lambda c: _redo(c, row["id"], f"{row['prompt']}, take {told.redone}"))
+        prompt = f"{row['prompt']}, take {told.redone}"
+        return kind, _named(kind, lambda c: _redo(c, row["id"], prompt), row["id"], prompt)
     if kind == "archive" and done:
-        return kind, _named(kind, lambda c: archive_jobs(c.out, [chance.choice(done)["id"]]))
+        name = chance.choice(done)["id"]
+        return kind, _named(kind, lambda c: archive_jobs(c.out, [name]), name)
     if kind == "verify" and done:
         with suppress(FileNotFoundError):
             (told.campaign.out / chance.choice(done)["path"]).unlink()
@@ -124,11 +146,12 @@ def deed(told: Told, chance: random.Random) -> tuple[str, Deed]:
     }.get(kind, ("look", look))
 
 
-def _named(kind: str, work: Deed) -> Deed:
+def _named(kind: str, work: Deed, *given: str) -> Deed:
     async def named(campaign: Campaign) -> None:
         await work(campaign)
 
     named.__name__ = kind
+    named.given = given  # type: ignore[attr-defined]  # as it is typed behind the name of the command
     return named
 
 
@@ -159,13 +182,15 @@ def write_rows(number: int, rows: int) -> str:
 def disturb(told: Told, chance: random.Random, kills: Counter[str], deeds: Counter[str]) -> None:
     """One run, what a person does meanwhile or after, and what is killed of it."""
     now = time.monotonic()
-    alive = {start(run, told.campaign, ""): ("run", now + chance.uniform(0.05, 2.5))}
+    alive = {told.start(run): ("run", now + chance.uniform(0.05, told.moment(2.5)))}
     for _ in range(chance.choice([0, 1, 1, 2])):
-        time.sleep(chance.uniform(0, 0.8))
+        time.sleep(chance.uniform(0, told.moment(0.8)))
         kind, work = deed(told, chance)
         deeds[kind] += 1
-        killed_at = time.monotonic() + (chance.uniform(0, 1.5) if chance.random() < 0.4 else 45)
-        alive[start(work, told.campaign, "")] = (kind, killed_at)
+        killed_at = time.monotonic() + (
+            chance.uniform(0, told.moment(1.5)) if chance.random() < 0.4 else told.moment(45)
+        )
+        alive[told.start(work)] = (kind, killed_at)
     while alive:
         for child, (kind, until) in list(alive.items()):
             found, status = os.waitpid(child, os.WNOHANG)
@@ -173,7 +198,7 @@ def disturb(told: Told, chance: random.Random, kills: Counter[str], deeds: Count
                 del alive[child]
                 kills[kind] += os.waitstatus_to_exitcode(status) == -signal.SIGKILL
             elif time.monotonic() > until:
-                os.kill(child, signal.SIGKILL)
+                told.kill(child)
         time.sleep(0.01)
 
 
@@ -181,16 +206,14 @@ def finish(told: Told) -> list[str]:
     """Go on until nothing is open, and judge."""
     campaign = told.campaign
     campaign.faults()
+    steps: Sequence[Deed] = (run, adopt, settle, retry, verify)
     for _ in range(12):
-        ended(start(run, campaign, ""))
-        ended(start(adopt, campaign, ""))
-        ended(start(settle, campaign, ""))
-        ended(start(retry, campaign, ""))
-        ended(start(verify, campaign, ""))
+        for step in steps:
+            ended(told.start(step), told.patience_s)
         rows = campaign.rows_now()
         if rows and all(row["status"] == "done" for row in rows.values()):
             break
-    ended(start(run, campaign, ""))
+    ended(told.start(run), told.patience_s)
     return judge(told)
 
 
@@ -237,7 +260,8 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
             campaign = fresh(folder, url, ledger, number, RULES)
             campaign.rows = write_rows(number, options.rows)
             campaign.begin()
-            told = Told(campaign)
+            by_command = options.by == "command"
+            told = Told(campaign, by_command=by_command, patience_s=600.0 if by_command else 60.0)
             for _ in range(options.rows):
                 disturb(told, chance, kills, deeds)
                 rows = campaign.rows_now()
@@ -261,6 +285,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--rows", type=int, default=12, help="of each campaign")
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--by", choices=("action", "command"), default="action", help="what is killed")
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     options.seed = random.randrange(10**6) if options.seed is None else options.seed

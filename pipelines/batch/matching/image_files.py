@@ -39,6 +39,14 @@ class Pictures:
         self._folder = folder
         self._found: dict[str, Picture | RowFinding] = {}
 
+    def local(self) -> dict[str, str]:
+        """The files that were read: as rows name them, and as orders do."""
+        return {
+            written: each.reference
+            for written, each in self._found.items()
+            if isinstance(each, Picture) and not is_data(written)
+        }
+
     def of(self, references: Sequence[str]) -> tuple[tuple[Picture, ...], list[RowFinding]]:
         """The pictures of one row, and what is wrong with any of them."""
         if not references:

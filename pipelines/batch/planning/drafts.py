@@ -56,7 +56,7 @@ class Drafts:
         asked = around.provider or self._layers.default_provider or document.settings.provider
         self._provider = asked if isinstance(asked, str) else None
         self._translator = Translator(columns)
-        self._pictures = Pictures(around.folder)
+        self.pictures = Pictures(around.folder)
         self._without_provider: list[int] = []
         self.default_fallback = self._layers.default_fallback
         self.own_columns = self._layers.own_columns()  # the user's own, in order
@@ -88,7 +88,7 @@ class Drafts:
         else:
             draft.profile = profile
             self._translator.translate(draft, profile)
-        draft.pictures, unusable = self._pictures.of(draft.row.image_url)
+        draft.pictures, unusable = self.pictures.of(draft.row.image_url)
         draft.problems += unusable
         if draft.base is not None:
             for job_id in draft.ids(draft.base):

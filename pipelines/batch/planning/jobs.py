@@ -31,7 +31,7 @@ class Planner:
         self._document, self._report, self._around = document, report, around
         self._claims = Claims()
         self._drafts = Drafts(document, columns, around, self._claims, report)
-        self.own_columns = self._drafts.own_columns
+        self.own_columns, self.pictures = self._drafts.own_columns, self._drafts.pictures
         self._written = {column.name: written for written, column in columns.items()}
         self._orders = Orders(columns, around.profiles, around.name, around.occurrence)
         self._fallbacks = Fallbacks(self._orders, around.profiles, self._general_fallback())

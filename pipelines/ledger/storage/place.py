@@ -86,6 +86,12 @@ def as_shown(text: str) -> str:
     return place.address if isinstance(place, SharedLedger) else text
 
 
+def has_password(text: str) -> bool:
+    """Tell whether a ledger is named with a password, or with what else of a database's address may be secret."""
+    place = place_named(text, Path(), "")
+    return isinstance(place, SharedLedger) and bool(place.url.password or {*place.url.query} - {*_PLAIN})
+
+
 def address_text(place: LedgerPlace) -> str:
     """Where it is as text, without anything that is secret; the campaign in a database is not said."""
     return place.address if isinstance(place, SharedLedger) else str(place.file)

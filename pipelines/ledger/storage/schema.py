@@ -86,7 +86,9 @@ attempt = Table(
     Column("epoch", Integer, nullable=False),
     Column("cost_micros", BigInteger),  # what it is expected to cost; NULL where no price is known
     Column("currency", String),
-    Column("assumed", Boolean),  # no provider has published this price; NULL: an earlier version did not say
+    Column(
+        "assumed", Boolean
+    ),  # no provider has published this price; NULL: an earlier version did not say, and it counts so
     Column("bucket", String),  # where the cost counts now: reserved, spent, uncertain, or NULL for nowhere
     Column("claimed_at", String, nullable=False),
     Column("sent_at", String),

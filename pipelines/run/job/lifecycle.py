@@ -77,7 +77,8 @@ async def _finish(job: Job, slot: HeldSlot, run: Run) -> Change | None:
     """Wait until the provider has ended the job, then bring its clips home. The slot is free for others by then."""
     session = run.sessions[job.order.provider]
     await slot.take(session, already_in=True)
-    ended = await wait(job, session, run)
+    ahead = run.ahead.pop(job.id, None)
+    ended = await (wait(job, session, run) if ahead is None else ahead)
     await slot.release()
     if isinstance(ended, Progress):
         return await collect_job(job, ended, session, run)

@@ -37,6 +37,14 @@ def test_every_command_has_help(cli, command):
     assert ended.out.lstrip().startswith(f"Usage: reelbatch {command}")
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "deploy", "serve", "inbox", "redo", "retry"])
+def test_caps_over_all_campaigns_have_one_name(cli, command):
+    """Whatever buys, or says what would be bought, takes the caps of a day and a month."""
+    shown = cli(command, "--help").out
+    assert "--budget-per-day" in shown
+    assert "--budget-per-month" in shown
+
+
 def test_the_root_lists_every_command_and_exit_code(cli):
     """`reelbatch --help` names every command and what the exit codes mean."""
     ended = cli("--help")

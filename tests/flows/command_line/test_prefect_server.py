@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from flows.command_line import prefect_server
+from flows.command_line.prefect_api import may_name_a_server
 from flows.command_line.prefect_server import free_listener, temporary_server
 from tests.flows.command_line.test_run import MIXED
 
@@ -80,3 +81,26 @@ def test_garbage_is_collected_apart(monkeypatch):
     finally:
         gc.enable()
     assert freed_in == {"apart"}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "variables"),
+    [
+        ("", "", {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}),
+        ("", "", {"prefect_api_url": "http://127.0.0.1:4200/api"}),
+        ("prefect.toml", '[api]\nurl = "http://127.0.0.1:4200/api"\n', {}),
+        ("pyproject.toml", '[tool.prefect.api]\nurl = "http://127.0.0.1:4200/api"\n', {}),
+        (".env", "PREFECT_API_URL=http://127.0.0.1:4200/api\n", {}),
+        ("home/profiles.toml", 'active = "a"\n[profiles.a]\nPREFECT_API_URL = "http://127.0.0.1:4200/api"\n', {}),
+    ],
+    ids=["variable", "small letters", "prefect.toml", "pyproject.toml", ".env", "profile"],
+)
+def test_a_server_is_found_wherever_prefect_looks_for_one(tmp_path, file, text, variables):
+    """Only where nothing could name one is Prefect not asked; else account limits that runs share would be overlooked."""
+    (tmp_path / "home").mkdir()
+    if file:
+        (tmp_path / file).write_text(text)
+    environment = {"PREFECT_HOME": str(tmp_path / "home")}
+    assert may_name_a_server(environment | variables, tmp_path)
+    (tmp_path / "nothing").mkdir()
+    assert not may_name_a_server({"PREFECT_HOME": str(tmp_path / "nothing")}, tmp_path / "nothing")

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 
+import httpx
 import pytest
+
+from tests.servers import HERE
 
 
 @pytest.fixture
@@ -21,10 +24,13 @@ def test_without_a_server_it_says_so(cli, becomes, monkeypatch):
     assert "prefect server start" in ended.err
 
 
-def test_it_becomes_a_worker_of_our_pool(run_here, becomes, write_batch):
+def test_it_becomes_a_worker_of_our_pool(run_here, becomes, write_batch, prefect_api):
     """Batches that are named are deployed first; then the process is a worker of Prefect, whom Ctrl-C ends in order."""
-    ended = run_here("serve", write_batch("a boat", name="served.csv"), "--provider", "qiniu", "--rehearse")
+    caps = ("--budget-per-day", 3, "--budget-per-month", 40)
+    ended = run_here("serve", write_batch("a boat", name="served.csv"), "--provider", "qiniu", "--rehearse", *caps)
     assert ended.code == 0, ended.err
+    made = httpx.get(f"{prefect_api}/deployments/name/campaign/served", **HERE).json()["parameters"]["advanced"]
+    assert (made["budget_per_day"], made["budget_per_month"]) == (3, 40)
     assert "Deployed campaign/served" in ended.err
     [command] = becomes
     assert command[2:9] == ["-m", "prefect", "worker", "start", "--pool", "reelbatch", "--type"]

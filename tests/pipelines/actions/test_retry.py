@@ -64,6 +64,19 @@ async def test_a_remix_that_was_skipped_goes_with_its_parent(studio, run_on):
     assert _status(studio) == {"a": "done", "r": "done"}
 
 
+async def test_a_retry_that_was_killed_before_its_run_is_gone_on_with(studio, failed, run_on):
+    """The same command again finds the rows that it had planned; each is bought once more, and not twice."""
+    folder = studio.folder / "out"
+    await begin_retry(plan_retry(folder))  # and no run: as after a kill at `retry.planned`
+    plan = plan_retry(folder)
+    assert (plan.ids, plan.begun) == (("a",), {"a"})
+    assert {currency: str(amount) for currency, amount in plan.cost.items()} == {"USD": "0.40"}
+    await run_on(*await begin_retry(plan))
+    assert _status(studio) == {"a": "done", "b": "failed", "c": "done"}
+    assert sorted(studio.bought()) == [("qiniu", name) for name in ("a", "a", "b", "c")]
+    assert plan_retry(folder).ids == ()
+
+
 async def test_only_these(studio, failed):
     """What is named and cannot be run again says why; a name that nothing has is an error."""
     folder = studio.folder / "out"

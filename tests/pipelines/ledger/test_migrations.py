@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.status import JobStatus
-from pipelines.ledger import views
+from pipelines.ledger import balances, views
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.storage.schema import SCHEMA_VERSION, metadata
 
@@ -34,6 +34,17 @@ def _columns(path):
 def test_every_older_schema_has_its_ledger():
     """Whoever raises the version keeps a ledger of the one before, so that its migration stays tested."""
     assert sorted(path.stem for path in KEPT.iterdir()) == [f"schema_{n}" for n in range(1, SCHEMA_VERSION)]
+
+
+async def test_a_price_of_which_nothing_was_said_counts_as_assumed(old):
+    """In none of these was it written down whether a price was published: every sum says so, and all agree."""
+    async with Ledger(old) as ledger:
+        [held] = await ledger.write(balances.balances)
+        assert await ledger.write(lambda connection: balances.sum_of(balances.payments(connection))) == [held]
+        records = await ledger.write(lambda connection: [r for r in views.records(connection) if r.payments])
+    assert held.spent > 0
+    assert (held.spent_assumed, held.uncertain_assumed) == (held.spent, held.uncertain)
+    assert all(record.assumed for record in records)
 
 
 async def test_a_run_brings_an_old_ledger_up_to_date(old, tmp_path):

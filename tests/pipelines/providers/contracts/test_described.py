@@ -321,11 +321,12 @@ def test_a_picture_may_be_an_object(images, expected):
 
 
 def test_an_error_may_stand_in_several_places():
-    """The first that says something counts, and 0 says nothing."""
+    """The first that says something counts; 0, and words such as "success", say nothing."""
     profile = own(answers={"error_code": ["err", "base.code"], "error_message": ["why", "base.words"]})
     failed = read(profile, state="broken", err="", base={"code": 1027, "words": "rude"})
     assert (failed.code, failed.message) == ("1027", "rude")
-    assert read(profile, state="broken", err="0", base={"code": 0}).code is None
+    silent = read(profile, state="broken", err="0", base={"code": 0, "words": "SUCCEED"})
+    assert (silent.code, silent.message) == (None, None)
 
 
 def test_words_beside_a_code_do_not_make_a_failure():

@@ -48,7 +48,7 @@ bench-large: $(STAMP) ## 100,000 rows: plan, resume to the first status query, m
 
 kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the judge is the sandbox's bill
 	PYTHONPATH=. $(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100
-	PYTHONPATH=. $(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 104 --mixed
+	PYTHONPATH=. $(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 110 --mixed
 
 torture: $(STAMP) ## the promise, tried: kills at every failpoint, kills of persons' commands, cut wires, 2,000 walks (hours)
 	PYTHONPATH=. $(BIN)/python tests/programmes/failpoint_kills.py --most 99

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NAME = "providers"
 _CHECK = "check"
+_STEPS = ("an order", "then, until it has ended", "and once it has ended")
 
 
 def command(
@@ -92,7 +93,7 @@ def _check(file: str, answers: list[str], beside: list[Path], *, rehearse: bool,
         return print_json({"profile": profile.name, "requests": shown, "answers": said, "rehearsed": dict(made)})
     for mode, requests in sent.items():
         for number, request in enumerate(requests):
-            typer.echo(f"{profile.name}, mode {mode}: {'an order' if number == 0 else 'then, until it has ended'}")
+            typer.echo(f"{profile.name}, mode {mode}: {_STEPS[number]}")
             typer.echo("\n".join(f"  {line}" for part in request_lines(request) for line in part.splitlines()) + "\n")
     for path, reading in read.items():
         typer.echo(f"{path}\n  as the answer to an order: {reading.as_order}")

@@ -17,7 +17,7 @@ from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, Rejected
 from pipelines.net.http import Answer, Http
 from pipelines.providers.client import CONTRACTS, Client
-from pipelines.providers.contracts.described import template_of
+from pipelines.providers.contracts.described import path_about, template_of
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.providers.profile.order_parts import Parameter
 from pipelines.providers.protocol import Link, Phase, Progress, Supplies
@@ -29,7 +29,7 @@ from pipelines.run.options import RunOptions
 from pipelines.run.rehearsal import rehearsed
 
 _KEY, _SHOWN = "KEY-OF-YOURS", "(the key)"
-_JOB = "JOB-ID"
+_JOB, _RESULT = "JOB-ID", "RESULT-ID"
 _OK = 200
 _MOST_QUERIES, _BETWEEN_S = 300, 0.1  # in a rehearsal
 _LONG = 300  # characters of a value, such as a picture's, that are shown
@@ -125,7 +125,10 @@ def sample_value(rule: Parameter) -> Any:
 
 
 async def requests_of(profile: Profile, order: Order, *, callback: bool = True) -> list[SentRequest]:
-    """The requests that an order comes to: that which buys it, and those that ask about it. None of them is sent."""
+    """The requests that an order comes to: that which buys it, that which asks about it, and that for its result.
+
+    The last only where it is one of its own. None of them is sent.
+    """
     local = LocalImage("picture.png", "image/png", _PICTURE, 1, 1)
     images: tuple[Image, ...] = tuple(url if "://" in url else local for url in order.image_urls)
     supplies = Supplies(images, _JOB if order.remix_of else None, _CALLBACK if callback else None, "ATTEMPT-NAME")
@@ -149,8 +152,11 @@ async def requests_of(profile: Profile, order: Order, *, callback: bool = True) 
         raise SetupError(
             f"A sample order of the mode {order.mode} cannot be sent: a word of it cannot stand in the path."
         )
-    with suppress(ReelbatchError):  # it was caught, or there is no such request
-        await client.check(job)
+    words = {"id": _JOB, "result_id": _RESULT, "model": order.model, "app": order.model}
+    result = result_url or path_about(words, template_of("result", profile, order.mode), profile)
+    for address in (job.status_url, result) if result else (job.status_url,):
+        with suppress(ReelbatchError):  # it was caught, or there is no such request
+            await client.check(replace(job, status_url=address))
     await http.__aexit__(None, None, None)
     return [
         SentRequest(

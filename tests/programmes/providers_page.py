@@ -72,7 +72,7 @@ def worked() -> Iterator[str]:
         profile = profile_named(name)
         requests = asyncio.run(requests_of(profile, sample_order(profile, profile.modes[0]), callback=False))
         yield "```text"
-        for request in requests[:2]:
+        for request in requests:
             yield from (line for part in request_lines(request) for line in part.splitlines())
             yield ""
         yield "```"

@@ -31,6 +31,9 @@ from typing import Any
 import av
 import yaml
 
+from pipelines.providers.profile.load import shipped_profiles
+from pipelines.run.rehearsal import dialect_of
+from pipelines.sandbox.process import SandboxAddress
 from tests.programmes.verdict import leave
 
 HOUSE = Path(__file__).parents[2]
@@ -309,6 +312,8 @@ def sandbox(folder: Path, faults: str, seed: int, extra: list[dict[str, Any]]) -
     options = {"latency": "uniform:0.5-2", "bill": folder / "bill.jsonl", "faults": script, "seed": seed}
     command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes"]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    for name in (each for each in DESCRIBED if dialect_of(shipped_profiles()[each]) is None):
+        command += ["--profile", str(HOUSE / "pipelines" / "providers" / "profiles" / f"{name}.yaml")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())["url"]
@@ -356,8 +361,8 @@ def write_batch(path: Path, jobs: int) -> dict[str, str]:
     return ids
 
 
-#: One round of a mixed batch: the protocols of qiniu, two services of acedata, and a chain of remixes. Some orders to
-#: acedata are refused, and turn to qiniu.
+#: One round of a mixed batch: the protocols of qiniu, two services of acedata, a chain of remixes, and three APIs that are
+#: nothing but data: a queue, signed tokens, and a file by an id of its own. Some orders to acedata turn to qiniu.
 MIXED = [
     {"provider": "qiniu", "seconds": 4, "size": "720x1280"},
     {"provider": "acedata", "seconds": 4, "size": "720x1280", "fallback": "qiniu"},
@@ -367,7 +372,11 @@ MIXED = [
     {"provider": "acedata-kling", "seconds": 5, "fallback": "qiniu:kling-v2-6"},
     {"provider": "qiniu", "model": "veo-3.0-generate-preview", "seconds": 8, "orientation": "landscape"},
     {"provider": "qiniu", "model": "bytedance/seedance-2.0/text-to-video", "seconds": 5},
+    {"provider": "fal", "seconds": 5},
+    {"provider": "kling", "seconds": 5},
+    {"provider": "minimax", "seconds": 6},
 ]
+DESCRIBED = ("fal", "kling", "minimax")
 REFUSALS = [
     {
         "match": {"route": "submit", "contract": "acedata", "probability": 0.3},
@@ -389,6 +398,11 @@ def write_mixed_batch(path: Path, jobs: int) -> dict[str, str]:
                 row["remix_of"] = f"job-{n + 1 - int(row['remix_of']):03}"
             writer.writerow({"id": job, "prompt": prompt, **row})
     return ids
+
+
+def key_for(name: str) -> str:
+    """A key in the form that a provider wants."""
+    return shipped_profiles()[name].auth.key_for(f"key-{secrets.token_hex(8)}")
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
@@ -440,6 +454,8 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
                 "ACEDATA_BASE_URL": f"{url}/acedata",
                 "QINIU_API_KEY": f"key-{secrets.token_hex(8)}",
                 "ACEDATA_API_KEY": f"key-{secrets.token_hex(8)}",
+                **{f"{name.upper()}_BASE_URL": SandboxAddress(url, 0).base_url(name) for name in DESCRIBED},
+                **{f"{name.upper()}_API_KEY": key_for(name) for name in DESCRIBED},
             },
             [
                 *(sys.executable, "-m", "flows.command_line", "run", str(folder / "batch.csv")),

@@ -10,6 +10,7 @@ from pipelines.providers.profile.model import Profile
 from pipelines.providers.responses import json_values
 
 _NO_ERROR = "0"  # so say those who give a code with every answer
+_ALL_WELL = frozenset({_NO_ERROR, "ok", "success", "succeed"})  # the same in words
 _LONGEST_CODE, _LONGEST_MESSAGE = 60, 500
 
 
@@ -34,4 +35,4 @@ def error_told(answer: Mapping[str, Any], profile: Profile) -> tuple[str | None,
 
 def _at(answer: Mapping[str, Any], places: Sequence[str]) -> str | None:
     found = (json_values.text(value) for place in places for value in json_values.at_path(answer, place))
-    return next((text for text in found if text not in (None, _NO_ERROR)), None)
+    return next((text for text in found if text is not None and text.lower() not in _ALL_WELL), None)

@@ -23,6 +23,21 @@ PROFILES = shipped_profiles()
 EVERY = [(profile, mode) for profile in PROFILES.values() for mode in profile.modes]
 
 
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("minimax", "https://api.minimax.io/v1/files/retrieve?file_id=RESULT-ID"),
+        ("fal", "https://queue.fal.run/(the address in response_url)"),
+        ("replicate", None),
+    ],
+)
+async def test_the_result_of_a_job_is_asked_for_where_it_is_a_request_of_its_own(name, address):
+    """It is the third that is shown."""
+    profile = PROFILES[name]
+    requests = await requests_of(profile, sample_order(profile, profile.modes[0]))
+    assert [each.url for each in requests[2:]] == ([address] if address else [])
+
+
 @pytest.mark.parametrize(("profile", "mode"), EVERY, ids=lambda one: one.name)
 async def test_every_mode_of_every_profile_can_be_shown(profile, mode):
     """The request of a sample order can be seen, also one with everything in it; the key is in none of it."""
@@ -162,12 +177,13 @@ async def test_the_ten_steps_make_a_profile(tmp_path):
     path.write_text(re.sub(r"^   ", "", "".join(parts), flags=re.MULTILINE))
     profile = find_profiles([path]).profiles["paperboat"]
     (mode,) = profile.modes
-    ordered, asked = await requests_of(profile, sample_order(profile, mode, full=True))
+    ordered, asked, ended = await requests_of(profile, sample_order(profile, mode, full=True))
     assert ordered.url == "https://api.paperboat.example/v2/boat/one/voyages"
     assert json.loads(ordered.body) == {
         "input": {"text": "a fox in the snow", "ms": 4000, "w": 1280, "h": 720, "wind": "calm", "watermark": False}
     }
     assert (asked.url.rpartition("/v2")[2], asked.headers["x-boat-key"]) == ("/voyages/JOB-ID", "(the key)")
+    assert ended.url.rpartition("/v2")[2] == "/voyages/JOB-ID/film"
     film = b'{"films": [{"href": "https://files.paperboat.example/a.mp4"}]}'
     assert "file at https://files" in read_sample(profile, mode, film).as_result
     assert "rude" in read_sample(profile, mode, b'{"trouble": {"kind": "rude", "words": "no"}}', 422).as_result

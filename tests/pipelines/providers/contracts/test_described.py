@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 
 import pytest
 import pytest_asyncio
 
-from pipelines.core.errors import KeyRefused, UnknownJob
+from pipelines.core.errors import KeyRefused, ProviderUnavailable, SlowDown, UnknownJob
 from pipelines.core.image import LocalImage
 from pipelines.core.job import Order, RemoteJob
-from pipelines.core.outcome import Accepted, Rejected
-from pipelines.net.http import Http
+from pipelines.core.outcome import Accepted, InDoubt, Rejected
+from pipelines.net.http import Answer, Http
 from pipelines.providers.client import Client
 from pipelines.providers.contracts.described import Described
 from pipelines.providers.profile.checks.agreement import checked_profile
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.protocol import Phase, Supplies
+from pipelines.providers.responses.status import readable
+from pipelines.providers.responses.submission import classify
 from tests.pipelines.providers.strict_apis import CLIP, KEY, PAIR, Fal, GoogleVeo, Kling, Replicate
 
 PROFILES = shipped_profiles()
@@ -321,11 +324,12 @@ def test_a_picture_may_be_an_object(images, expected):
 
 
 def test_an_error_may_stand_in_several_places():
-    """The first that says something counts, and 0 says nothing."""
+    """The first that says something counts; 0, and words such as "success", say nothing."""
     profile = own(answers={"error_code": ["err", "base.code"], "error_message": ["why", "base.words"]})
     failed = read(profile, state="broken", err="", base={"code": 1027, "words": "rude"})
     assert (failed.code, failed.message) == ("1027", "rude")
-    assert read(profile, state="broken", err="0", base={"code": 0}).code is None
+    silent = read(profile, state="broken", err="0", base={"code": 0, "words": "SUCCEED"})
+    assert (silent.code, silent.message) == (None, None)
 
 
 def test_words_beside_a_code_do_not_make_a_failure():
@@ -370,3 +374,44 @@ def test_a_list_may_be_shaped_as_nothing_else():
         Described().read_listing({"data": [{"task": "j", "stands": "Ready", "at": 1_700_000_000}, {}]}, profile).jobs
     )
     assert (listed.job.id, listed.status, listed.created_at.year) == ("j", "ready", 2023)
+
+
+def minimax_says(code, words="no", **more):
+    """An answer of MiniMax, with HTTP 200 as all of them."""
+    return Answer(200, {}, json.dumps({**more, "base_resp": {"status_code": code, "status_msg": words}}).encode())
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (minimax_says(1008, task_id=""), "funds"),
+        (minimax_says(1026), "moderation"),
+        (minimax_says(1002), "slow_down"),
+        (minimax_says(2049), "key"),
+        (minimax_says(1000), None),
+        (minimax_says(4711), None),
+        (minimax_says(0, "success", task_id="7"), "accepted"),
+    ],
+)
+def test_an_error_with_http_200_is_a_refusal_only_where_its_code_is_known(answer, kind):
+    """A code that nobody knows, or a server's own fault, may have begun something: that is in doubt."""
+    verdict = classify(answer, PROFILES["minimax"], Described())
+    known = {Accepted: "accepted", InDoubt: None}
+    assert (verdict.kind if isinstance(verdict, Rejected) else known[type(verdict)]) == kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(minimax_says(1004), KeyRefused), (minimax_says(1002), SlowDown), (minimax_says(1000), ProviderUnavailable)],
+)
+def test_an_error_with_http_200_is_no_news_of_a_job(answer, error):
+    """It is said what is the matter, and asked again later."""
+    with pytest.raises(error):
+        readable(answer, PROFILES["minimax"])
+
+
+def test_a_job_that_failed_with_http_200_says_why():
+    """The code of its moderation is in the answer that says how it stands."""
+    answer = {"task_id": "7", "status": "Fail", "base_resp": {"status_code": 1027, "status_msg": "sensitive output"}}
+    progress = Described().read_progress(answer, RemoteJob("7", "text"), PROFILES["minimax"], "https://api.minimax.io")
+    assert (progress.phase, progress.code, progress.message) == (Phase.FAILED, "1027", "sensitive output")

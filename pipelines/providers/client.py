@@ -48,6 +48,7 @@ CONTRACTS: Mapping[ContractName, Contract] = {
     "described": Described(),
 }
 _JSON = "application/json"
+_NO_CONTENT = 204
 _KEY_SHOWN, _CALLBACK_SHOWN = "(the key)", "(the callback address)"
 _NOT_FOUND = 404
 _PATH_UNUSABLE = "path_unusable"  # the code of an order that cannot be sent, as a word of it would lead elsewhere
@@ -221,6 +222,8 @@ class Client:
         holds_clip = told is not None and told.clip_base64 is not None
         most = CLIP_CAP_BYTES if holds_clip else ANSWER_CAP_BYTES
         answer = await self._http.ask(request.method, url, headers=headers, content=content, most_bytes=most)
+        if answer.status == _NO_CONTENT and request.method == "DELETE":
+            return {}, answer.headers
         shown = self._without_secrets(answer)
         body = readable(shown, self.profile, result=result)
         if shown.body != answer.body:  # links stay as they are

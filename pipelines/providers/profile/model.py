@@ -58,7 +58,25 @@ class Mode(_Data):
 
 
 #: Whom the sandbox plays without a profile.
-SandboxDialect = Literal["acedata", "litellm", "new-api", "openai", "qiniu", "sglang", "vllm-omni"]
+SandboxDialect = Literal[
+    "acedata",
+    "ark",
+    "dashscope",
+    "fal",
+    "google-veo",
+    "kling",
+    "litellm",
+    "luma",
+    "minimax",
+    "new-api",
+    "openai",
+    "qiniu",
+    "replicate",
+    "runway",
+    "sglang",
+    "vidu",
+    "vllm-omni",
+]
 
 
 class Profile(_Data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from pipelines.sandbox.vendors.refusals import RefusalError
 
 BEIJING = timezone(timedelta(hours=8))
 SYNTHESIS = "/services/aigc/video-generation/video-synthesis"
+BETWEEN_FRAMES = "/services/aigc/image2video/video-synthesis"
 
 
 class DashScopeApi(HostedApi):
@@ -23,20 +25,21 @@ class DashScopeApi(HostedApi):
     vendor: ClassVar[str] = "dashscope"
 
     def rows(self) -> list[ApiRoute]:
-        """One way to order, and the tasks of all services."""
+        """Two ways to order, and the tasks of all services."""
         return [
             ("GET", "/tasks/{id}", "status", self.task),
-            ("POST", SYNTHESIS, "submit", self.create),
+            ("POST", SYNTHESIS, "submit", partial(self.create, "")),
+            ("POST", BETWEEN_FRAMES, "submit", partial(self.create, "frames")),
             ("GET", "/tasks/", "list", self.page),
             ("POST", "/tasks/{id}/cancel", "cancel", self.cancel),
         ]
 
-    async def create(self, visit: Visit) -> VendorAnswer:
+    async def create(self, at: str, visit: Visit) -> VendorAnswer:
         """An order, which must not wait for its clip."""
         if visit.header(b"x-dashscope-async") != "enable":
             raise RefusalError(403, "current user api does not support synchronous calls.")
         body = json_fields(visit)
-        parsed = parse_hosted_order(hosted_model(self.vendor, body.get("model")), str(body.get("model")), body)
+        parsed = parse_hosted_order(hosted_model(self.vendor, body.get("model"), at), str(body.get("model")), body)
         purchase = await self.sold(visit, parsed)
         return told({"output": {"task_status": self.word(visit, purchase, visit.now), "task_id": purchase.id}})
 

@@ -48,7 +48,10 @@ def hosted_refusal(
         issues = {"issues": [{"code": "custom", "path": place, "message": message}]} if field else {}
         return answered, {"error": "Validation of body failed" if field else message, **issues}
     if contract == "google-veo":
-        reason = {"details": [{"reason": "API_KEY_INVALID"}]} if code == "wrong_key" else {}
+        reason = {}
+        if code == "wrong_key":
+            reason = {"details": [{"reason": "API_KEY_INVALID"}]}
+            message = "API key not valid. Please pass a valid API key."
         return answered, {"error": {"code": answered, "message": message, "status": own, **reason}}
     if contract == "luma":
         return answered, {"detail": message}

@@ -36,7 +36,8 @@ class ViduApi(HostedApi):
     def rows(self) -> list[ApiRoute]:
         """Ways to order, and the tasks of all of them."""
         orders: list[ApiRoute] = [
-            ("POST", f"/{at}", "submit", partial(self.create, at)) for at in ("text2video", "img2video")
+            ("POST", f"/{at}", "submit", partial(self.create, at))
+            for at in ("text2video", "img2video", "start-end2video")
         ]
         return [
             ("GET", "/tasks/{id}/creations", "status", self.retrieve),

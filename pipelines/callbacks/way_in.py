@@ -10,7 +10,7 @@ from pipelines.callbacks.addresses import PROOF, CallbackKeys, check_public_url,
 from pipelines.callbacks.listener import listener_on, listening
 from pipelines.callbacks.metrics import ReceiverCounts
 from pipelines.callbacks.receiver import Receiver
-from pipelines.core.errors import ReelbatchError, SetupError
+from pipelines.core.errors import ReelbatchError, SetupError, TransportError
 from pipelines.ledger.storage.place import LedgerPlace
 from pipelines.net.http import Http
 
@@ -37,13 +37,15 @@ async def prove_way_in(
         async with _somebody_who_listens(listen, place, environment, insecure=insecure) as (keys, who), Http() as http:
             subject = secrets.token_hex(16)
             address = keys.url(public, PROOF, subject)
-            answers = [
-                await http.ask("POST", target, headers={}, content=b"{}", deadline_s=_ANSWER_S)
-                for target in (address, address[:-8] + "AAAAAAAA")
-            ]
+            try:
+                right, forged = [
+                    await http.ask("POST", target, headers={}, content=b"{}", deadline_s=_ANSWER_S)
+                    for target in (address, address[:-8] + "AAAAAAAA")
+                ]
+            except TransportError as error:
+                return False, str(error).replace(address, public)  # what was added is long, and says nothing to a person
     except ReelbatchError as error:
         return False, str(error)
-    right, forged = answers
     if not keys.is_answer(subject, right.body.decode("utf-8", "replace").strip()):
         return False, (
             f"somebody else answers there (HTTP {right.status}), and not {who}: look where the proxy or tunnel leads"

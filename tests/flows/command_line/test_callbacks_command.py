@@ -90,7 +90,7 @@ def test_keys_are_changed_by_a_command(cli, folder):
     ("arguments", "words"),
     [
         ([], "which ledger"),
-        (["--ledger", "nowhere/at/all.sqlite3"], "no folder"),
+        (["--ledger", "outputs/mistyped"], "no folder"),
         (["--listen", "0.0.0.0:8900"], "reached by others"),
         (["--public-url", "http://hooks.example"], "plain http"),
         (["--listen", "here"], "no address"),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from pipelines.callbacks.addresses import PROOF, CallbackKeys, check_public_url, keys_for
+from pipelines.callbacks.addresses import MARK, PROOF, CallbackKeys, check_public_url, keys_for
 from pipelines.callbacks.listener import listener_on, listening
 from pipelines.callbacks.metrics import ReceiverCounts
 from pipelines.callbacks.receiver import Receiver
-from pipelines.core.errors import ReelbatchError, SetupError, TransportError
+from pipelines.core.errors import ReelbatchError, SetupError
 from pipelines.ledger.storage.place import LedgerPlace
 from pipelines.net.http import Http
 
 _ANSWER_S = 15.0
+_PROXY_ALONE = (502, 503, 504)  # as a proxy answers that has nobody behind it
 
 
 async def prove_way_in(
@@ -37,15 +39,17 @@ async def prove_way_in(
         async with _somebody_who_listens(listen, place, environment, insecure=insecure) as (keys, who), Http() as http:
             subject = secrets.token_hex(16)
             address = keys.url(public, PROOF, subject)
-            try:
-                right, forged = [
-                    await http.ask("POST", target, headers={}, content=b"{}", deadline_s=_ANSWER_S)
-                    for target in (address, address[:-8] + "AAAAAAAA")
-                ]
-            except TransportError as error:
-                return False, str(error).replace(address, public)  # what was added is long, and says nothing to a person
+            right, forged = [
+                await http.ask("POST", target, headers={}, content=b"{}", deadline_s=_ANSWER_S)
+                for target in (address, address[:-8] + "AAAAAAAA")
+            ]
     except ReelbatchError as error:
-        return False, str(error)
+        return False, re.sub(rf"{MARK}[^\s:]*", "", str(error))  # the rest of the address says nothing to a person
+    if right.status in _PROXY_ALONE:
+        return False, (
+            f"a proxy answers there (HTTP {right.status}), and does not reach {who}: look where it leads, and whether the "
+            "tunnel stands"
+        )
     if not keys.is_answer(subject, right.body.decode("utf-8", "replace").strip()):
         return False, (
             f"somebody else answers there (HTTP {right.status}), and not {who}: look where the proxy or tunnel leads"
@@ -63,7 +67,7 @@ async def _somebody_who_listens(
 
     Raises:
         SetupError: neither.
-        LedgerError: the keys of the receiver that runs there are not to be had.
+        LedgerError: the keys of the ledger cannot be read.
     """
     try:
         listener = listener_on(listen, "--callback-listen", insecure=insecure)

@@ -42,7 +42,7 @@ _PLAIN_CONNECTIONS = 100
 async def plain(provider: str, url: str, jobs: int, every_s: float, folder: Path) -> dict[str, float]:
     """The loop of the vendors' examples: order, then ask at a fixed pause until it is there. By id, when it was home."""
     home: dict[str, float] = {}
-    os.mkdir(folder)
+    await asyncio.to_thread(folder.mkdir)
     limits = httpx.Limits(max_connections=_PLAIN_CONNECTIONS)
     async with httpx.AsyncClient(headers={"authorization": "Bearer plain"}, limits=limits, timeout=60) as client:
 

@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,6 @@ class Came:
     took_s: float
     counts: callbacks.CallCounts
     rows: int = 0  # of the inbox
-    refused: int = 0
     lags: list[float] = field(default_factory=list)
 
     def judge(self) -> list[str]:
@@ -180,9 +179,8 @@ async def made(name: str, there: Sandbox | None, batch: Path, **options: Any) ->
         bill,
         context.result.status_requests,
         time.monotonic() - began,
-        reader.read(callbacks.counts),
+        reader.read(callbacks.counts, run.progress.calls_turned_away),
         rows,
-        run.progress.callbacks_refused,
     )
 
 
@@ -196,9 +194,7 @@ async def mangled(folder: Path, rows: int) -> list[str]:
         async with post.open() as address:
             options |= {"callback_url": address, "callback_listen": f"127.0.0.1:{listen}"}
             called = await made("called", there, batch_of(folder, rows, "called"), **options)
-    print(
-        f"mangled: {rows} rows, {dict(post.figures)}; {called.counts.words(called.refused)} {called.rows} rows written"
-    )
+    print(f"mangled: {rows} rows, {dict(post.figures)}; {called.counts.words()} {called.rows} rows written")
     broken = [*polled.judge(), *called.judge()]
     if list(polled.ends.values()) != list(called.ends.values()):
         broken.append(f"mangled: by polling {Counter(polled.ends.values())}, called {Counter(called.ends.values())}")
@@ -222,7 +218,7 @@ async def every_script(folder: Path, rows: int) -> list[str]:
             found.append(await made(name, None, batch_of(folder, rows, name), **options))
         polled, called = found
         print(f"{faults}: by polling {dict(Counter(polled.ends.values()))}, by callbacks {dict(Counter(called.ends.values()))}; "
-              f"{called.counts.words(called.refused)}")  # fmt: skip
+              f"{called.counts.words()}")  # fmt: skip
         broken += [*polled.judge(), *called.judge()]
         if (doubts := Counter(called.ends.values())["in_doubt"]) and faults in ("ambiguous", "none"):
             broken.append(f"{faults}: {doubts} are in doubt though they were called about")
@@ -267,7 +263,7 @@ async def two_runs(folder: Path, rows: int, server: Any) -> list[str]:
     print(f"two runs: {said}; receiver killed once; {dict(post.figures)}")
     print(f"  in the inboxes at the end: {[counts.words() for counts in inboxes]}")
     broken = [f"two runs: {one}" for one in said if one.get("done") != rows or one.get("strange")]
-    broken += [f"two runs: {counts}" for counts in inboxes if counts.received != rows]
+    broken += [f"two runs: {counts}" for counts in inboxes if counts.received + counts.late != rows]
     slow = max((one.get("slowest_s", 99.0) for one in said), default=99.0)
     return [
         *broken,
@@ -296,7 +292,7 @@ async def work(batch: Path, address: str) -> None:
         json.dumps(
             {
                 "done": done,
-                **counts.as_dict(),
+                **asdict(counts),
                 "status_requests": requests,
                 "slowest_s": float(slowest or 0),
                 "strange": strange,

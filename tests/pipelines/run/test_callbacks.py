@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from pipelines.core.errors import SetupError
@@ -12,6 +13,7 @@ from pipelines.ledger import callbacks
 from pipelines.ledger.ledger import LedgerReader
 from pipelines.run import callbacks as run_callbacks
 from pipelines.run.callbacks import CallbackSettings, chosen_callbacks
+from tests.servers import HERE
 
 DONE = JobStatus.DONE
 
@@ -55,9 +57,32 @@ async def test_a_call_is_one_question(studio, options):
     before = studio.sandbox.requests()
     ended = await studio.make(*ace(studio, "a", "b", "c"), **options)
     assert (ended.code, set(ended.statuses.values())) == (0, {DONE})
-    assert counts(studio).words(2) == "Callbacks: 3 of 3 received, 2 refused."
+    assert counts(studio).words() == "Callbacks: 3 of 3 received."
     assert {row["came_to"] for row in calls(studio)} == {"woke"}
     assert studio.result.status_requests <= 3, before
+
+
+async def test_the_sums_of_callbacks_are_one(studio, options, monkeypatch):
+    """Each job asked about has one word: in the manifest, in the last line, in `--json` and in Prefect's report alike."""
+    monkeypatch.setattr(run_callbacks, "_IN_DOUBT_MOST_S", 0.1)
+    studio.sandbox.faults(rule({"callback": "never"}, "callback", nth=[2, 3, 4]))
+    jobs = ace(studio, *"abcd")
+    await studio.make(*jobs, **options | {"poll_every": 0.05, "in_flight": 1})
+    reader = LedgerReader(studio.folder / "out" / "ledger.sqlite3")
+    attempts = reader.read(lambda c: dict(c.exec_driver_sql("SELECT job_id, id FROM attempt").tuples().all()))
+    known = {name: job.provider_job_id for name, job in studio.records().items()}
+    for name, said in (("c", known["c"]), ("d", "of-another"), ("a", "of-another")):
+        reader.ask(callbacks.take, callbacks.Call(attempts[name], "x", said, has_ended=True))
+    async with studio.opened(*jobs, **options) as run:
+        async with httpx.AsyncClient(**HERE) as client:
+            for _ in range(2):
+                assert (await client.post(f"{options['callback_url']}/cb/v1/wrong")).status_code == 404
+        shown = {name: record.callback for name, record in studio.records().items()}
+        found = await run.ledger.write(callbacks.counts, run.callbacks.turned_away())
+    assert shown == {"a": "received", "b": "missed", "c": "late", "d": "refused"}
+    assert found == callbacks.CallCounts(asked=4, received=1, late=1, refused=1 + 2, missed=1)
+    assert found.words() == "Callbacks: 1 of 4 received, 1 missed, 1 late, 3 refused."
+    assert run.progress.calls_turned_away == 2
 
 
 async def test_c03_a_call_that_comes_before_the_answer_counts(studio, options):

@@ -89,8 +89,11 @@ def listener_on(address: str, option: str, *, insecure: bool = False) -> socket.
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
+        advice = "Choose another port"
+        if option == "--callback-listen":
+            advice += ", or leave the option out if `reelbatch callbacks` listens there"
         raise SetupError(
-            f"{option} {address}: nobody can listen there ({error.strerror or error}). Choose another port."
+            f"{option} {address}: nobody can listen there ({error.strerror or error}). {advice}."
         ) from None
     return listener
 

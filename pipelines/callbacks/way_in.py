@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from pipelines.callbacks.addresses import MARK, PROOF, CallbackKeys, check_public_url, keys_for
-from pipelines.callbacks.listener import listener_on, listening
+from pipelines.callbacks.listener import host_and_port, listener_on, listening
 from pipelines.callbacks.metrics import ReceiverCounts
 from pipelines.callbacks.receiver import Receiver
-from pipelines.core.errors import ReelbatchError, SetupError
+from pipelines.core.errors import ReelbatchError
 from pipelines.ledger.storage.place import LedgerPlace
 from pipelines.net.http import Http
 
@@ -66,17 +67,17 @@ async def _somebody_who_listens(
     """Listen there, with a key of the moment; or, where somebody does already, take them for our receiver.
 
     Raises:
-        SetupError: neither.
+        SetupError: nobody can, or nobody says whose keys whoever listens has.
         LedgerError: the keys of the ledger cannot be read.
     """
-    try:
-        listener = listener_on(listen, "--callback-listen", insecure=insecure)
-    except SetupError as error:
-        if "nobody can listen" not in str(error):
-            raise
-        yield keys_for(place, environment), f"the receiver that runs on {listen}"
-        return
-    keys = CallbackKeys.of((secrets.token_hex(32),))
-    with listener:
-        async with listening(Receiver(keys, None, ReceiverCounts()), listener):
-            yield keys, f"this process on {listen}"
+    async with AsyncExitStack() as stack:
+        try:
+            _, writer = await asyncio.open_connection(*host_and_port(listen, "--callback-listen"))
+        except OSError:
+            keys, who = CallbackKeys.of((secrets.token_hex(32),)), f"this process on {listen}"
+            listener = stack.enter_context(listener_on(listen, "--callback-listen", insecure=insecure))
+            await stack.enter_async_context(listening(Receiver(keys, None, ReceiverCounts()), listener))
+        else:
+            writer.close()
+            keys, who = keys_for(place, environment), f"the receiver that runs on {listen}"
+        yield keys, who

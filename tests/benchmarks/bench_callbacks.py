@@ -36,14 +36,13 @@ PLAIN = {"plain script, every 5 s": 5.0, "plain script, every 10 s": 10.0}
 OURS = ("learned rhythm", "callbacks")
 ROWS = {"acedata": "acedata,,10,", "qiniu": "qiniu,veo-3.0-generate-preview,8,"}
 STATUS = {"acedata": "POST /acedata/sora/tasks", "qiniu": "GET /qiniu/v1/videos/generations/{id}"}
-_PLAIN_CONNECTIONS = 100
 
 
 async def plain(provider: str, url: str, jobs: int, every_s: float, folder: Path) -> dict[str, float]:
     """The loop of the vendors' examples: order, then ask at a fixed pause until it is there. By id, when it was home."""
     home: dict[str, float] = {}
     await asyncio.to_thread(folder.mkdir)
-    limits = httpx.Limits(max_connections=_PLAIN_CONNECTIONS)
+    limits = httpx.Limits(max_connections=jobs)  # with the usual hundred it would spend its time looking for a free one
     async with httpx.AsyncClient(headers={"authorization": "Bearer plain"}, limits=limits, timeout=60) as client:
 
         async def asked(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

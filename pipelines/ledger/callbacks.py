@@ -139,7 +139,7 @@ def attempt_named(connection: Connection, provider: str, provider_job_id: str) -
     return connection.execute(select(attempt.c.id).where(named).limit(1)).scalar_one_or_none()
 
 
-def unheeded(connection: Connection, known: Collection[int] = ()) -> list[CallOfJob]:
+def calls_to_heed(connection: Connection, known: Collection[int] = ()) -> list[CallOfJob]:
     """The calls that nobody has heeded yet, in the order in which they came.
 
     Args:

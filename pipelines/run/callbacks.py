@@ -129,7 +129,7 @@ class RunCallbacks:
     async def look(self) -> None:
         """Heed every call that has come. Those about a doubt take as long as the provider does, and nobody waits."""
         came: dict[int, str] = {}
-        for call in await self.run.ledger.write(calls.unheeded, self._rescuing):
+        for call in await self.run.ledger.write(calls.calls_to_heed, self._rescuing):
             if call.job_id not in self.run.made_as or call.provider not in self.run.sessions:
                 continue  # for a run that has the job and the key
             if call.state is AttemptState.IN_DOUBT:

@@ -343,7 +343,7 @@ async def trial(a_second: float, seconds: float, connections: int, cases: int) -
         url in log for url in (target.keys.url("", target.name, name).rpartition("/")[2] for name in target.attempts)
     ):
         broken.append("a token stands in the log")
-    unheeded = LedgerReader(folder / LEDGER_NAME).read(callbacks.unheeded)
+    unheeded = LedgerReader(folder / LEDGER_NAME).read(callbacks.calls_to_heed)
     print(
         f"load of the machine: {', '.join(f'{load:.1f}' for load in os.getloadavg())}; {len(unheeded)} calls of known jobs"
     )

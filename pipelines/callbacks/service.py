@@ -55,13 +55,13 @@ def place_to_serve(given: str | None, environment: Mapping[str, str]) -> LedgerP
             f"Nobody has said which ledger the calls belong to. Give --ledger, or set {BY_ENVIRONMENT}: an output folder, "
             "or postgresql://host/database for all campaigns there."
         )
-    if "://" in text or (given_path := Path(text).expanduser().absolute()).is_file():
+    if "://" in text or (path := Path(text).expanduser().absolute()).is_file():
         return place_named(text, Path.cwd(), "callbacks")
-    if not given_path.is_dir():  # a folder that was mistyped would be served for ever, and nobody called
+    if not path.is_dir():  # a folder that was mistyped would be served for ever, and nobody called
         raise LedgerError(
-            f"There is no folder {given_path}. Give the output folder of a run; make it first if its run is still to come."
+            f"There is no folder {path}. Give the output folder of a run; make it first if its run is still to come."
         )
-    return place_remembered(given_path, environment, given) or FileLedger(given_path / LEDGER_NAME, given_path)
+    return place_remembered(path, environment, given) or FileLedger(path / LEDGER_NAME, path)
 
 
 def rotate(place: LedgerPlace, environment: Mapping[str, str]) -> None:

@@ -237,7 +237,7 @@ class RunCallbacks:
 
 
 def _say_silent(run: Run, provider: str, missed: int) -> None:
-    run.emit(CallbacksSilent(provider, missed))
+    run.emit_rarely(f"no calls of {provider}", CallbacksSilent(provider, missed))
 
 
 def unlike(order: Order, progress: Progress) -> str | None:

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_callbacks.py [JOBS [LATENCY [PROVIDER ...]]]
 
-Jobs take three to five minutes, as the vendors' do. Against one sandbox in a process of its own for each way, one way after
-the other, without Prefect: a plain script as the vendors' examples have it (one question a job every 5 s, and every 10 s), our
-learned rhythm, and callbacks. Two providers: one is asked about each job by itself (Veo), the other by us about fifty in one
+Jobs take three to five minutes, as the vendors' do. Against a sandbox in a process of its own for each way, one way after the
+other, without Prefect: our learned rhythm, callbacks, and a plain script as the vendors' examples have it: one question a job
+every 5 s, and every 10 s. Two providers: one is asked about each job by itself (Veo), the other by us about fifty in one
 request (Ace). Requests are counted by the sandbox; who was ready when is in its bill, what was home when in the ledger.
 """
 

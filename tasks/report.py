@@ -102,7 +102,9 @@ async def report() -> str:
     records = await run.ledger.write(lambda connection: list(views.records(connection)))
     rows = [manifest_row(record, rehearsed=run.options.rehearse) for record in records]
     folder = _shown(run.folder)
-    called = (await run.ledger.write(callbacks.counts)).words()
+    called = (
+        await run.ledger.write(callbacks.counts, 0 if run.callbacks is None else run.callbacks.turned_away())
+    ).words()
     called = f"{called} " if called else ""
     words = f"{_words(run)}. {_money(run, await _held(run))}{called}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
     page = summary_page(rows, run.folder, most=_MOST_ROWS, pages=run.pages)

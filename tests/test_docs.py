@@ -10,6 +10,7 @@ import typer
 
 from flows.command_line.app import app
 from pipelines.catalogue.manifest_row import COLUMNS
+from pipelines.ledger.callbacks import Called
 from tests.programmes import glossary_page, laws_page, providers_page
 
 HOUSE = Path(__file__).parents[1]
@@ -49,6 +50,7 @@ def test_every_value_is_in_the_glossary():
     assert [row for row in rows if "|  |" in row] == []
     assert set(glossary_page.COLUMN_WORDS) == set(COLUMNS)
     assert set(glossary_page.EXIT_WORDS) == set(glossary_page.codes())
+    assert set(glossary_page.CALLED_WORDS) == set(Called)
 
 
 @pytest.mark.parametrize("name", laws_page.PAGES)

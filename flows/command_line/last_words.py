@@ -6,6 +6,7 @@ import resource
 import time
 from collections import deque
 from collections.abc import Container, Iterable, Sequence
+from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def print_result(progress: RunProgress, result: RunResult, folder: Path, ledger:
             "reasons": list(result.reasons),
             "warnings": list(result.warnings),
             "status_requests": result.status_requests,
-            "callbacks": called.as_dict(progress.callbacks_refused) if (called := _called(ledger)).asked else None,
+            "callbacks": asdict(called) if (called := _called(progress, ledger)).asked else None,
             "generating_cpu_s": round(result.generating_cpu_s, 3),  # of this process, from first to last job
             "cpu_s": round(time.process_time(), 3),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -69,7 +70,7 @@ def print_result(progress: RunProgress, result: RunResult, folder: Path, ledger:
 
 def say_last_words(progress: RunProgress, folder: Path, ledger: LedgerPlace) -> None:
     """Say how many jobs stand where, what they cost, and where everything is."""
-    called = _called(ledger).words(progress.callbacks_refused)
+    called = _called(progress, ledger).words()
     say(" ".join(filter(None, (f"{progress.words()}.", money_words(progress, ledger), called))))
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
@@ -85,10 +86,10 @@ def money_words(progress: RunProgress, ledger: LedgerPlace) -> str:
     return f"Spent {buckets_text(held)}." if held else ""
 
 
-def _called(ledger: LedgerPlace) -> CallCounts:
-    """How often providers have called about the campaign."""
+def _called(progress: RunProgress, ledger: LedgerPlace) -> CallCounts:
+    """How providers have called about the campaign."""
     try:
-        return LedgerReader(ledger).read(counts)
+        return LedgerReader(ledger).read(counts, progress.calls_turned_away)
     except ReelbatchError:
         return CallCounts()
 

@@ -17,6 +17,7 @@ from pipelines.core.job import Job
 from pipelines.core.status import ACCEPTED, JobStatus
 from pipelines.core.text.counts import counted
 from pipelines.ledger import views
+from pipelines.ledger.callbacks import jobs_to_rescue
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal
 from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE
@@ -69,7 +70,8 @@ def campaigns_below(root: Path) -> list[Path]:
 async def collect_folder(folder: Path, options: RunOptions | None = None) -> Collected:
     """Bring home every clip of an output folder that a provider has, or is making. Submits nothing.
 
-    What is `expired` is asked about once more: clocks are wrong at times, and providers relent.
+    What is `expired` is asked about once more: clocks are wrong at times, and providers relent. A doubt about which a
+    provider has called is settled, as a run settles it: the provider is asked about the id that the call names.
 
     Manifest and gallery are written anew; done copy and failed rows as well, if the batch file is where it was.
 
@@ -85,7 +87,7 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
     place = ledger_of(folder, asked, folder.name)
     reader = LedgerReader(place)
     source, away = reader.read(lambda connection: (views.source(connection), views.is_anything_away(connection)))
-    if source is None or not away:
+    if source is None or not (away or reader.read(jobs_to_rescue)):
         await refresh_after_a_kill(reader)
         return Collected(folder, "" if source is None else source.campaign)
     make_folders(folder)
@@ -101,7 +103,7 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
 async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions) -> Collected:
     """The same, with the ledger open."""
     profiles = find_profiles(options.profiles, beside=source.path).profiles
-    waiting = await ledger.write(views.at_providers)
+    waiting = await ledger.write(views.at_providers, await ledger.write(jobs_to_rescue))
     accounts, out_of_reach = accounts_to_collect(waiting, (), profiles, options)
     reachable = {account.profile.name for account in accounts}
     jobs = [job.model_copy(update={"fallbacks": ()}) for job in waiting if job.order.provider in reachable]

@@ -6,7 +6,7 @@ from pipelines.batch import Batch
 from pipelines.catalogue.compilation import write_catalogue
 from pipelines.ledger import views
 from pipelines.ledger.balances import balances
-from pipelines.ledger.callbacks import is_anybody_to_be_rescued
+from pipelines.ledger.callbacks import jobs_to_rescue
 from pipelines.ledger.ledger import Ledger
 from pipelines.run.ending import RunResult, warnings_of
 from pipelines.run.exit_code import exit_code, open_beside
@@ -32,7 +32,8 @@ async def refresh(batch: Batch, options: RunOptions, ledger: Ledger, context: Ru
         SetupError: the ledger cannot be read, or the folder not be written.
     """
     states, orphans = await ledger.write(views.states), await ledger.write(views.orphans)
-    if is_work_left(batch, options, states, orphans) or await ledger.write(is_anybody_to_be_rescued):
+    called_about = await ledger.write(jobs_to_rescue)
+    if called_about or is_work_left(batch, options, states, orphans):
         context.states = states
         return False
     ids = dict.fromkeys(job.id for job in (*batch.jobs, *orphans))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from pipelines.core.errors import LedgerError, SetupError
+from pipelines.core.errors import SetupError
 from pipelines.ledger.storage.callback_keys import stored_keys
 from pipelines.ledger.storage.place import LedgerPlace
 from pipelines.net.addresses import is_loopback
@@ -105,18 +105,21 @@ def keys_for(place: LedgerPlace | None, environment: Mapping[str, str]) -> Callb
     """The keys of the environment, else those that are kept with a ledger.
 
     Args:
-        place: of the ledger.
+        place: of the ledger; None: nobody has named one.
         environment: may name keys.
 
     Raises:
-        SetupError: those of the environment are none, or there is no ledger to have any.
+        SetupError: those of the environment are none, or nobody says whose they are.
         LedgerError: those of the ledger cannot be read.
     """
     given = tuple(text.strip() for text in environment.get(KEYS_BY_ENVIRONMENT, "").split(",") if text.strip())
     if given:
         return CallbackKeys.of(given)
     if place is None:
-        raise LedgerError(f"Neither a ledger nor {KEYS_BY_ENVIRONMENT} says with which keys callbacks are opened.")
+        raise SetupError(
+            "somebody listens there already. If it is `reelbatch callbacks`, name its --ledger, so that it can be told from "
+            "others; else choose another port with --callback-listen"
+        )
     return CallbackKeys.of(stored_keys(place))
 
 

@@ -22,6 +22,7 @@ WHOLE_S = 10.0  #: from the connection to the last byte of the answer
 HEAD_S = 5.0  #: from the connection to the end of the head
 MOST_CONNECTIONS = 4_096
 _MOST_A_SOURCE = 512  # that have shown no token, where the source is not this machine
+_THIS_MACHINE = ("127.", "::1", "::ffff:127.")  # whence a proxy or tunnel passes on what many send
 _LINGER_S = 0.5  # so long whoever was turned away may still send what it had begun, so that it hears why
 _FRAMING = 4  # a body in chunks may be so many times as long on the wire
 _LATE = Turned(408, "slow")
@@ -78,7 +79,7 @@ class Door(asyncio.Protocol):
         way.unknown[self] = None
         way.sources[self._source] = way.sources.get(self._source, 0) + 1
         self._timers = [loop.call_later(HEAD_S, self._slow_head), loop.call_later(WHOLE_S, self._slow)]
-        if not self._source.startswith("127.") and way.sources[self._source] > _MOST_A_SOURCE:
+        if not self._source.startswith(_THIS_MACHINE) and way.sources[self._source] > _MOST_A_SOURCE:
             self._turn_away(Turned(429, "too many of one source"))
         elif way.counts.connections > way.most and way.unknown:
             oldest = next(iter(way.unknown))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -17,6 +17,8 @@ from pipelines.ledger.guest import LedgerGuest
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.storage.callback_keys import ledger_called, ledgers_called_back
 from pipelines.ledger.storage.place import LedgerPlace
+
+R = TypeVar("R")
 
 
 class Inbox(Protocol):
@@ -115,8 +117,15 @@ class SharedInbox:
 
     async def attempt_named(self, provider: str, provider_job_id: str) -> tuple[str, str] | None:
         """Look through every campaign there."""
-        found: tuple[str, str] | None = await self._in_thread(lambda: self._find(provider, provider_job_id))
-        return found
+
+        def look() -> tuple[str, str] | None:
+            for place in ledgers_called_back(self._place):
+                reader = LedgerReader(place)
+                if (found := reader.read(callbacks.attempt_named, provider, provider_job_id)) is not None:
+                    return reader.read(bought.ledger_id), found
+            return None
+
+        return await self._in_thread(look)
 
     async def check(self) -> None:
         """Look whether the database, or the file, can be read."""
@@ -160,21 +169,12 @@ class SharedInbox:
         found = self._known.get(ledger_id)
         if found is None:
             place = ledger_called(self._place, ledger_id)
-            if place is None:
-                return None
-            if LedgerReader(place).read(bought.ledger_id) != ledger_id:
+            if place is None or LedgerReader(place).read(bought.ledger_id) != ledger_id:
                 return None
             found = self._known[ledger_id] = LedgerGuest(place)
         return found
 
-    def _find(self, provider: str, provider_job_id: str) -> tuple[str, str] | None:
-        for place in ledgers_called_back(self._place):
-            reader = LedgerReader(place)
-            if (found := reader.read(callbacks.attempt_named, provider, provider_job_id)) is not None:
-                return reader.read(bought.ledger_id), found
-        return None
-
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+    async def _in_thread(self, work: Callable[[], R]) -> R:
         """Run work in the inbox's thread; what is no word of ours is a ledger that cannot be used."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -28,13 +28,13 @@ _SPARE_FILES = 64  # of the ledger, the log and Python itself
 
 @asynccontextmanager
 async def listening(
-    receiver: Receiver, sockets: socket.socket, health: socket.socket | None = None
+    receiver: Receiver, listener: socket.socket, health: socket.socket | None = None
 ) -> AsyncIterator[int]:
     """Listen for the length of the block, then stop in order: calls that were let in are answered.
 
     Args:
         receiver: what takes the calls.
-        sockets: where it listens, from `listener_on`.
+        listener: where it listens, from `listener_on`.
         health: where operators look, if anywhere.
 
     Yields:
@@ -42,7 +42,7 @@ async def listening(
     """
     doorway = Doorway(receiver.keys, receiver.counts, most_connections())
     servers = [_server(receiver.application(), doorway)]
-    serving = [asyncio.create_task(servers[0].serve(sockets=[sockets]))]
+    serving = [asyncio.create_task(servers[0].serve(sockets=[listener]))]
     if health is not None:
         servers.append(_server(operations(receiver)))
         serving.append(asyncio.create_task(servers[1].serve(sockets=[health])))
@@ -52,8 +52,8 @@ async def listening(
                 if task.done():
                     task.result()
             await asyncio.sleep(0.005)
-        sockets.listen(_BACKLOG)  # uvicorn has one number for both
-        yield int(sockets.getsockname()[1])
+        listener.listen(_BACKLOG)  # uvicorn has one number for both
+        yield int(listener.getsockname()[1])
     finally:
         doorway.close()
         for server in servers:
@@ -89,8 +89,11 @@ def listener_on(address: str, option: str, *, insecure: bool = False) -> socket.
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
+        advice = "Choose another port"
+        if option == "--callback-listen":
+            advice += ", or leave the option out if `reelbatch callbacks` listens there"
         raise SetupError(
-            f"{option} {address}: nobody can listen there ({error.strerror or error}). Choose another port."
+            f"{option} {address}: nobody can listen there ({error.strerror or error}). {advice}."
         ) from None
     return listener
 

@@ -14,6 +14,7 @@ from pipelines.callbacks.addresses import CallAddress
 ACCESS = "reelbatch.callbacks"
 _BOUNDS = (0.005, 0.025, 0.1, 0.25, 1.0, 5.0)  # seconds
 _SUM_UP_EVERY_S = 10.0
+_NOT_TAKEN = ("unknown", "unsigned", "too long")
 log = logging.getLogger(ACCESS)
 
 
@@ -73,8 +74,8 @@ class ReceiverCounts:
         log.info("%s", json.dumps(line))
 
     def refused_in_all(self) -> int:
-        """How many were turned away, or answered that nobody knows what they are about."""
-        return self.refused.total() + self.taken["unknown"] + self.taken["unsigned"]
+        """How many requests came to nothing by their own fault: turned away at the door, or not taken behind it."""
+        return self.refused.total() + sum(self.taken[what] for what in _NOT_TAKEN)
 
     def as_text(self) -> str:
         """In the text format of Prometheus."""

@@ -18,9 +18,16 @@ from pipelines.callbacks.metrics import ACCESS, ReceiverCounts
 from pipelines.callbacks.receiver import Receiver
 from pipelines.callbacks.signatures import secrets_of
 from pipelines.core.errors import LedgerError, SetupError
-from pipelines.ledger.ledger import ledger_in
 from pipelines.ledger.storage.callback_keys import stored_keys
-from pipelines.ledger.storage.place import BY_ENVIRONMENT, FileLedger, LedgerPlace, address_text, place_named
+from pipelines.ledger.storage.place import (
+    BY_ENVIRONMENT,
+    LEDGER_NAME,
+    FileLedger,
+    LedgerPlace,
+    address_text,
+    place_named,
+    place_remembered,
+)
 
 #: With Python's own 5 ms each statement of a write waits so long for an event loop that is flooded: 150 ms a call.
 _SWITCH_S = 0.0002
@@ -48,12 +55,13 @@ def place_to_serve(given: str | None, environment: Mapping[str, str]) -> LedgerP
             f"Nobody has said which ledger the calls belong to. Give --ledger, or set {BY_ENVIRONMENT}: an output folder, "
             "or postgresql://host/database for all campaigns there."
         )
-    if "://" not in text and (folder := Path(text).expanduser()).is_dir():
-        return ledger_in(folder.absolute())
-    place = place_named(text, Path.cwd(), "callbacks")
-    if isinstance(place, FileLedger) and not place.file.parent.is_dir():
-        raise LedgerError(f"There is no folder {place.file.parent} for a ledger. Give the output folder of a run.")
-    return place
+    if "://" in text or (path := Path(text).expanduser().absolute()).is_file():
+        return place_named(text, Path.cwd(), "callbacks")
+    if not path.is_dir():  # a folder that was mistyped would be served for ever, and nobody called
+        raise LedgerError(
+            f"There is no folder {path}. Give the output folder of a run; make it first if its run is still to come."
+        )
+    return place_remembered(path, environment, given) or FileLedger(path / LEDGER_NAME, path)
 
 
 def rotate(place: LedgerPlace, environment: Mapping[str, str]) -> None:

@@ -40,7 +40,7 @@ def load_manifest(folder: Path | str) -> pd.DataFrame:
     | `submitted_at`, `completed_at`, `downloaded_at`, `url_expires_at` | datetime64[us, UTC] | |
     | `cost_estimated`, `cost_actual`, `cost_reserved`, `cost_uncertain` | object of `Decimal` | units of `currency`, exact |
     | `cost_basis` | string | list, assumed, rehearsed |
-    | `callback` | string | received, missed, awaited |
+    | `callback` | string | received, late, refused, missed, awaited |
     | `currency`, `task_id`, `trace_id`, `sha256`, `storage_uri`, `source_host`, `review` | string | |
     | `path` | string | of the file, relative to the folder |
     | `error_code`, `error_message`, `failed_stage` | string | of what failed, is parked or in doubt |

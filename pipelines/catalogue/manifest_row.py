@@ -15,6 +15,7 @@ from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import amount_text, price_text
 from pipelines.core.text.times import iso_text
 from pipelines.ledger.balances import sum_of
+from pipelines.ledger.callbacks import Called
 from pipelines.ledger.views import JobRecord
 
 
@@ -63,7 +64,7 @@ class ManifestRow(BaseModel):
     cost_reserved: Decimal | None = None
     cost_uncertain: Decimal | None = None
     cost_basis: Literal["list", "assumed", "rehearsed"] | None = None
-    callback: Literal["received", "missed", "awaited"] | None = None
+    callback: Called | None = None
     own: dict[str, str] = Field(default_factory=dict)  # the user's own columns: they follow after the others
 
     @property

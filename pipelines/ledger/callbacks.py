@@ -6,11 +6,12 @@ the owner ask a free question sooner, and nothing else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from pipelines.core.status import AttemptState, JobStatus
 from pipelines.core.text.times import utc_text
@@ -64,30 +65,47 @@ class CallOfJob:
     status: JobStatus  # of the job
 
 
+class Called(StrEnum):
+    """What came of asking a provider to call about a job. Each job that was asked for has one of these words."""
+
+    RECEIVED = "received"  #: it has called, and that was followed
+    LATE = "late"  #: it has called only after the job had ended here
+    REFUSED = "refused"  #: whoever has called named another job, and was not followed
+    MISSED = "missed"  #: the job has ended, and nobody has called
+    AWAITED = "awaited"  #: the job goes on, and nobody has called yet
+
+
+class Came(StrEnum):
+    """What a call came to."""
+
+    WOKE = "woke"  #: the job was asked about at once
+    PROGRESS = "progress"  #: it says that the job goes on
+    LATE = "late"  #: the job had ended here
+    STRANGE = "strange"  #: it names another job than ours, or says what does not fit
+    ADOPTED = "adopted"  #: it has ended a doubt
+
+
+_OF_CALL = {Came.LATE: Called.LATE, Came.STRANGE: Called.REFUSED}  # every other was followed, or will be
+_WORDS = tuple(Called)  # where several calls have come about one job, the first of these counts
+
+
 @dataclass(frozen=True, slots=True)
 class CallCounts:
-    """How often a campaign was called, over all its runs."""
+    """How a campaign was called, over all its runs: jobs by what came of asking, and requests that were turned away."""
 
-    asked: int = 0  # submissions that gave an address of their own, and that the provider has
-    received: int = 0  # of those, so many have called at least once
-    missed: int = 0  # ended, and never called
-    late: int = 0  # calls about jobs that had ended here
+    asked: int = 0  # jobs whose provider was given an address, and has the order
+    received: int = 0
+    late: int = 0
+    refused: int = 0  # jobs of that word, and requests that a receiver has turned away at the door
+    missed: int = 0
 
-    def words(self, refused: int = 0) -> str:
-        """`Callbacks: 40 of 42 received, 2 missed.`; nothing where nobody was asked to call.
-
-        Args:
-            refused: requests that a receiver turned away.
-        """
+    def words(self) -> str:
+        """`Callbacks: 40 of 42 received, 2 missed.`; nothing where nobody was asked to call."""
         if not self.asked:
             return ""
-        more = (("missed", self.missed), ("late", self.late), ("refused", refused))
-        said = ", ".join(f"{count:,} {word}" for word, count in more if count)
-        return f"Callbacks: {self.received:,} of {self.asked:,} received{', ' if said else ''}{said}."
-
-    def as_dict(self, refused: int = 0) -> dict[str, int]:
-        """For machines."""
-        return {**asdict(self), "refused": refused}
+        more = (("missed", self.missed), ("late", self.late), ("refused", self.refused))
+        said = "".join(f", {count:,} {word}" for word, count in more if count)
+        return f"Callbacks: {self.received:,} of {self.asked:,} received{said}."
 
 
 def take(connection: Connection, call: Call) -> Receipt:
@@ -121,7 +139,7 @@ def attempt_named(connection: Connection, provider: str, provider_job_id: str) -
     return connection.execute(select(attempt.c.id).where(named).limit(1)).scalar_one_or_none()
 
 
-def unheeded(connection: Connection, known: Collection[int] = ()) -> list[CallOfJob]:
+def calls_to_heed(connection: Connection, known: Collection[int] = ()) -> list[CallOfJob]:
     """The calls that nobody has heeded yet, in the order in which they came.
 
     Args:
@@ -165,33 +183,49 @@ def is_anybody_to_call(connection: Connection) -> bool:
     return any(connection.execute(each).first() is not None for each in (asked, called))
 
 
-def is_anybody_to_be_rescued(connection: Connection) -> bool:
-    """Tell whether there is a call about a submission in doubt that nobody has followed yet."""
+def jobs_to_rescue(connection: Connection) -> set[str]:
+    """The jobs in doubt about which somebody has called, and nobody has followed that yet."""
     joined = callback.join(attempt, attempt.c.id == callback.c.attempt_id)
     open_still = callback.c.heeded_at.is_(None) & (attempt.c.state == AttemptState.IN_DOUBT)
-    return connection.execute(select(callback.c.seq).select_from(joined).where(open_still).limit(1)).first() is not None
+    return set(connection.execute(select(attempt.c.job_id).select_from(joined).where(open_still)).scalars())
 
 
-def calls_of_jobs(connection: Connection, job_id: str | None = None) -> dict[str, str]:
-    """Each job whose last submission had an address to call, and whether that was used: `received`, `missed`, `awaited`."""
-    calls = select(callback.c.attempt_id, func.min(callback.c.came_to).label("came_to")).group_by(callback.c.attempt_id)
-    called = calls.subquery()
-    columns = (attempt.c.job_id, attempt.c.n, job.c.status, called.c.attempt_id.label("called"))
+def calls_of_jobs(connection: Connection, job_id: str | None = None) -> dict[str, Called]:
+    """What came of asking to be called, for each job whose last submission carried an address.
+
+    Args:
+        connection: the open transaction.
+        job_id: one job only; None: all.
+    """
+    columns = (attempt.c.job_id, attempt.c.n, job.c.status, callback.c.seq, callback.c.came_to)
     joined = attempt.join(job, job.c.id == attempt.c.job_id).join(
-        called, called.c.attempt_id == attempt.c.id, isouter=True
+        callback, callback.c.attempt_id == attempt.c.id, isouter=True
     )
     wanted = select(*columns).select_from(joined).where(attempt.c.calls_back, attempt.c.provider_job_id.is_not(None))
     rows = connection.execute(wanted if job_id is None else wanted.where(attempt.c.job_id == job_id))
-    latest: dict[str, tuple[int, str]] = {}
+    best: dict[str, tuple[int, int]] = {}  # by job: its last submission, and the word that says most of it
     for row in rows:
-        ended = JobStatus(row.status).meaning.final or row.status == JobStatus.READY
-        word = "received" if row.called is not None else "missed" if ended else "awaited"
-        latest[row.job_id] = max(latest.get(row.job_id, (0, "")), (row.n, word))
-    return {job_id: word for job_id, (_, word) in latest.items()}
+        if row.seq is not None:
+            word = _OF_CALL.get(row.came_to, Called.RECEIVED)
+        else:
+            ended = JobStatus(row.status).meaning.final or row.status == JobStatus.READY
+            word = Called.MISSED if ended else Called.AWAITED
+        best[row.job_id] = max(best.get(row.job_id, (0, 0)), (row.n, -_WORDS.index(word)))
+    return {job_id: _WORDS[-rank] for job_id, (_, rank) in best.items()}
 
 
-def counts(connection: Connection) -> CallCounts:
-    """Count what was asked for and what came, over the whole campaign."""
-    words = list(calls_of_jobs(connection).values())
-    late = select(func.count()).where(callback.c.came_to == "late")
-    return CallCounts(len(words), words.count("received"), words.count("missed"), connection.execute(late).scalar_one())
+def counts(connection: Connection, turned_away: int = 0) -> CallCounts:
+    """Count what was asked for and what came, over the whole campaign: the sums that everybody shows.
+
+    Args:
+        connection: the open transaction.
+        turned_away: requests that the receiver inside a run has not let in.
+    """
+    words = Counter(calls_of_jobs(connection).values())
+    return CallCounts(
+        words.total(),
+        words[Called.RECEIVED],
+        words[Called.LATE],
+        words[Called.REFUSED] + turned_away,
+        words[Called.MISSED],
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ from pipelines.core.job import Job, Order
 from pipelines.core.money import Balance, Bucket
 from pipelines.core.status import ACCEPTED, AttemptState, Billed, JobStatus
 from pipelines.ledger.balances import Payment, balances, payments
-from pipelines.ledger.callbacks import calls_of_jobs
+from pipelines.ledger.callbacks import Called, calls_of_jobs
 from pipelines.ledger.fallbacks import flag_of, made_as
 from pipelines.ledger.history import changed_plans
 from pipelines.ledger.job_state import STATE_COLUMNS, JobState, state_from
@@ -49,7 +49,7 @@ class JobRecord:
     redo_of: str | None = None  # the job of the file that it is a new take of
     archived: bool = False  # a person has taken it out of the counts
     replaced_by: str | None = None  # the job of a new take
-    callback: str | None = None  # `received`, `missed` or `awaited`, where its provider was asked to call
+    callback: Called | None = None  # what came of asking its provider to call; None: it was not asked
     payments: tuple[Payment, ...] = ()  # every submission of it that costs something, or may
 
     def held(self, bucket: Bucket) -> Decimal | None:
@@ -245,9 +245,15 @@ def attempted(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(attempt).where(sent)).scalar_one()
 
 
-def at_providers(connection: Connection) -> list[Job]:
-    """Every job that a provider has, or has made, and whose clip is not home; as it is made now."""
-    rows = connection.execute(select(job.c.plan, job.c.made_as).where(job.c.status.in_(ACCEPTED)))
+def at_providers(connection: Connection, further: Collection[str] = ()) -> list[Job]:
+    """Every job that a provider has, or has made, and whose clip is not home; as it is made now.
+
+    Args:
+        connection: the open transaction.
+        further: jobs, by id, that a provider may have.
+    """
+    wanted = job.c.status.in_(ACCEPTED) | job.c.id.in_(further)
+    rows = connection.execute(select(job.c.plan, job.c.made_as).where(wanted))
     return [made_as(Job.model_validate_json(row.plan), row.made_as) for row in rows]
 
 

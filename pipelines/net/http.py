@@ -33,6 +33,7 @@ ANSWER_CAP_BYTES = 1 << 20  # no answer of these APIs comes near; more is an att
 CLIP_CAP_BYTES = 128 << 20  # of an answer that holds a clip
 SUBMIT_DEADLINE_S = 150.0
 ASK_DEADLINE_S = 30.0
+_ASKED_AT_ONCE = 100
 _MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
@@ -114,7 +115,9 @@ class Http:
         self._context = _trust()
         self._rules = ProxyRules.of(os.environ) if rules is None else rules
         fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        kept = httpx.Limits(max_connections=100, max_keepalive_connections=8, keepalive_expiry=20)
+        # Who waits for a connection waits here: httpcore loses those that it gives to somebody who has just given up.
+        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
+        kept = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=20)
         self._paid = api_client(self._context, fresh, httpx.Timeout(SUBMIT_DEADLINE_S, connect=10), self._rules)
         self._free = api_client(self._context, kept, httpx.Timeout(ASK_DEADLINE_S, connect=10), self._rules)
         self._files: dict[frozenset[Origin], httpx.AsyncClient] = {}  # by whom they trust
@@ -197,7 +200,8 @@ class Http:
         """
         try:
             request = self._free.build_request(method, url, headers=headers, content=content)
-            return await _exchange(self._free, request, deadline_s, most_bytes)
+            async with self._asking:
+                return await _exchange(self._free, request, deadline_s, most_bytes)
         except _FAULTS as error:
             raise NoAnswer(f"{without_query(url)}: {_reason(error)}") from None
 

@@ -21,6 +21,9 @@ class CallHints(Protocol):
     def expects(self, job: Job) -> bool:
         """Tell whether somebody is to call about a job, so that it need not be asked about often."""
 
+    def turned_away(self) -> int:
+        """How many requests the receiver in this run has not let in."""
+
     def take_adopted(self) -> list[Job]:
         """The jobs that a call has brought out of doubt when nobody waited for it any more, each once."""
 

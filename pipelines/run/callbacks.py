@@ -12,7 +12,6 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -28,7 +27,7 @@ from pipelines.core.status import ACCEPTED, AttemptState, JobStatus
 from pipelines.ledger import bought
 from pipelines.ledger import callbacks as calls
 from pipelines.ledger.attempts import Claim
-from pipelines.ledger.callbacks import CallOfJob
+from pipelines.ledger.callbacks import CallOfJob, Came
 from pipelines.ledger.outcomes import Change
 from pipelines.ledger.settlement import owner_at_provider
 from pipelines.ledger.storage.callback_keys import register_campaign
@@ -42,16 +41,6 @@ _IN_DOUBT_FOR = 2.0  # times what such a job usually takes, a call is waited for
 _IN_DOUBT_LEAST_S = 30.0
 _IN_DOUBT_MOST_S = 1_800.0
 _TRIES = 5  # to ask about an id that a call names and the provider does not know
-
-
-class Came(StrEnum):
-    """What a call came to."""
-
-    WOKE = "woke"  #: the job was asked about at once
-    PROGRESS = "progress"  #: it says that the job goes on
-    LATE = "late"  #: the job had ended here
-    STRANGE = "strange"  #: it names another job than ours, or says what does not fit
-    ADOPTED = "adopted"  #: it has ended a doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +92,10 @@ class RunCallbacks:
         """Tell whether somebody is to call about a job, so that it need not be asked about often."""
         return self.public_url is not None and (job.id in self._expected or job.order.provider in self.signed)
 
+    def turned_away(self) -> int:
+        """How many requests the receiver in this run has not let in."""
+        return 0 if self.receiver is None else self.receiver.refused_in_all()
+
     def ring(self) -> None:
         """Look into the inbox now."""
         self._bell.set()
@@ -134,7 +127,7 @@ class RunCallbacks:
     async def look(self) -> None:
         """Heed every call that has come. Those about a doubt take as long as the provider does, and nobody waits."""
         came: dict[int, str] = {}
-        for call in await self.run.ledger.write(calls.unheeded, self._rescuing):
+        for call in await self.run.ledger.write(calls.calls_to_heed, self._rescuing):
             if call.job_id not in self.run.made_as or call.provider not in self.run.sessions:
                 continue  # for a run that has the job and the key
             if call.state is AttemptState.IN_DOUBT:
@@ -242,7 +235,7 @@ class RunCallbacks:
 
 
 def _say_silent(run: Run, provider: str, missed: int) -> None:
-    run.emit(CallbacksSilent(provider, missed))
+    run.emit_rarely(f"no calls of {provider}", CallbacksSilent(provider, missed))
 
 
 def unlike(order: Order, progress: Progress) -> str | None:
@@ -327,8 +320,7 @@ async def called_back(
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-            if found.receiver is not None:
-                run.progress.callbacks_refused = found.receiver.refused_in_all()
+            run.progress.calls_turned_away = found.turned_away()
 
 
 def without_callbacks(run: Run) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 from pipelines.batch import Batch
+from pipelines.callbacks.listener import listener_on
 from pipelines.core.errors import ReelbatchError, SetupError
 from pipelines.core.events import NoCallbacks, RowsChanged, RunBegan
 from pipelines.core.failpoints import failpoint
@@ -53,7 +54,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
 
     Raises:
         SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger or the rehearsal cannot
-            be as asked for.
+            be as asked for, or nobody can listen for callbacks where it is asked for.
     """
     check_only(batch, options)
     accounts_of(batch, options, kept or {})
@@ -61,7 +62,9 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
     caps_of(batch, options)
     folder = output_folder(batch, options)
     ledger_of(folder, options, batch.name)
-    callbacks_of(batch, options)
+    called = callbacks_of(batch, options)
+    if called is not None and called.listen is not None:
+        listener_on(called.listen, "--callback-listen", insecure=called.insecure).close()
     if options.rehearse:
         from pipelines.run.rehearsal import sandbox_options  # noqa: PLC0415 - only a rehearsal loads the sandbox
 

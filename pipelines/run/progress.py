@@ -22,7 +22,7 @@ class RunProgress:
     counts: Counter[JobStatus] = field(default_factory=Counter)
     held: dict[str, Balance] = field(default_factory=dict)  # by currency
     rehearsed: bool = False  # nothing is paid
-    callbacks_refused: int = 0  # requests that the receiver inside this run turned away
+    calls_turned_away: int = 0  # requests that the receiver inside this run has not let in
     started_at: float = field(default_factory=time.monotonic)
     done_before: int = 0  # done when this run began
 

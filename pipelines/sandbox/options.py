@@ -48,9 +48,7 @@ class SandboxOptions(BaseModel):
         ge=1,
         description="what OpenAI's answers say of when to ask again; usually a share of the job's time",
     )
-    webhook_url: str | None = Field(
-        default=None, description="http address on this machine that OpenAI's webhooks go to"
-    )
+    webhook_url: str | None = Field(default=None, description="address on this machine that OpenAI's webhooks go to")
     webhook_secret: str | None = Field(default=None, description="what they are signed with, such as whsec_...")
     profile: tuple[Path, ...] = Field(
         default=(), description="profile of a server of your own, served as it describes it; may be given again"

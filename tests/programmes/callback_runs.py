@@ -18,11 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +38,10 @@ from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 from pipelines.run.options import FAULTS, RunOptions
 from pipelines.run.run import Run, RunContext, handing_over
-from pipelines.sandbox.options import SandboxOptions
+from tests.programmes.processes import HOUSE, Sandbox, free_port, own_environment, receiver, sandbox
 from tests.programmes.shared_ledger_trial import postgres
 from tests.programmes.verdict import leave
 
-HOUSE = Path(__file__).parents[2]
 GOOD_ENDS = {"planned", "done", "failed", "rejected", "cancelled", "expired", "parked"}
 
 
@@ -116,34 +114,6 @@ class BadPost:
             await self._http.aclose()
 
 
-class Sandbox:
-    """A sandbox in a process of its own."""
-
-    def __init__(self, **options: Any) -> None:
-        command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes"]
-        arguments = SandboxOptions(**{"renders": "light"} | options).arguments()
-        environment = os.environ | {"PYTHONPATH": str(HOUSE)}
-        self.process = subprocess.Popen(
-            [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE, env=environment
-        )
-        assert self.process.stdout is not None
-        self.url = json.loads(self.process.stdout.readline())["url"]
-
-    def environment(self) -> dict[str, str]:
-        """What points runs there."""
-        return {"ACEDATA_BASE_URL": f"{self.url}/acedata", "ACEDATA_API_KEY": "a-key-of-this-trial"}
-
-    def ask(self, what: str) -> Any:
-        """Its bill, or the requests that it had."""
-        with urllib.request.urlopen(f"{self.url}/_sandbox/{what}", timeout=10) as answer:
-            return json.load(answer)
-
-    def end(self) -> None:
-        """End it."""
-        with self.process:
-            self.process.terminate()
-
-
 @dataclass
 class Came:
     """What one run came to."""
@@ -155,7 +125,6 @@ class Came:
     took_s: float
     counts: callbacks.CallCounts
     rows: int = 0  # of the inbox
-    refused: int = 0
     lags: list[float] = field(default_factory=list)
 
     def judge(self) -> list[str]:
@@ -181,9 +150,9 @@ def batch_of(folder: Path, rows: int, name: str) -> Path:
     return path
 
 
-async def made(name: str, sandbox: Sandbox | None, batch: Path, **options: Any) -> Came:
+async def made(name: str, there: Sandbox | None, batch: Path, **options: Any) -> Came:
     """One run, from its opening to its end; without a sandbox a rehearsal, which has its own."""
-    os.environ.update({} if sandbox is None else sandbox.environment())
+    os.environ.update({} if there is None else there.environment())
     chosen = RunOptions(out=batch.parent / f"out-{name}", again=True, per_minute=60_000.0, **options)
     read = read_batch(batch)
     began, lags = time.monotonic(), []
@@ -201,7 +170,7 @@ async def made(name: str, sandbox: Sandbox | None, batch: Path, **options: Any) 
             await dispatch(run, lambda job: work(run, job))
     reader = LedgerReader(ledger_in(batch.parent / f"out-{name}"))
     rows = reader.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM callback").scalar_one())
-    whole = sandbox.ask("bill") if sandbox is not None else map(json.loads, (run.folder / SANDBOX_BILL).open())
+    whole = there.ask("bill") if there is not None else map(json.loads, (run.folder / SANDBOX_BILL).open())
     bill = [line for line in whole if line["prompt"].startswith(read.name + " ")]
     assert context.result is not None
     return Came(
@@ -210,28 +179,22 @@ async def made(name: str, sandbox: Sandbox | None, batch: Path, **options: Any) 
         bill,
         context.result.status_requests,
         time.monotonic() - began,
-        reader.read(callbacks.counts),
+        reader.read(callbacks.counts, run.progress.calls_turned_away),
         rows,
-        run.progress.callbacks_refused,
     )
 
 
 async def mangled(folder: Path, rows: int) -> list[str]:
     """30 % dropped, 30 % doubled, 10 % forged, all shuffled."""
-    sandbox = Sandbox(latency="uniform:2-6")
-    try:
+    with sandbox(latency="uniform:2-6") as there:
         options = {"in_flight": rows, "poll_every": 5.0}
-        polled = await made("polled", sandbox, batch_of(folder, rows, "polled"), **options)
+        polled = await made("polled", there, batch_of(folder, rows, "polled"), **options)
         listen = free_port()
         post = BadPost(f"http://127.0.0.1:{listen}", random.Random(5), 0.3, 0.3, 0.1, 3.0)
         async with post.open() as address:
             options |= {"callback_url": address, "callback_listen": f"127.0.0.1:{listen}"}
-            called = await made("called", sandbox, batch_of(folder, rows, "called"), **options)
-    finally:
-        sandbox.end()
-    print(
-        f"mangled: {rows} rows, {dict(post.figures)}; {called.counts.words(called.refused)} {called.rows} rows written"
-    )
+            called = await made("called", there, batch_of(folder, rows, "called"), **options)
+    print(f"mangled: {rows} rows, {dict(post.figures)}; {called.counts.words()} {called.rows} rows written")
     broken = [*polled.judge(), *called.judge()]
     if list(polled.ends.values()) != list(called.ends.values()):
         broken.append(f"mangled: by polling {Counter(polled.ends.values())}, called {Counter(called.ends.values())}")
@@ -255,7 +218,7 @@ async def every_script(folder: Path, rows: int) -> list[str]:
             found.append(await made(name, None, batch_of(folder, rows, name), **options))
         polled, called = found
         print(f"{faults}: by polling {dict(Counter(polled.ends.values()))}, by callbacks {dict(Counter(called.ends.values()))}; "
-              f"{called.counts.words(called.refused)}")  # fmt: skip
+              f"{called.counts.words()}")  # fmt: skip
         broken += [*polled.judge(), *called.judge()]
         if (doubts := Counter(called.ends.values())["in_doubt"]) and faults in ("ambiguous", "none"):
             broken.append(f"{faults}: {doubts} are in doubt though they were called about")
@@ -267,28 +230,12 @@ async def two_runs(folder: Path, rows: int, server: Any) -> list[str]:
     ledger = server.get_uri()
     place = place_named(ledger, folder, "both")
     assert isinstance(place, SharedLedger)
-    sandbox, port = Sandbox(latency="uniform:8-40"), free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "flows.command_line",
-        "callbacks",
-        "--listen",
-        f"127.0.0.1:{port}",
-        "--ledger",
-        ledger,
-    ]
-    log = (folder / "receiver.log").open("ab")
-
-    def receiver() -> subprocess.Popen[bytes]:
-        environment = os.environ | {"PYTHONPATH": str(HOUSE)}
-        return subprocess.Popen(command, cwd=HOUSE, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    post = BadPost(f"http://127.0.0.1:{port}", random.Random(1))
-    process = receiver()
-    environment = os.environ | sandbox.environment() | {"PYTHONPATH": str(HOUSE), "REELBATCH_LEDGER": ledger}
+    listen, log = f"127.0.0.1:{free_port()}", folder / "receiver.log"
+    post = BadPost(f"http://{listen}", random.Random(1))
+    process = receiver(listen, ledger, log)
     async with AsyncExitStack() as stack:
-        stack.callback(sandbox.end)
+        there = stack.enter_context(sandbox(latency="uniform:8-40"))
+        environment = own_environment() | there.environment() | {"REELBATCH_LEDGER": ledger}
         address = await stack.enter_async_context(post.open())
         runs = []
         for name in ("left", "right"):
@@ -302,7 +249,7 @@ async def two_runs(folder: Path, rows: int, server: Any) -> list[str]:
                 await asyncio.sleep(0.05)
         process.kill()
         process.wait()
-        process = receiver()
+        process = receiver(listen, ledger, log)
         said = [json.loads((await run.communicate())[0] or b"{}") for run in runs]
         if post.going:
             await asyncio.wait(post.going, timeout=60)
@@ -312,11 +259,11 @@ async def two_runs(folder: Path, rows: int, server: Any) -> list[str]:
         ]
         process.terminate()
         code = process.wait(20)
-        bill = sandbox.ask("bill")
+        bill = there.ask("bill")
     print(f"two runs: {said}; receiver killed once; {dict(post.figures)}")
     print(f"  in the inboxes at the end: {[counts.words() for counts in inboxes]}")
     broken = [f"two runs: {one}" for one in said if one.get("done") != rows or one.get("strange")]
-    broken += [f"two runs: {counts}" for counts in inboxes if counts.received != rows]
+    broken += [f"two runs: {counts}" for counts in inboxes if counts.received + counts.late != rows]
     slow = max((one.get("slowest_s", 99.0) for one in said), default=99.0)
     return [
         *broken,
@@ -345,21 +292,13 @@ async def work(batch: Path, address: str) -> None:
         json.dumps(
             {
                 "done": done,
-                **counts.as_dict(),
+                **asdict(counts),
                 "status_requests": requests,
                 "slowest_s": float(slowest or 0),
                 "strange": strange,
             }
         )
     )
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    import socket  # noqa: PLC0415 - for this
-
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 async def trial(rows: int, *, parts: list[str]) -> list[str]:

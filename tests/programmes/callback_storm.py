@@ -35,9 +35,9 @@ from pipelines.ledger import bought, callbacks
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.storage.place import LEDGER_NAME, place_of
 from pipelines.ledger.storage.schema import attempt
+from tests.programmes.processes import HOUSE, own_environment, receiver
 from tests.programmes.verdict import leave
 
-HOUSE = Path(__file__).parents[2]
 VALID_A_SECOND = 10
 MOST_GROWTH_MB = 64.0
 CUT_S = 11.0
@@ -124,32 +124,14 @@ async def prepared(folder: Path, jobs: int) -> tuple[str, list[str]]:
 async def started(folder: Path, jobs: int, core: int | None) -> Target:
     """The receiver, as an operator starts it."""
     name, attempts = await prepared(folder, jobs)
-    command = [
-        sys.executable,
-        "-m",
-        "flows.command_line",
-        "callbacks",
-        "--listen",
-        "127.0.0.1:0",
-        "--ledger",
-        str(folder),
-    ]
-    words = (folder / "receiver.log").open("wb")
+    log = folder / "receiver.log"
 
     def bound() -> None:
         if core is not None:
             os.sched_setaffinity(0, {core})
 
-    process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once
-        command,
-        cwd=HOUSE,
-        env=os.environ | {"PYTHONPATH": str(HOUSE)},
-        stdin=subprocess.DEVNULL,
-        stdout=words,
-        stderr=words,
-        preexec_fn=bound,  # noqa: PLW1509 - no thread has begun yet
-    )
-    while b"--callback-url" not in (said := (folder / "receiver.log").read_bytes()):
+    process = receiver("127.0.0.1:0", str(folder), log, in_child=bound)
+    while b"--callback-url" not in (said := log.read_bytes()):
         if process.poll() is not None:
             raise SystemExit(said.decode())
         await asyncio.sleep(0.05)
@@ -218,7 +200,7 @@ async def hostile(target: Target, a_second: float, seconds: float) -> list[str]:
     memory, rows, cpu = target.memory_mb(), target.rows(), target.cpu_s()
     attacker = await asyncio.create_subprocess_exec(
         *(sys.executable, __file__, "--attack", str(target.port), target.name, str(a_second), str(seconds)),
-        cwd=HOUSE, env=os.environ | {"PYTHONPATH": str(HOUSE)}, stdout=subprocess.PIPE,
+        cwd=HOUSE, env=own_environment(), stdout=subprocess.PIPE,
     )  # fmt: skip
     await target.call_for(seconds)
     said, _ = await attacker.communicate()
@@ -361,7 +343,7 @@ async def trial(a_second: float, seconds: float, connections: int, cases: int) -
         url in log for url in (target.keys.url("", target.name, name).rpartition("/")[2] for name in target.attempts)
     ):
         broken.append("a token stands in the log")
-    unheeded = LedgerReader(folder / LEDGER_NAME).read(callbacks.unheeded)
+    unheeded = LedgerReader(folder / LEDGER_NAME).read(callbacks.calls_to_heed)
     print(
         f"load of the machine: {', '.join(f'{load:.1f}' for load in os.getloadavg())}; {len(unheeded)} calls of known jobs"
     )

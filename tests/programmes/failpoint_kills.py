@@ -22,7 +22,6 @@ import random
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -59,9 +58,9 @@ from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 from pipelines.run.options import RunOptions
 from pipelines.run.run import Run, RunContext, handing_over
+from tests.programmes.processes import sandbox
 from tests.programmes.verdict import leave
 
-HOUSE = Path(__file__).parents[2]
 PATIENCE_S = 60.0
 MOST_RUNS = 8  # until a campaign has ended that nobody disturbs any more
 ROWS = """id,prompt,provider,seconds,size,remix_of
@@ -497,17 +496,6 @@ def load_once() -> None:
 
 
 @contextmanager
-def sandbox(folder: Path, latency: str = "0.05") -> Iterator[str]:
-    """A provider in a process of its own, that nobody kills."""
-    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes", "--latency", latency]
-    command += ["--renders", "light", "--bill", str(folder / "bill.jsonl")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
-        process.terminate()
-
-
-@contextmanager
 def database(kind: str) -> Iterator[str | None]:
     """A PostgreSQL server of one's own whose leases are short, or None: ledgers are files."""
     if kind == "sqlite":
@@ -594,7 +582,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
     kills, figures, broken, number = Counter[str](), Counter[str](), list[str](), 0
     seen = set[tuple[str, str]]()
     with ExitStack() as stack:
-        url = stack.enter_context(sandbox(folder))
+        url = stack.enter_context(sandbox(latency="0.05", bill=folder / "bill.jsonl")).url
         ledger = stack.enter_context(database(options.database))
         for name, scenario in SCENARIOS.items():
             if options.scenario and name not in options.scenario:

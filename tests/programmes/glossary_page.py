@@ -1,4 +1,4 @@
-"""The generated parts of docs/glossary.md: statuses, columns of the manifest, money, `billed`, exit codes.
+"""The generated parts of docs/glossary.md: statuses, columns of the manifest, money, `billed`, callbacks, exit codes.
 
 Run it as `make docs`. It writes between the markers of the page and leaves the rest alone; tests/test_docs.py fails where
 the committed page is not what this would write, or where something has no words here.
@@ -17,6 +17,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow
 from pipelines.core.status import MEANINGS, AttemptState, Billed, JobStatus
+from pipelines.ledger.callbacks import Called
 from pipelines.run import exit_code
 
 HOUSE = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ COLUMN_WORDS = {
     "cost_reserved": "what is set aside for a submission on its way, or at the provider",
     "cost_uncertain": "what may be charged, and nobody here knows: in doubt, or the provider does not say",
     "cost_basis": "on what these amounts rest: `list` is the provider's, `assumed` is a stand-in of ours, `rehearsed` was not paid",
-    "callback": "whether its provider has called, where it was asked to: `received`, `missed`, or `awaited`",
+    "callback": "what came of asking its provider to call: see [callbacks](#callbacks); empty where it was not asked",
     "currency": "of both costs",
     "billed": "whether the provider charges for it: see [billed](#billed)",
     "error_code": "the reason in one word, the provider's own where it gave one",
@@ -84,6 +85,13 @@ BILLED_WORDS = {
     Billed.NO: "nothing was sent, or the provider's rules say that such an end is free",
     Billed.UNKNOWN: "open: it is under way or in doubt, or the provider does not say",
 }
+CALLED_WORDS = {
+    Called.RECEIVED: "the provider has called while the job was open here, so that it was asked about at once",
+    Called.LATE: "it has called only when the job had ended here; nothing is changed by that",
+    Called.REFUSED: "whoever has called with the address of this job named another one, and was not followed",
+    Called.MISSED: "the job has ended, found by asking, and nobody has called",
+    Called.AWAITED: "the job goes on, and nobody has called yet",
+}
 ATTEMPT_WORDS = {
     AttemptState.CLAIMED: ("the job and its price are reserved; surely nothing was sent", "reserved"),
     AttemptState.SENDING: ("committed in the last instant before the first byte", "reserved"),
@@ -105,6 +113,7 @@ def rewritten(page: str) -> str:
         "exit_codes": exit_codes,
         "billed": billed,
         "attempts": attempts,
+        "called": called,
     }
 
     def anew(match: re.Match[str]) -> str:
@@ -173,6 +182,11 @@ def exit_codes() -> Iterator[str]:
 def billed() -> Iterator[str]:
     """The values of `billed`."""
     yield from _table(("value", "meaning"), [(f"`{value}`", BILLED_WORDS.get(value, "")) for value in Billed])
+
+
+def called() -> Iterator[str]:
+    """What came of asking a provider to call about a job."""
+    yield from _table(("value", "meaning"), [(f"`{value}`", CALLED_WORDS.get(value, "")) for value in Called])
 
 
 def attempts() -> Iterator[str]:

@@ -44,11 +44,11 @@ from tests.programmes.failpoint_kills import (
     load_once,
     retry,
     run,
-    sandbox,
     start,
     work_through,
     wrong_sums,
 )
+from tests.programmes.processes import sandbox
 from tests.programmes.typed_deeds import kill_group, type_deed
 from tests.programmes.verdict import leave
 
@@ -253,7 +253,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
     load_once()
     of_run.LOOK_EVERY_S = 0.1
     with ExitStack() as stack:
-        url = stack.enter_context(sandbox(folder, latency="uniform:0.2-1"))
+        url = stack.enter_context(sandbox(latency="uniform:0.2-1", bill=folder / "bill.jsonl")).url
         ledger = stack.enter_context(database(options.database))
         while kills.total() < options.kills:
             number = figures["campaigns"] = figures["campaigns"] + 1

@@ -32,11 +32,10 @@ import av
 import yaml
 
 from pipelines.providers.profile.load import shipped_profiles
-from pipelines.run.rehearsal import dialect_of
 from pipelines.sandbox.process import SandboxAddress
+from tests.programmes.processes import HOUSE, sandbox
 from tests.programmes.verdict import leave
 
-HOUSE = Path(__file__).parents[2]
 MARK = "REELBATCH_KILLS"  # every process of a run carries it, so that none is overlooked
 PATIENCE_S = 180.0
 PICTURE = "https://images.example.com/kettle-720x1280.jpg"
@@ -302,22 +301,16 @@ def secrets_told(campaign: Campaign) -> list[str]:
 
 
 @contextmanager
-def sandbox(folder: Path, faults: str, seed: int, extra: list[dict[str, Any]]) -> Iterator[str]:
-    """A provider in a process of its own, that nobody kills."""
+def faulty_sandbox(folder: Path, faults: str, seed: int, extra: list[dict[str, Any]]) -> Iterator[str]:
+    """A sandbox that is slow at times, with a named fault script and rules of one's own."""
     script = folder / "faults.yaml"
     named = []
     if faults != "none":
         named = yaml.safe_load((HOUSE / "pipelines/sandbox/faults/faults.yaml").read_text("utf-8"))[faults]
     script.write_text(yaml.safe_dump([*named, *extra, *SLOWNESS]), "utf-8")
-    options = {"latency": "uniform:0.5-2", "bill": folder / "bill.jsonl", "faults": script, "seed": seed}
-    command = [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes"]
-    command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    for name in (each for each in DESCRIBED if dialect_of(shipped_profiles()[each]) is None):
-        command += ["--profile", str(HOUSE / "pipelines" / "providers" / "profiles" / f"{name}.yaml")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
-        process.terminate()
+    options = {"latency": "uniform:0.5-2", "bill": folder / "bill.jsonl", "faults": str(script), "seed": seed}
+    with sandbox(renders="full", **options) as there:
+        yield there.url
 
 
 @contextmanager
@@ -435,7 +428,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
     ids = write(folder / "batch.csv", options.jobs)
     with ExitStack() as stack:
         extra = REFUSALS if options.mixed else []
-        url = stack.enter_context(sandbox(folder, options.faults, options.seed, extra))
+        url = stack.enter_context(faulty_sandbox(folder, options.faults, options.seed, extra))
         api = stack.enter_context(prefect_server(folder))
         # Orders are spread so that the batch lasts about as long as the kills do.
         mean_s = min(1.5, 24 / options.kills)

@@ -33,7 +33,8 @@ from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.protocol import Phase, Supplies
 from pipelines.run import requests as of_run
 from tests.programmes import failpoint_kills
-from tests.programmes.failpoint_kills import SCENARIOS, Campaign, fresh, judge, load_once, sandbox, settle, start
+from tests.programmes.failpoint_kills import SCENARIOS, Campaign, fresh, judge, load_once, settle, start
+from tests.programmes.processes import sandbox
 from tests.programmes.verdict import leave
 
 TOXICS = ("latency", "down", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data")
@@ -289,7 +290,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
     load_once()
     of_run.LOOK_EVERY_S = 0.1
     with ExitStack() as stack:
-        url = stack.enter_context(sandbox(folder))
+        url = stack.enter_context(sandbox(latency="0.05", bill=folder / "bill.jsonl")).url
         if not options.no_cuts:
             figures = asyncio.run(cut_everywhere(url, "key-of-cuts", folder / "cuts", every=options.every))
             print("cut at every byte:", ", ".join(f"{call} {count}" for call, count in figures.items()), flush=True)

@@ -44,10 +44,10 @@ from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
 from pipelines.run.options import RunOptions
 from pipelines.run.run import Run, RunContext, handing_over
-from tests.programmes.random_kills import sandbox
+from tests.programmes.processes import HOUSE
+from tests.programmes.random_kills import faulty_sandbox
 from tests.programmes.verdict import leave
 
-HOUSE = Path(__file__).parents[2]
 PATIENCE_S = 400.0
 TAKE_OVER_S = 30.0
 LEASE_S = 15.0
@@ -255,7 +255,7 @@ def work(options: argparse.Namespace, folder: Path) -> list[str]:
     cap = Decimal("0.40") * options.rows
     with ExitStack() as stack:
         server = stack.enter_context(postgres())
-        provider = stack.enter_context(sandbox(folder, "none", options.seed, []))
+        provider = stack.enter_context(faulty_sandbox(folder, "none", options.seed, []))
         environment = {
             **os.environ,
             "XDG_STATE_HOME": str(folder / "state"),

@@ -179,7 +179,7 @@ def _of_accounts(event: ClipsOutOfReach | NoCallbacks | CallbackOdd | CallbacksS
             )
         case NoCallbacks(providers):
             return Sentence(
-                f"{', '.join(providers)}: these jobs cannot call back; they are asked about, as always.", INFO
+                f"{', '.join(providers)}: nobody calls about these jobs; they are asked about, as always.", INFO
             )
         case CallbackOdd(job_id, words):
             return Sentence(f"{job_id}: a callback {words}.")

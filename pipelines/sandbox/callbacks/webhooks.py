@@ -28,7 +28,7 @@ class Webhooks:
         if (url is None) != (secret is None):
             raise ValueError("webhook-url and webhook-secret go together")
         if url is not None and not is_on_this_machine(url):
-            raise ValueError(f"webhook-url {url!r} is not an http address on this machine")
+            raise ValueError(f"webhook-url {url!r} is no http or https address on this machine")
         if secret is not None:
             signer_of(secret)
         self._url = url

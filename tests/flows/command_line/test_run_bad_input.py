@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 GOOD = "prompt,provider\na boat,qiniu\n"
@@ -72,6 +74,15 @@ def test_a_bad_option_is_refused(cli, pointed, write_batch, tmp_path, arguments,
     """An option that makes no sense is refused by its name, before Prefect starts."""
     batch = write_batch("a boat" if "--provider" in arguments else {"prompt": "a boat", "provider": "qiniu"})
     refused(cli("run", batch, "--out", "out", *arguments), pointed, tmp_path, *words)
+
+
+def test_a_port_that_is_taken_is_refused(cli, pointed, write_batch, tmp_path):
+    """Where somebody listens already, calls would go to them: it is said before Prefect starts and anything is sent."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        asked = ["--callback-listen", listen, "--callback-url", "https://hooks.example"]
+        batch = write_batch({"prompt": "a boat", "provider": "qiniu"})
+        refused(cli("run", batch, "--out", "out", *asked), pointed, tmp_path, listen, "`reelbatch callbacks`")
 
 
 def test_a_broken_profile_is_refused(cli, pointed, write_batch, tmp_path):

@@ -17,8 +17,10 @@ from pipelines.actions.collect import (
 )
 from pipelines.core.errors import LedgerOwned, SetupError
 from pipelines.core.status import JobStatus
-from pipelines.ledger.ledger import Ledger
+from pipelines.ledger import callbacks
+from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.storage.place import LEDGER_NAME
+from pipelines.run import callbacks as run_callbacks
 from pipelines.run.options import RunOptions
 
 QUICK = RunOptions(poll_every=0.05)
@@ -60,6 +62,27 @@ async def test_what_is_paid_comes_home_from_the_ledger_alone(studio, slow, paid)
     assert all((folder / row["path"]).is_file() for row in rows)
     assert (folder / "gallery.html").is_file()
     assert await collect_folder(folder, QUICK) == Collected(folder, "x")
+
+
+async def test_a_doubt_is_settled_by_a_call_that_came_meanwhile(studio, monkeypatch):
+    """As a run does it: the provider is asked about the id that was called about; nobody who did not call is asked about."""
+    monkeypatch.setattr(run_callbacks, "_IN_DOUBT_MOST_S", 0.1)
+    ace = {"route": "submit", "contract": "acedata"}
+    studio.sandbox.faults(
+        {"match": ace, "do": {"cut": "after"}}, {"match": {"route": "callback"}, "do": {"callback": "never"}}
+    )
+    jobs = [studio.job(name, provider="acedata") for name in "abc"]
+    await studio.make(*jobs, callback_url="http://127.0.0.1:9", in_flight=1)
+    folder, bill = studio.folder / "out", {line["prompt"]: line["id"] for line in studio.bill()}
+    reader = LedgerReader(folder / LEDGER_NAME)
+    attempts = reader.read(lambda c: dict(c.exec_driver_sql("SELECT job_id, id FROM attempt").tuples().all()))
+    for job, said in ((jobs[0], bill[jobs[0].order.prompt]), (jobs[1], "of-another")):
+        reader.ask(callbacks.take, callbacks.Call(attempts[job.id], "x", said, has_ended=True))
+    found = await collect_folder(folder, QUICK)
+    assert (found.recovered, found.left) == (("a",), ())
+    statuses = {name: record.status for name, record in studio.records().items()}
+    assert statuses == {"a": JobStatus.DONE, "b": JobStatus.IN_DOUBT, "c": JobStatus.IN_DOUBT}
+    assert len(studio.bill()) == 3
 
 
 async def test_nothing_is_submitted(studio, slow, paid):

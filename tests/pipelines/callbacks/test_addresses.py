@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from pipelines.callbacks.addresses import CallbackKeys, check_public_url, keys_for
-from pipelines.core.errors import LedgerError, SetupError
+from pipelines.core.errors import SetupError
 from pipelines.ledger.storage.callback_keys import KEYS_NAME, ledger_called, register_campaign, stored_keys
 from pipelines.ledger.storage.place import FileLedger, place_named
 
@@ -60,7 +60,7 @@ def test_keys_are_kept_with_the_ledger_or_given(tmp_path):
     for wrong in ("short", f"{NEW},{OLD},{OTHER}"):
         with pytest.raises(SetupError, match="one or two keys"):
             keys_for(place, {"REELBATCH_CALLBACK_KEYS": wrong})
-    with pytest.raises(LedgerError, match="with which keys"):
+    with pytest.raises(SetupError, match="name its --ledger"):
         keys_for(None, {})
 
 

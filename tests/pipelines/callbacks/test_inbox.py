@@ -37,7 +37,7 @@ async def test_a_receiver_beside_a_run_writes_and_the_run_hears(ledger, register
         calls = [inbox.take(name, Call(claim.attempt_id, "x", has_ended=True)) for claim in claims]
         assert {receipt.taken for receipt in await asyncio.gather(*calls)} == {Taken.NEW}
         async with asyncio.timeout(5):
-            while len(await ledger.write(callbacks.unheeded)) < 6 or heard < 1:
+            while len(await ledger.write(callbacks.calls_to_heed)) < 6 or heard < 1:
                 await anext(news)
                 heard += 1
         assert (await inbox.take(name, Call(claims[0].attempt_id, "x"))).taken is Taken.AGAIN
@@ -45,7 +45,7 @@ async def test_a_receiver_beside_a_run_writes_and_the_run_hears(ledger, register
         assert await inbox.attempt_named("qiniu", "p-c") == (name, claims[2].attempt_id)
         await inbox.check()
     await ledger.write(callbacks.mark_heeded, dict.fromkeys(range(1, 7), "woke"))
-    assert await ledger.write(callbacks.unheeded) == []
+    assert await ledger.write(callbacks.calls_to_heed) == []
 
 
 async def test_c15_a_ledger_that_is_away_takes_nothing(tmp_path):
@@ -76,6 +76,6 @@ async def test_t13_any_storm_of_calls_has_one_effect(data, ledger, claim, regist
         await ledger.write(callbacks.take, Call(claimed.attempt_id, str(number), "p", has_ended=True))
     mine = [row for row in await rows(ledger, "callback") if row["attempt_id"] == claimed.attempt_id]
     assert sorted(row["body_sha256"] for row in mine) == sorted({str(n) for n in before + after})
-    pending = [call for call in await ledger.write(callbacks.unheeded) if call.job_id == name]
+    pending = [call for call in await ledger.write(callbacks.calls_to_heed) if call.job_id == name]
     assert {call.status for call in pending} <= {state.status}
     await ledger.write(callbacks.mark_heeded, {call.seq: "woke" for call in pending})

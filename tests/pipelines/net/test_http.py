@@ -362,6 +362,14 @@ async def test_free_requests_share_a_connection(http, wire):
     assert len(wire.received) == 1
 
 
+async def test_questions_that_nobody_answers_leave_the_way_free(http, wire):
+    """However many were given up while they waited, no connection is lost (httpcore's own pool loses some when it is full)."""
+    wire.say = lambda _: b""
+    asked = (http.ask("GET", wire.url(), headers={}, deadline_s=0.2) for _ in range(200))
+    assert {type(answer) for answer in await asyncio.gather(*asked, return_exceptions=True)} == {NoAnswer}
+    assert http._free._transport._direct._pool.connections == []
+
+
 async def test_a_free_request_without_answer_passes(http, wire):
     """A query that fails may be asked again, and its message holds no secret."""
     wire.say = lambda _: None

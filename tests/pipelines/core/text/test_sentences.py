@@ -159,7 +159,7 @@ def test_what_the_counts_say_is_not_said_again(outcome):
         ),
         (
             events.NoCallbacks(("openai",)),
-            "openai: these jobs cannot call back; they are asked about, as always.",
+            "openai: nobody calls about these jobs; they are asked about, as always.",
         ),
         (events.DownloadFailed("a", DownloadInterrupted("cdn answered 503.")), "a: cdn answered 503."),
     ],

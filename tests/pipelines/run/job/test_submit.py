@@ -317,8 +317,8 @@ async def test_who_cannot_call_back_is_named(studio):
     """An address for callbacks that a provider of the batch takes no notice of is never silently dropped."""
     jobs = [studio.job("a", provider="openai"), studio.job("b", provider="acedata")]
     ended = await studio.make(*jobs, callback_url="http://127.0.0.1:9/called")
-    assert [line for line in ended.said if "cannot call back" in line] == [
-        "openai: these jobs cannot call back; they are asked about, as always."
+    assert [line for line in ended.said if "nobody calls about" in line] == [
+        "openai: nobody calls about these jobs; they are asked about, as always."
     ]
     assert ended.code == 0
 

@@ -3,15 +3,27 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import ssl
+import subprocess
 import time
 from hashlib import sha256
 
 import pytest
 
-from pipelines.sandbox.callbacks.delivery import is_on_this_machine
+from pipelines.sandbox.callbacks.delivery import Callback, Delivery, RetryLadder, is_on_this_machine
+from pipelines.sandbox.faults.scripts import Effect
+from pipelines.sandbox.http.wire import RequestCounts
 
 ORDER = {"prompt": "a", "model": "sora-2", "version": "2.0"}
 PATIENCE = 10
+
+
+async def answer(reader, writer):
+    """Whoever is called says that it is well."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    await writer.drain()
+    writer.close()
 
 
 async def counted(client, outcome):
@@ -34,10 +46,49 @@ async def finished(client, identifier):
     return task
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:80/x", "http://localhost/x", "http://[::1]:9/x"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:80/x", "http://localhost/x", "http://[::1]:9/x", "https://localhost:8443/x"]
+)
 def test_this_machine_is_called(url):
     """Loopback addresses get their callbacks."""
     assert is_on_this_machine(url)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for localhost, signed by itself, and its key."""
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    made += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run([*made, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files
+
+
+async def test_a_proxy_with_a_certificate_is_called(certificate, monkeypatch):
+    """Over https whom to trust is read from SSL_CERT_FILE, for a receiver behind a proxy on this machine; others hear nothing."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    counts = RequestCounts()
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}/x"
+        for trusted in (None, certificate[0]):
+            if trusted is not None:
+                monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+            delivery = Delivery(counts, 1.0)
+            await delivery.promise(Callback(url, 0.0, dict, RetryLadder(())), Effect())
+            await delivery.close()
+    assert counts.callbacks == {"failed": 1, "given up": 1, "answered 200": 1}
 
 
 @pytest.mark.parametrize(

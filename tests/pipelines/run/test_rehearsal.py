@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from pipelines.core.errors import SetupError
 from pipelines.core.text.strict_yaml import parse_yaml
 from pipelines.providers.profile.load import find_profiles, shipped_profiles
-from pipelines.providers.profile.model import Profile, SandboxDialect
+from pipelines.providers.profile.model import Profile
 from pipelines.run.rehearsal import dialect_of, write_own_profiles
 from pipelines.sandbox.http.server import SandboxAddress
 
@@ -16,21 +15,8 @@ EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 LUMAFOX = find_profiles(beside=EXAMPLES / "lumafox.csv").profiles["lumafox"]
 
 
-LEARNT = [
-    each for each in shipped_profiles().values() if each.name not in get_args(SandboxDialect) and each.sandbox is None
-]
-PLAYED = [each for each in shipped_profiles().values() if each not in LEARNT]
-
-
-@pytest.mark.parametrize("profile", LEARNT, ids=lambda profile: profile.name)
-def test_an_api_without_a_part_of_its_own_is_learnt(profile):
-    """One that is shipped as data alone, and that the sandbox does not know, is played from that data."""
-    assert profile.contract == "described"
-    assert dialect_of(profile) is None
-
-
-@pytest.mark.parametrize("profile", PLAYED, ids=lambda profile: profile.name)
-def test_every_other_shipped_provider_is_played_by_its_own_part(profile):
+@pytest.mark.parametrize("profile", shipped_profiles().values(), ids=lambda profile: profile.name)
+def test_every_shipped_provider_is_played_by_its_own_part(profile):
     """The sandbox has a place for each of them, and learns none from its profile."""
     family = "acedata" if profile.name.startswith("acedata") else profile.name
     assert dialect_of(profile) == family
@@ -54,7 +40,7 @@ def test_another_way_to_speak_is_learnt():
 
 def test_what_is_learnt_is_written_down_whole(tmp_path):
     """The sandbox gets the profile without `extends`, as one file that is the same profile again; shipped ones, not at all."""
-    (path,) = write_own_profiles([LUMAFOX, *PLAYED], tmp_path)
+    (path,) = write_own_profiles([LUMAFOX, *shipped_profiles().values()], tmp_path)
     data = parse_yaml(path.read_text("utf-8")).value
     assert "extends" not in data
     assert Profile.model_validate(data) == LUMAFOX

@@ -68,7 +68,7 @@ async def spoken(request):
     api = APIS[name]()
     server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
     api.root = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    base = api.root + {"replicate": "/v1", "google-veo": "/v1beta"}.get(name, "")
+    base = api.root + {"replicate": "/v1", "kling": "/v1", "google-veo": "/v1beta"}.get(name, "")
     async with server, Http() as http:
         yield name, api, lambda key=None: Client(http, PROFILES[name], base, key or key_of(name), trusted=True), http
 

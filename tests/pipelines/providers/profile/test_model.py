@@ -15,6 +15,7 @@ from pipelines.providers.client import CONTRACTS
 from pipelines.providers.profile import model as profile_module
 from pipelines.providers.profile.load import profile_named, shipped_profiles
 from pipelines.providers.profile.model import Profile, SandboxDialect
+from pipelines.sandbox.vendors.hosted.vendors import HOSTED_NAMES
 from pipelines.sandbox.vendors.openai.dialects import DIALECTS
 
 NAMES = sorted(shipped_profiles())
@@ -309,7 +310,7 @@ def test_a_day_is_text():
 
 def test_who_plays_a_provider_is_somebody_whom_the_sandbox_has():
     """A profile may name each part of the sandbox, and nobody else: a rehearsal would call an address without a server."""
-    assert set(get_args(SandboxDialect)) == {"acedata", *(each.name for each in DIALECTS)} - {"either"}
+    assert set(get_args(SandboxDialect)) == {"acedata", *(each.name for each in DIALECTS), *HOSTED_NAMES} - {"either"}
 
 
 @pytest.mark.parametrize(

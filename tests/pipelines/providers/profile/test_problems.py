@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
 from pipelines.core.text.strict_yaml import parse_yaml
 from pipelines.providers.profile.checks.agreement import checked_profile
+from pipelines.providers.profile.model import SandboxDialect
 from pipelines.providers.profile.problems import problems_of
 
 HEAD = "name: fox\ntitle: Fox\ncontract: openai\nbase_url: https://fox.example\ndefault_model: m\nprompt_most: 9\n"
@@ -66,7 +69,7 @@ def test_a_clip_lasts_a_second_or_more(seconds):
         ),
         (
             "sandbox: nosuch",
-            'sandbox: "nosuch" is not allowed. Allowed: acedata, litellm, new-api, openai, qiniu, sglang, vllm-omni.',
+            'sandbox: "nosuch" is not allowed. Allowed: ' + ", ".join(sorted(get_args(SandboxDialect))) + ".",
         ),
         ("retired_on: soon", 'retired_on: "soon" is not a date. Write for example 2026-11-21.'),
         ("words: {ready: done}", 'words.ready: "done" is not allowed. Allowed: running, succeeded, failed, cancelled.'),

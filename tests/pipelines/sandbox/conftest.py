@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from queue import SimpleQueue
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from pipelines.sandbox.http import endpoint
 from pipelines.sandbox.http.server import serve_until_left
 from pipelines.sandbox.options import SandboxOptions
 from pipelines.sandbox.process import SandboxAddress
@@ -62,6 +64,18 @@ def started(**options: Any) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def start() -> Start:
     return started
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """The clock of sandboxes of this process: it goes on when it is told to, and shows every state to who asks slowly."""
+    now = [time.time()]
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(time=lambda: now[0]))
+
+    def go_on(seconds: float) -> None:
+        now[0] += seconds
+
+    return go_on
 
 
 @pytest.fixture(scope="module")  # no longer: the bill is read often, and should stay short

@@ -43,7 +43,7 @@ def test_the_three_forms_of_acceptance(client, start):
         assert (set(answer), set(answer["data"])) == ({"success", "data"}, {"task_id"})
 
 
-def test_a_task_lives_from_no_response_to_a_result(start):
+def test_a_task_lives_from_no_response_to_a_result(start, later):
     """First `response` is null, then it only says accepted, at the end it is the answer and `finished_at` is set."""
     with start(latency="0.5") as client:
         identifier = client.post("/acedata/sora/videos", json=V2).json()["task_id"]
@@ -53,7 +53,7 @@ def test_a_task_lives_from_no_response_to_a_result(start):
         ):
             if task["response"] not in seen:
                 seen.append(task["response"])
-            time.sleep(0.01)
+            later(0.01)
     assert seen == [None, {"success": True, "task_id": identifier}]
     assert task["request"] == V2
     assert task["response"]["data"][0]["state"] == "succeeded"

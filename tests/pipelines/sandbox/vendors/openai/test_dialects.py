@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-import time
-from types import SimpleNamespace
 from urllib.parse import quote
 
 import av
 import httpx
 import pytest
 from PIL import Image
-
-from pipelines.sandbox.http import endpoint
 
 SORA = {"prompt": "a lighthouse", "model": "sora-2", "seconds": "8", "size": "1280x720"}
 WAN = {"prompt": "a lighthouse", "model": "Wan-AI/Wan2.2-T2V-A14B-Diffusers", "seconds": "2", "size": "320x192"}
@@ -53,11 +49,11 @@ def place(name, created):
     return f"/{name}/v1/videos/{quote(created['id'], safe='')}"
 
 
-def walked(client, places, now):
+def walked(client, places, later):
     """Every word that each job says until it is finished, each once, as the clock of the sandbox goes on."""
     words = {name: [] for name in places}
     for _ in range(100):
-        now[0] += 0.02
+        later(0.02)
         for name, address in places.items():
             word = client.get(address).json()["status"]
             words[name] += [word] if words[name][-1:] != [word] else []
@@ -86,7 +82,7 @@ def test_a_job_goes_from_order_to_file(client, bill, finished, name):
         assert clip.duration / av.time_base == pytest.approx(line["seconds"], abs=0.1)
 
 
-def test_words(start, monkeypatch):
+def test_words(start, later):
     """A job walks through the states of its server, in its words."""
     words = {
         "openai": ["queued", "in_progress", "completed"],
@@ -95,11 +91,9 @@ def test_words(start, monkeypatch):
         "sglang": ["queued", "completed"],
         "new-api": ["queued", "unknown", "in_progress", "completed"],
     }
-    now = [time.time()]
-    monkeypatch.setattr(endpoint, "time", SimpleNamespace(time=lambda: now[0]))
     with start(latency="1") as client:
         places = {name: place(name, ordered(client, name, **ORDERS.get(name, {"json": SORA}))) for name in words}
-        assert walked(client, places, now) == words
+        assert walked(client, places, later) == words
 
 
 def test_the_servers_leave_out_different_things(start, finished):

@@ -14,7 +14,7 @@ IMAGE = "https://example.com/a.png"
 ORDER = {"model": "sora-2", "prompt": "一只橘色的猫", "seconds": "4", "size": "1280x720"}
 
 
-def test_a_job_shows_the_vendors_shape(start, finished):
+def test_a_job_shows_the_vendors_shape(start, later):
     """States come in order, keys come and go as in the samples, and the link ends exactly seven days after."""
     with start(latency="0.6") as client:
         created = client.post("/qiniu/v1/videos", json=ORDER).json()
@@ -23,7 +23,7 @@ def test_a_job_shows_the_vendors_shape(start, finished):
         seen = {created["status"]: created}
         while (answer := client.get(f"/qiniu/v1/videos/{created['id']}").json())["status"] != "completed":
             seen[answer["status"]] = answer
-            time.sleep(0.01)
+            later(0.01)
     assert list(seen) == ["initializing", "queued", "in_progress", "downloading", "uploading"]
     assert "seconds" not in seen["in_progress"]
     (video,) = answer["task_result"]["videos"]

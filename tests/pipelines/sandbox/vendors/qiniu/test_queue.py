@@ -42,7 +42,7 @@ def ended():
     return wait
 
 
-def test_a_request_goes_from_the_queue_to_its_result(start):
+def test_a_request_goes_from_the_queue_to_its_result(start, later):
     """The answer says where to ask; 202 until it is over, then 200 with the result, which has an address of its own."""
     with start(latency="0.6") as client:
         job = client.post(f"{QUEUE}/{KLING}", json=PROMPT).json()
@@ -54,6 +54,7 @@ def test_a_request_goes_from_the_queue_to_its_result(start):
         seen = {}
         while (answer := client.get(job["status_url"])).status_code == 202:
             seen[answer.json()["status"]] = answer.json()
+            later(0.02)
         result = client.get(job["response_url"]).json()
         size = len(client.get(result["video"]["url"]).content)
     assert list(seen) == ["IN_QUEUE", "IN_PROGRESS"]

@@ -37,7 +37,7 @@ def ended():
     return wait
 
 
-def test_a_job_goes_from_a_bare_id_to_its_clips(start):
+def test_a_job_goes_from_a_bare_id_to_its_clips(start, later):
     """An order is answered by its id alone; the words are capitalised, and dates have the offset of China."""
     with start(latency="0.5") as client:
         created = client.post(PATH, json=ORDER).json()
@@ -46,6 +46,7 @@ def test_a_job_goes_from_a_bare_id_to_its_clips(start):
         seen = {}
         while (answer := client.get(f"{PATH}/{created['id']}").json())["status"] != "Completed":
             seen[answer["status"]] = answer
+            later(0.02)
     assert list(seen) == ["Pending", "Running"]
     assert "data" not in seen["Running"]
     assert DATE.fullmatch(answer["created_at"])

@@ -23,6 +23,7 @@ from pipelines.catalogue.manifest_row import manifest_row
 from pipelines.catalogue.pages import summary_page
 from pipelines.core.errors import AttentionNeeded, SetupError
 from pipelines.core.money import Balance
+from pipelines.core.remote_folder import bucket_address
 from pipelines.core.text.amounts import money_text
 from pipelines.ledger import callbacks, views
 from pipelines.ledger.balances import balances
@@ -104,7 +105,7 @@ async def report() -> str:
     folder = _shown(run.folder)
     called = (await run.ledger.write(callbacks.counts)).words()
     called = f"{called} " if called else ""
-    words = f"{_words(run)}. {_money(run, await _held(run))}{called}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
+    words = f"{_words(run)}. {_money(run, await _held(run))}{called}Everything: {folder}/manifest.csv and {folder}/gallery.html"
     page = summary_page(rows, run.folder, most=_MOST_ROWS, pages=run.pages)
     async with if_prefect_answers("the summary"):
         await acreate_markdown_artifact(markdown=page, key=artifact_key(run, "summary"), description=words)
@@ -153,9 +154,10 @@ def _money(run: Run, held: list[Balance] | None) -> str:
     return "" if not money else f"It {money}. " if run.options.rehearse else f"S{money[1:]}. "
 
 
-def _shown(folder: Path) -> Path:
-    """Seen from where the run was started, if it lies below."""
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+def _shown(folder: Path) -> str:
+    """Its address in a bucket; or seen from where the run was started, if it lies below."""
+    near = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    return bucket_address(folder) or str(near)
 
 
 def _share(run: Run) -> float:

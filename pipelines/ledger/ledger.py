@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from pipelines.core.errors import DiskFull, LedgerError
 from pipelines.core.failpoints import failpoint
 from pipelines.core.job import RemoteJob
+from pipelines.core.remote_folder import shown_place
 from pipelines.ledger.migrations import migrate
 from pipelines.ledger.recovery import recover
 from pipelines.ledger.storage.group_commit import GroupCommit
@@ -174,7 +175,9 @@ def ledger_in(folder: Path) -> LedgerPlace:
     for place in (folder,) if own.is_symlink() else (folder, own):  # a planted one is not ours
         if (found := place_remembered(place)) is not None:
             return found
-    raise LedgerError(f"There is no ledger in {folder}. Give the output folder of a run, such as outputs/<name>.")
+    raise LedgerError(
+        f"There is no ledger in {shown_place(folder)}. Give the output folder of a run, such as outputs/<name>."
+    )
 
 
 def is_rehearsal(folder: Path) -> bool:

@@ -24,12 +24,14 @@ from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.storage.place import SharedLedger, place_remembered
 from pipelines.net.http import Http
 from pipelines.outputs import unsettled
+from pipelines.outputs.storage.object_store import store_of
 from pipelines.pacing.limit_server import LimitServer
 from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
 from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.account_limits import in_flight_limit, pace_of, paying_together, submit_limit
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
+from pipelines.run.bucket_notes import announce_ledger, ask_bucket
 from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_repeats, withdraw
 from pipelines.run.callbacks import CallbackSettings, called_back, chosen_callbacks, without_callbacks
 from pipelines.run.job.collect import settle_what_is_done
@@ -60,6 +62,8 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
     trusted_hosts(options)
     caps_of(batch, options)
     folder = output_folder(batch, options)
+    if not options.rehearse:
+        ask_bucket(folder)
     ledger_of(folder, options, batch.name)
     callbacks_of(batch, options)
     if options.rehearse:
@@ -80,6 +84,8 @@ async def open_ledger(
     """
     folder = output_folder(batch, options)
     make_folders(folder)
+    if not options.rehearse:
+        await asyncio.to_thread(ask_bucket, folder)
     place, known = ledger_of(folder, options, batch.name), place_remembered(folder, named=options.ledger)
     buyer = None if options.rehearse else buyer_of(batch, options, kept)
     async with Ledger(place, remembered=buyer is not None and is_remembered(folder, buyer)) as ledger:
@@ -89,6 +95,8 @@ async def open_ledger(
             for event in await ledger.write(reconciled, batch.jobs, buyer):
                 write_log(event)
         ledger.remember()
+        if not options.rehearse:
+            await asyncio.to_thread(announce_ledger, folder)
         await ledger.write(
             registration.register, batch.jobs, campaign=batch.name, path=batch.path, source_sha256=batch.source_sha256
         )
@@ -168,6 +176,7 @@ async def open_run(
             made_as=made_as,
             progress=context.progress,
             observers=context.observers,
+            store=store_of(folder),
             recorder=None if buyer is None else PurchaseRecorder(ledger, buyer),
             book=await stack.enter_async_context(open_book(ledger, batch, options)),
             changed=tuple(each.change for each in changed),

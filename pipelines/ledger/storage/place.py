@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from pipelines.core.errors import LedgerError
 
 LEDGER_NAME = "ledger.sqlite3"
-_TRACE = "manifest.jsonl"  # what a run leaves in the output folder
+TRACE = "manifest.jsonl"  # what a run leaves in the output folder
 PLACE_NOTE = ".ledger-place"  # in an output folder whose ledger is kept elsewhere: where that is, and never a password
 #: The environment variable that says where new output folders keep their ledger, and with which password.
 BY_ENVIRONMENT = "REELBATCH_LEDGER"
@@ -172,7 +172,7 @@ def refuse_lost(place: LedgerPlace) -> None:
     Raises:
         LedgerError: there has been another ledger, and what was paid for is written in that one.
     """
-    trace = place.folder / _TRACE
+    trace = place.folder / TRACE
     if not trace.exists():
         return
     shows = f"and {trace} shows that there was one. A new one would buy everything again."

@@ -18,6 +18,7 @@ from pipelines.actions.persons_word import records_by_id, who
 from pipelines.core.errors import LedgerOwned, SettlementRefused, SetupError
 from pipelines.core.failpoints import failpoint
 from pipelines.core.outcome import ClipGone
+from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import JobStatus
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.settlement import write_word
@@ -72,7 +73,7 @@ class Verified:
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
-        return {"folder": str(self.folder), "files": self.files, "bad": [clip.as_dict() for clip in self.bad]}
+        return {"folder": shown_place(self.folder), "files": self.files, "bad": [clip.as_dict() for clip in self.bad]}
 
 
 async def verify_folder(folder: Path, options: RunOptions | None = None) -> Verified:

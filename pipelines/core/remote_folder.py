@@ -34,17 +34,18 @@ def folder_named(text: str | Path, environment: Mapping[str, str] = os.environ) 
     Raises:
         SetupError: the address cannot be read, or there is no home for working folders.
     """
-    match = _ADDRESS.fullmatch(str(text))
-    if match is None:
+    if "://" not in str(text):
         return Path(text)
-    scheme, rest = _SAME.get(match[1], match[1]), match[2].strip("/")
+    match = _ADDRESS.fullmatch(str(text))
+    scheme, rest = (_SAME.get(match[1], match[1]), match[2].strip("/")) if match else ("", "")
     names = rest.split("/")
-    if scheme in _NO_PLACES or "@" in names[0]:  # the address is not shown: it may have a key in it
+    if not scheme or scheme in _NO_PLACES or "@" in names[0]:  # the address is not shown: it may have a key in it
         raise SetupError(
             "An output folder is a path, or the address of a bucket such as s3://studio/clips, gs://... or file:///... "
             "Keys of a bucket are read from the environment, and never from its address."
         )
-    if any(name in _NO_NAMES or re.search(r"[?#\\\x00-\x1f]", name) for name in names) or "::" in rest:
+    rooted = match is not None and match[2].startswith("/")
+    if rooted != (scheme == "file") or any(name in _NO_NAMES or re.search(r"[?#\\\x00-\x1f]", name) for name in names):
         raise SetupError(f"The output folder {text} cannot be read. Write it as s3://studio/clips.")
     return working_root(environment).joinpath(scheme, *names)
 

@@ -71,7 +71,8 @@ class ObjectStore:
                 if self._look(free) is None:
                     with suppress(FileExistsError):  # somebody was quicker
                         self._put(local, free, new=True)
-                look = self._look(free) or {}
+                if (look := self._look(free)) is None:
+                    raise UploadFailed(f"{self.uri(free)} is not there, though it was uploaded. {_HELP}")
                 if look.get("size") == size and (_md5_of(look) == md5 or self._sha256(free) == sha256):
                     return free
         raise BucketRefused(f"{self.uri(name)} and all its substitutes are taken by other files.")

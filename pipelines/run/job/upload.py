@@ -39,8 +39,8 @@ async def upload(clip: Clip, run: Run) -> Home:
         except UploadFailed as error:
             tried += 1
             if tried == _TRIES or not error.passes or run.stop.is_set():
-                run.close(error)
-                raise
+                run.close(type(error)(f"Nothing more is ordered in this run, since clips cannot come home: {error}"))
+                raise type(error)(f"{error} The clip is paid for, and lies in {clip.path} until then.") from None
         await sleep_unless(run.stop, delay(tried, base_s=1.0 / run.time_scale, cap_s=30.0 / run.time_scale))
     if kept != name:  # another file has the name there: here as well it is called as it is there
         if not (run.folder / kept).exists():

@@ -46,7 +46,7 @@ def command(
     collect = collect_folder if len(folders) == 1 else collect_or_say  # of several, one that is busy is left alone
     found = [asyncio.run(collect(each, options)) for each in folders]
     if as_json:
-        print_json([asdict(each) for each in found])
+        print_json([asdict(each) | {"folder": shown_place(each.folder)} for each in found])
     else:
         for each in found:
             for reason in each.reasons:

@@ -157,7 +157,7 @@ class ObjectStore:
             UploadFailed: the bucket cannot be read.
         """
         found = []
-        with self._told(""):
+        with self._told(""), suppress(FileNotFoundError):  # a prefix without a file is none
             for at, folders, files in self._files.walk(self._path, on_error="raise"):
                 folders[:] = sorted(each for each in folders if each not in beside)
                 if any(each in names for each in files):

@@ -112,5 +112,5 @@ def test_paid_clips_come_home_to_a_bucket_whatever_its_wire_does(
     files.rm_file("studio/clips/x/videos/job-1.mp4")
     verified = on_another_machine("verify", there)
     assert (verified.code, "fetched again" in verified.err) == (0, True), verified.err
-    assert f"x in {there}: 3 of 3 done" in " ".join(on_another_machine("status", there).out.split())
+    assert f"batch in {there}: 3 of 3 done" in " ".join(on_another_machine("status", there).out.split())
     assert len(provider.bill()) == 3

@@ -54,14 +54,15 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
         kept: keys and addresses that count where the environment has no key.
 
     Raises:
-        SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger or the rehearsal cannot
-            be as asked for.
+        SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger, the bucket or the rehearsal
+            cannot be as asked for.
     """
     check_only(batch, options)
     accounts_of(batch, options, kept or {})
     trusted_hosts(options)
     caps_of(batch, options)
     folder = output_folder(batch, options)
+    store_of(folder)
     if not options.rehearse:
         ask_bucket(folder)
     ledger_of(folder, options, batch.name)

@@ -71,7 +71,7 @@ def ledger_of(
         asked = replace(asked, campaign=known.campaign)
     elif asked is not None and known is not None and asked != known:
         raise LedgerError(
-            f"The ledger of {folder} is {known}, and what was paid for is written there; --ledger names {asked}. Leave "
+            f"The ledger of {shown_place(folder)} is {known}, and what was paid for is written there; --ledger names {asked}. Leave "
             "--ledger out, or choose another --out."
         )
     if asked is not None:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from pipelines.core.errors import LedgerError
+from pipelines.core.remote_folder import shown_place
 
 LEDGER_NAME = "ledger.sqlite3"
 TRACE = "manifest.jsonl"  # what a run leaves in the output folder
@@ -175,7 +176,7 @@ def refuse_lost(place: LedgerPlace) -> None:
     trace = place.folder / TRACE
     if not trace.exists():
         return
-    shows = f"and {trace} shows that there was one. A new one would buy everything again."
+    shows = f"and {shown_place(trace)} shows that there was one. A new one would buy everything again."
     if isinstance(place, SharedLedger):
         raise LedgerError(
             f"The database has no ledger {place}, {shows} Give the database that has it, or choose another --out."

@@ -37,6 +37,8 @@ class ObjectStore:
 
         self.folder, self.address = folder, address
         scheme = address.partition(":")[0]
+        if "::" in address:
+            raise SetupError(f"{address} has :: in it, which fsspec reads as two addresses. Choose another --out.")
         try:
             self._files, self._path = url_to_fs(address, use_listings_cache=False)
         except (ImportError, ValueError) as error:
@@ -143,7 +145,8 @@ class ObjectStore:
         plain = PurePosixPath(name)
         free = str(plain.with_stem(f"{plain.stem}.damaged-{uuid4().hex[:12]}"))
         with self._told(name):
-            self._files.mv(self._key(name), self._key(free))
+            self._files.cp_file(self._key(name), self._key(free))
+            self._files.rm_file(self._key(name))  # not `mv`, which reads patterns into names
         return free
 
     def folders_with(self, names: Container[str], beside: Container[str]) -> list[str]:

@@ -18,14 +18,14 @@ CLIP = re.compile(rb"PUT /[^ ]*/videos/")
 
 
 class Wire(ThreadingTCPServer):
-    """Between a run and its bucket. It refuses clips, or cuts the next so many of them off in the middle."""
+    """Between a run and its bucket. It refuses what it is told to, or cuts the next so many clips off in the middle."""
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self, port):
         super().__init__(("127.0.0.1", 0), Bytes)
-        self.port, self.denies, self.cuts = port, False, 0
+        self.port, self.refused, self.cuts = port, None, 0
 
 
 class Bytes(BaseRequestHandler):
@@ -37,7 +37,7 @@ class Bytes(BaseRequestHandler):
             threading.Thread(target=self.answers, args=(beyond,), daemon=True).start()
             with suppress(OSError):
                 while said := self.request.recv(65536):
-                    if CLIP.search(said) and self.server.denies:
+                    if self.server.refused and self.server.refused.search(said):
                         head = f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(DENIED)}\r\nConnection: close\r\n\r\n"
                         self.request.sendall(head.encode() + DENIED)
                         return
@@ -91,16 +91,20 @@ def test_paid_clips_come_home_to_a_bucket_whatever_its_wire_does(
     refused = on_another_machine(*run)
     assert (refused.code, provider.bill()) == (2, []), refused.err
     assert "--ledger postgresql://" in refused.err
-    wire.denies = True
+    wire.refused = CLIP
     ended = on_another_machine(*run, "--ledger", own_database)
     bought = len(provider.bill())
     assert (ended.code, bought < 3) == (4, True), ended.err
     assert "Nothing more is ordered in this run" in ended.err
     assert "Traceback" not in ended.err
-    wire.denies, wire.cuts = False, 2
+    wire.refused, wire.cuts = None, 2
     collected = on_another_machine("collect", there, "--json")
     assert (collected.code, len(collected.json[0]["recovered"])) == (0, bought), collected.err
-    wire.cuts = 2
+    wire.refused, wire.cuts = re.compile(rb"PUT /[^ ]*/gallery.html"), 2
+    unseen = on_another_machine(*run, "--json")
+    assert (wire.cuts, unseen.code, unseen.json["counts"]) == (0, 4, {"done": 3}), unseen.err
+    assert "gallery.html cannot be reached" in unseen.json["reasons"][0]
+    wire.refused = None
     done = on_another_machine(*run, "--json")  # the bucket says where the ledger is
     assert (done.code, done.json["counts"], done.json["folder"]) == (0, {"done": 3}, there), done.err
     assert provider.prompts() == ["a boat", "a kettle", "a tram"]

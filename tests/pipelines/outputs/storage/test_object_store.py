@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from uuid import uuid4
 
 import pytest
@@ -98,10 +99,8 @@ def test_what_a_bucket_cannot_do_is_said_with_what_to_do(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("address", "fix"), [("gs://studio/clips", "reelbatch.gcs"), ("nowhere://a/b", "another --out")]
 )
-def test_a_missing_package_is_named(address, fix):
+def test_a_missing_package_is_named(address, fix, monkeypatch):
     """Before anything is sent."""
-    try:
-        import gcsfs  # noqa: F401, PLC0415
-    except ImportError:
-        with pytest.raises(SetupError, match=fix):
-            store_of(folder_named(address))
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(SetupError, match=fix):
+        store_of(folder_named(address))

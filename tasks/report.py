@@ -23,7 +23,7 @@ from pipelines.catalogue.manifest_row import manifest_row
 from pipelines.catalogue.pages import summary_page
 from pipelines.core.errors import AttentionNeeded, SetupError
 from pipelines.core.money import Balance
-from pipelines.core.remote_folder import bucket_address
+from pipelines.core.remote_folder import bucket_address, shown_place
 from pipelines.core.text.amounts import money_text
 from pipelines.ledger import callbacks, views
 from pipelines.ledger.balances import balances
@@ -168,4 +168,4 @@ def artifact_key(run: Run, what: str) -> str:
     """Lower-case letters, digits and dashes, as Prefect wants it; its own for each campaign and place of its outputs."""
     name = re.sub(r"[^a-z0-9]+", "-", run.batch.name.lower()).strip("-") or "campaign"
     place = output_folder(run.batch, run.options.model_copy(update={"occurrence": None}))
-    return f"{name}-{hashlib.sha256(str(place).encode('utf-8', 'surrogateescape')).hexdigest()[:6]}-{what}"
+    return f"{name}-{hashlib.sha256(shown_place(place).encode('utf-8', 'surrogateescape')).hexdigest()[:6]}-{what}"

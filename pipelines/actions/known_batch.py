@@ -138,10 +138,12 @@ async def refresh_after_a_kill(reader: LedgerReader) -> bool:
     """
     folder = reader.folder
     manifest = folder / TRACE
+    if reader.is_being_written():
+        return False
     if (store := store_of(folder)) is not None:  # another machine may have written it
         await asyncio.to_thread(store.fetch, TRACE)
     written_at = manifest.stat().st_mtime if manifest.exists() else 0.0
-    if reader.is_being_written() or reader.read(last_noted_at) <= written_at:
+    if reader.read(last_noted_at) <= written_at:
         return False
     await write_catalogue_again(reader, folder, options_of(folder))
     return True

@@ -340,7 +340,7 @@ def last_resort_record(
     """
     failpoint("last_resort.begin")
     known = {name: value for name, value in asdict(remote).items() if name != "id" and value}
-    kept = str(ledger.file if isinstance(ledger, FileLedger) else ledger.folder)
+    kept = str(ledger.file) if isinstance(ledger, FileLedger) else shown_place(ledger.folder)
     place = {"ledger": kept, "provider": provider, "account": account}
     record = json.dumps({"job": job_id, "provider_job_id": remote.id, **place, **known})
     print(f"PAID, AND NOT RECORDED ({error}). Keep this line: {record}", file=sys.stderr, flush=True)  # noqa: T201 - the log may be gone with the disk

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pipelines.actions.adopt import adopt_line
 from pipelines.actions.collect import campaigns_below, collect_folder
 from pipelines.actions.known_batch import refresh_after_a_kill
 from pipelines.actions.overview import campaign_overview
@@ -18,9 +19,10 @@ from pipelines.catalogue.compilation import write_catalogue
 from pipelines.catalogue.load import load_manifest
 from pipelines.core.errors import LedgerError, OutputError, SetupError, UploadFailed
 from pipelines.core.events import DownloadFailed
+from pipelines.core.job import RemoteJob
 from pipelines.core.remote_folder import folder_named
 from pipelines.core.status import JobStatus
-from pipelines.ledger.ledger import LedgerReader, ledger_in
+from pipelines.ledger.ledger import LedgerReader, last_resort_record, ledger_in
 from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE
 from pipelines.outputs.storage.object_store import brought_down
 from pipelines.run.dispatch import dispatch
@@ -221,3 +223,13 @@ async def test_a_rehearsal_needs_no_database(campaign, studio):
     assert (campaign.files / "rehearsal" / "videos" / "a.mp4").is_file()
     assert (Path(folder_named(campaign.usual["out"])) / "rehearsal" / LEDGER_NAME).is_file()
     assert studio.bill() == []
+
+
+async def test_a_line_of_a_payment_finds_its_ledger_from_another_machine(campaign, studio, capsys):
+    """What could not be recorded names the bucket, and no folder that has gone with its machine."""
+    await campaign.make(studio.job("a"))
+    place, remote = ledger_in(campaign.here), RemoteJob(campaign.records()["a"]["task_id"], "video")
+    last_resort_record("a", remote, LedgerError(), ledger=place, provider="qiniu", account="x")
+    line = capsys.readouterr().err
+    campaign.another_machine()
+    assert "is known as" in (await adopt_line(line)).words

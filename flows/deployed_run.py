@@ -14,13 +14,14 @@ from prefect.context import FlowRunContext
 from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
 from pipelines.core.occurrence import Occurrence, occurrence_at, occurrence_named
+from pipelines.core.remote_folder import bucket_address, folder_named
 from pipelines.ledger.storage.place import as_shown, has_password
 from pipelines.net.addresses import without_userinfo
 from pipelines.run.options import AdvancedOptions, RunOptions
 from pipelines.run.output_folder import output_folder
 from pipelines.run.run import handed_over
 
-ROOT = "reelbatch_root"  #: the Prefect Variable with the folder below which deployments put their outputs
+ROOT = "reelbatch_root"  #: the Prefect Variable with the folder, or bucket, below which deployments put their outputs
 
 
 async def chosen_here(asked: RunOptions) -> RunOptions:
@@ -45,7 +46,7 @@ async def chosen_here(asked: RunOptions) -> RunOptions:
     return asked.model_copy(
         update={
             "occurrence": None if tick is None else tick.key,
-            "root": Path.cwd() / root if root else None,
+            "root": Path.cwd() / folder_named(root) if root else None,
         }
     )
 
@@ -77,7 +78,7 @@ def _refuse_passwords(options: RunOptions) -> None:
 
 async def root_here(folder: str | None) -> Path:
     """The folder that was named, below the Variable `reelbatch_root` if it is relative; else that; else the working one."""
-    return Path.cwd() / await root_variable() / (folder or "")
+    return Path.cwd() / folder_named(await root_variable()) / folder_named(folder or "")
 
 
 async def root_variable() -> str:
@@ -132,7 +133,8 @@ def refuse_temporary(batch: Batch, options: RunOptions) -> None:
         SetupError: its output folder is temporary.
     """
     folder = output_folder(batch, options)
-    if options.rehearse or not any(map(_is_prefects_own, folder.parents)):
+    in_bucket = bucket_address(folder) is not None  # its working folder may go
+    if options.rehearse or in_bucket or not any(map(_is_prefects_own, folder.parents)):
         return
     raise SetupError(
         f"The output folder {folder} is temporary: Prefect deletes it after the run, with clips and ledger. Nothing was "

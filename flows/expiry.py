@@ -18,6 +18,7 @@ from pydantic import Field
 from flows.deployed_run import root_here
 from pipelines.actions.collect import campaigns_below, expiring_clips, recovered_words
 from pipelines.core.errors import LedgerError
+from pipelines.core.remote_folder import shown_place
 from pipelines.run.options import RunOptions
 from tasks.collect import collect_clips
 
@@ -70,7 +71,9 @@ def _expiring(folder: Path, before: datetime) -> list[str]:
 
 def _raise_alarm(folder: Path, campaign: str, ids: list[str]) -> None:
     """Emit one event for a campaign. It names jobs and no prompt."""
-    message = f"{folder}: the links of {len(ids)} paid clips end soon, and they cannot be had: {', '.join(ids)}"
+    message = (
+        f"{shown_place(folder)}: the links of {len(ids)} paid clips end soon, and they cannot be had: {', '.join(ids)}"
+    )
     log.error(message)
     emit_event(
         LINK_EXPIRING,

@@ -16,6 +16,7 @@ from flows.campaign import campaign
 from flows.deployed_run import root_here
 from pipelines.batch import Batch
 from pipelines.core.errors import AttentionNeeded
+from pipelines.core.remote_folder import shown_place
 from pipelines.inbox.memory import InboxMemory
 from pipelines.inbox.place import InboxPlace
 from pipelines.inbox.result import InboxResult, inbox_result
@@ -95,7 +96,7 @@ async def _make(batch: Batch, options: RunOptions) -> CampaignResult:
             rehearse=options.rehearse,
             budget=None if options.budget is None else float(options.budget),
             provider=options.provider,
-            out=str(options.out),
+            out=None if options.out is None else shown_place(options.out),
             in_flight=options.in_flight,
             per_minute=options.per_minute,
             advanced=options.advanced(),

@@ -9,6 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from pipelines.actions.collect import Collected, collect_or_say
+from pipelines.core.remote_folder import shown_place
 from pipelines.core.text.counts import counted
 from pipelines.run.options import RunOptions
 
@@ -20,7 +21,7 @@ async def collect_clips(folder: Path, options: RunOptions) -> Collected:
     """Bring home every paid clip of one output folder; submits nothing. A folder that another run owns is left alone."""
     found = await collect_or_say(folder, options)
     if found.recovered:
-        log.info("%s: %s recovered.", folder, counted(len(found.recovered), "paid clip"))
+        log.info("%s: %s recovered.", shown_place(folder), counted(len(found.recovered), "paid clip"))
     for reason in found.reasons:
-        log.warning("%s: %s", folder, reason)
+        log.warning("%s: %s", shown_place(folder), reason)
     return found

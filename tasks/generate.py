@@ -22,6 +22,7 @@ from pipelines.catalogue.pages import clip_page
 from pipelines.core.errors import OutputError, ReelbatchError
 from pipelines.core.events import DownloadFailed
 from pipelines.core.job import Job
+from pipelines.core.remote_folder import bucket_address, shown_place
 from pipelines.core.status import JobStatus
 from pipelines.core.text.amounts import price_text
 from pipelines.ledger import views
@@ -100,7 +101,9 @@ async def show_clip(job_id: str, run: Run) -> None:
 async def generate_all(run: Run) -> None:
     """A task run for every job that is not at its end."""
     budget = "" if run.budget is None else f" Budget {price_text(run.budget.most, run.budget.currency)}."
-    words = f"{run.title}: {run.progress.words()}.{budget} Everything goes to {run.folder}."
+    words = f"{run.title}: {run.progress.words()}.{budget} Everything goes to {shown_place(run.folder)}."
+    if bucket_address(run.folder) is not None:
+        words += f" It is worked on in {run.folder}, which may go afterwards."
     logging.getLogger(SAID).info(words)
     starts = RateLimit(_STARTS_PER_SECOND, burst=_STARTS_AT_ONCE, stop=run.stop)
 

@@ -23,6 +23,7 @@ from pipelines.catalogue.manifest_row import manifest_row
 from pipelines.catalogue.pages import summary_page
 from pipelines.core.errors import AttentionNeeded, SetupError
 from pipelines.core.money import Balance
+from pipelines.core.remote_folder import bucket_address, shown_place
 from pipelines.core.text.amounts import money_text
 from pipelines.ledger import callbacks, views
 from pipelines.ledger.balances import balances
@@ -106,7 +107,7 @@ async def report() -> str:
         await run.ledger.write(callbacks.counts, 0 if run.callbacks is None else run.callbacks.turned_away())
     ).words()
     called = f"{called} " if called else ""
-    words = f"{_words(run)}. {_money(run, await _held(run))}{called}Everything: {folder / 'manifest.csv'} and {folder / 'gallery.html'}"
+    words = f"{_words(run)}. {_money(run, await _held(run))}{called}Everything: {folder}/manifest.csv and {folder}/gallery.html"
     page = summary_page(rows, run.folder, most=_MOST_ROWS, pages=run.pages)
     async with if_prefect_answers("the summary"):
         await acreate_markdown_artifact(markdown=page, key=artifact_key(run, "summary"), description=words)
@@ -155,9 +156,10 @@ def _money(run: Run, held: list[Balance] | None) -> str:
     return "" if not money else f"It {money}. " if run.options.rehearse else f"S{money[1:]}. "
 
 
-def _shown(folder: Path) -> Path:
-    """Seen from where the run was started, if it lies below."""
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+def _shown(folder: Path) -> str:
+    """Its address in a bucket; or seen from where the run was started, if it lies below."""
+    near = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    return bucket_address(folder) or str(near)
 
 
 def _share(run: Run) -> float:
@@ -168,4 +170,4 @@ def artifact_key(run: Run, what: str) -> str:
     """Lower-case letters, digits and dashes, as Prefect wants it; its own for each campaign and place of its outputs."""
     name = re.sub(r"[^a-z0-9]+", "-", run.batch.name.lower()).strip("-") or "campaign"
     place = output_folder(run.batch, run.options.model_copy(update={"occurrence": None}))
-    return f"{name}-{hashlib.sha256(str(place).encode('utf-8', 'surrogateescape')).hexdigest()[:6]}-{what}"
+    return f"{name}-{hashlib.sha256(shown_place(place).encode('utf-8', 'surrogateescape')).hexdigest()[:6]}-{what}"

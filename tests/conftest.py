@@ -53,6 +53,7 @@ authority = Path(certifi.where()).read_text("ascii").partition("-----END CERTIFI
 Path(os.environ["PREFECT_HOME"], "authority.pem").write_text("".join(authority[:2]), "ascii")
 os.environ["PREFECT_API_SSL_CERT_FILE"] = f"{os.environ['PREFECT_HOME']}/authority.pem"
 os.environ["XDG_CONFIG_HOME"] = f"{os.environ['PREFECT_HOME']}/config"  # nor of their own profiles of providers
+os.environ["XDG_CACHE_HOME"] = f"{os.environ['PREFECT_HOME']}/cache"  # nor works in their folders
 os.environ["XDG_STATE_HOME"] = f"{os.environ['PREFECT_HOME']}/state"  # nor of what they have bought
 os.environ.pop("REELBATCH_PURCHASES", None)
 

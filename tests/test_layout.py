@@ -104,6 +104,10 @@ TESTED_THROUGH = {
         "pipelines/providers/test_contract_suite.py",
         "values; each contract gives them",
     ),
+    **dict.fromkeys(
+        (f"{RUN}/bucket_notes.py", "pipelines/catalogue/in_bucket.py"),
+        (f"{RUN}/job/test_upload.py", "whole campaigns whose files go to a bucket"),
+    ),
     f"{RUN}/job/wait.py": (f"{RUN}/test_poller.py", "whole waits"),
     f"{RUN}/observers.py": (f"{RUN}/test_run.py", "what a run tells"),
     f"{RUN}/opening.py": (f"{RUN}/job/test_lifecycle.py", "every run is opened"),

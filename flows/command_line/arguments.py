@@ -8,7 +8,31 @@ from typing import Annotated
 import typer
 
 BatchFile = Annotated[Path, typer.Argument(metavar="BATCH", help="Batch file: .csv, .xlsx, .yaml or .jsonl.")]
-OutputFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a run.")]
+
+
+def _folder(text: str) -> Path:
+    from pipelines.core.remote_folder import folder_named
+
+    return folder_named(text)
+
+
+def opened_folder(text: str) -> Path:
+    """The output folder that a person names. Of one in a bucket the working folder, which knows where its ledger is."""
+    from pipelines.core.remote_folder import is_bucket_address
+
+    folder = _folder(text)
+    if is_bucket_address(str(text)):
+        from pipelines.ledger.storage.place import PLACE_NOTE
+        from pipelines.outputs.storage.object_store import brought_down
+
+        brought_down(folder, PLACE_NOTE)
+    return folder
+
+
+OutputFolder = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", parser=opened_folder, help="Output folder of a run, or its address in a bucket."),
+]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="A job, by its id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 Fallback = Annotated[
@@ -28,7 +52,15 @@ Occurrence = Annotated[
     str | None,
     typer.Option("--occurrence", help="For when it is made, in a folder of its own: 2026-11-21 or 2026-11-21T02:00."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Output folder. Default: outputs/<name> beside the batch.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        parser=_folder,
+        help="Output folder, or s3://bucket/folder. Default: outputs/<name> beside the batch.",
+    ),
+]
 LedgerAt = Annotated[
     str | None,
     typer.Option("--ledger", help="Where the ledger is: a path, or postgresql://host/database to share it."),

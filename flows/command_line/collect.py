@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.command_line.arguments import AsJson, ProfileFiles, TrustHost
+from flows.command_line.arguments import AsJson, ProfileFiles, TrustHost, opened_folder
 from flows.command_line.talk import print_json, say, show_error
 
 NAME = "collect"
@@ -15,7 +15,12 @@ NAME = "collect"
 
 def command(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="An output folder, or one above several. Default: this folder.")
+        Path,
+        typer.Argument(
+            metavar="[DIR]",
+            parser=opened_folder,
+            help="An output folder, or one above several, or s3://bucket/folder. Default: this folder.",
+        ),
     ] = Path(),
     profile: ProfileFiles = None,
     ledger: Annotated[
@@ -30,20 +35,21 @@ def command(
 
     from pipelines.actions.collect import campaigns_below, collect_folder, collect_or_say, recovered_words
     from pipelines.core.errors import SetupError
+    from pipelines.core.remote_folder import shown_place
     from pipelines.run.exit_code import ALL_DONE, UNFINISHED
     from pipelines.run.options import chosen_options
 
     options = chosen_options({"profiles": profile, "ledger": ledger, "trust_hosts": trust_host})
     folders = [folder.absolute()] if ledger else campaigns_below(folder)
     if not folders:
-        raise SetupError(f"There is no ledger in {folder} or below it. Give the output folder of a run.")
+        raise SetupError(f"There is no ledger in {shown_place(folder)} or below it. Give the output folder of a run.")
     collect = collect_folder if len(folders) == 1 else collect_or_say  # of several, one that is busy is left alone
     found = [asyncio.run(collect(each, options)) for each in folders]
     if as_json:
-        print_json([asdict(each) for each in found])
+        print_json([asdict(each) | {"folder": shown_place(each.folder)} for each in found])
     else:
         for each in found:
             for reason in each.reasons:
-                show_error(f"{each.folder}: {reason}")
+                show_error(f"{shown_place(each.folder)}: {reason}")
         say(f"{recovered_words(found)}.")
     raise typer.Exit(UNFINISHED if any(each.left or each.reasons for each in found) else ALL_DONE)

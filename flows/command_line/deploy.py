@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +20,7 @@ from flows.command_line.arguments import (
     Latency,
     Limit,
     Only,
+    Out,
     PerMinute,
     PollEvery,
     ProfileFiles,
@@ -55,7 +55,7 @@ def command(
         list[str] | None,
         typer.Option("--notify", help="Address of Apprise that is told how runs end. May be given again."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Output folder. Default: as with `reelbatch run`.")] = None,
+    out: Out = None,
     provider: ProviderName = None,
     fallback: Fallback = None,
     profile: ProfileFiles = None,

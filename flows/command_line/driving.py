@@ -23,6 +23,7 @@ from flows.command_line.talk import show_error, show_warnings
 from pipelines.actions.refresh import refresh
 from pipelines.batch import Batch
 from pipelines.core.errors import KeyMissing, SetupError
+from pipelines.core.remote_folder import shown_place
 from pipelines.ledger.storage.place import as_shown
 from pipelines.net.addresses import Origin
 from pipelines.net.proxies import ProxyRules
@@ -122,7 +123,7 @@ def shown_parameters(batch: Path, options: RunOptions) -> dict[str, Any]:
         advanced = advanced.model_copy(update={"ledger": as_shown(advanced.ledger)})
     flat = options.model_dump(exclude={*type(advanced).model_fields, "root"})
     flat["budget"] = None if options.budget is None else float(options.budget)
-    flat["out"] = None if options.out is None else str(options.out)
+    flat["out"] = None if options.out is None else shown_place(options.out)
     return {"batch": str(batch), **flat, "only": list(options.only), "advanced": advanced}
 
 

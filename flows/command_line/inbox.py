@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +35,7 @@ def command(
     import asyncio
 
     from flows.command_line.driving import quiet_prefect
+    from pipelines.core.remote_folder import folder_named, shown_place
     from pipelines.inbox.place import InboxPlace
     from pipelines.inbox.watch import check_cap, root_of
     from pipelines.run.options import chosen_options
@@ -50,7 +50,7 @@ def command(
         "budget": budget,
         "yes": yes,
         "provider": provider,
-        "out": str(root_of(place, None if out is None else Path(out))),
+        "out": shown_place(root_of(place, None if out is None else folder_named(out))),
         "in_flight": in_flight,
         "per_minute": per_minute,
         "once": once,

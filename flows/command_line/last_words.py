@@ -14,6 +14,7 @@ from flows.command_line.talk import print_json, say
 from pipelines.core.errors import ReelbatchError
 from pipelines.core.events import Event, Observer
 from pipelines.core.money import Balance
+from pipelines.core.remote_folder import bucket_address, shown_place
 from pipelines.core.text.amounts import buckets_text, money_text
 from pipelines.core.text.sentences import sentence
 from pipelines.ledger.balances import balances
@@ -61,9 +62,9 @@ def print_result(progress: RunProgress, result: RunResult, folder: Path, ledger:
             "generating_cpu_s": round(result.generating_cpu_s, 3),  # of this process, from first to last job
             "cpu_s": round(time.process_time(), 3),
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "folder": str(folder),
-            "manifest": str(folder / "manifest.jsonl"),
-            "gallery": str(folder / "gallery.html"),
+            "folder": shown_place(folder),
+            "manifest": shown_place(folder / "manifest.jsonl"),
+            "gallery": shown_place(folder / "gallery.html"),
         }
     )
 
@@ -72,10 +73,10 @@ def say_last_words(progress: RunProgress, folder: Path, ledger: LedgerPlace) -> 
     """Say how many jobs stand where, what they cost, and where everything is."""
     called = _called(progress, ledger).words()
     say(" ".join(filter(None, (f"{progress.words()}.", money_words(progress, ledger), called))))
-    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    near = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     for name, file in (("Manifest:", "manifest.csv"), ("Gallery: ", "gallery.html")):
         if (folder / file).exists():
-            say(f"{name} {shown / file}")
+            say(f"{name} {bucket_address(folder / file) or near / file}")
 
 
 def money_words(progress: RunProgress, ledger: LedgerPlace) -> str:

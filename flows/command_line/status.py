@@ -28,14 +28,14 @@ def command(
     from flows.command_line.tables import case_table, status_table, sums_table
     from pipelines.actions.known_batch import refresh_after_a_kill
     from pipelines.actions.overview import campaign_overview
-    from pipelines.core.errors import SetupError
+    from pipelines.core.errors import SetupError, UploadFailed
     from pipelines.ledger.ledger import LedgerReader, ledger_in
 
     found = campaign_overview(folder, by)
     try:
         if asyncio.run(refresh_after_a_kill(LedgerReader(ledger_in(folder)))):
             say("A run had ended before it could write the catalogue: manifest and gallery are written anew.")
-    except SetupError as error:
+    except (SetupError, UploadFailed) as error:
         show_warnings((f"Manifest and gallery are older than the ledger, and cannot be written anew: {error}",))
     if as_json:
         print_json(found.as_dict())

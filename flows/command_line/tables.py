@@ -20,6 +20,7 @@ from pipelines.catalogue.manifest_row import ManifestRow
 from pipelines.catalogue.report import Case
 from pipelines.catalogue.sums import GroupSum
 from pipelines.core.money import BUCKETS
+from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import JobStatus, Tone
 from pipelines.core.text.amounts import amount_text, assumed_text, price_text
 from pipelines.core.text.counts import counted, first_of
@@ -108,7 +109,9 @@ def status_table(found: CampaignOverview) -> None:
     """Counts and money; of a rehearsal, what it would have cost."""
     terminal, counts = console(), found.counts
     total = sum(counts.counts.values())
-    terminal.print(f"{counts.campaign} in {found.folder}: {counts.counts.get(JobStatus.DONE, 0)} of {total} done")
+    terminal.print(
+        f"{counts.campaign} in {shown_place(found.folder)}: {counts.counts.get(JobStatus.DONE, 0)} of {total} done"
+    )
     table = plain_table("status", "jobs", right=("jobs",))
     for status, count in counts.counts.items():
         table.add_row(status.label, str(count), style=_COLOURS[status.meaning.tone])
@@ -175,7 +178,7 @@ def case_table(folder: Path, cases: Sequence[Case]) -> None:
             words = (case.id, case.cost, _short(case.reason, 160))
             terminal.print(f"  {'  '.join(filter(None, words))}", soft_wrap=True)
         if len(same) > _MOST_CASES:
-            rest = f"{len(same) - _MOST_CASES} more: reelbatch ls {quote(str(folder))} --status {status}"
+            rest = f"{len(same) - _MOST_CASES} more: reelbatch ls {quote(shown_place(folder))} --status {status}"
             terminal.print(f"  ... and {rest}", soft_wrap=True)
 
 

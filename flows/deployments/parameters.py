@@ -10,6 +10,7 @@ from prefect.utilities.callables import parameter_schema
 
 from flows.campaign import campaign
 from pipelines.core.errors import SetupError
+from pipelines.core.remote_folder import shown_place
 from pipelines.ledger.storage.place import as_shown
 from pipelines.run.options import AdvancedOptions, RunOptions
 
@@ -19,7 +20,7 @@ def deployment_parameters(batch: str, options: RunOptions) -> dict[str, Any]:
 
     Args:
         batch: an absolute path, or an address.
-        options: as they were chosen on the command line; its paths are made absolute.
+        options: as they were chosen on the command line; its paths are made absolute, and a bucket is named by its address.
 
     Raises:
         SetupError: the ledger is named with its user or password, which Prefect would show.
@@ -59,4 +60,4 @@ def form(providers: Iterable[str], options: RunOptions) -> dict[str, Any]:
 
 
 def _absolute(path: Path | None) -> str:
-    return str((path or Path()).absolute())
+    return shown_place((path or Path()).absolute())

@@ -12,8 +12,11 @@ from pipelines.actions.resolve import Settled
 from pipelines.core.errors import SettlementRefused
 from pipelines.core.job import RemoteJob
 from pipelines.core.outcome import Adopted
+from pipelines.core.remote_folder import folder_named
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, ledger_in
+from pipelines.ledger.storage.place import PLACE_NOTE
+from pipelines.outputs.storage.object_store import brought_down
 
 _TEXTS = ("job", "provider_job_id", "ledger", "provider", "account", "mode", "contract", "status_url", "result_url")
 
@@ -46,7 +49,7 @@ def read_line(line: str) -> LastResort:
         )
     places = {name: said.get(name) for name in ("status_url", "result_url", "contract")}
     remote = RemoteJob(said["provider_job_id"], said.get("mode", ""), **places)
-    return LastResort(said["job"], remote, Path(said["ledger"]) if "ledger" in said else None)
+    return LastResort(said["job"], remote, folder_named(said["ledger"]) if "ledger" in said else None)
 
 
 async def adopt_line(line: str, folder: Path | None = None) -> Settled:
@@ -66,7 +69,7 @@ async def adopt_line(line: str, folder: Path | None = None) -> Settled:
         raise SettlementRefused(
             "The line does not say where its ledger is. Add --dir with the output folder of the run."
         )
-    place = ledger_in(folder) if folder is not None else ledger_in(kept.ledger or Path())
+    place = ledger_in(folder) if folder is not None else ledger_in(brought_down(kept.ledger or Path(), PLACE_NOTE))
     state = LedgerReader(place).read(views.states).get(kept.job_id)
     if state is not None and state.provider_job_id == kept.remote.id:
         words = f"{kept.job_id} is known as {kept.remote.id} already: it is {state.status.label}. Nothing was changed."

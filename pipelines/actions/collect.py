@@ -23,6 +23,7 @@ from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE
 from pipelines.ledger.views import BatchOfLedger
 from pipelines.outputs import unsettled
+from pipelines.outputs.storage.object_store import brought_down, store_of
 from pipelines.providers.profile.load import find_profiles
 from pipelines.run.accounts import accounts_to_collect
 from pipelines.run.dispatch import dispatch
@@ -52,9 +53,14 @@ class Collected:
 def campaigns_below(root: Path) -> list[Path]:
     """Every output folder of runs that were paid for: the folder itself, and all below it that have a ledger.
 
+    Of a bucket the working folders, each with a note of where its ledger is.
+
     Raises:
         SetupError: there is no such folder.
+        UploadFailed: the bucket cannot be read.
     """
+    if (store := store_of(root)) is not None:
+        return [brought_down(root / at, PLACE_NOTE) for at in store.folders_with((PLACE_NOTE,), _NO_CAMPAIGNS)]
     if not root.is_dir():
         raise SetupError(f"There is no folder {root}. Give an output folder, or one above several.")
 

@@ -14,6 +14,7 @@ from pipelines.actions.known_batch import options_of, profiles_of_folder
 from pipelines.actions.persons_word import no_such_job, records_by_id
 from pipelines.core.errors import ReelbatchError, SettlementRefused, SetupError, UnknownJob, UnusableAnswer
 from pipelines.core.job import Job, Order, RemoteJob
+from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import JobStatus
 from pipelines.core.text.amounts import amount_text
 from pipelines.core.text.times import utc_text
@@ -72,7 +73,7 @@ class Evidence:
         """For machines."""
         order = self.job.order
         return {
-            "folder": str(self.folder),
+            "folder": shown_place(self.folder),
             "id": self.job.id,
             "status": str(self.status),
             "reason": self.reason,

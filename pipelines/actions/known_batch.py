@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,9 @@ from pipelines.core.job import Job
 from pipelines.ledger import views
 from pipelines.ledger.history import last_noted_at
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal
+from pipelines.ledger.storage.place import TRACE
 from pipelines.ledger.views import BatchOfLedger, JobRecord
+from pipelines.outputs.storage.object_store import store_of
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.profile.model import Profile
 from pipelines.run.batch_file import read_for_run
@@ -131,11 +134,16 @@ async def refresh_after_a_kill(reader: LedgerReader) -> bool:
     Raises:
         SetupError: the folder cannot be written.
         DiskFull: there is no space.
+        UploadFailed: the bucket that the folder is in cannot be reached.
     """
     folder = reader.folder
-    manifest = folder / "manifest.jsonl"
+    manifest = folder / TRACE
+    if reader.is_being_written():
+        return False
+    if (store := store_of(folder)) is not None:  # another machine may have written it
+        await asyncio.to_thread(store.fetch, TRACE)
     written_at = manifest.stat().st_mtime if manifest.exists() else 0.0
-    if reader.is_being_written() or reader.read(last_noted_at) <= written_at:
+    if reader.read(last_noted_at) <= written_at:
         return False
     await write_catalogue_again(reader, folder, options_of(folder))
     return True

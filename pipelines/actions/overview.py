@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.catalogue.load import frame_of_records
 from pipelines.catalogue.report import Case, cases
 from pipelines.catalogue.sums import GroupSum, sums_by
+from pipelines.core.remote_folder import shown_place
 from pipelines.ledger import views
 from pipelines.ledger.balances import payments
 from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
@@ -28,7 +29,7 @@ class CampaignOverview:
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
         known = self.counts.as_dict() | {
-            "folder": str(self.folder),
+            "folder": shown_place(self.folder),
             "rehearsal": self.rehearsal,
             "attention": [case.as_dict() for case in self.attention],
         }

@@ -14,6 +14,7 @@ from pipelines.actions.known_batch import write_catalogue_again
 from pipelines.core.errors import LedgerOwned, SettlementRefused
 from pipelines.core.failpoints import failpoint
 from pipelines.core.outcome import PersonsWord
+from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import JobStatus
 from pipelines.core.text.suggestion import near_name
 from pipelines.ledger import requests, views
@@ -96,7 +97,7 @@ async def _ask(reader: LedgerReader, job_id: str, word: PersonsWord, end: float)
 
 def no_such_job(job_id: str, ids: Sequence[str], folder: Path) -> SettlementRefused:
     """The refusal of a word about a job that a folder does not have, with the nearest that it has."""
-    return SettlementRefused(f"There is no job {job_id!r} in {folder}. {near_name(job_id, ids)}".rstrip())
+    return SettlementRefused(f"There is no job {job_id!r} in {shown_place(folder)}. {near_name(job_id, ids)}".rstrip())
 
 
 def records_by_id(reader: LedgerReader) -> dict[str, views.JobRecord]:

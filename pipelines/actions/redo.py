@@ -14,6 +14,7 @@ from pipelines.batch.matching.prompt import too_long
 from pipelines.core.errors import SettlementRefused
 from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job, Order
+from pipelines.core.remote_folder import shown_place
 from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
@@ -38,7 +39,7 @@ class RedoPlan:
         """For machines."""
         cost = self.new.cost_estimated
         return {
-            "folder": str(self.folder),
+            "folder": shown_place(self.folder),
             "replaced": self.old.id,
             "new": self.new.id,
             "prompt": self.new.order.prompt,

@@ -21,6 +21,7 @@ from pipelines.batch import Batch
 from pipelines.core.failpoints import failpoint
 from pipelines.core.image import IMAGE_UNUSABLE
 from pipelines.core.outcome import Retried
+from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
@@ -63,7 +64,7 @@ class RetryPlan:
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
         return {
-            "folder": str(self.folder),
+            "folder": shown_place(self.folder),
             "retried": list(self.ids),
             "remixes": list(self.with_them),
             "left": [{"id": row.id, "why": row.why} for row in self.left],

@@ -18,10 +18,12 @@ from pipelines.actions.persons_word import records_by_id, who
 from pipelines.core.errors import LedgerOwned, SettlementRefused, SetupError
 from pipelines.core.failpoints import failpoint
 from pipelines.core.outcome import ClipGone
+from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import JobStatus
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.settlement import write_word
 from pipelines.ledger.storage.place import LedgerPlace
+from pipelines.outputs.storage.object_store import ObjectStore, store_of
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import refuse_links
 
@@ -71,14 +73,15 @@ class Verified:
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
-        return {"folder": str(self.folder), "files": self.files, "bad": [clip.as_dict() for clip in self.bad]}
+        return {"folder": shown_place(self.folder), "files": self.files, "bad": [clip.as_dict() for clip in self.bad]}
 
 
 async def verify_folder(folder: Path, options: RunOptions | None = None) -> Verified:
     """Compare every file with its size and sha256, and fetch again what is missing or damaged while its link lives.
 
     A job whose file is gone is `ready` until it is back: paid for, and not home. A damaged file is set aside under another
-    name, never overwritten. While a run goes on nothing is changed; nor is anything fetched for a rehearsal.
+    name, never overwritten. Of a folder in a bucket it is the files there that count; one of which the working folder has a
+    whole copy is put back. While a run goes on nothing is changed; nor is anything fetched for a rehearsal.
 
     Args:
         folder: the output folder.
@@ -118,11 +121,12 @@ def faults_in(place: Path, outputs: Mapping[str, Mapping[str, Any]]) -> tuple[in
         place: the output folder.
         outputs: what the ledger says of the files, by job.
     """
-    files, bad = 0, []
+    files, bad, store = 0, [], store_of(place)
     for job_id, output in outputs.items():
         for clip in _clips_of(output):
             files += 1
-            if (found := _fault(place / clip["path"], clip)) is not None:
+            found = _fault(place / clip["path"], clip) if store is None else _fault_in_bucket(store, clip)
+            if found is not None:
                 bad.append(BadClip(job_id, clip["path"], *found))
     return files, bad
 
@@ -149,19 +153,39 @@ def _fault(path: Path, clip: Mapping[str, Any]) -> tuple[BadCode, str] | None:
     return None
 
 
+def _fault_in_bucket(store: ObjectStore, clip: Mapping[str, Any]) -> tuple[BadCode, str] | None:
+    """The same of a file in a bucket, which is read whole."""
+    found = store.digest(clip["path"])
+    if found is None:
+        return "file_missing", "there is no such file"
+    if found[0] != clip["bytes"]:
+        return "file_damaged", f"it has {found[0]:,} bytes, and had {clip['bytes']:,}"
+    return None if found[1] == clip["sha256"] else ("file_damaged", "its content has changed")
+
+
 async def _give_up(place: LedgerPlace, bad: list[BadClip], outputs: Mapping[str, Mapping[str, Any]]) -> list[BadClip]:
     """Set damaged files aside, and write down that the jobs are paid for and not home.
 
     Raises:
         LedgerOwned: a run has begun meanwhile.
     """
+    store = store_of(place.folder)
     async with Ledger(place) as ledger:
-        aside, by = [], who()
+        aside, gone, by = [], [], who()
         for clip in bad:
-            kept = _set_aside(place.folder / clip.path) if clip.code == "file_damaged" else None
-            aside.append(replace(clip, set_aside=None if kept is None else kept.relative_to(place.folder).as_posix()))
+            known = next(each for each in _clips_of(outputs[clip.job_id]) if each["path"] == clip.path)
+            here = await asyncio.to_thread(_fault, place.folder / clip.path, known)
+            kept = None
+            if store is not None and clip.code == "file_damaged":
+                kept = await asyncio.to_thread(store.set_aside, clip.path)
+            if here is not None and here[0] == "file_damaged":
+                beside = _set_aside(place.folder / clip.path).relative_to(place.folder).as_posix()
+                kept = kept or beside
+            aside.append(replace(clip, set_aside=kept))
+            if store is None or here is not None or await asyncio.to_thread(store.keep, clip.path) != clip.path:
+                gone.append(clip)
         failpoint("verify.set_aside")
-        for clip in {clip.job_id: clip for clip in reversed(bad)}.values():
+        for clip in {clip.job_id: clip for clip in reversed(gone)}.values():
             lost = [{name: each[name] for name in ("path", "sha256")} for each in _clips_of(outputs[clip.job_id])]
             message = f"{clip.path}: {clip.what}"
             with suppress(SettlementRefused):  # somebody else has found it out meanwhile

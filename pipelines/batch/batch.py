@@ -31,6 +31,7 @@ from pipelines.core.errors import Problem
 from pipelines.core.job import Job
 from pipelines.core.occurrence import Occurrence
 from pipelines.core.reading import Reading
+from pipelines.core.remote_folder import folder_named
 from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import did_you_mean
 from pipelines.providers.profile.load import shipped_profiles
@@ -137,7 +138,7 @@ def read_batch(
         limits=document.settings.limits,
         budget=document.settings.budget,
         output=OutputPlace(
-            path.parent / Path(folder).expanduser() if folder else None, document.settings.output.filename
+            path.parent / folder_named(folder).expanduser() if folder else None, document.settings.output.filename
         ),
         delivery=document.settings.delivery,
         profiles=known,

@@ -14,6 +14,7 @@ from pipelines.catalogue.failed_rows import failed_rows
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.gallery.page import write_gallery
 from pipelines.catalogue.gallery.thumbnails import FOLDER, write_thumbnails
+from pipelines.catalogue.in_bucket import bring_thumbnails, send_catalogue
 from pipelines.catalogue.load import own_columns
 from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.manifest_row import ManifestRow, manifest_row
@@ -24,6 +25,7 @@ from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.views import JobRecord
 from pipelines.outputs.storage.local_disk import disk_errors
+from pipelines.outputs.storage.object_store import store_of
 from pipelines.outputs.storage.whole_file import remove_abandoned
 
 
@@ -36,6 +38,8 @@ async def write_catalogue(
     rehearsed: bool = False,
 ) -> int:
     """Write manifest, done copy, failed rows, thumbnails and gallery. Each file is replaced whole or not at all.
+
+    Where the folder is in a bucket they go there as well.
 
     Args:
         ledger: of the output folder.
@@ -50,6 +54,7 @@ async def write_catalogue(
     Raises:
         DiskFull: no space; calling again once there is some makes up for it.
         SetupError: the folder cannot be written.
+        UploadFailed: all is written here, and the bucket does not take it.
     """
     if batch is not None and not batch.table.header:  # it was made of the ledger alone
         batch = None
@@ -70,11 +75,16 @@ async def write_catalogue(
             write_done_copy(folder, batch.path.name, table.header, cells, takes, table.dialect)
             write_failed_rows(folder, *failed_rows(batch, records), table.dialect)
 
+        store = store_of(folder)
         await asyncio.to_thread(write_tables)
+        if store is not None:
+            await asyncio.to_thread(bring_thumbnails, store)
         await write_thumbnails(folder, rows)
         shown = [row for row in rows if not (row.archived or row.removed)]
         heading = title or (folder.name if batch is None else batch.name)
         await asyncio.to_thread(write_gallery, folder, heading, shown, money, rehearsed=rehearsed)
+        if store is not None:
+            await asyncio.to_thread(send_catalogue, store, knows_failed=batch is not None)
         return len(rows)
 
 

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow, manifest_row, own_names
 from pipelines.core.errors import LedgerError
+from pipelines.core.remote_folder import folder_named
 from pipelines.core.text.excerpt import quoted
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
+from pipelines.ledger.storage.place import PLACE_NOTE, TRACE
 from pipelines.ledger.views import JobRecord
+from pipelines.outputs.storage.object_store import brought_down
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,12 +52,12 @@ def load_manifest(folder: Path | str) -> pd.DataFrame:
     | the user's own columns | string | under their own names; `own_...` where the manifest has that name |
 
     Args:
-        folder: the output folder of a run.
+        folder: the output folder of a run; of one in a bucket its address.
 
     Raises:
         LedgerError: the folder has neither a ledger nor a manifest, or what it has cannot be read.
     """
-    folder = Path(folder)
+    folder = brought_down(folder_named(folder), PLACE_NOTE, TRACE)
     try:
         ledger = ledger_in(folder)
     except LedgerError:

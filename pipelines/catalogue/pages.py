@@ -6,8 +6,10 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from pipelines.catalogue.manifest_row import ManifestRow
+from pipelines.core.remote_folder import bucket_address, shown_place
 
 _FALLBACK = "fallback_from:"  # the flag names the provider that was asked first
 _MOST_PROMPT = 60
@@ -45,8 +47,8 @@ def clip_page(row: ManifestRow, folder: Path, picture: bytes | None, *, rehearse
     file = folder / str(row.path)
     return (
         f"{shown}**{plain(row.id)}**: {row.status.label}{kind}\n\n{' · '.join(plain(fact) for fact in facts if fact)}\n\n"
-        f"> {plain(row.prompt, 500)}\n\n[{plain(str(row.path))}]({file.as_uri()})\n\n"
-        f"`{str(file).replace('`', '')}`\n"
+        f"> {plain(row.prompt, 500)}\n\n[{plain(str(row.path))}]({_link(file)})\n\n"
+        f"`{shown_place(file).replace('`', '')}`\n"
     )
 
 
@@ -61,7 +63,7 @@ def summary_page(rows: Sequence[ManifestRow], folder: Path, *, most: int, pages:
     """
     urgent = sorted(rows, key=lambda row: row.status.rank)[:most]
     more = f"{len(urgent)} of {len(rows)} shown, those that need you first; " if len(urgent) < len(rows) else ""
-    manifest, gallery = ((folder / name).as_uri() for name in ("manifest.csv", "gallery.html"))
+    manifest, gallery = (_link(folder / name) for name in ("manifest.csv", "gallery.html"))
     lines = [
         f"{more}all of it: [manifest.csv]({manifest}), [gallery.html]({gallery})",
         "",
@@ -74,7 +76,7 @@ def summary_page(rows: Sequence[ManifestRow], folder: Path, *, most: int, pages:
             f"[{named}]({pages[row.id]})" if row.id in pages else named,
             row.status.label,
             row.cost_words,
-            f"[{plain(row.path)}]({(folder / row.path).as_uri()})" if row.path else plain(row.error_message or "", 200),
+            f"[{plain(row.path)}]({_link(folder / row.path)})" if row.path else plain(row.error_message or "", 200),
             plain(row.prompt, _MOST_PROMPT),
             plain(_maker(row)),
             str(row.params.get("seconds") or ""),
@@ -82,6 +84,12 @@ def summary_page(rows: Sequence[ManifestRow], folder: Path, *, most: int, pages:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _link(file: Path) -> str:
+    """Where a browser finds it; a bucket's address is quoted like a file's, so that no character of it means anything."""
+    address = bucket_address(file)
+    return file.as_uri() if address is None else quote(address, safe=":/")
 
 
 def _maker(row: ManifestRow) -> str:

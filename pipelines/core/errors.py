@@ -31,7 +31,9 @@ ReelbatchError
     ├── DownloadInterrupted  (passes)
     ├── NotAVideo
     ├── ClipRefused
-    └── AddressRefused
+    ├── AddressRefused
+    └── UploadFailed         (passes)
+        └── BucketRefused    the operator: rights, the name of the bucket, a missing package
 
 A class docstring is its default message and says what to do next. `passes` marks what time alone may mend.
 Whatever is not in this tree is a bug.
@@ -255,3 +257,16 @@ class ClipRefused(OutputError):
 
 class AddressRefused(OutputError):
     """The provider's link leads to an address that reelbatch does not open: a private or reserved network."""
+
+
+class UploadFailed(OutputError):
+    """A file could not be put into the bucket. It lies in the working folder; the same command tries again."""
+
+    passes = True
+    exit_code = 4
+
+
+class BucketRefused(UploadFailed):
+    """The bucket does not take a file, and time alone will not mend that."""
+
+    passes = False

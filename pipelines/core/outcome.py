@@ -95,13 +95,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The clip is on disk and verified."""
+    """The clip is on disk and verified; and in the bucket, where the output folder is in one."""
 
     output: Mapping[str, Any]  # path (relative to the output folder), bytes, sha256, media, source_host
     flags: tuple[str, ...] = ()  # what differs from the order
     completed_at: datetime | None = None  # None: now
     url_expires_at: datetime | None = None
     trace_id: str | None = None
+    storage_uri: str | None = None  # where the first of its files is in a bucket
 
 
 @dataclass(frozen=True, slots=True)

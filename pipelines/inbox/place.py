@@ -38,7 +38,9 @@ class InboxPlace:
         try:
             self._files, self._path = url_to_fs(address)
         except (ImportError, ValueError) as error:
-            raise SetupError(f"The inbox {address} cannot be opened ({error}). For s3:// install s3fs.") from None
+            raise SetupError(
+                f"The inbox {address} cannot be opened ({error}). For s3:// install s3fs, for gs:// gcsfs."
+            ) from None
         self.folder = Path(self._path) if isinstance(self._files, LocalFileSystem) else None  # None: a bucket
         if self.folder is not None and not self.folder.is_dir():
             raise SetupError(f"There is no folder {self.folder}. Make it, or name another inbox.")

@@ -22,6 +22,7 @@ from pipelines.batch import Batch
 from pipelines.batch.batch import plain_name
 from pipelines.batch.files.source import MOST_BATCH_BYTES
 from pipelines.core.errors import BatchError, LedgerOwned, Problem, ReelbatchError, SetupError
+from pipelines.core.remote_folder import bucket_address, shown_place
 from pipelines.inbox.memory import Content, ContentStage, InboxMemory
 from pipelines.inbox.place import FileLook, InboxPlace
 from pipelines.ledger import views
@@ -62,8 +63,13 @@ def root_of(place: InboxPlace, out: Path | None) -> Path:
     """Choose the folder below which the outputs go: the one that was named, or `outputs` in the inbox.
 
     Raises:
-        SetupError: nothing was named, and the inbox is in a bucket.
+        SetupError: nothing was named, and the inbox is in a bucket; or both are in one.
     """
+    if out is not None and place.folder is None and bucket_address(out) is not None:
+        raise SetupError(
+            f"What was taken of the inbox {place.address} must be remembered in a folder that stays, and {shown_place(out)} is in a "
+            "bucket. Watch a folder, or name a folder: --out DIR."
+        )
     if out is not None:
         return out.absolute()
     if place.folder is None:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from pipelines.core.errors import DiskFull, LedgerError
 from pipelines.core.failpoints import failpoint
 from pipelines.core.job import RemoteJob
+from pipelines.core.remote_folder import shown_place
 from pipelines.ledger.migrations import migrate
 from pipelines.ledger.recovery import recover
 from pipelines.ledger.storage.group_commit import GroupCommit
@@ -174,7 +175,9 @@ def ledger_in(folder: Path) -> LedgerPlace:
     for place in (folder,) if own.is_symlink() else (folder, own):  # a planted one is not ours
         if (found := place_remembered(place)) is not None:
             return found
-    raise LedgerError(f"There is no ledger in {folder}. Give the output folder of a run, such as outputs/<name>.")
+    raise LedgerError(
+        f"There is no ledger in {shown_place(folder)}. Give the output folder of a run, such as outputs/<name>."
+    )
 
 
 def is_rehearsal(folder: Path) -> bool:
@@ -337,7 +340,7 @@ def last_resort_record(
     """
     failpoint("last_resort.begin")
     known = {name: value for name, value in asdict(remote).items() if name != "id" and value}
-    kept = str(ledger.file if isinstance(ledger, FileLedger) else ledger.folder)
+    kept = str(ledger.file) if isinstance(ledger, FileLedger) else shown_place(ledger.folder)
     place = {"ledger": kept, "provider": provider, "account": account}
     record = json.dumps({"job": job_id, "provider_job_id": remote.id, **place, **known})
     print(f"PAID, AND NOT RECORDED ({error}). Keep this line: {record}", file=sys.stderr, flush=True)  # noqa: T201 - the log may be gone with the disk

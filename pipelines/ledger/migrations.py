@@ -87,6 +87,11 @@ def _to_6(_connection: Connection, operations: Operations) -> None:
     operations.create_index("callbacks_unheeded", "callback", ["heeded_at"])
 
 
+def _to_7(_connection: Connection, operations: Operations) -> None:
+    """Make room for where a clip is in a bucket."""
+    operations.add_column("job", Column("storage_uri", Text))
+
+
 def _renamed(text: str | None) -> str | None:
     if text is None:
         return None
@@ -97,4 +102,6 @@ def _renamed(text: str | None) -> str | None:
 
 
 #: By the version that they leave.
-_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5, 5: _to_6}
+_MIGRATIONS: dict[int, Callable[[Connection, Operations], None]] = dict(
+    enumerate((_to_2, _to_3, _to_4, _to_5, _to_6, _to_7), start=1)
+)

@@ -211,6 +211,7 @@ def _(outcome: Done, row: AttemptRow | None) -> Step:
         "status": JobStatus.DONE,
         "downloaded_at": utc_text(),
         "output": json.dumps(outcome.output),
+        "storage_uri": outcome.storage_uri,
         "flags": json.dumps(outcome.flags),
         "cost_actual_micros": None if row is None else row.cost_micros,  # no provider says what it charged
     }

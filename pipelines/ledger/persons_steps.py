@@ -70,7 +70,7 @@ def persons_step(outcome: PersonsWord, row: AttemptRow | None) -> Step:
             }
             return Step(columns, (("retried", {"by": outcome.by}),), ENDED_WITHOUT)
         case ClipGone(code, message, lost):
-            columns = {"status": JobStatus.READY, "output": None, "downloaded_at": None}
+            columns = {"status": JobStatus.READY, "output": None, "storage_uri": None, "downloaded_at": None}
             columns |= {"error_code": code, "error_message": message, "failed_stage": "download"}
             return Step(columns, (("clip_gone", {"code": code, "lost": dict(lost), "by": outcome.by}),), DONE)
         case _:

@@ -45,6 +45,7 @@ class JobRecord:
     error_code: str | None
     error_message: str | None
     failed_stage: str | None
+    storage_uri: str | None = None  # where its file is in a bucket
     planned: Job | None = None  # as the batch file asks for it, where a fallback makes it
     redo_of: str | None = None  # the job of the file that it is a new take of
     archived: bool = False  # a person has taken it out of the counts
@@ -223,6 +224,7 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
             downloaded_at=_moment(row.downloaded_at),
             url_expires_at=_moment(row.url_expires_at),
             output=json.loads(row.output) if row.output else None,
+            storage_uri=row.storage_uri,
             flags=(*(json.loads(row.flags) if row.flags else ()), *flag_of(plan, made), *aside),
             billed=_billed(row, paid.get(row.id, ())),
             error_code=row.error_code,

@@ -25,12 +25,14 @@ from pipelines.ledger.recovery import reopen_expired
 from pipelines.ledger.storage.place import SharedLedger, place_remembered
 from pipelines.net.http import Http
 from pipelines.outputs import unsettled
+from pipelines.outputs.storage.object_store import store_of
 from pipelines.pacing.limit_server import LimitServer
 from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
 from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.account_limits import in_flight_limit, pace_of, paying_together, submit_limit
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
+from pipelines.run.bucket_notes import announce_ledger, ask_bucket
 from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_repeats, withdraw
 from pipelines.run.callbacks import CallbackSettings, called_back, chosen_callbacks, without_callbacks
 from pipelines.run.job.collect import settle_what_is_done
@@ -53,14 +55,17 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
         kept: keys and addresses that count where the environment has no key.
 
     Raises:
-        SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger or the rehearsal cannot
-            be as asked for, or nobody can listen for callbacks where it is asked for.
+        SetupError: a key is missing, an address is none, `only` names unknown ids, the ledger, the bucket or the rehearsal
+            cannot be as asked for, or nobody can listen for callbacks where it is asked for.
     """
     check_only(batch, options)
     accounts_of(batch, options, kept or {})
     trusted_hosts(options)
     caps_of(batch, options)
     folder = output_folder(batch, options)
+    store_of(folder)
+    if not options.rehearse:
+        ask_bucket(folder)
     ledger_of(folder, options, batch.name)
     called = callbacks_of(batch, options)
     if called is not None and called.listen is not None:
@@ -83,6 +88,8 @@ async def open_ledger(
     """
     folder = output_folder(batch, options)
     make_folders(folder)
+    if not options.rehearse:
+        await asyncio.to_thread(ask_bucket, folder)
     place, known = ledger_of(folder, options, batch.name), place_remembered(folder, named=options.ledger)
     buyer = None if options.rehearse else buyer_of(batch, options, kept)
     # A ledger that is there needs no other memory, and looking for one reads the whole manifest.
@@ -94,6 +101,8 @@ async def open_ledger(
             for event in await ledger.write(reconciled, batch.jobs, buyer):
                 write_log(event)
         ledger.remember()
+        if not options.rehearse:
+            await asyncio.to_thread(announce_ledger, folder)
         await ledger.write(
             registration.register,
             batch.jobs,
@@ -205,6 +214,7 @@ async def ready_run(
             made_as=made_as,
             progress=context.progress,
             observers=context.observers,
+            store=store_of(folder),
             recorder=None if buyer is None else PurchaseRecorder(ledger, buyer),
             book=await stack.enter_async_context(open_book(ledger, batch, options)),
             changed=tuple(each.change for each in changed),

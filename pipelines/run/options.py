@@ -6,11 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from pipelines.core.errors import SetupError
 from pipelines.core.occurrence import Occurrence, occurrence_named
+from pipelines.core.remote_folder import folder_named
 from pipelines.providers.profile.scalars import TrustedHost
 from pipelines.providers.responses.json_values import is_link
 
@@ -25,6 +26,10 @@ def _address(text: str) -> str:
     if not is_link(text):
         raise PydanticCustomError("address", "Not an http or https address")
     return text
+
+
+def _folder(place: Any) -> Any:
+    return None if place is None else folder_named(place)
 
 
 class AdvancedOptions(BaseModel):
@@ -96,7 +101,11 @@ class RunOptions(AdvancedOptions):
     rehearse: bool = Field(False, description="Send everything to the embedded sandbox; nothing is paid.")  # noqa: FBT003 - pydantic has defaults first
     budget: Decimal | None = Field(None, gt=0, description="The most that may be spent, in the currency of the prices.")
     provider: str | None = Field(None, description="Provider for rows that name none.")
-    out: Path | None = Field(None, description="Output folder. Default: outputs/<name of the batch> beside the batch.")
+    out: Annotated[Path | None, BeforeValidator(_folder)] = Field(
+        None,
+        description="Output folder, or the address of one in a bucket, of which this is the working folder. Default: "
+        "outputs/<name of the batch> beside the batch.",
+    )
     in_flight: int | None = Field(None, ge=1, le=10_000, description="Jobs at each provider at once.")
     per_minute: float | None = Field(None, gt=0, description="Submissions a minute to each provider.")
     limit: int | None = Field(None, ge=1, description="Only the first so many jobs that are not done.")

@@ -1,4 +1,4 @@
-"""Where a run puts everything, and where its ledger is."""
+"""Where a run puts everything, and where its ledger is. Of an output folder in a bucket this is the working folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipelines.batch import Batch
 from pipelines.core.errors import LedgerError, SetupError
+from pipelines.core.remote_folder import bucket_address, shown_place
 from pipelines.ledger.storage.place import (
     BY_ENVIRONMENT,
     LEDGER_NAME,
@@ -60,7 +61,7 @@ def ledger_of(
 
     Raises:
         LedgerError: `--ledger` is of a kind that is not supported, or not that of the folder.
-        SetupError: the occurrence cannot be read.
+        SetupError: the occurrence cannot be read; or the folder is in a bucket, and the ledger would be a file.
     """
     if options.rehearse:
         return FileLedger(folder / LEDGER_NAME, folder)
@@ -70,14 +71,21 @@ def ledger_of(
         asked = replace(asked, campaign=known.campaign)
     elif asked is not None and known is not None and asked != known:
         raise LedgerError(
-            f"The ledger of {folder} is {known}, and what was paid for is written there; --ledger names {asked}. Leave "
+            f"The ledger of {shown_place(folder)} is {known}, and what was paid for is written there; --ledger names {asked}. Leave "
             "--ledger out, or choose another --out."
         )
     if asked is not None:
-        return with_credentials(asked, environment)
-    if known is None and (default := environment.get(BY_ENVIRONMENT)):
+        asked = with_credentials(asked, environment)
+    elif known is None and (default := environment.get(BY_ENVIRONMENT)):
         known = _named(default, folder, options, campaign)
-    return known or FileLedger(folder / LEDGER_NAME, folder)
+    chosen = asked or known or FileLedger(folder / LEDGER_NAME, folder)
+    if bucket_address(folder) is not None and isinstance(chosen, FileLedger):
+        raise SetupError(
+            f"{shown_place(folder)} keeps files and no ledger, and what is paid for must be written where it stays. Nothing was "
+            f"sent. Give a ledger in PostgreSQL with --ledger postgresql://host/database or {BY_ENVIRONMENT}, or try it "
+            "with --rehearse."
+        )
+    return chosen
 
 
 def _named(text: str, folder: Path, options: RunOptions, campaign: str) -> LedgerPlace:
@@ -124,5 +132,6 @@ def make_folders(folder: Path) -> None:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SetupError(
-            f"The output folder {folder} cannot be made ({error.strerror}). Choose another --out."
+            f"The output folder {folder} cannot be made ({error.strerror}). "
+            + ("Choose another --out." if bucket_address(folder) is None else "Set XDG_CACHE_HOME to another place.")
         ) from None

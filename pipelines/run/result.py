@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.money import Balance
+from pipelines.core.remote_folder import bucket_address
 from pipelines.core.status import JobStatus
 from pipelines.core.stop_reason import StopReason
 from pipelines.run.exit_code import ALL_DONE, BUDGET, SOME_FAILED
@@ -33,7 +34,8 @@ class CampaignResult(BaseModel):
     campaign: str
     words: str  # `11 of 12 done, 1 failed`
     occurrence: str | None = None  # of a schedule's tick
-    folder: Path
+    folder: Path  # of one in a bucket the working folder, which may go
+    storage_uri: str | None = None  # of the folder, where it is in a bucket
     manifest: Path
     gallery: Path
     counts: dict[str, int]  # jobs by status; only those that there are
@@ -72,6 +74,7 @@ def campaign_result(run: Run, words: str, balances: list[Balance], flow_run_id: 
         words=words,
         occurrence=None if tick is None else tick.key,
         folder=run.folder,
+        storage_uri=bucket_address(run.folder),
         manifest=run.folder / "manifest.jsonl",
         gallery=run.folder / "gallery.html",
         counts={str(status): count for status, count in run.progress.counts.items() if count},

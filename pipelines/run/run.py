@@ -36,6 +36,7 @@ from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.outcomes import Change
 from pipelines.ledger.spending_book import SpendingBook
 from pipelines.net.http import Http
+from pipelines.outputs.storage.object_store import ObjectStore
 from pipelines.pacing.slots import Slots
 from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.call_hints import CallHints
@@ -69,6 +70,7 @@ class Run:
     made_as: dict[str, Job]  # by id, every job as it is made now: by one of its fallbacks perhaps
     progress: RunProgress
     recorder: PurchaseRecorder | None = None  # None: nothing of it is paid for
+    store: ObjectStore | None = None  # the bucket that the folder is in; None: files stay in the folder
     book: SpendingBook | None = None  # of all that campaigns spend; None: nothing of it is paid for
     observers: tuple[Observer, ...] = ()
     changed: tuple[RowChange, ...] = ()  # rows that ask for something else than was bought of them

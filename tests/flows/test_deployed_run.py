@@ -16,6 +16,7 @@ from prefect.context import FlowRunContext
 
 from flows.deployed_run import ROOT, chosen_here, occurrence_of_tick, refuse_temporary, root_here
 from pipelines.core.errors import SetupError
+from pipelines.core.remote_folder import folder_named
 from pipelines.run.options import AdvancedOptions, RunOptions
 from tests.servers import HERE, prefect_at
 
@@ -93,9 +94,13 @@ def root(prefect_api, tmp_path, until):
     until(lambda: httpx.delete(f"{prefect_api}/variables/name/{ROOT}", **HERE).status_code in (204, 404))
 
 
-async def test_the_root_is_a_prefect_variable(deployed, prefect_api, root, monkeypatch):
+async def test_the_root_is_a_prefect_variable(deployed, prefect_api, root, monkeypatch, until):
     """Runs of deployments put what has no place of its own below it; a run that is none is left as it was asked for."""
     assert (await deployed({}, {})).root == root
+    by_name, in_bucket = f"{prefect_api}/variables/name/{ROOT}", {"value": "s3://studio/clips"}
+    until(lambda: httpx.patch(by_name, json=in_bucket, **HERE).is_success)
+    assert (await deployed({}, {})).root == folder_named("s3://studio/clips")
+    until(lambda: httpx.patch(by_name, json={"value": str(root)}, **HERE).is_success)
     monkeypatch.setattr("prefect.runtime.deployment.id", None, raising=False)
     with prefect_at(prefect_api):
         assert await root_here("spring") == root / "spring"
@@ -145,3 +150,12 @@ async def test_a_password_of_a_deployment_is_refused(deployed):
 async def test_a_ledger_without_a_password_may_be_named_there(ledger):
     """A user's name is no secret; the password comes from the environment."""
     assert (await chosen_here(RunOptions.of(AdvancedOptions(ledger=ledger)))).ledger == ledger
+
+
+def test_a_bucket_stays_wherever_it_is_worked_on(monkeypatch, tmp_path):
+    """Its working folder may lie where Prefect deletes it: what matters is in the bucket, and in the database."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = tmp_path / "tmp1x2y3zprefect"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place))
+    batch = SimpleNamespace(path=place / "x.csv", name="x", output=SimpleNamespace(dir=None))
+    refuse_temporary(batch, RunOptions(root=folder_named("s3://studio")))

@@ -49,7 +49,7 @@ COLUMN_WORDS = {
     "bytes": "the size of the file",
     "sha256": "the digest of the file",
     "path": "the file, relative to the output folder; further clips of one job stand in `flags` as `also:...`",
-    "storage_uri": "empty: files are kept in the output folder only",
+    "storage_uri": "where the clip is in a bucket; empty where files are kept in the output folder only",
     "source_host": "the host that the file came from",
     "cost_estimated": "the price from the provider's list, before anything was sent",
     "cost_actual": "what is surely charged, over all its submissions; empty while that is open",

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import sqlite3
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -157,7 +158,7 @@ async def test_a_fallback_is_one_task_run(rehearse, bought, tmp_path):
 async def test_no_page_outlives_a_run_that_is_cancelled(monkeypatch):
     """A run that is cancelled waits for none of its pages, and leaves none behind that would read its closed ledger."""
     run = SimpleNamespace(
-        budget=None, title="x", progress=RunProgress(), folder="x", stop=asyncio.Event(), showing=set()
+        budget=None, title="x", progress=RunProgress(), folder=Path("x"), stop=asyncio.Event(), showing=set()
     )
     page = asyncio.create_task(asyncio.sleep(60))
     run.showing.add(page)

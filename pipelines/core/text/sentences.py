@@ -55,6 +55,7 @@ from pipelines.core.outcome import (
     Resubmitted,
     Skipped,
 )
+from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.stop_reason import StopReason
 from pipelines.core.text.counts import first_of
@@ -110,9 +111,11 @@ def changed_words(rows: Sequence[RowChange], folder: Path) -> str:
     names = first_of([f"{each.job_id} (row {each.row}: {', '.join(each.differs)})" for each in rows], 10)
     have, they, what = ("has", "it stays as it is", "its row asks") if len(rows) == 1 else _SEVERAL
     doubt = next((each.job_id for each in rows if each.status is JobStatus.IN_DOUBT), None)
-    settle = f" {doubt} is in doubt: settle it first, by `reelbatch resolve {folder} {doubt}`." if doubt else ""
+    settle = (
+        f" {doubt} is in doubt: settle it first, by `reelbatch resolve {shown_place(folder)} {doubt}`." if doubt else ""
+    )
     bought = next((each.job_id for each in rows if each.job_id != doubt), None)
-    anew = f" To buy what {what} for now: `reelbatch redo {folder} {bought}`." if bought else ""
+    anew = f" To buy what {what} for now: `reelbatch redo {shown_place(folder)} {bought}`." if bought else ""
     return f"{names} {have} changed since {'it was' if len(rows) == 1 else 'they were'} bought; {they}.{settle}{anew}"
 
 

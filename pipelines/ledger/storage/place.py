@@ -13,9 +13,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from pipelines.core.errors import LedgerError
+from pipelines.core.remote_folder import shown_place
 
 LEDGER_NAME = "ledger.sqlite3"
-_TRACE = "manifest.jsonl"  # what a run leaves in the output folder
+TRACE = "manifest.jsonl"  # what a run leaves in the output folder
 PLACE_NOTE = ".ledger-place"  # in an output folder whose ledger is kept elsewhere: where that is, and never a password
 #: The environment variable that says where new output folders keep their ledger, and with which password.
 BY_ENVIRONMENT = "REELBATCH_LEDGER"
@@ -178,10 +179,10 @@ def refuse_lost(place: LedgerPlace) -> None:
     Raises:
         LedgerError: there has been another ledger, and what was paid for is written in that one.
     """
-    trace = place.folder / _TRACE
+    trace = place.folder / TRACE
     if not trace.exists():
         return
-    shows = f"and {trace} shows that there was one. A new one would buy everything again."
+    shows = f"and {shown_place(trace)} shows that there was one. A new one would buy everything again."
     if isinstance(place, SharedLedger):
         raise LedgerError(
             f"The database has no ledger {place}, {shows} Give the database that has it, or choose another --out."

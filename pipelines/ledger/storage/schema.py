@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaD
 
 from pipelines.core.status import AttemptState
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 #: Attempts in these states may cost money or are about to; a job has at most one of them.
 LIVE_STATES = (AttemptState.CLAIMED, AttemptState.SENDING, AttemptState.IN_DOUBT, AttemptState.ACCEPTED)
@@ -61,6 +61,7 @@ job = Table(
     Column("downloaded_at", String),
     Column("url_expires_at", String),
     Column("output", Text),  # JSON of what is on disk: path, bytes, sha256, media, source host
+    Column("storage_uri", Text),  # where its file is in the bucket; NULL: files stay in the output folder
     Column("flags", Text),  # JSON list
     Column("cost_actual_micros", BigInteger),
     Column("billed", String, nullable=False),

@@ -1,1 +1,1 @@
-"""Keep files: in a folder of the local disk."""
+"""Keep files: in a folder of the local disk, and in a bucket."""

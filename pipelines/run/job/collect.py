@@ -31,6 +31,7 @@ from pipelines.outputs import Clip, ClipSource, bring_home, changed_orders, diff
 from pipelines.pacing.back_off import delay
 from pipelines.pacing.waits import sleep_unless
 from pipelines.providers.protocol import Link, Phase, Progress, Provider
+from pipelines.run.job.upload import Home, upload
 from pipelines.run.provider_session import ProviderSession
 from pipelines.run.run import Run
 
@@ -55,6 +56,7 @@ async def collect_job(job: Job, progress: Progress, session: ProviderSession, ru
             found = [
                 await _fetch(job, number, session.provider, link, run) for number, link in enumerate(progress.links)
             ]
+            homes = [] if None in found else [await upload(clip, run) for clip in found if clip is not None]
     except LinkExpired as error:
         return await run.record(job, outcome_of_refused_link(error, expires_at))
     except AddressRefused as error:
@@ -64,16 +66,17 @@ async def collect_job(job: Job, progress: Progress, session: ProviderSession, ru
     except OutputError:
         await run.record(job, ready)
         raise
-    clips = [clip for clip in found if clip is not None]
-    if len(clips) < len(found):  # the run ends; the next one goes on
+    if len(homes) < len(found):  # the run ends; the next one goes on
         return await run.record(job, ready)
-    output = _output(clips[0], run.folder)
-    if clips[1:]:
-        output["more"] = [_output(clip, run.folder) for clip in clips[1:]]
-    flags = flags_of(job, progress, clips[0], session)
-    change = await run.record(job, Done(output, flags, progress.completed_at, expires_at, trace_id))
+    output = _output(homes[0], run.folder)
+    if homes[1:]:
+        output["more"] = [_output(home, run.folder) for home in homes[1:]]
+    flags = flags_of(job, progress, homes[0].clip, session)
+    change = await run.record(
+        job, Done(output, flags, progress.completed_at, expires_at, trace_id, homes[0].storage_uri)
+    )
     failpoint("collect.recorded")
-    for number in range(len(clips)):
+    for number in range(len(homes)):
         settle(run.folder / "videos", _numbered(job.filename, number), _part_id(job.id, run.states[job.id]))
     failpoint("collect.settled")
     return change
@@ -198,13 +201,15 @@ def flags_of(job: Job, progress: Progress, clip: Clip, session: ProviderSession)
     return (*measured, *said, *fewer, *renamed)
 
 
-def _output(clip: Clip, folder: Path) -> dict[str, object]:
+def _output(home: Home, folder: Path) -> dict[str, object]:
+    clip = home.clip
     return {
         "path": clip.path.relative_to(folder).as_posix(),
         "bytes": clip.bytes,
         "sha256": clip.sha256,
         "media": asdict(clip.media),
         "source_host": clip.source_host,
+        **({} if home.storage_uri is None else {"storage_uri": home.storage_uri}),
     }
 
 

@@ -55,3 +55,8 @@ def test_the_form_is_for_people():
     assert [properties[name]["title"] for name in first] == ["Batch", "Rehearse", "Budget", "Provider", "Output folder"]
     assert properties["in_flight"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 10_000}
     assert all(each["description"] for each in properties.values())
+
+
+def test_a_bucket_is_named_by_its_address():
+    """The working folder of this machine is none of a worker's."""
+    assert deployment_parameters("/b.csv", RunOptions(out="s3://studio/clips"))["out"] == "s3://studio/clips"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import uuid
 
 import fsspec
@@ -76,9 +77,12 @@ def test_pictures_are_found_where_a_file_lies(place, tmp_path):
     assert path.read_bytes() == raw
 
 
-@pytest.mark.parametrize(("address", "words"), [("gone", "no folder"), ("s3://studio/inbox", "s3fs"), ("no://x", "no")])
+@pytest.mark.parametrize(
+    ("address", "words"), [("gone", "no folder"), ("gs://studio/inbox", "gcsfs"), ("no://x", "no")]
+)
 def test_an_inbox_that_cannot_be_opened_is_said(address, words, tmp_path, monkeypatch):
     """Before anything is watched: a folder that is not there, a bucket without its package, an unknown kind."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(SetupError, match=words):
         InboxPlace(address)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pipelines.core.errors import LedgerOwned, SetupError
+from pipelines.core.remote_folder import folder_named
 from pipelines.inbox.memory import ContentStage, InboxMemory
 from pipelines.inbox.place import FileLook, InboxPlace
 from pipelines.inbox.watch import InboxWatch, check_cap, home_of, is_whole, root_of
@@ -252,6 +253,9 @@ def test_outputs_and_memory_lie_in_the_inbox_or_below_the_root(tmp_path):
     assert home_of(bucket, tmp_path).parent == tmp_path
     with pytest.raises(SetupError, match="--out"):
         root_of(bucket, None)
+    with pytest.raises(SetupError, match="remembered in a folder that stays"):
+        root_of(bucket, folder_named("s3://studio/clips"))
+    assert root_of(here, folder_named("s3://studio/clips")) == folder_named("s3://studio/clips")
 
 
 async def test_a_bucket_is_an_inbox_too(studio, tmp_path):

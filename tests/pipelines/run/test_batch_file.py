@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -92,10 +93,11 @@ async def test_a_server_that_is_not_there_is_said(tmp_path):
         await local_batch("http://127.0.0.1:9/spring.csv", tmp_path)
 
 
-async def test_a_bucket_needs_its_package(tmp_path):
-    """Without s3fs the message says what to install."""
-    with pytest.raises(BatchError, match=r"s3://studio/spring\.csv.*Install s3fs"):
-        await local_batch("s3://studio/spring.csv", tmp_path)
+async def test_a_bucket_needs_its_package(tmp_path, monkeypatch):
+    """Without the driver of a bucket the message says what to install."""
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(BatchError, match=r"gs://studio/spring\.csv.*Install s3fs or gcsfs"):
+        await local_batch("gs://studio/spring.csv", tmp_path)
 
 
 async def test_an_occurrence_fills_the_templates(tmp_path, read):

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from pipelines.batch import read_batch
 from pipelines.core.errors import LedgerError, SetupError
+from pipelines.core.remote_folder import folder_named, shown_place
 from pipelines.ledger.ledger import ledger_in
 from pipelines.ledger.storage.place import LEDGER_NAME
-from pipelines.run.output_folder import make_folders
+from pipelines.run.options import RunOptions
+from pipelines.run.output_folder import make_folders, output_folder
 
 
 @pytest.mark.parametrize("name", ["videos", "thumbs"])
@@ -33,3 +39,34 @@ def test_a_rehearsal_that_leads_elsewhere_is_none(tmp_path):
     with pytest.raises(LedgerError):
         ledger_in(out)
     assert [path.name for path in elsewhere.iterdir()] == [LEDGER_NAME]
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "address"),
+    [
+        ({"out": "s3://studio/spring"}, None, "s3://studio/spring"),
+        ({"out": "s3://studio/spring", "rehearse": True}, None, "s3://studio/spring/rehearsal"),
+        ({"out": "gs://studio", "occurrence": "2026-11-21"}, None, "gs://studio/2026-11-21"),
+        ({"root": "s3://studio"}, None, "s3://studio/x"),
+        ({"root": "s3://studio", "occurrence": "2026-11-21"}, None, "s3://studio/x/2026-11-21"),
+        ({"root": "s3://studio", "out": Path("clips/a")}, None, "s3://studio/clips/a"),
+        ({}, "s3://studio/said", "s3://studio/said"),
+    ],
+)
+def test_a_bucket_is_chosen_as_a_folder_is(tmp_path, options, said, address):
+    """By `--out`, by `output.dir`, as a root with each campaign below it; occurrences and rehearsals apart."""
+    named = {name: folder_named(place) for name, place in options.items() if name in ("out", "root")}
+    jobs = [{"prompt": "a boat"}]
+    path = tmp_path / "x.yaml"
+    path.write_text(json.dumps({"version": 1, "jobs": jobs, **({"output": {"dir": said}} if said else {})}))
+    batch = read_batch(path, provider="qiniu")
+    folder = output_folder(batch, RunOptions(**options | named))
+    assert (folder, shown_place(folder)) == (folder_named(address), address)
+
+
+def test_a_working_folder_that_cannot_be_made_says_where_it_comes_from(tmp_path, monkeypatch):
+    """Nobody has named it: what helps is another cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "cache").write_text("a file in its place")
+    with pytest.raises(SetupError, match="XDG_CACHE_HOME"):
+        make_folders(folder_named("s3://studio"))

@@ -187,7 +187,7 @@ async def test_x14_an_older_schema_is_brought_up_to_date_and_kept_as_it_was(plac
     async with Ledger(place) as ledger:
         await register(ledger, make_job())
     sql(
-        "ALTER TABLE job DROP COLUMN archived_at, DROP COLUMN replaced_by, DROP COLUMN redo_of",
+        "ALTER TABLE job DROP COLUMN archived_at, DROP COLUMN replaced_by, DROP COLUMN redo_of, DROP COLUMN storage_uri",
         "ALTER TABLE request DROP COLUMN answer",
         "ALTER TABLE attempt DROP COLUMN assumed, DROP COLUMN calls_back",
         "DROP TABLE callback",

@@ -75,11 +75,13 @@ def wire(monkeypatch):
         server.terminate()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.long
 def test_paid_clips_come_home_to_a_bucket_whatever_its_wire_does(
-    wire, provider, own_database, reelbatch, write_batch, tmp_path
+    wire, start_provider, own_database, reelbatch, write_batch, tmp_path
 ):
     """Refused, cut off in the middle, on another machine each time: each clip is bought once, and whole in the bucket."""
+    provider = start_provider(latency="3")  # long enough for the bucket to refuse the first clip before the third order
     batch, there = write_batch("a boat", "a tram", "a kettle"), "s3://studio/clips/x"
     environment = provider.environment() | {"PGUSER": "postgres"}
     machines = iter(str(tmp_path / f"machine-{number}") for number in range(9))

@@ -90,6 +90,17 @@ def test_a_profile_can_be_named(cli, tmp_path):
     assert "Lumafox" in cli("providers", "lumafox", "--profile", "elsewhere.yml").out
 
 
+def test_a_profile_can_be_copied(cli, fox):
+    """`providers NAME --yaml` prints the text of a profile, shipped or one's own, and as a file of one's own it counts."""
+    assert cli("providers", "lumafox", "--yaml").out.strip() == FOX.strip()
+    for name in NAMES:
+        fox.write_text(cli("providers", name, "--yaml").out.replace(f"name: {name}\n", "name: copied\n", 1), "utf-8")
+        ended = cli("providers", "copied", "--json")
+        assert ended.code == 0, ended.err
+        shipped = shipped_profiles()[name].model_dump(mode="json")
+        assert ended.json[0]["modes"] == shipped["modes"]
+
+
 def test_a_replaced_profile_is_said_once(cli, fox):
     """A file that takes a shipped name is a warning on standard error, so that JSON stays a document."""
     fox.write_text(FOX.replace("lumafox\nextends", "qiniu\nextends"), "utf-8")
@@ -169,6 +180,8 @@ def test_a_profile_is_tried_before_it_is_paid_for(cli, tmp_path):
     ("arguments", "words"),
     [
         (["check"], "Say `reelbatch providers check FILE`"),
+        (["--yaml"], "Say `reelbatch providers NAME --yaml`"),
+        (["check", "kling", "--yaml"], "Say `reelbatch providers NAME --yaml`"),
         (["qiniu", "--rehearse"], "Say `reelbatch providers check FILE`"),
         (["check", "nobody"], 'There is no provider "nobody"'),
         (["check", "none.yaml"], "there is no such file"),

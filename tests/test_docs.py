@@ -23,9 +23,10 @@ OLD_WORDS = (
 )
 
 
-def test_the_page_of_providers_is_up_to_date():
-    """docs/providers.md is what `make docs` would write."""
-    page = providers_page.PAGE.read_text("utf-8")
+@pytest.mark.parametrize("path", providers_page.PAGES, ids=lambda path: path.name)
+def test_the_pages_of_providers_and_profiles_are_up_to_date(path):
+    """docs/providers.md and docs/profiles.md are what `make docs` would write."""
+    page = path.read_text("utf-8")
     assert providers_page.rewritten(page) == page, "run `make docs`"
 
 

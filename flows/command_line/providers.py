@@ -37,6 +37,9 @@ def command(
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="Of `check`: order a clip of each mode from the sandbox.")
     ] = False,
+    as_yaml: Annotated[
+        bool, typer.Option("--yaml", help="Of one provider: its profile as the YAML text that it is, to copy from.")
+    ] = False,
     profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,8 +48,10 @@ def command(
 
     from flows.command_line.profile_card import profile_card, provider_table
     from pipelines.core.errors import SetupError
-    from pipelines.providers.profile.load import find_profiles, profile_named
+    from pipelines.providers.profile.load import find_profiles, profile_named, profile_source
 
+    if as_yaml and (name is None or name == _CHECK or file is not None or as_json):
+        raise SetupError("Say `reelbatch providers NAME --yaml`, of one provider and without --json.")
     if name == _CHECK and file is not None:
         return _check(file, answer or [], profile or [], rehearse=rehearse, as_json=as_json)
     if file is not None or answer or rehearse or name == _CHECK:
@@ -54,7 +59,9 @@ def command(
     known = find_profiles(profile or ())
     show_warnings(known.notes)
     chosen = [profile_named(name, known.profiles)] if name else list(known.profiles.values())
-    if as_json:
+    if name and as_yaml:
+        typer.echo(profile_source(known, name).removesuffix("\n"))
+    elif as_json:
         print_json([each.model_dump(mode="json") for each in chosen])
     elif name:
         profile_card(chosen[0], known.files.get(name), os.environ)

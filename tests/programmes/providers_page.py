@@ -1,7 +1,7 @@
-"""The generated parts of docs/providers.md: what each provider can do, mode by mode, and what each field of a profile means.
+"""The generated parts of docs/providers.md, what each provider can do, and of docs/profiles.md, what a profile may say.
 
-Run it as `make docs`. It writes between the markers of the page and leaves the rest alone; tests/test_docs.py fails where
-the committed page is not what this would write.
+Run it as `make docs`. It writes between the markers of the pages and leaves the rest alone; tests/test_docs.py fails where
+a committed page is not what this would write.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ast
 import asyncio
 import inspect
 import io
+import json
 import re
 import sys
 import tokenize
@@ -18,16 +19,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipelines.actions.check_profile import request_lines, requests_of, sample_order
+from pipelines.providers.contracts.request_body import image_fields
 from pipelines.providers.profile import describe as words
 from pipelines.providers.profile import exchange, order_parts, terms
 from pipelines.providers.profile import model as profile_module
 from pipelines.providers.profile.load import profile_named, shipped_profiles
 from pipelines.providers.profile.model import Mode, Profile
+from pipelines.providers.profile.order_parts import Images
 from tests.pipelines.providers.contract_cases import KINDS, cases_of
 
 HOUSE = Path(__file__).parents[2]
-PAGE = HOUSE / "docs" / "providers.md"
-EXAMPLE = HOUSE / "docs" / "examples" / "reelbatch.providers" / "lumafox.yaml"
+PAGES = (HOUSE / "docs" / "providers.md", HOUSE / "docs" / "profiles.md")
+EXAMPLES = HOUSE / "docs" / "examples"
 MOST_LISTED = 4
 PLAIN = {
     "str": "text",
@@ -50,20 +53,49 @@ PLAIN = {
 
 def rewritten(page: str) -> str:
     """The page with its generated parts as they should be."""
-    parts = {"overview": overview, "modes": modes, "fields": fields, "lumafox": lumafox}
-    parts |= {"worked": worked, "bodies": bodies}
+    parts = {
+        "overview": overview,
+        "modes": modes,
+        "fields": fields,
+        "worked": worked,
+        "bodies": bodies,
+        "styles": styles,
+    }
+    shown = {"lumafox": "reelbatch.providers/lumafox.yaml", "paperboat": "reelbatch.providers/paperboat.yaml"}
+    shown["rows"] = "paperboat.csv"
 
     def anew(match: re.Match[str]) -> str:
-        return "\n".join([match[1], "", *parts[match[2]](), "", "<!-- end -->"])
+        margin, begin, name = match.groups()
+        found = example(EXAMPLES / shown[name]) if name in shown else parts[name]()
+        lines = [begin, "", *(line for part in found for line in part.splitlines() or [""]), "", "<!-- end -->"]
+        return "\n".join(margin + line if line else "" for line in lines)
 
-    return re.sub(r"(<!-- begin: (\w+) -->)\n.*?<!-- end -->", anew, page, flags=re.DOTALL)
+    return re.sub(r"^( *)(<!-- begin: (\w+) -->)\n.*?<!-- end -->", anew, page, flags=re.DOTALL | re.MULTILINE)
 
 
-def lumafox() -> Iterator[str]:
-    """The worked example, whole."""
-    yield "```yaml"
-    yield EXAMPLE.read_text("utf-8").rstrip()
+def example(path: Path) -> Iterator[str]:
+    """A file of docs/examples, whole."""
+    yield f"```{path.suffix.removeprefix('.')}"
+    yield path.read_text("utf-8").rstrip()
     yield "```"
+
+
+def styles() -> Iterator[str]:
+    """What each style of pictures sends, with as much of the other fields as it needs."""
+    yield from _head("`style`", "with", "sent")
+    rules = {
+        "url": Images(most=1, style="url", field="picture"),
+        "list": Images(most=2, style="list", field="pictures"),
+        "object": Images(most=1, style="object", field="picture"),
+        "object_text": Images(most=1, style="object_text", field="picture"),
+        "each": Images(most=2, style="each", fields=("first", "last")),
+        "frames": Images(most=2, style="frames", field="frames", roles=("start", "end")),
+    }
+    for name, rule in rules.items():
+        unsaid = {"most", "style"} | ({"field"} if name == "each" else set())
+        said = rule.model_dump(mode="json", exclude_unset=True, exclude=unsaid)
+        given = ", ".join(f"{key}: {value}" for key, value in said.items()).replace("'", "")
+        yield _row(f"`{name}`", f"`{given}`", f"`{json.dumps(image_fields(('A', 'B')[: rule.most], rule))}`")
 
 
 def worked() -> Iterator[str]:
@@ -248,18 +280,17 @@ def _remarks(source: str) -> dict[int, str]:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Write the page, or with --check only say whether it is up to date."""
+    """Write the pages, or with --check only say whether they are up to date."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args(list(arguments)).check
-    page = PAGE.read_text("utf-8")
-    wanted = rewritten(page)
-    if not check:
-        PAGE.write_text(wanted, "utf-8")
-    elif page != wanted:
-        print("docs/providers.md is not up to date: run `make docs`.")
-        return 1
-    return 0
+    stale = [page for page in PAGES if rewritten(page.read_text("utf-8")) != page.read_text("utf-8")]
+    for page in stale:
+        if check:
+            print(f"docs/{page.name} is not up to date: run `make docs`.")
+        else:
+            page.write_text(rewritten(page.read_text("utf-8")), "utf-8")
+    return 1 if check and stale else 0
 
 
 if __name__ == "__main__":

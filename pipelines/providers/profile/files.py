@@ -54,7 +54,7 @@ def read_draft(path: Path, rank: int, problems: list[Problem]) -> Iterator[Profi
         if isinstance(source.value, dict):
             yield ProfileDraft(file, path, rank, source)
         else:
-            problems.append(Problem(file, "is not a mapping.", "Write `name: value` lines; see docs/providers.md."))
+            problems.append(Problem(file, "is not a mapping.", "Write `name: value` lines; see docs/profiles.md."))
 
 
 def _text_of(path: Path) -> str:

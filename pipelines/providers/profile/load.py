@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pipelines.core.errors import Problem, ProfileError, SetupError
@@ -90,10 +91,28 @@ def profile_named(name: str, profiles: Mapping[str, Profile] | None = None) -> P
         raise SetupError(f'There is no provider "{name}". {words}') from None
 
 
+def profile_source(known: ProfileSet, name: str) -> str:
+    """The YAML text of a known profile, with its comments: a draft for another one.
+
+    A profile that extends another says only what differs, as its file does.
+
+    Raises:
+        SetupError: its file has gone since it was read.
+    """
+    own = known.files.get(name)
+    try:
+        return (_shipped_folder().joinpath(f"{name}.yaml") if own is None else own).read_text("utf-8")
+    except OSError as error:
+        raise SetupError(f"{own or name} cannot be read: {error.strerror}.") from None
+
+
+def _shipped_folder() -> Traversable:
+    return resources.files("pipelines.providers").joinpath("profiles")
+
+
 @cache
 def _shipped_drafts() -> tuple[ProfileDraft, ...]:
-    folder = resources.files("pipelines.providers").joinpath("profiles")
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+    files = sorted((f for f in _shipped_folder().iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
     return tuple(ProfileDraft(file.name, None, _SHIPPED, parse_yaml(file.read_text("utf-8"))) for file in files)
 
 

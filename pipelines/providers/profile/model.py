@@ -1,6 +1,6 @@
 """A provider as a data file: paths, parameters, limits, prices, words. What differs between providers is data, not code.
 
-The shipped profiles are the YAML files beside this module; docs/providers.md explains each field.
+The shipped profiles are the YAML files beside this module; docs/profiles.md explains each field.
 """
 
 from __future__ import annotations

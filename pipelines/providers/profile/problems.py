@@ -84,7 +84,7 @@ def _words(details: ErrorDetails, place: Place) -> tuple[str, str]:
     if kind == "extra_forbidden":
         known = [*model_below(place[:-1]).model_fields, *([] if place[:-1] else [EXTENDS])]
         hint = did_you_mean(str(place[-1]), known)
-        return "is not a field here.", hint if len(hint) < _LONG else "docs/providers.md explains every field."
+        return "is not a field here.", hint if len(hint) < _LONG else "docs/profiles.md explains every field."
     if kind == "literal_error":
         allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
         return f"{value} is not allowed.", f"Allowed: {allowed}."

@@ -90,6 +90,15 @@ def test_a_profile_can_be_named(cli, tmp_path):
     assert "Lumafox" in cli("providers", "lumafox", "--profile", "elsewhere.yml").out
 
 
+def test_a_profile_can_be_copied(cli, fox):
+    """`providers NAME --yaml` prints the text of a profile, one's own or shipped; under another name it is a provider."""
+    assert cli("providers", "lumafox", "--yaml").out.strip() == FOX.strip()
+    shipped = cli("providers", "acedata-kling", "--yaml").out
+    fox.write_text(shipped.replace("name: acedata-kling", "name: lumafox", 1), "utf-8")
+    (copied,) = cli("providers", "lumafox", "--json").json
+    assert copied["modes"] == shipped_profiles()["acedata-kling"].model_dump(mode="json")["modes"]
+
+
 def test_a_replaced_profile_is_said_once(cli, fox):
     """A file that takes a shipped name is a warning on standard error, so that JSON stays a document."""
     fox.write_text(FOX.replace("lumafox\nextends", "qiniu\nextends"), "utf-8")
@@ -169,6 +178,8 @@ def test_a_profile_is_tried_before_it_is_paid_for(cli, tmp_path):
     ("arguments", "words"),
     [
         (["check"], "Say `reelbatch providers check FILE`"),
+        (["--yaml"], "Say `reelbatch providers NAME --yaml`"),
+        (["check", "kling", "--yaml"], "Say `reelbatch providers NAME --yaml`"),
         (["qiniu", "--rehearse"], "Say `reelbatch providers check FILE`"),
         (["check", "nobody"], 'There is no provider "nobody"'),
         (["check", "none.yaml"], "there is no such file"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -20,6 +21,8 @@ from pipelines.core.errors import SetupError
 from pipelines.providers.profile.load import find_profiles, shipped_profiles
 
 PROFILES = shipped_profiles()
+DOCS = Path(__file__).parents[3] / "docs"
+PROFILES_PAGE = (DOCS / "profiles.md").read_text("utf-8")
 EVERY = [(profile, mode) for profile in PROFILES.values() for mode in profile.modes]
 
 
@@ -169,19 +172,22 @@ async def test_places_and_keys_are_data_in_other_contracts_too(tmp_path, base, a
 
 
 async def test_the_ten_steps_make_a_profile(tmp_path):
-    """What the steps of docs/providers.md show, put together, is a profile that orders a clip, and reads its answers."""
-    page = (Path(__file__).parents[3] / "docs" / "providers.md").read_text("utf-8")
-    steps = page.partition("## A profile from nothing")[2].partition("\n## ")[0]
-    parts = re.findall(r"^   ```yaml\n(.*?)^   ```", steps, re.DOTALL | re.MULTILINE)
+    """What the steps of docs/profiles.md show, put together, is the whole profile at their end: it orders, and reads answers."""
+    steps = PROFILES_PAGE.partition("## A profile from nothing")[2].partition("\n## ")[0]
+    parts = re.findall(r"^( +)```yaml\n(.*?)^ +```", steps, re.DOTALL | re.MULTILINE)
+    whole = DOCS / "examples" / "reelbatch.providers" / "paperboat.yaml"
     path = tmp_path / "paperboat.yaml"
-    path.write_text(re.sub(r"^   ", "", "".join(parts), flags=re.MULTILINE))
+    path.write_text("".join(re.sub(f"^{margin}", "", part, flags=re.MULTILINE) for margin, part in parts))
     profile = find_profiles([path]).profiles["paperboat"]
+    assert profile == find_profiles([whole]).profiles["paperboat"]
     (mode,) = profile.modes
-    ordered, asked, ended = await requests_of(profile, sample_order(profile, mode, full=True))
+    order = sample_order(profile, mode, full=True)
+    ordered, asked, ended = await requests_of(profile, order)
     assert ordered.url == "https://api.paperboat.example/v2/boat/one/voyages"
-    assert json.loads(ordered.body) == {
-        "input": {"text": "a fox in the snow", "ms": 4000, "w": 1280, "h": 720, "wind": "calm", "watermark": False}
-    }
+    body = json.loads(ordered.body)
+    assert base64.b64decode(body["input"].pop("first_picture")).startswith(b"\x89PNG")
+    said = {"text": "a fox in the snow", "ms": 4000, "w": 1280, "h": 720, "wind": "calm", "watermark": False}
+    assert body == {"input": said, "order_mark": "ATTEMPT-NAME"}
     assert (asked.url.rpartition("/v2")[2], asked.headers["x-boat-key"]) == ("/voyages/JOB-ID", "(the key)")
     assert ended.url.rpartition("/v2")[2] == "/voyages/JOB-ID/film"
     film = b'{"films": [{"href": "https://files.paperboat.example/a.mp4"}]}'
@@ -189,6 +195,16 @@ async def test_the_ten_steps_make_a_profile(tmp_path):
     assert "rude" in read_sample(profile, mode, b'{"trouble": {"kind": "rude", "words": "no"}}', 422).as_result
     (made,) = await rehearse_sample(profile, tmp_path)
     assert "made, and fetched" in made[1]
+
+
+async def test_the_profile_of_the_transcript_is_one(tmp_path):
+    """That which docs/profiles.md shows as a reader's own reads a clip in base64, and is rehearsed."""
+    text = PROFILES_PAGE.partition("## Tried by somebody")[2].partition("```yaml\n")[2].partition("```")[0]
+    path = tmp_path / "lantern.yaml"
+    path.write_text(text)
+    profile = find_profiles([path]).profiles["lantern"]
+    (made,) = await rehearse_sample(profile, tmp_path)
+    assert "made, and read" in made[1]
 
 
 async def test_shipped_profiles_can_be_shown_too():

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.errors import ProfileError
+from pipelines.core.errors import ProfileError, SetupError
 from pipelines.providers.profile.files import PROFILES_FOLDER
-from pipelines.providers.profile.load import find_profiles, known_profiles, shipped_profiles
+from pipelines.providers.profile.load import find_profiles, known_profiles, profile_source, shipped_profiles
 
 LUMAFOX = """
 name: lumafox
@@ -167,7 +167,7 @@ def test_every_problem_of_every_file_comes_at_once(here, write):
     assert said == [
         "nowhere.yaml: cannot be read: there is no such file.",
         f"{PROFILES_FOLDER}/broken.yaml, line 2, column 1: while parsing a flow sequence: did not find expected ',' or ']'.",
-        f"{PROFILES_FOLDER}/list.yaml: is not a mapping. Write `name: value` lines; see docs/providers.md.",
+        f"{PROFILES_FOLDER}/list.yaml: is not a mapping. Write `name: value` lines; see docs/profiles.md.",
         f'{PROFILES_FOLDER}/lumafox.yaml, line 4, contract: "opnai" is not allowed. Allowed: openai, acedata, veo, fal, described.',
         f"{PROFILES_FOLDER}/lumafox.yaml, line 11, modes[0].seconds.default: is missing.",
         f'{PROFILES_FOLDER}/lumafox.yaml, line 11, modes[0].seconds.defalt: is not a field here. Did you mean "default"?',
@@ -200,3 +200,14 @@ def test_two_files_of_one_name_in_one_place_are_refused(here, write):
     assert said.startswith(
         f'{PROFILES_FOLDER}/second.yaml, line 2, name: "lumafox" is the name of {PROFILES_FOLDER}/lumafox.yaml too.'
     )
+
+
+def test_the_text_of_each_profile_can_be_had(here, write):
+    """Shipped or one's own, it is the file as it stands; a file that has gone since is an error with its name."""
+    path = write(LUMAFOX + "# a remark\n")
+    known = find_profiles()
+    assert all(f"\nname: {name}\n" in f"\n{profile_source(known, name)}" for name in shipped_profiles())
+    assert profile_source(known, "lumafox").endswith("# a remark\n")
+    path.unlink()
+    with pytest.raises(SetupError, match=r"lumafox\.yaml cannot be read"):
+        profile_source(known, "lumafox")

@@ -11,6 +11,7 @@ from flows.command_line.arguments import AsJson, ProfileFiles
 from flows.command_line.talk import print_json, show_warnings
 
 if TYPE_CHECKING:
+    from pipelines.actions.check_profile import Rehearsed
     from pipelines.providers.profile.model import Profile
 
 NAME = "providers"
@@ -29,9 +30,9 @@ def command(
         list[str] | None,
         typer.Option(
             "--answer",
-            metavar="[STATUS:]FILE",
-            help="Of `check`: a file with the body of an answer, to be read; 422:FILE for one of HTTP 422. "
-            "May be given again.",
+            metavar="[STAGE=][STATUS:]FILE",
+            help="Of `check`: a file with the body of an answer, to be read; 422:FILE for one of HTTP 422; order=FILE, "
+            "query=FILE or result=FILE where it is known what it answers. May be given again.",
         ),
     ] = None,
     rehearse: Annotated[
@@ -40,7 +41,10 @@ def command(
     profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the providers: what they take, what they cost, and whether they are retired. `check FILE` tries a profile."""
+    """Show the providers: what they take, what they cost, and whether they are retired. `check FILE` tries a profile.
+
+    `check` ends with 1 where an answer contradicts the profile, or a rehearsal makes no clip.
+    """
     import os
 
     from flows.command_line.profile_card import profile_card, provider_table
@@ -69,42 +73,40 @@ def _check(file: str, answers: list[str], beside: list[Path], *, rehearse: bool,
     import tempfile
     from dataclasses import asdict
 
-    from pipelines.actions.check_profile import (
-        read_sample,
-        rehearse_sample,
-        request_lines,
-        requests_of,
-        sample_answer,
-        sample_order,
-    )
+    from pipelines.actions.check_profile import rehearse_sample, request_lines, requests_of, sample_order
+    from pipelines.actions.sample_answers import read_sample, reading_lines, sample_answer
+    from pipelines.run.exit_code import ALL_DONE, SOME_FAILED
 
     profile = _profile_at(file, beside)
     samples = {text: sample_answer(text) for text in answers}
     first = profile.modes[0]
     sent = {mode.name: asyncio.run(requests_of(profile, sample_order(profile, mode))) for mode in profile.modes}
-    read = {text: read_sample(profile, first, body, status) for text, (status, body) in samples.items()}
-    made: list[tuple[str, str]] = []
+    read = {text: read_sample(profile, first, sample) for text, sample in samples.items()}
+    made: list[Rehearsed] = []
     if rehearse:
         with tempfile.TemporaryDirectory() as folder:
             made = asyncio.run(rehearse_sample(profile, Path(folder)))
+    is_wrong = any(each.contradicts for each in read.values()) or not all(each.made for each in made)
     if as_json:
-        said = {path: {**asdict(reading), "progress": None} for path, reading in read.items()}
+        said = {
+            text: {**asdict(each), "progress": None, "fits": each.fits, "contradicts": each.contradicts}
+            for text, each in read.items()
+        }
         shown = {mode: [asdict(each) for each in requests] for mode, requests in sent.items()}
-        return print_json({"profile": profile.name, "requests": shown, "answers": said, "rehearsed": dict(made)})
+        rehearsed = {each.mode: each.says for each in made}
+        print_json({"profile": profile.name, "requests": shown, "answers": said, "rehearsed": rehearsed})
+        raise typer.Exit(SOME_FAILED if is_wrong else ALL_DONE)
     for mode, requests in sent.items():
         for number, request in enumerate(requests):
             typer.echo(f"{profile.name}, mode {mode}: {_STEPS[number]}")
             typer.echo("\n".join(f"  {line}" for part in request_lines(request) for line in part.splitlines()) + "\n")
-    for path, reading in read.items():
-        typer.echo(f"{path}\n  as the answer to an order: {reading.as_order}")
-        typer.echo(f"  as the answer to a query: {reading.as_query}")
-        if reading.as_result:
-            typer.echo(f"  as the result of a job that has ended: {reading.as_result}")
-        for word in reading.unknown_words:
-            typer.echo(f"  the word {word!r} is not in `words`: it is taken for running")
-    for mode, outcome in made:
-        typer.echo(f"rehearsed, mode {mode}: {outcome}")
-    return None
+    for text, reading in read.items():
+        typer.echo("\n".join(reading_lines(text, reading)))
+    for each in made:
+        typer.echo(f"rehearsed, mode {each.mode}: {each.says}")
+    if made:
+        typer.echo("The rehearsal follows the profile itself; only --answer holds it against the API.")
+    raise typer.Exit(SOME_FAILED if is_wrong else ALL_DONE)
 
 
 def _profile_at(file: str, beside: list[Path]) -> Profile:

@@ -75,7 +75,7 @@ async def test_t17_a_clip_is_fetched_while_others_are_still_made(studio):
 @pytest.fixture
 def impatient(monkeypatch):
     """What is given ten minutes is given a moment."""
-    monkeypatch.setattr("pipelines.run.poller._SETTLE_S", 0.2)
+    monkeypatch.setattr("pipelines.run.poller.SETTLE_S", 0.2)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -34,6 +34,7 @@ _LONG = 300  # characters of a value, such as a picture's, that are shown
 _PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
+_PICTURE_SHOWN = "(picture.png in base64)"
 _ADDRESS = "https://example.com/picture-{}.png"
 _CALLBACK = "https://example.com/call"
 _VALUES: Mapping[str, Any] = {
@@ -122,27 +123,32 @@ def sample_value(rule: Parameter) -> Any:
     return _VALUES[rule.type]
 
 
-async def requests_of(profile: Profile, order: Order, *, callback: bool = True) -> list[SentRequest]:
+async def requests_of(
+    profile: Profile, order: Order, *, callback: bool = True, base_url: str | None = None
+) -> list[SentRequest]:
     """The requests that an order comes to: that which buys it, that which asks about it, and that for its result.
 
     The last only where it is one of its own. None of them is sent.
+
+    Args:
+        profile: of whom it is bought.
+        order: such as a sample.
+        callback: with an address to call, where the profile knows a place for one.
+        base_url: the address that counts; None: that of the profile.
     """
+    base_url = base_url or profile.base_url
     local = LocalImage("picture.png", "image/png", _PICTURE, 1, 1)
     images: tuple[Image, ...] = tuple(url if "://" in url else local for url in order.image_urls)
     supplies = Supplies(images, JOB if order.remix_of else None, _CALLBACK if callback else None, "ATTEMPT-NAME")
     http = _Caught()
-    client = Client(http, profile, profile.base_url, profile.auth.key_for(_KEY))
+    client = Client(http, profile, base_url, profile.auth.key_for(_KEY))
     auth = profile.auth
     scheme = "Basic" if auth.by == "basic" else auth.scheme
     hidden = f"{scheme} {'(a token that the key signs)' if auth.by == 'jwt' else _SHOWN}".strip()
     proof = dict.fromkeys(client.key_header(), hidden)
     told = profile.answers
-    status_url = (
-        None if told is None or told.status_url is None else f"{profile.base_url}/(the address in {told.status_url})"
-    )
-    result_url = (
-        None if told is None or told.result_url is None else f"{profile.base_url}/(the address in {told.result_url})"
-    )
+    status_url = None if told is None or told.status_url is None else f"{base_url}/(the address in {told.status_url})"
+    result_url = None if told is None or told.result_url is None else f"{base_url}/(the address in {told.result_url})"
     job = RemoteJob(JOB, order.mode, status_url, result_url, profile.contract_of(order.mode))
     with suppress(NotSent):
         await client.submit(order, supplies, _nothing)
@@ -161,7 +167,7 @@ async def requests_of(profile: Profile, order: Order, *, callback: bool = True) 
             each.method,
             each.url.replace(f"{auth.query}={_KEY}", f"{auth.query}={_SHOWN}"),
             {**each.headers, **proof},
-            each.body,
+            each.body.replace(base64.b64encode(_PICTURE).decode(), _PICTURE_SHOWN),
         )
         for each in http.caught
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,7 +64,8 @@ class Reading:
     as_query: StageReading
     as_result: StageReading
     stage: Stage | None = None  # what it answers, where that was said
-    progress: Progress | None = field(default=None)  # as the answer to a query
+    progress: Progress | None = None  # as the answer to a query
+    error: str | None = None  # the code of the error that it tells, or its words
 
     def at(self, stage: Stage) -> StageReading:
         """What it says at a stage."""
@@ -110,7 +111,9 @@ def read_sample(profile: Profile, mode: Mode, sample: Sample) -> Reading:
     job = replace(job, mode=mode.name, contract=profile.contract_of(mode.name))
     as_order = _order_reading(verdict, answer, profile, contract)
     as_query, progress = _query_reading(answer, job, profile, contract)
-    return Reading(as_order, as_query, _result_reading(answer, job, profile), sample.stage, progress)
+    code, message = error_told(json_values.mapping(json_values.parse(sample.body)), profile)
+    as_result = _result_reading(answer, job, profile)
+    return Reading(as_order, as_query, as_result, sample.stage, progress, code or message)
 
 
 def _order_reading(verdict: Verdict, answer: Answer, profile: Profile, contract: Contract) -> StageReading:
@@ -169,8 +172,7 @@ def _state_places(profile: Profile, contract: Contract) -> tuple[str, ...]:
 
 def _result_reading(answer: Answer, job: RemoteJob, profile: Profile) -> StageReading:
     """What the client says of an answer at the address of a result, which has no word of its own."""
-    told = profile.answers
-    if told is None or not (told.result_url is not None or template_of("result", profile, job.mode)):
+    if not has_own_result(profile, job.mode):
         return StageReading("never asked for: a query says where the files are", ("there is no `paths.result`",))
     word = next((word for word, phase in profile.words.items() if phase == "succeeded"), "done")
     described = CONTRACTS["described"]
@@ -184,6 +186,12 @@ def _result_reading(answer: Answer, job: RemoteJob, profile: Profile) -> StageRe
         return StageReading(told_of(progress, profile), *_error_places(read, profile))
     says = told_of(progress, profile)
     return StageReading(says) if progress.links else _without_file(says, read, job, profile)
+
+
+def has_own_result(profile: Profile, mode_name: str = "") -> bool:
+    """Tell whether the result of a job is a request of its own."""
+    told = profile.answers
+    return told is not None and bool(told.result_url or template_of("result", profile, mode_name))
 
 
 def _error_reading(error: ReelbatchError, answer: Answer, profile: Profile) -> StageReading:
@@ -288,18 +296,3 @@ def _where(link: Link) -> str:
     if link.data is not None:
         return f"the file itself, {len(link.data):,} bytes"
     return f"file at {link.url}{' (with the key)' if link.needs_key else ''}"
-
-
-def reading_lines(text: str, reading: Reading) -> Iterator[str]:
-    """A reading as a person reads it: each stage, why nothing is read there, and which fits."""
-    yield f"{text}{'' if reading.stage is None else f', the answer to: {reading.stage}'}"
-    titles = ("as the answer to an order", "as the answer to a query", "as the result of a job that has ended")
-    for stage, title in zip(STAGES, titles, strict=True):
-        found = reading.at(stage)
-        if reading.stage in (None, stage):
-            yield f"  {title}: {found.says}"
-            yield from (f"    {why}" for why in (*found.why, *found.notes))
-    if reading.stage is not None:
-        yield f"  {'CONTRADICTS the profile' if reading.contradicts else 'the profile reads it'}"
-    else:
-        yield f"  fits: {', '.join(reading.fits)}" if reading.fits else "  CONTRADICTS the profile: it fits no stage"

@@ -48,7 +48,8 @@ def coverage(profile: Profile, readings: Sequence[Reading], *, rehearsed: bool) 
         ("an error", bool(errors)),
     )
     covered = ["the requests"] + [name for name, is_seen in seen if is_seen]
-    missing = [f"{name}: paste one, and give it with --answer" for name, is_seen in seen if not is_seen]
+    missing = ["whether the API takes such an order: compare it with the API's page, then buy one short clip"]
+    missing += [f"{name}: paste one, and give it with --answer" for name, is_seen in seen if not is_seen]
     for what, left in (("words", [*profile.words]), ("error codes", [*profile.errors])):
         unseen = [each for each in left if each not in words | errors]
         if unseen and readings:

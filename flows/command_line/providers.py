@@ -11,6 +11,8 @@ from flows.command_line.arguments import AsJson, ProfileFiles
 from flows.command_line.talk import print_json, show_warnings
 
 if TYPE_CHECKING:
+    from pipelines.actions.check_profile import Rehearsed, SentRequest
+    from pipelines.actions.sample_answers import Reading
     from pipelines.providers.profile.model import Profile
 
 NAME = "providers"
@@ -29,9 +31,9 @@ def command(
         list[str] | None,
         typer.Option(
             "--answer",
-            metavar="[STATUS:]FILE",
-            help="Of `check`: a file with the body of an answer, to be read; 422:FILE for one of HTTP 422. "
-            "May be given again.",
+            metavar="[STAGE=][STATUS:]FILE",
+            help="Of `check`: a file with the body of an answer, to be read; 422:FILE for one of HTTP 422; order=FILE, "
+            "query=FILE or result=FILE where it is known what it answers. May be given again.",
         ),
     ] = None,
     rehearse: Annotated[
@@ -43,7 +45,10 @@ def command(
     profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the providers: what they take, what they cost, and whether they are retired. `check FILE` tries a profile."""
+    """Show the providers: what they take, what they cost, and whether they are retired. `check FILE` tries a profile.
+
+    `check` ends with 1 where an answer contradicts the profile, or a rehearsal makes no clip.
+    """
     import os
 
     from flows.command_line.profile_card import profile_card, provider_table
@@ -73,45 +78,85 @@ def command(
 def _check(file: str, answers: list[str], beside: list[Path], *, rehearse: bool, as_json: bool) -> None:
     """The requests of a sample order, what sample answers say, and what a rehearsal comes to."""
     import asyncio
+    import os
     import tempfile
     from dataclasses import asdict
 
-    from pipelines.actions.check_profile import (
-        read_sample,
-        rehearse_sample,
-        request_lines,
-        requests_of,
-        sample_answer,
-        sample_order,
-    )
+    from pipelines.actions.check_profile import rehearse_sample, requests_of, sample_order
+    from pipelines.actions.check_report import coverage
+    from pipelines.actions.sample_answers import read_sample, sample_answer
+    from pipelines.core.errors import SetupError
+    from pipelines.net.addresses import base_refusal
+    from pipelines.run.exit_code import ALL_DONE, SOME_FAILED
 
     profile = _profile_at(file, beside)
     samples = {text: sample_answer(text) for text in answers}
-    first = profile.modes[0]
-    sent = {mode.name: asyncio.run(requests_of(profile, sample_order(profile, mode))) for mode in profile.modes}
-    read = {text: read_sample(profile, first, body, status) for text, (status, body) in samples.items()}
-    made: list[tuple[str, str]] = []
+    address, _ = profile.base_url_from(os.environ)
+    if reason := base_refusal(address):
+        raise SetupError(f"{profile.base_url_set_by(os.environ) or 'base_url'} is no address to send to: {reason}.")
+
+    async def sent(*, full: bool) -> dict[str, list[SentRequest]]:
+        orders = {mode.name: sample_order(profile, mode, full=full) for mode in profile.modes}
+        return {name: await requests_of(profile, order, base_url=address) for name, order in orders.items()}
+
+    usual, full = asyncio.run(sent(full=False)), asyncio.run(sent(full=True))
+    read = {text: read_sample(profile, profile.modes[0], sample) for text, sample in samples.items()}
+    made: list[Rehearsed] = []
     if rehearse:
         with tempfile.TemporaryDirectory() as folder:
             made = asyncio.run(rehearse_sample(profile, Path(folder)))
+    covered, missing = coverage(profile, [*read.values()], rehearsed=bool(made) and all(each.made for each in made))
     if as_json:
-        said = {path: {**asdict(reading), "progress": None} for path, reading in read.items()}
-        shown = {mode: [asdict(each) for each in requests] for mode, requests in sent.items()}
-        return print_json({"profile": profile.name, "requests": shown, "answers": said, "rehearsed": dict(made)})
-    for mode, requests in sent.items():
-        for number, request in enumerate(requests):
-            typer.echo(f"{profile.name}, mode {mode}: {_STEPS[number]}")
-            typer.echo("\n".join(f"  {line}" for part in request_lines(request) for line in part.splitlines()) + "\n")
-    for path, reading in read.items():
-        typer.echo(f"{path}\n  as the answer to an order: {reading.as_order}")
-        typer.echo(f"  as the answer to a query: {reading.as_query}")
-        if reading.as_result:
-            typer.echo(f"  as the result of a job that has ended: {reading.as_result}")
-        for word in reading.unknown_words:
-            typer.echo(f"  the word {word!r} is not in `words`: it is taken for running")
-    for mode, outcome in made:
-        typer.echo(f"rehearsed, mode {mode}: {outcome}")
-    return None
+        said = {
+            text: {**asdict(each), "progress": None, "fits": each.fits, "contradicts": each.contradicts}
+            for text, each in read.items()
+        }
+        document = {
+            "profile": profile.name,
+            "address": address,
+            "requests": {mode: [asdict(each) for each in requests] for mode, requests in usual.items()},
+            "full_orders": {mode: asdict(requests[0]) for mode, requests in full.items()},
+            "answers": said,
+            "rehearsed": {each.mode: each.says for each in made},
+            "covered": covered,
+            "not_covered": missing,
+        }
+        print_json(document)
+    else:
+        own = profile.base_url_set_by(os.environ)
+        why = f"set by {own}" if own else f"from the profile; {' or '.join(profile.base_url_names)} is not set"
+        typer.echo(f"address: {address}, {why}\n")
+        for mode, requests in usual.items():
+            _show_requests(f"{profile.name}, mode {mode}", requests, full[mode][0])
+        _show_findings(read, made, covered, missing)
+    is_wrong = any(each.contradicts for each in read.values()) or not all(each.made for each in made)
+    raise typer.Exit(SOME_FAILED if is_wrong else ALL_DONE)
+
+
+def _show_requests(title: str, requests: list[SentRequest], full: SentRequest) -> None:
+    """The requests of a mode, and behind the order one with every part that it may have."""
+    from pipelines.actions.check_profile import request_lines
+
+    shown = [*zip(_STEPS, requests, strict=False)]
+    if full != requests[0]:
+        shown.insert(1, ("an order with every part that it may have, also such as exclude each other", full))
+    for step, request in shown:
+        typer.echo(f"{title}: {step}")
+        typer.echo("\n".join(f"  {line}" for part in request_lines(request) for line in part.splitlines()) + "\n")
+
+
+def _show_findings(read: dict[str, Reading], made: list[Rehearsed], covered: list[str], missing: list[str]) -> None:
+    """How answers read, what a rehearsal came to, and what neither has looked at."""
+    from pipelines.actions.check_report import reading_lines
+
+    for text, reading in read.items():
+        typer.echo("\n".join(reading_lines(text, reading)))
+    for each in made:
+        typer.echo(f"rehearsed, mode {each.mode}: {each.says}")
+    if made:
+        typer.echo("The rehearsal follows the profile itself; only --answer holds it against the API.")
+    typer.echo(f"covered: {', '.join(covered)}")
+    typer.echo("\n".join(["not covered:", *(f"  {each}" for each in missing)]) if missing else "not covered: nothing")
 
 
 def _profile_at(file: str, beside: list[Path]) -> Profile:

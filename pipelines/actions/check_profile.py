@@ -1,4 +1,4 @@
-"""What a profile makes of a sample order and of sample answers, before anybody pays for finding out."""
+"""What a profile makes of a sample order, and a rehearsal of it, before anybody pays for finding out."""
 
 from __future__ import annotations
 
@@ -7,35 +7,34 @@ import base64
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pipelines.actions.sample_answers import JOB, told_of
 from pipelines.core.errors import NoAnswer, NotSent, ReelbatchError, SetupError
 from pipelines.core.image import Image, LocalImage
 from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, Rejected
-from pipelines.net.http import Answer, Http
-from pipelines.providers.client import CONTRACTS, Client
+from pipelines.net.http import Http
+from pipelines.providers.client import Client
 from pipelines.providers.contracts.described import path_about, template_of
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.providers.profile.order_parts import Parameter
-from pipelines.providers.protocol import Link, Phase, Progress, Supplies
-from pipelines.providers.responses import json_values
-from pipelines.providers.responses.status import readable
-from pipelines.providers.responses.submission import classify
+from pipelines.providers.protocol import Phase, Supplies
 from pipelines.run.accounts import Account
 from pipelines.run.options import RunOptions
 from pipelines.run.rehearsal import rehearsed
 
 _KEY, _SHOWN = "KEY-OF-YOURS", "(the key)"
-_JOB, _RESULT = "JOB-ID", "RESULT-ID"
+_RESULT = "RESULT-ID"
 _OK = 200
 _MOST_QUERIES, _BETWEEN_S = 300, 0.1  # in a rehearsal
 _LONG = 300  # characters of a value, such as a picture's, that are shown
 _PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
+_PICTURE_SHOWN = "(picture.png in base64)"
 _ADDRESS = "https://example.com/picture-{}.png"
 _CALLBACK = "https://example.com/call"
 _VALUES: Mapping[str, Any] = {
@@ -124,35 +123,40 @@ def sample_value(rule: Parameter) -> Any:
     return _VALUES[rule.type]
 
 
-async def requests_of(profile: Profile, order: Order, *, callback: bool = True) -> list[SentRequest]:
+async def requests_of(
+    profile: Profile, order: Order, *, callback: bool = True, base_url: str | None = None
+) -> list[SentRequest]:
     """The requests that an order comes to: that which buys it, that which asks about it, and that for its result.
 
     The last only where it is one of its own. None of them is sent.
+
+    Args:
+        profile: of whom it is bought.
+        order: such as a sample.
+        callback: with an address to call, where the profile knows a place for one.
+        base_url: the address that counts; None: that of the profile.
     """
+    base_url = base_url or profile.base_url
     local = LocalImage("picture.png", "image/png", _PICTURE, 1, 1)
     images: tuple[Image, ...] = tuple(url if "://" in url else local for url in order.image_urls)
-    supplies = Supplies(images, _JOB if order.remix_of else None, _CALLBACK if callback else None, "ATTEMPT-NAME")
+    supplies = Supplies(images, JOB if order.remix_of else None, _CALLBACK if callback else None, "ATTEMPT-NAME")
     http = _Caught()
-    client = Client(http, profile, profile.base_url, profile.auth.key_for(_KEY))
+    client = Client(http, profile, base_url, profile.auth.key_for(_KEY))
     auth = profile.auth
     scheme = "Basic" if auth.by == "basic" else auth.scheme
     hidden = f"{scheme} {'(a token that the key signs)' if auth.by == 'jwt' else _SHOWN}".strip()
     proof = dict.fromkeys(client.key_header(), hidden)
     told = profile.answers
-    status_url = (
-        None if told is None or told.status_url is None else f"{profile.base_url}/(the address in {told.status_url})"
-    )
-    result_url = (
-        None if told is None or told.result_url is None else f"{profile.base_url}/(the address in {told.result_url})"
-    )
-    job = RemoteJob(_JOB, order.mode, status_url, result_url, profile.contract_of(order.mode))
+    status_url = None if told is None or told.status_url is None else f"{base_url}/(the address in {told.status_url})"
+    result_url = None if told is None or told.result_url is None else f"{base_url}/(the address in {told.result_url})"
+    job = RemoteJob(JOB, order.mode, status_url, result_url, profile.contract_of(order.mode))
     with suppress(NotSent):
         await client.submit(order, supplies, _nothing)
     if not http.caught:
         raise SetupError(
             f"A sample order of the mode {order.mode} cannot be sent: a word of it cannot stand in the path."
         )
-    words = {"id": _JOB, "result_id": _RESULT, "model": order.model, "app": order.model}
+    words = {"id": JOB, "result_id": _RESULT, "model": order.model, "app": order.model}
     result = result_url or path_about(words, template_of("result", profile, order.mode), profile)
     for address in (job.status_url, result) if result else (job.status_url,):
         with suppress(ReelbatchError):  # it was caught, or there is no such request
@@ -163,7 +167,7 @@ async def requests_of(profile: Profile, order: Order, *, callback: bool = True) 
             each.method,
             each.url.replace(f"{auth.query}={_KEY}", f"{auth.query}={_SHOWN}"),
             {**each.headers, **proof},
-            each.body,
+            each.body.replace(base64.b64encode(_PICTURE).decode(), _PICTURE_SHOWN),
         )
         for each in http.caught
     ]
@@ -195,84 +199,15 @@ def _cut(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What was understood of a sample answer."""
+class Rehearsed:
+    """What became of a mode's sample order in a rehearsal."""
 
-    as_order: str  # as the answer to an order
-    as_query: str  # as the answer to a query
-    as_result: str = ""  # as the result of a job that has ended, where that is a request of its own
-    unknown_words: tuple[str, ...] = ()  # that the profile does not know, so that they mean running
-    progress: Progress | None = field(default=None)
+    mode: str
+    says: str
+    made: bool  # there was a clip at the end
 
 
-def read_sample(profile: Profile, mode: Mode, body: bytes, status: int = _OK) -> Reading:
-    """Read an answer as the client would, once as that to an order and once as that to a query."""
-    contract = CONTRACTS[profile.contract_of(mode.name)]
-    answer = Answer(status, {}, body)
-    verdict = classify(answer, profile, contract)
-    if isinstance(verdict, Accepted):
-        job = verdict.job
-        places = [
-            f"; ask at {job.status_url}" if job.status_url else "",
-            f"; result at {job.result_url}" if job.result_url else "",
-        ]
-        as_order = f"accepted, as job {job.id}{''.join(places)}"
-    elif isinstance(verdict, Rejected):
-        job, as_order = (
-            RemoteJob(_JOB),
-            f"refused ({verdict.kind}): {verdict.message} ({verdict.code}); nothing was bought",
-        )
-    else:
-        job, as_order = RemoteJob(_JOB), f"in doubt: {verdict.reason}; it would not be sent again by itself"
-    asked = RemoteJob(job.id, mode.name, job.status_url, job.result_url, profile.contract_of(mode.name))
-    try:
-        read = readable(answer, profile)
-        progress = contract.read_progress(read, asked, profile, profile.base_url)
-    except ReelbatchError as error:
-        body_read = json_values.parse(body) or {}
-        return Reading(as_order, f"no news of a job: {error}", _as_result(body_read, asked, profile))
-    known = progress.word in profile.words or not progress.word or profile.status_path is None
-    unknown = () if known or profile.answers is None else (progress.word,)
-    return Reading(as_order, _told(progress, profile), _as_result(read, asked, profile), unknown, progress)
-
-
-def _as_result(body: Mapping[str, Any], job: RemoteJob, profile: Profile) -> str:
-    """What an answer says at the address of a result, which has no word of its own."""
-    told = profile.answers
-    apart = told is not None and (told.result_url is not None or template_of("result", profile, job.mode))
-    if not apart:
-        return ""
-    word = next((word for word, phase in profile.words.items() if phase == "succeeded"), "done")
-    described = CONTRACTS["described"]
-    ended = described.with_word(body, word, profile)
-    progress = described.read_progress(ended, job, profile, profile.base_url)
-    says_something = progress.links or progress.unread or progress.phase is Phase.FAILED
-    return _told(replace(progress, result_url=None), profile) if says_something else ""
-
-
-def _told(progress: Progress, profile: Profile) -> str:
-    said = [f"{progress.phase.value}{f' ({progress.word!r})' if progress.word else ''}"]
-    if progress.phase in (Phase.FAILED, Phase.CANCELLED):
-        said.append(f"{progress.message or 'no reason given'} ({progress.code or 'no code'})")
-        said.append(f"charged: {profile.billed_for(progress.code)}")
-    said += [_where(link) for link in progress.links]
-    if progress.result_url is not None:
-        said.append(f"its result is asked for at {progress.result_url}")
-    elif progress.phase is Phase.SUCCEEDED and not progress.links:
-        said.append("and no file where `results` looks" + (", though there are links in it" if progress.unread else ""))
-    for name in ("seconds", "size", "completed_at", "trace_id"):
-        if (value := getattr(progress, name)) is not None:
-            said.append(f"{name} {value}")
-    return "; ".join(said)
-
-
-def _where(link: Link) -> str:
-    if link.data is not None:
-        return f"the file itself, {len(link.data):,} bytes"
-    return f"file at {link.url}{' (with the key)' if link.needs_key else ''}"
-
-
-async def rehearse_sample(profile: Profile, folder: Path) -> list[tuple[str, str]]:
+async def rehearse_sample(profile: Profile, folder: Path) -> list[Rehearsed]:
     """Buy one clip of each mode from a sandbox that plays the profile, wait for it and fetch it. Nothing is paid.
 
     Args:
@@ -280,7 +215,7 @@ async def rehearse_sample(profile: Profile, folder: Path) -> list[tuple[str, str
         folder: for what the sandbox needs; it may be thrown away afterwards.
 
     Returns:
-        Each mode, and what became of its order.
+        What became of the order of each mode.
 
     Raises:
         SetupError: the sandbox did not start.
@@ -291,46 +226,31 @@ async def rehearse_sample(profile: Profile, folder: Path) -> list[tuple[str, str
         (account,) = await rehearsed(stack, [here], folder, options)
         http = await stack.enter_async_context(Http())
         client = Client(http, profile, account.base_url, account.key, trusted=True)
-        return [(mode.name, await _made(client, http, sample_order(profile, mode))) for mode in profile.modes]
+        return [await _made(client, http, sample_order(profile, mode)) for mode in profile.modes]
 
 
-async def _made(client: Client, http: Http, order: Order) -> str:
+async def _made(client: Client, http: Http, order: Order) -> Rehearsed:
     local = LocalImage("picture.png", "image/png", _PICTURE, 1, 1)
     images: tuple[Image, ...] = tuple(url if "://" in url else local for url in order.image_urls)
     verdict = await client.submit(order, Supplies(images, attempt="rehearsal"), _nothing)
     if not isinstance(verdict, Accepted):
         said = verdict.message if isinstance(verdict, Rejected) else verdict.reason
-        return f"not accepted: {said}"
+        return Rehearsed(order.mode, f"not accepted: {said}", made=False)
     for _ in range(_MOST_QUERIES):
         progress = await client.check(verdict.job)
         if progress.phase is not Phase.RUNNING:
             break
         await asyncio.sleep(_BETWEEN_S)
     if progress.phase is not Phase.SUCCEEDED or not progress.links:
-        return f"accepted as {verdict.job.id}, and then {_told(progress, client.profile)}"
+        said = f"accepted as {verdict.job.id}, and then {told_of(progress, client.profile)}"
+        return Rehearsed(order.mode, said, made=False)
     link = progress.links[0]
     if link.data is not None:
-        return f"accepted as {verdict.job.id}, made, and read: {len(link.data):,} bytes"
+        said = f"accepted as {verdict.job.id}, made, and read: {len(link.data):,} bytes"
+        return Rehearsed(order.mode, said, made=True)
     shown = client.key_header() if link.needs_key else None
     url = client.keyed(link.url) if link.needs_key else link.url
     async with http.fetch(url, headers={}, key_header=shown, trusted=client.trusted) as file:
         size = sum([len(chunk) async for chunk in file.chunks])
-        return f"accepted as {verdict.job.id}, made, and fetched: {size:,} bytes (HTTP {file.status})"
-
-
-def sample_answer(text: str) -> tuple[int, bytes]:
-    """The HTTP status and the body of an answer in a file: `FILE`, or `STATUS:FILE` where it is not 200.
-
-    Raises:
-        SetupError: there is no such file, or no JSON object in it.
-    """
-    status, colon, name = text.partition(":")
-    is_status = bool(colon) and status.isdecimal() and len(status) == len(str(_OK))
-    path = Path(name if is_status else text)
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise SetupError(f"{path} cannot be read: {error.strerror}.") from None
-    if json_values.parse(body) is None:
-        raise SetupError(f"{path} holds no JSON object. Paste the body of an answer into it.")
-    return int(status) if is_status else _OK, body
+        said = f"accepted as {verdict.job.id}, made, and fetched: {size:,} bytes (HTTP {file.status})"
+    return Rehearsed(order.mode, said, made=file.status == _OK)

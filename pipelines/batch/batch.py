@@ -10,7 +10,7 @@ from typing import Literal
 
 from pipelines.batch.columns.lookalikes import warn_of_lookalikes
 from pipelines.batch.columns.names import Column, parameter_key, recognise
-from pipelines.batch.columns.vendor_words import contrary_keys, vendor_keys
+from pipelines.batch.columns.vendor_words import contrary_keys, hinted_names, vendor_keys
 from pipelines.batch.files.csv_rows import read_csv
 from pipelines.batch.files.document import CsvDialect, Document, Value
 from pipelines.batch.files.excel_rows import read_excel
@@ -195,7 +195,7 @@ def _columns(
         cells = (*cells_of(document, "prompt"), *cells_of(document, "filename"))
         return frozenset().union(*map(names_in, (*cells, document.settings.output.filename or "")))
 
-    warn_of_lookalikes(columns.values(), first | then, spoken, where, report)
+    warn_of_lookalikes(columns.values(), first | then, spoken, where, report, hinted_names(providers))
     return columns, first | then
 
 

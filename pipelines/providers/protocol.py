@@ -49,7 +49,7 @@ class Progress:
     completed_at: datetime | None = None
     poll_after_s: float | None = None  # the provider's hint
     result_url: str | None = None  # it has ended, and this address says with what
-    unread: bool = False  # it succeeded and shows links, but none where the profile looks for the files
+    unread: bool = False  # it succeeded and may have files, but none where the profile looks for them
     seconds: float | None = None  # the length that the provider says it makes, where it says one
     size: str | None = None  # the same for the picture size
     trace_id: str | None = None  # what the provider's support will ask for

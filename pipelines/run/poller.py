@@ -27,9 +27,9 @@ log = logging.getLogger("reelbatch.poller")
 
 #: The code of a job that its provider calls completed, and that has no clip.
 EMPTY_RESULT = "empty_result"
-_SETTLE_S = 600.0  # an id may take this long to be known everywhere, and a result to show its link
+SETTLE_S = 600.0  #: an id may take this long to be known everywhere, and a result to show its link
 _EMPTY = "the provider says completed and shows no video; often its moderation has taken it away"
-_UNREAD = "the provider says completed, and there is no file where `results` in its profile says; correct the profile"
+_UNREAD = "it has ended, and there is no file where `results` or `clip_base64` in its profile says; correct the profile"
 _WARN_AFTER = 20
 _LAST_ANSWER_S = 2.0  # a request that is on its way when the run ends is given so long; the next run asks again
 _TOO_MANY_MISSED = 3
@@ -243,7 +243,7 @@ class Poller:
         waiting.not_before_s = age + (progress.poll_after_s or 0.0)  # a hint holds for one pause
         if empty:  # has a deadline of its own
             waiting.empty_since_s = waiting.empty_since_s or age
-            if age <= waiting.empty_since_s + _SETTLE_S / self._scale:
+            if age <= waiting.empty_since_s + SETTLE_S / self._scale:
                 return None
             if progress.unread:  # paid for, and to be had as soon as the profile is mended
                 raise DeadlinePassed(_UNREAD)
@@ -302,7 +302,7 @@ class Poller:
             if not alone:  # it is asked about by itself, at once
                 waiting.alone = True
                 return None
-            if waiting.age() > _SETTLE_S / self._scale:
+            if waiting.age() > SETTLE_S / self._scale:
                 raise
             await self._pause(waiting, error)
             return None

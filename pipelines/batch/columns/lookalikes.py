@@ -6,7 +6,7 @@ An unknown column is never an error. But where `Video Length` is kept without a 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from pipelines.batch.columns.names import Column, normalised, parameter_key, refused_meanings
@@ -15,6 +15,7 @@ from pipelines.core.text.counts import first_of
 from pipelines.core.text.excerpt import quoted
 from pipelines.core.text.suggestion import edit_distance
 
+_NONE: Mapping[str, str] = {}
 _PIXELS = "size, such as 1920x1080"
 
 #: What people write for one of our columns, as `normalised` spells it, and what to suggest instead.
@@ -53,6 +54,7 @@ def warn_of_lookalikes(
     spoken: Callable[[], frozenset[str]],
     where: str,
     report: Report,
+    hints: Mapping[str, str] = _NONE,
 ) -> None:
     """Warn of own columns that look like ours, unless ours is there as well or a template names the column.
 
@@ -62,13 +64,16 @@ def warn_of_lookalikes(
         spoken: gives the variables that its templates name; asked only where it matters, as it reads every prompt.
         where: the place that messages name.
         report: takes the warnings.
+        hints: what to suggest for names that only its providers use, as `parameter_key` spells them.
     """
     every = tuple(columns)
     ours = {column.name for column in every if not column.own}
     found = [
         (column, suggested)
         for column in every
-        if column.own and parameter_key(column.written) not in understood and (suggested := lookalike(column.name))
+        if column.own
+        and parameter_key(column.written) not in understood
+        and (suggested := hints.get(parameter_key(column.written)) or lookalike(column.name))
         if suggested.partition(",")[0] not in ours
     ]
     named = spoken() if found else frozenset()

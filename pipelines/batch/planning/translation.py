@@ -83,9 +83,14 @@ class Translator:
         for written, word in heard:
             if word is None or word.meaning in ("callback", "remix_of"):
                 _refuse(draft, written, word, profile)
+            elif (text := word.in_our_words(own[written])) is None:
+                what = f"is {word.field} at {profile.name}, and {quoted(own[written], 40)} is no whole number of seconds there."
+                draft.refuse(
+                    written, what, f'Write {4 * word.per_second + word.more} for 4 s, or give a column "seconds".'
+                )
             elif word.meaning != _IMAGES:
                 shapes = vocabulary.shapes if word.meaning == "orientation" else {}
-                _read(draft, written, word, shapes.get(own[written].casefold(), own[written]))
+                _read(draft, written, word, shapes.get(text.casefold(), text))
         _read_images(draft, [(written, word) for written, word in heard if word and word.meaning == _IMAGES])
 
 
@@ -174,4 +179,5 @@ def _adopt(draft: RowDraft, written: str, column: str, value: Value) -> None:
     if column not in values.canonical:
         draft.called[column] = written
     draft.values = replace(values, canonical={**values.canonical, column: value}, by_default=frozenset(by_default))
-    draft.warn(written, f"is read as {column}.")
+    counted = f"{value} " if column == "seconds" and value != values.own[written] else ""
+    draft.warn(written, f"is read as {counted}{column}.")

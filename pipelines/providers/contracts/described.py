@@ -151,7 +151,7 @@ class Described(UsualWays):
             message if is_over else None,
             completed_at=json_values.moment(_first(answer, told.completed_at)),
             result_url=elsewhere,
-            unread=phase is Phase.SUCCEEDED and not links and json_values.has_link(answer),
+            unread=phase is Phase.SUCCEEDED and not links and _may_hold_files(answer, told),
             seconds=json_values.number(_first(answer, told.seconds)),
             size=json_values.text(_first(answer, told.size)),
             trace_id=json_values.identifier(_first(answer, told.trace)),
@@ -226,6 +226,14 @@ def clip_in(answer: Mapping[str, Any], place: str | None) -> bytes | None:
         return base64.b64decode(said.partition(",")[2] if said.startswith("data:") else said, validate=True) or None
     except (binascii.Error, ValueError):
         return None
+
+
+def _may_hold_files(answer: Mapping[str, Any], told: Answers) -> bool:
+    """Tell whether an answer without files has links, or a clip in base64 elsewhere or broken: it may well be paid for."""
+    place = told.clip_base64
+    return json_values.has_link(answer) or bool(
+        place and (_stands(answer, place) or json_values.is_elsewhere(answer, (place,)))
+    )
 
 
 def _answers(profile: Profile) -> Answers:

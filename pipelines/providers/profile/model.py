@@ -210,6 +210,15 @@ class Profile(_Data):
         return f"{self._variable}_API_KEY"
 
     @property
+    def key_remedy(self) -> str:
+        """What to set where a key is refused: the key, or how a profile that describes its API shows it."""
+        remedy = f"Set a valid {self.key_names[0]}"
+        if "described" not in {self.contract, *(mode.contract for mode in self.modes)}:
+            return remedy
+        check = f"`reelbatch providers check {self.name}` shows the header"
+        return f"{remedy} (or `auth` in its profile is not as this API wants it: {check})"
+
+    @property
     def base_url_names(self) -> tuple[str, ...]:
         """The environment variables that may hold another address."""
         return self.base_url_env or (f"{self._variable}_BASE_URL",)

@@ -88,8 +88,8 @@ def _error(meaning: _Meaning | None, answer: Answer, said: str, profile: Profile
     name = profile.name
     if meaning == "key":
         return KeyRefused(
-            f"{name} refuses the API key on a status query ({said}). Set a valid {profile.key_names[0]} and run the "
-            "same command again: jobs that were accepted are kept."
+            f"{name} refuses the API key on a status query ({said}). {profile.key_remedy} and run the same "
+            "command again: jobs that were accepted are kept."
         )
     if meaning == "unknown_job":
         return UnknownJob(f"{name} does not know this job ({said}).")

@@ -229,7 +229,7 @@ def _heed_refusal(verdict: Rejected, session: ProviderSession, run: Run) -> None
         case "key":
             session.misconfigured = True
             words = f"{name} refuses the API key: {said}. No more is sent there."
-            remedy = f"Set a valid {profile.key_names[0]} and run the same command again."
+            remedy = f"{profile.key_remedy} and run the same command again."
             run.close_provider(session, KeyRefused(f"{words} {remedy}"))
         case "funds":
             words = f"{name} has no balance left: {said}. Top it up and run the same command again."

@@ -174,6 +174,38 @@ def test_a_profile_is_tried_before_it_is_paid_for(cli, tmp_path):
     assert document["requests"]["image"][0]["url"].endswith("/v1/videos/image2video")
 
 
+def test_an_answer_that_contradicts_the_profile_ends_red(cli, tmp_path):
+    """Exit code 1, with where the profile looks and what there is; the same answer at its own stage is fine."""
+    (tmp_path / "answer.json").write_text('{"id": "p-1", "state": "done"}')
+    ended = cli("providers", "check", "replicate", "--answer", "query=answer.json")
+    assert (ended.code, ended.err) == (1, "")
+    assert "nothing at `status`; there is: id, state" in ended.out
+    document = cli("providers", "check", "replicate", "--answer", "answer.json", "--json")
+    assert (document.code, document.json["answers"]["answer.json"]["fits"]) == (0, ["order"])
+    assert "the answer to a query: paste one, and give it with --answer" in document.json["not_covered"]
+
+
+def test_a_check_shows_the_address_in_force_and_a_full_order(cli, monkeypatch):
+    """As a run would take it from the environment, with every part that an order may have, and a short picture."""
+    assert "https://api.replicate.com/v1, from the profile" in cli("providers", "check", "replicate").out
+    monkeypatch.setenv("REPLICATE_BASE_URL", "http://localhost:8000/v1")
+    said = cli("providers", "check", "replicate").out
+    assert said.startswith("address: http://localhost:8000/v1, set by REPLICATE_BASE_URL")
+    assert "GET http://localhost:8000/v1/predictions/JOB-ID" in said
+    assert "an order with every part that it may have" in said
+    monkeypatch.setenv("REPLICATE_BASE_URL", "https://me:sesame@fox.example/v1")
+    refused = cli("providers", "check", "replicate")
+    assert (refused.code, refused.out) == (2, "")
+    assert "sesame" not in refused.err
+
+
+def test_a_rehearsal_says_what_it_proves(cli, fox):
+    """It follows the profile, right or wrong."""
+    said = cli("providers", "check", "lumafox", "--rehearse")
+    assert said.code == 0
+    assert "The rehearsal follows the profile itself; only --answer holds it against the API." in said.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

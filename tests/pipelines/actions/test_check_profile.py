@@ -10,14 +10,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.actions.check_profile import (
-    read_sample,
     rehearse_sample,
     request_lines,
     requests_of,
-    sample_answer,
     sample_order,
 )
-from pipelines.core.errors import SetupError
+from pipelines.actions.sample_answers import Sample, read_sample
 from pipelines.providers.profile.load import find_profiles, shipped_profiles
 
 PROFILES = shipped_profiles()
@@ -62,83 +60,6 @@ async def test_a_key_in_the_query_is_hidden_too():
     assert "authorization" not in sent[0].headers
 
 
-READINGS = [
-    (
-        "fal",
-        200,
-        {"request_id": "r-1", "status_url": "https://queue.fal.run/s"},
-        "accepted, as job r-1; ask at",
-        "running",
-    ),
-    ("fal", 422, {"detail": [{"msg": "too dark", "type": "value_error"}]}, "refused (row): too dark", "no news"),
-    (
-        "kling",
-        200,
-        {"code": 0, "data": {"task_id": "t", "task_status": "submitted"}},
-        "accepted",
-        "running ('submitted')",
-    ),
-    ("kling", 429, {"code": 1101, "message": "no balance"}, "refused (funds)", "no news"),
-    (
-        "replicate",
-        200,
-        {"id": "p", "status": "succeeded", "output": ["https://a.example/b.mp4"]},
-        "accepted",
-        "file at",
-    ),
-    (
-        "replicate",
-        200,
-        {"id": "p", "status": "succeeded", "urls": {"x": "https://a"}},
-        "accepted",
-        "there are links in it",
-    ),
-    ("replicate", 502, {"oops": 1}, "in doubt", "no news"),
-    (
-        "google-veo",
-        200,
-        {"name": "o", "done": True, "error": {"code": 3, "message": "bad"}},
-        "accepted",
-        "failed ('done'); bad",
-    ),
-]
-
-
-@pytest.mark.parametrize(("name", "status", "said", "as_order", "as_query"), READINGS)
-def test_what_an_answer_says_is_said(name, status, said, as_order, as_query):
-    """As the answer to an order: bought or not; as one to a query: phase, links and error."""
-    reading = read_sample(PROFILES[name], PROFILES[name].modes[0], json.dumps(said).encode(), status)
-    assert as_order in reading.as_order
-    assert as_query in reading.as_query
-
-
-def test_a_word_that_nobody_knows_is_said():
-    """It is taken for running, and whoever wrote the profile hears of it."""
-    reading = read_sample(PROFILES["fal"], PROFILES["fal"].modes[0], b'{"request_id": "r", "status": "ASLEEP"}')
-    assert reading.unknown_words == ("asleep",)
-
-
-def test_a_separate_result_is_read_as_one():
-    """What stands at the address of a result has no word of its own."""
-    body = b'{"video": {"url": "https://files.example/a.mp4"}}'
-    reading = read_sample(PROFILES["fal"], PROFILES["fal"].modes[0], body)
-    assert reading.as_result == "succeeded ('completed'); file at https://files.example/a.mp4"
-
-
-def test_a_sample_may_have_a_status(tmp_path):
-    """`422:FILE` is an answer of HTTP 422; what is no answer is refused in words."""
-    path = tmp_path / "a.json"
-    path.write_text('{"detail": "no"}')
-    assert sample_answer(f"422:{path}") == (422, b'{"detail": "no"}')
-    assert sample_answer(str(path))[0] == 200
-    for text in (str(tmp_path / "none.json"), str(tmp_path)):
-        with pytest.raises(SetupError, match="cannot be read"):
-            sample_answer(text)
-    path.write_text("<html>")
-    with pytest.raises(SetupError, match="no JSON object"):
-        sample_answer(str(path))
-
-
 NESTED = """
 name: nest
 extends: {base}
@@ -168,7 +89,7 @@ async def test_places_and_keys_are_data_in_other_contracts_too(tmp_path, base, a
     wanted = {"prompt": "a fox in the snow", "frames": 65, "ratio": "16:9", "res": "720p", "safe": True}
     assert json.loads(ordered.body)["input"] == wanted
     (made,) = await rehearse_sample(profile, tmp_path)
-    assert "made, and fetched" in made[1]
+    assert "made, and fetched" in made.says
 
 
 async def test_the_ten_steps_make_a_profile(tmp_path):
@@ -191,10 +112,13 @@ async def test_the_ten_steps_make_a_profile(tmp_path):
     assert (asked.url.rpartition("/v2")[2], asked.headers["x-boat-key"]) == ("/voyages/JOB-ID", "(the key)")
     assert ended.url.rpartition("/v2")[2] == "/voyages/JOB-ID/film"
     film = b'{"films": [{"href": "https://files.paperboat.example/a.mp4"}]}'
-    assert "file at https://files" in read_sample(profile, mode, film).as_result
-    assert "rude" in read_sample(profile, mode, b'{"trouble": {"kind": "rude", "words": "no"}}', 422).as_result
+    assert "file at https://files" in read_sample(profile, mode, Sample(film)).as_result.says
+    assert (
+        "rude"
+        in read_sample(profile, mode, Sample(b'{"trouble": {"kind": "rude", "words": "no"}}', 422)).as_result.says
+    )
     (made,) = await rehearse_sample(profile, tmp_path)
-    assert "made, and fetched" in made[1]
+    assert "made, and fetched" in made.says
 
 
 async def test_the_profile_of_the_transcript_is_one(tmp_path):

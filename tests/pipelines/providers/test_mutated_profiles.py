@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipelines.actions.check_profile import read_sample, requests_of, sample_order, sample_value
+from pipelines.actions.check_profile import requests_of, sample_order, sample_value
+from pipelines.actions.sample_answers import STAGES, Sample, read_sample
 from pipelines.core.image import LocalImage
 from pipelines.core.text.strict_yaml import parse_yaml
 from pipelines.providers.client import CONTRACTS, encoded
@@ -175,10 +176,11 @@ def effect(profile, index):
         sent += [mode.images.forms, *map(sample_value, mode.parameters.values())]
         sent.append(CONTRACTS["described"].job_named("job-1", usual_order(profile, mode), profile))
     read = [
-        read_sample(profile, mode, body, status)
+        (found.progress, *(found.at(stage).says for stage in STAGES))
         for mode in profile.modes
         for body in the_answers(index)
         for status in (200, 400)
+        for found in [read_sample(profile, mode, Sample(body, status))]
     ]
     listed = []
     if "list" in profile.supports:

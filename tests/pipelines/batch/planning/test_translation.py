@@ -99,6 +99,70 @@ def test_a_name_of_the_providers_own_is_understood(mill, header, cell, field, va
     assert said(batch) == [f'spring.csv, row 1 (line 2), column "{header}": is read as {ours}.']
 
 
+#: Its fields are nested, its lengths in milliseconds or in frames, and its sizes two numbers.
+LOOM = {
+    "name": "loom",
+    "title": "The loom",
+    "contract": "described",
+    "base_url": "https://loom.example/v1",
+    "default_model": "silk",
+    "prompt_most": 400,
+    "id_path": "id",
+    "status_path": "state",
+    "words": {"done": "succeeded"},
+    "results": ["url"],
+    "paths": {"submit": "/jobs", "status": "/jobs/{id}"},
+    "modes": [
+        {
+            "name": "cloth",
+            "models": ["silk"],
+            "prompt_field": "spec.text.prompt",
+            "seconds": {
+                "allowed": [4, 8],
+                "default": 4,
+                "field": "spec.output.length_ms",
+                "type": "integer",
+                "unit": "millisecond",
+            },
+            "size": {
+                "allowed": ["640x360", "360x640"],
+                "default": "640x360",
+                "width_field": "spec.frame.w",
+                "height_field": "spec.frame.h",
+            },
+            "images": {"most": 1, "style": "url", "field": "spec.start.picture"},
+            "parameters": {"mood": {"field": "spec.feeling"}},
+        }
+    ],
+}
+
+
+@pytest.fixture
+def loom(read, profiles):
+    """Reads a text for the loom."""
+    profiles["loom"] = Profile.model_validate(LOOM)
+    return lambda text: read(text, "csv", "loom", profiles=profiles)
+
+
+def test_the_last_name_of_a_nested_place_is_understood(loom):
+    """In its unit; and what cannot be read is no silent default either."""
+    batch = loom(f"prompt,length_ms,picture,feeling,w\na,8000,{ONE},calm,360\n")
+    (job,) = batch.jobs
+    assert (job.order.seconds, job.order.image_urls, job.order.extra) == (8, (ONE,), {"spec.feeling": "calm"})
+    assert [words.partition("column ")[2] for words in said(batch)] == [
+        '"w" is taken as your own; did you mean size, such as 1920x1080?',
+        '"length_ms": is read as 8 seconds.',
+        '"picture": is read as image_url.',
+    ]
+
+
+@pytest.mark.parametrize("cell", ["8", "4500", "8s", "-8000"])
+def test_a_length_that_is_not_in_the_providers_unit_is_refused(loom, cell):
+    """It is not clear what is meant, and a length decides the price."""
+    with pytest.raises(BatchError, match=r"is no whole number of seconds there\. Write 4000 for 4 s"):
+        loom(f"prompt,length_ms\na,{cell}\n")
+
+
 def test_what_a_length_is_called_decides_the_price(read):
     """Four seconds instead of the eight that are bought by default."""
     (job,) = read("prompt,model,durationSeconds\na,veo-3.0-generate-preview,4\n").jobs

@@ -327,3 +327,12 @@ def test_each_kind_of_failure_may_cost_something_else(code, billed):
         }
     )
     assert profile.billed_for(code) == billed
+
+
+def test_a_refused_key_may_be_a_profile_that_shows_it_wrongly():
+    """That is said of a profile that describes its API; where the contract is ours the key it is."""
+    profiles = shipped_profiles()
+    assert profiles["openai"].key_remedy == "Set a valid OPENAI_API_KEY"
+    said = profiles["replicate"].key_remedy
+    assert "`auth` in its profile is not as this API wants it" in said
+    assert "`reelbatch providers check replicate` shows the header" in said

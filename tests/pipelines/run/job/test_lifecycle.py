@@ -75,7 +75,7 @@ async def test_t17_a_clip_is_fetched_while_others_are_still_made(studio):
 @pytest.fixture
 def impatient(monkeypatch):
     """What is given ten minutes is given a moment."""
-    monkeypatch.setattr("pipelines.run.poller._SETTLE_S", 0.2)
+    monkeypatch.setattr("pipelines.run.poller.SETTLE_S", 0.2)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -579,7 +579,7 @@ async def test_a_clip_that_the_profile_does_not_find_comes_home_when_it_is_mende
     ended = await studio.make(job)
     assert (ended.code, ended.statuses) == (UNFINISHED, {"a": JobStatus.PARKED})
     assert ended.heard(
-        "there is no file where `results` in its profile says; correct the profile. The next run asks again"
+        "no file where `results` or `clip_base64` in its profile says; correct the profile. The next run asks again"
     )
     studio.profiles["acedata"] = right
     assert (await studio.make(job)).statuses == {"a": DONE}

@@ -39,6 +39,7 @@ from pipelines.core.events import (
 from pipelines.core.job import Job
 from pipelines.core.outcome import (
     BY_CALLBACK,
+    CLIP_MISSING,
     Accepted,
     Adopted,
     Archived,
@@ -135,6 +136,8 @@ def log_line(event: Event) -> Sentence | None:
             return Sentence(f"{job.id}: made by {provider}; it is brought home.", INFO)
         case Done(output):
             return Sentence(f"{job.id}: done, {output['path']}{cost}.", INFO)
+        case Parked(_, _, message, is_news=False):
+            return Sentence(f"{job.id}: parked: {message}.", INFO)
         case _:
             return None
 
@@ -229,6 +232,14 @@ def _of_job(event: JobChanged) -> Sentence | None:
             return Sentence(f"{job.id}: {said} Its fallback is {now.order.provider}, {now.order.model}{cost}.")
         case Skipped(_, message):
             return Sentence(f"{job.id}: skipped: {message}.")
+        case Parked(is_news=False):
+            return None
+        case Parked(_, code, message) if code == CLIP_MISSING:
+            return Sentence(
+                f"{job.id}: PAID, AND NOT HOME: {message}. Correct the profile and run the same command again; it costs "
+                "nothing. More jobs that end so are parked without a word.",
+                ERROR,
+            )
         case Parked("generate", _, message):
             return Sentence(f"{job.id}: parked: {message}. The next run asks again; it costs nothing.")
         case Parked(_, _, message):

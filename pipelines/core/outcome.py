@@ -49,6 +49,7 @@ class Rejected:
     http_status: int | None = None  # None: nothing was sent
     retry_after_s: float | None = None
     trace_id: str | None = None  # what the provider's support will ask for
+    profile: str | None = None  # digest of what wrote the order: with another it would go out differently
 
     @property
     def again(self) -> bool:

@@ -18,6 +18,7 @@ from pipelines.actions.known_batch import (
 )
 from pipelines.actions.persons_word import no_such_job, who
 from pipelines.batch import Batch
+from pipelines.core.advice import MODERATION_WORDS
 from pipelines.core.failpoints import failpoint
 from pipelines.core.image import IMAGE_UNUSABLE
 from pipelines.core.outcome import Retried
@@ -31,7 +32,6 @@ from pipelines.ledger.settlement import write_word
 from pipelines.ledger.views import JobRecord
 from pipelines.providers.profile.digest import orders_digest
 from pipelines.providers.profile.model import Profile
-from pipelines.providers.responses.submission import MODERATION_WORDS
 from pipelines.run.options import RunOptions
 from pipelines.run.selection import choose
 

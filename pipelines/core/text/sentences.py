@@ -247,11 +247,19 @@ def _of_job(event: JobChanged) -> Sentence | None:
         case Failed(status=JobStatus.EXPIRED):
             return Sentence(f"{job.id}: PAID AND EXPIRED at {provider}: its link ended and no new one is given.", ERROR)
         case Failed() as failed:
-            known = failed.billed is Billed.UNKNOWN and job.cost_estimated is not None
-            charged = f" (it may be charged all the same: {job.price_words})"
-            return Sentence(f"{job.id}: {failed.status} at {provider}: {failed.message}{charged if known else ''}")
+            return Sentence(f"{job.id}: {failed.status} at {provider}: {_why_failed(failed, job)}")
         case _:
             return None
+
+
+def _why_failed(failed: Failed, job: Job) -> str:
+    """The message with its code, and what is known of the charge."""
+    words = {word.strip(".,:;()'\"") for word in failed.message.split()}
+    coded = "" if failed.code in words else f" ({failed.code})"
+    charged = {Billed.NO: "; not charged", Billed.YES: "; charged"}.get(failed.billed, "")
+    if failed.billed is Billed.UNKNOWN and job.cost_estimated is not None:
+        charged = f"; it may be charged all the same: {job.price_words}"
+    return f"{failed.message.rstrip('.') if coded or charged else failed.message}{coded}{charged}"
 
 
 def _of_persons_word(job: Job, word: PersonsWord) -> Sentence | None:

@@ -85,12 +85,12 @@ REFUSED = Rejected("row", "bad_size", "too large", 400)
         ),
         (
             Failed("generate", "c", "no luck", Billed.UNKNOWN),
-            "a: failed at qiniu: no luck (it may be charged all the same: 0.40 USD)",
+            "a: failed at qiniu: no luck (c); it may be charged all the same: 0.40 USD",
             logging.WARNING,
         ),
         (
             Failed("generate", "c", "no luck", Billed.NO, JobStatus.CANCELLED),
-            "a: cancelled at qiniu: no luck",
+            "a: cancelled at qiniu: no luck (c); not charged",
             logging.WARNING,
         ),
         (

@@ -84,7 +84,7 @@ class Meaning:
         return bool(self.advice)
 
 
-_FAILED = "What was not charged costs nothing to try again: `reelbatch retry DIR`. Where moderation was the reason, change the prompt."
+_FAILED = "`reelbatch retry DIR` tries it again, and says what that may cost first. Where moderation was the reason, change the prompt."
 _REFUSED = (
     "Change what the row asks for, or the prompt where moderation was the reason, and run the same command again."
 )

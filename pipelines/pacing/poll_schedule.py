@@ -35,7 +35,7 @@ _NET_FIRST, _NET_GROWTH = 1.5, 1.25  # times what all but the slowest take, then
 _COLD_STEP = 0.1
 _LONGEST_COLD_STEP = 0.25  # of the expected time
 _FEWEST_LOOKS, _FIRST_LOOK_S, _LONGEST_LOOK_S = 3, 5.0, 40.0  # at a finished job that shows no clip
-_PATIENCE_S, _LATER_PATIENCE_S, _LONG_OVER_S = 120.0, 15.0, 3600.0
+_PATIENCE_S, _LATER_PATIENCE_S = 120.0, 15.0
 
 
 @dataclass(slots=True)
@@ -98,19 +98,18 @@ class Durations:
         return min(share * age_s, late)
 
 
-def look_again(first_age_s: float, age_s: float, looks: int) -> float | None:
+def look_again(since_s: float, looks: int, *, long_over: bool) -> float | None:
     """Seconds until a finished job that shows no clip is asked about again. None: it was asked about often enough.
 
     Some vendors show the link a little later than the word. That passes within minutes; a job that had ended long
     before it was asked about first shows its link by then, or not at all.
 
     Args:
-        first_age_s: its age when it was first seen finished without a clip.
-        age_s: its age now.
-        looks: how often it was seen so by now, this time included.
+        since_s: for so long it is seen finished without a clip.
+        looks: how often it was, this time included.
+        long_over: it had ended long before.
     """
-    patience = _PATIENCE_S if first_age_s < _LONG_OVER_S else _LATER_PATIENCE_S
-    if looks >= _FEWEST_LOOKS and age_s - first_age_s >= patience:
+    if looks >= _FEWEST_LOOKS and since_s >= (_LATER_PATIENCE_S if long_over else _PATIENCE_S):
         return None
     return float(min(_FIRST_LOOK_S * 2 ** min(looks - 1, _FEWEST_LOOKS), _LONGEST_LOOK_S))
 

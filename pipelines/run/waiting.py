@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pipelines.core.job import RemoteJob
 from pipelines.pacing.poll_schedule import look_again
 
+_LONG_OVER_S = 3600.0  # a job of this age may have ended long ago
+
 
 class DeadlinePassed(Exception):
     """The job has not ended in time. It is parked, never failed."""
@@ -38,6 +40,7 @@ class Waiting:
     due_s: float = 0.0  # the age at which it was to be asked about last
     answered_s: float = 0.0  # the age at which the last answer came
     empty_since_s: float = 0.0  # the age since which it is said to be completed without a video; 0: it is not
+    was_parked: bool = False  # an earlier run has given it its time
     looks: int = 0  # so often it was
     look_again_s: float = 0.0  # so soon it is asked about again, being so
     not_before_s: float = 0.0  # the age before which the provider asked not to be asked
@@ -61,7 +64,8 @@ class Waiting:
         """
         self.empty_since_s = self.empty_since_s or age_s
         self.looks += 1
-        pause_s = look_again(self.empty_since_s * scale, age_s * scale, self.looks)
+        long_over = self.was_parked or self.empty_since_s * scale >= _LONG_OVER_S
+        pause_s = look_again((age_s - self.empty_since_s) * scale, self.looks, long_over=long_over)
         self.look_again_s = (pause_s or 0.0) / scale
         return pause_s is not None
 

@@ -33,6 +33,7 @@ async def wait(job: Job, session: ProviderSession, run: Run) -> Progress | Faile
         expected_s=session.expected_s(job.order),
         accepted_at=time.monotonic() - max(0.0, (datetime.now(UTC) - submitted_at).total_seconds()),
         deadline_s=session.provider.profile.timing_of(job.order).deadline_hours * 3600 / run.time_scale,
+        was_parked=state.status is JobStatus.PARKED,
         awaits_call=run.callbacks is not None and run.callbacks.expects(job),
     )
     try:

@@ -20,3 +20,10 @@ def test_a_rehearsal_has_less_patience():
     assert waiting.looks_again(1.0, 100.0)
     assert waiting.look_again_s == 0.05
     assert [waiting.looks_again(age, 100.0) for age in (1.1, 2.3)] == [True, False]
+
+
+def test_t27_who_was_given_its_time_is_asked_about_more_shortly():
+    """A job that an earlier run has parked, and one that is hours old, are parked again after seconds, not minutes."""
+    for parked, age in ((True, 40.0), (False, 4000.0)):
+        waiting = Waiting(RemoteJob("a", "video"), "k", 60.0, 0.0, 1e6, was_parked=parked)
+        assert [waiting.looks_again(age + since, 1.0) for since in (0.0, 5.0, 15.0)] == [True, True, False]

@@ -67,7 +67,7 @@ class Prospect:
     repeats: tuple[Repeat, ...] = ()  # those of the new ones that were bought before
     events: tuple[Event, ...] = ()  # what the run would say of its ledger
     running: bool = False  # a run is going on there; nothing was looked at
-    outdated: tuple[str, ...] = ()  # rows that were refused with another profile than there is now
+    outdated: Mapping[str, str] = field(default_factory=dict)  # rows refused with another profile than now: of whom
 
     @property
     def price(self) -> str:
@@ -106,9 +106,10 @@ class Prospect:
             said.append(f"This run buys for at most {self.price}; {cap}{assumed}.")
         said += [found.words for event in self.events if (found := sentence(event)) is not None]
         if self.outdated:
+            ids, whose = list(self.outdated), first_of(sorted(set(self.outdated.values())))
             said.append(
-                f"{first_of(self.outdated)} {'was' if len(self.outdated) == 1 else 'were'} refused, and the profile has "
-                "changed since: `reelbatch retry DIR` tries again what was not charged."
+                f"{first_of(ids)} {'was' if len(ids) == 1 else 'were'} refused, and the profile of {whose} has changed since; "
+                "`reelbatch retry DIR` tries again."
             )
         if self.repeats:
             said.append(repeats_words(self.repeats))
@@ -148,7 +149,7 @@ class _Found:
     own: Sequence[str] = ()  # attempts of these jobs
     events: tuple[Event, ...] = ()
     committed: Mapping[str, Decimal] = field(default_factory=dict)  # by currency
-    outdated: tuple[str, ...] = ()
+    outdated: Mapping[str, str] = field(default_factory=dict)  # by job, the provider whose profile has changed
 
 
 def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> Prospect:
@@ -239,13 +240,13 @@ def _found_in(ledger: Connection, batch: Batch, options: RunOptions, events: lis
     if changed := tuple(each.change for each in views.changed_rows(ledger)):
         events.append(RowsChanged(changed, output_folder(batch, options)))
     committed = {each.currency: each.committed for each in balances(ledger)}
-    outdated = tuple(
-        name
+    outdated = {
+        name: job.order.provider
         for name, digest in refused_with(ledger).items()
         if (job := made_as.get(name))
         and (now := batch.profiles.get(job.order.provider))
         and orders_digest(now) != digest
-    )
+    }
     return _Found(states, jobs, made_as, own_attempts(ledger, jobs), tuple(events), committed, outdated)
 
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
 
+from pipelines.actions.prospect import prospect
 from pipelines.actions.redo import begin_redo, plan_redo
 from pipelines.actions.retry import begin_retry, plan_retry, why_left
 from pipelines.core.errors import LedgerOwned, SettlementRefused
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.ledger import Ledger, ledger_in
+from pipelines.run.batch_file import read_for_run
 from pipelines.run.options import RunOptions
 
 
@@ -166,6 +169,14 @@ async def test_a_row_that_a_wrong_profile_had_refused_is_taken_up_when_it_is_men
     options = RunOptions(profiles=(mended,))
     plan = plan_retry(folder, options=options)
     assert (plan.ids, plan.left, plan.uncertain) == (("a",), (), {})
+    _, batch = read_for_run(studio.folder / "x.jsonl", options.model_copy(update={"provider": "qiniu"}))
+    batch = replace(batch, jobs=(studio.job("a"),), reading=None)
+    found = prospect(batch, options.model_copy(update={"out": folder}))
+    assert found.outdated == {"a": "qiniu"}
+    assert (
+        "a was refused, and the profile of qiniu has changed since; `reelbatch retry DIR` tries again"
+        in found.lines()[-1]
+    )
     await run_on(*await begin_retry(plan, options))
     assert _status(studio) == {"a": "done"}
     assert studio.bought() == [("qiniu", "a")]

@@ -171,9 +171,9 @@ def sums_table(column: str, groups: Sequence[GroupSum]) -> None:
 def case_table(folder: Path, cases: Sequence[Case]) -> None:
     """What needs a person: of each status the first jobs, why, and what to do."""
     terminal = console()
-    for status, group in groupby(cases, key=lambda case: case.status):
+    for (status, advice), group in groupby(cases, key=lambda case: (case.status, case.advice)):
         same = list(group)
-        terminal.print(f"\n{status.label}: {same[0].advice}", style=_COLOURS[status.meaning.tone], soft_wrap=True)
+        terminal.print(f"\n{status.label}: {advice}", style=_COLOURS[status.meaning.tone], soft_wrap=True)
         for case in same[:_MOST_CASES]:
             words = (case.id, case.cost, _short(case.reason, 160))
             terminal.print(f"  {'  '.join(filter(None, words))}", soft_wrap=True)

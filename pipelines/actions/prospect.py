@@ -23,6 +23,7 @@ from pipelines.core.text.sentences import sentence
 from pipelines.ledger import registration, views
 from pipelines.ledger.attempts import Budget
 from pipelines.ledger.balances import balances
+from pipelines.ledger.history import refused_with
 from pipelines.ledger.job_state import JobState
 from pipelines.ledger.known_plan import is_at_rest
 from pipelines.ledger.ledger import LedgerReader, is_begun, is_ledger_owned, trial_ledger
@@ -31,6 +32,7 @@ from pipelines.ledger.spending import CapStanding
 from pipelines.ledger.spending_book import read_standings
 from pipelines.ledger.storage.place import LedgerPlace, SharedLedger, place_remembered, refuse_lost
 from pipelines.pricing.estimate import Estimate, estimate
+from pipelines.providers.profile.digest import orders_digest
 from pipelines.purchases.reconciliation import Buyer
 from pipelines.purchases.repeats import Repeat, find_repeats, repeats_words
 from pipelines.run.buying import buyer_of, is_remembered, own_attempts, reconciled
@@ -65,6 +67,7 @@ class Prospect:
     repeats: tuple[Repeat, ...] = ()  # those of the new ones that were bought before
     events: tuple[Event, ...] = ()  # what the run would say of its ledger
     running: bool = False  # a run is going on there; nothing was looked at
+    outdated: Mapping[str, str] = field(default_factory=dict)  # rows refused with another profile than now: of whom
 
     @property
     def price(self) -> str:
@@ -102,6 +105,12 @@ class Prospect:
             assumed = "; prices are assumed, the provider publishes none" if self.cost.assumed else ""
             said.append(f"This run buys for at most {self.price}; {cap}{assumed}.")
         said += [found.words for event in self.events if (found := sentence(event)) is not None]
+        if self.outdated:
+            ids, whose = list(self.outdated), first_of(sorted(set(self.outdated.values())))
+            said.append(
+                f"{first_of(ids)} {'was' if len(ids) == 1 else 'were'} refused, and the profile of {whose} has changed since; "
+                "`reelbatch retry DIR` tries again."
+            )
         if self.repeats:
             said.append(repeats_words(self.repeats))
         return said
@@ -140,6 +149,7 @@ class _Found:
     own: Sequence[str] = ()  # attempts of these jobs
     events: tuple[Event, ...] = ()
     committed: Mapping[str, Decimal] = field(default_factory=dict)  # by currency
+    outdated: Mapping[str, str] = field(default_factory=dict)  # by job, the provider whose profile has changed
 
 
 def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None = None) -> Prospect:
@@ -181,6 +191,7 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         standings=tuple(read_standings(place, book_path(), caps_of(batch, options))),
         repeats=tuple(found),
         events=tuple(dict.fromkeys(events)),
+        outdated=ledger.outdated,
     )
 
 
@@ -229,7 +240,14 @@ def _found_in(ledger: Connection, batch: Batch, options: RunOptions, events: lis
     if changed := tuple(each.change for each in views.changed_rows(ledger)):
         events.append(RowsChanged(changed, output_folder(batch, options)))
     committed = {each.currency: each.committed for each in balances(ledger)}
-    return _Found(states, jobs, made_as, own_attempts(ledger, jobs), tuple(events), committed)
+    outdated = {
+        name: job.order.provider
+        for name, digest in refused_with(ledger).items()
+        if (job := made_as.get(name))
+        and (now := batch.profiles.get(job.order.provider))
+        and orders_digest(now) != digest
+    }
+    return _Found(states, jobs, made_as, own_attempts(ledger, jobs), tuple(events), committed, outdated)
 
 
 def _is_unknown(buyer: Buyer) -> bool:

@@ -18,6 +18,7 @@ from pipelines.actions.known_batch import (
 )
 from pipelines.actions.persons_word import no_such_job, who
 from pipelines.batch import Batch
+from pipelines.core.advice import MODERATION_WORDS
 from pipelines.core.failpoints import failpoint
 from pipelines.core.image import IMAGE_UNUSABLE
 from pipelines.core.outcome import Retried
@@ -25,12 +26,12 @@ from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
-from pipelines.ledger.history import planned_by_a_retry
+from pipelines.ledger.history import planned_by_a_retry, refused_with
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.settlement import write_word
 from pipelines.ledger.views import JobRecord
+from pipelines.providers.profile.digest import orders_digest
 from pipelines.providers.profile.model import Profile
-from pipelines.providers.responses.submission import MODERATION_WORDS
 from pipelines.run.options import RunOptions
 from pipelines.run.selection import choose
 
@@ -94,14 +95,14 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
         raise no_such_job(unknown[0], ids, folder)
     profiles = profiles_of_folder(reader, options)
     again, left = list[JobRecord](), list[LeftRow]()
-    begun = reader.read(planned_by_a_retry)
+    begun, refused = reader.read(lambda connection: (planned_by_a_retry(connection), refused_with(connection)))
     for record in records:
         if record.job.id not in chosen or not (record.status.meaning.failed or record.job.id in begun or only):
             continue
         if record.job.id in begun and record.status is JobStatus.PLANNED:
             again.append(record)
             continue
-        why = why_left(record, profiles.get(record.job.order.provider))
+        why = why_left(record, profiles.get(record.job.order.provider), refused.get(record.job.id))
         if why is None:
             again.append(record)
         else:
@@ -122,8 +123,14 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
     )
 
 
-def why_left(record: JobRecord, profile: Profile | None) -> str | None:
-    """Say why a row is not run again, or None where it failed for a reason that passes. Pure."""
+def why_left(record: JobRecord, profile: Profile | None, written_by: str | None = None) -> str | None:
+    """Say why a row is not run again, or None where it failed for a reason that passes. Pure.
+
+    Args:
+        record: of the row.
+        profile: of its provider, as it is now.
+        written_by: the digest of the profile that had written the order that was refused, where that is known.
+    """
     status, code, message = record.status, record.error_code or "", record.error_message or ""
     if not status.meaning.failed:
         return f"it is {status.label}"
@@ -135,8 +142,10 @@ def why_left(record: JobRecord, profile: Profile | None) -> str | None:
         return f"its provider does not make what it asks for ({code or message}); change its prompt"
     if code == IMAGE_UNUSABLE:
         return None  # it was never sent, and the picture may have been mended
+    if status is JobStatus.REJECTED and written_by and profile and orders_digest(profile) != written_by:
+        return None  # nothing was charged, and another order goes out now
     if status is JobStatus.REJECTED or kind == "row" or any(word in said for word in _LASTING):
-        return f"it would be refused again ({code or message}); change what the row asks for"
+        return f"it would be refused again ({code or message}); change what the row asks for, or its profile"
     return None
 
 

@@ -21,7 +21,6 @@ from pipelines.providers.responses import json_values
 from pipelines.providers.responses.status import readable
 from pipelines.providers.responses.submission import classify
 from pipelines.providers.responses.told import error_told
-from pipelines.run.poller import SETTLE_S
 
 #: The requests of a job, in their order: that which buys it, those that ask about it, and that for its result.
 Stage = Literal["order", "query", "result"]
@@ -30,7 +29,7 @@ JOB = "JOB-ID"  #: what stands for the id of a job of which none is known
 _OK, _CLIENT, _SERVER = 200, 400, 500
 _STATUS_DIGITS = 3
 _CUT = ("...", "…")  # so pages end a text that is too long for them
-_PATIENCE = f"the run asks again for {SETTLE_S / 60:.0f} minutes, then"
+_PATIENCE = "the run asks again for some minutes, then"
 
 
 @dataclass(frozen=True, slots=True)

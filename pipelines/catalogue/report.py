@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.core.advice import advice_on
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.views import JobRecord
 
@@ -43,5 +44,6 @@ def cases(records: Iterable[JobRecord]) -> list[Case]:
         code = "" if code == status else code  # it would say the same again
         cost = "" if record.billed is Billed.NO else record.job.price_words
         reason = f"{message} ({code})" if message and code else message or code or "no reason was given"
-        found.append(Case(record.job.id, status, cost, reason, status.meaning.advice))
-    return sorted(found, key=lambda case: case.status.rank)
+        found.append(Case(record.job.id, status, cost, reason, advice_on(status, record.billed, reason)))
+    order = list(dict.fromkeys(case.advice for case in found))  # those of one advice stand together
+    return sorted(found, key=lambda case: (case.status.rank, order.index(case.advice)))

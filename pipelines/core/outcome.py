@@ -49,6 +49,7 @@ class Rejected:
     http_status: int | None = None  # None: nothing was sent
     retry_after_s: float | None = None
     trace_id: str | None = None  # what the provider's support will ask for
+    profile: str | None = None  # digest of what wrote the order: with another it would go out differently
 
     @property
     def again(self) -> bool:
@@ -124,8 +125,11 @@ class Parked:
     stage: Literal["generate", "download"]
     code: str
     message: str
+    is_news: bool = True  # whether this run has not said the same of another job
 
 
+#: The code of a job that its provider has ended well, and whose clip is not where the profile looks for it.
+CLIP_MISSING = "clip_missing"
 #: Who says it where no person does: a callback has named an id, and the provider knows it.
 BY_CALLBACK = "a callback"
 

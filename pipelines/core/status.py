@@ -84,9 +84,9 @@ class Meaning:
         return bool(self.advice)
 
 
-_EDIT = (
-    "Where the reason passes, `reelbatch retry DIR` runs it again. Else change what the row asks for and run the same "
-    "command again, which makes it anew if it surely cost nothing; or buy a new take with `reelbatch redo DIR ID --prompt ...`."
+_FAILED = "`reelbatch retry DIR` tries it again, and says what that may cost first. Where moderation was the reason, change the prompt."
+_REFUSED = (
+    "Change what the row asks for, or the prompt where moderation was the reason, and run the same command again."
 )
 #: By status, the most urgent first: what needs a person, then what goes on, then what is in order.
 MEANINGS: dict[JobStatus, Meaning] = {
@@ -116,7 +116,7 @@ MEANINGS: dict[JobStatus, Meaning] = {
     ),
     JobStatus.FAILED: Meaning(
         words="Failed at the provider.",
-        advice=_EDIT,
+        advice=_FAILED,
         tone=Tone.BAD,
         final=True,
         failed=True,
@@ -125,7 +125,7 @@ MEANINGS: dict[JobStatus, Meaning] = {
     ),
     JobStatus.REJECTED: Meaning(
         words="Refused by the provider.",
-        advice=_EDIT,
+        advice=_REFUSED,
         tone=Tone.BAD,
         final=True,
         failed=True,
@@ -134,7 +134,7 @@ MEANINGS: dict[JobStatus, Meaning] = {
     ),
     JobStatus.CANCELLED: Meaning(
         words="Cancelled.",
-        advice=_EDIT,
+        advice=_FAILED,
         tone=Tone.IDLE,
         final=True,
         failed=True,

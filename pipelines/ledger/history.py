@@ -37,6 +37,19 @@ def planned_by_a_retry(connection: Connection) -> set[str]:
     return set(connection.execute(planned).scalars())
 
 
+def refused_with(connection: Connection) -> dict[str, str]:
+    """By job that was refused last for its row's sake: the digest of the profile that had written its order."""
+    latest = select(func.max(event.c.seq)).where(event.c.kind == "rejected").group_by(event.c.job_id)
+    rejected = select(job.c.id).where(job.c.status == JobStatus.REJECTED)
+    rows = connection.execute(
+        select(event.c.job_id, event.c.detail).where(event.c.seq.in_(latest), event.c.job_id.in_(rejected))
+    )
+    said = {row.job_id: json.loads(row.detail or "{}") for row in rows}
+    return {
+        name: detail["profile"] for name, detail in said.items() if detail.get("about") == "row" and "profile" in detail
+    }
+
+
 def last_noted_at(connection: Connection) -> float:
     """When the last thing happened, in Unix seconds."""
     return float(connection.execute(select(func.max(event.c.at))).scalar_one() or 0)

@@ -266,11 +266,13 @@ def _failure(stage: str, code: str, message: str) -> dict[str, str | None]:
 
 def _refusal(refused: Rejected) -> tuple[str, Mapping[str, Any]]:
     traced = {} if refused.trace_id is None else {"trace_id": refused.trace_id}
+    written = {} if refused.profile is None else {"about": refused.kind, "profile": refused.profile}
     return "rejected", {
         "code": refused.code,
         "message": refused.message,
         "http_status": refused.http_status,
         **traced,
+        **written,
     }
 
 

@@ -34,6 +34,8 @@ _KEPT = 8
 _NET_FIRST, _NET_GROWTH = 1.5, 1.25  # times what all but the slowest take, then times the age
 _COLD_STEP = 0.1
 _LONGEST_COLD_STEP = 0.25  # of the expected time
+_FEWEST_LOOKS, _FIRST_LOOK_S, _LONGEST_LOOK_S = 3, 5.0, 40.0  # at a finished job that shows no clip
+_PATIENCE_S, _LATER_PATIENCE_S = 120.0, 15.0
 
 
 @dataclass(slots=True)
@@ -94,6 +96,22 @@ class Durations:
         if age_s >= late:  # gently where jobs of a kind are alike: a little late is not lost yet
             share = _LATE_STEP if share == _COARSEST_STEP else max(share, min(_LATE_STEP, 2 * (age_s / late - 1)))
         return min(share * age_s, late)
+
+
+def look_again(since_s: float, looks: int, *, long_over: bool) -> float | None:
+    """Seconds until a finished job that shows no clip is asked about again. None: it was asked about often enough.
+
+    Some vendors show the link a little later than the word. That passes within minutes; a job that had ended long
+    before it was asked about first shows its link by then, or not at all.
+
+    Args:
+        since_s: for so long it is seen finished without a clip.
+        looks: how often it was, this time included.
+        long_over: it had ended long before.
+    """
+    if looks >= _FEWEST_LOOKS and since_s >= (_LATER_PATIENCE_S if long_over else _PATIENCE_S):
+        return None
+    return float(min(_FIRST_LOOK_S * 2 ** min(looks - 1, _FEWEST_LOOKS), _LONGEST_LOOK_S))
 
 
 def net_poll(age_s: float, durations: Durations, *, expected_s: float) -> float:

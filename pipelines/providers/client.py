@@ -29,6 +29,7 @@ from pipelines.providers.protocol import (
     Contract,
     Link,
     ListedJob,
+    MissingClip,
     Phase,
     Progress,
     Request,
@@ -147,7 +148,11 @@ class Client:
         if progress.result_url is None:
             return progress
         there = Request("GET", progress.result_url)
-        ended = await self._progress(contract, there, job, progress.word)  # it says elsewhere with what
+        self._url_of(there.path, job)  # an address at another host says nothing of this one's answers
+        try:
+            ended = await self._progress(contract, there, job, progress.word)  # it says elsewhere with what
+        except (UnknownJob, UnusableAnswer) as error:  # the job is known, and has ended well
+            return replace(progress, missing=MissingClip(f"its result cannot be had: {str(error).rstrip('.')}"))
         return progress if ended.phase is Phase.RUNNING else ended
 
     async def check_many(self, jobs: Sequence[RemoteJob]) -> dict[str, Progress]:
@@ -269,10 +274,18 @@ class Client:
 
     def _clean(self, progress: Progress) -> Progress:
         """The same for a progress, whose links stay as they are."""
-        said = [progress.code, progress.message, progress.trace_id]
+        missing = progress.missing
+        code, message, trace_id, said = (
+            words and self._without_key(words)
+            for words in (progress.code, progress.message, progress.trace_id, missing.words if missing else None)
+        )
+        told = missing and replace(missing, words=said or "")
+        return replace(progress, code=code, message=message, trace_id=trace_id, missing=told)
+
+    def _without_key(self, words: str) -> str:
         for secret in self._proof.secrets():
-            said = [words and words.replace(secret, _KEY_SHOWN) for words in said]
-        return replace(progress, code=said[0], message=said[1], trace_id=said[2])
+            words = words.replace(secret, _KEY_SHOWN)
+        return words
 
     def _headers(self, content_type: str | None, mode_name: str = "") -> dict[str, str]:
         own = next((mode.headers for mode in self.profile.modes if mode.name == mode_name), {})

@@ -38,6 +38,14 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingClip:
+    """Why no clip was found in the answer about a finished job."""
+
+    words: str
+    is_empty: bool = False  # the place where its profile looks is there, and nothing is in it
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """The progress of one job, as a status query tells it."""
 
@@ -50,6 +58,7 @@ class Progress:
     poll_after_s: float | None = None  # the provider's hint
     result_url: str | None = None  # it has ended, and this address says with what
     unread: bool = False  # it succeeded and may have files, but none where the profile looks for them
+    missing: MissingClip | None = None  # it succeeded and shows no clip: why not, as far as the answer tells
     seconds: float | None = None  # the length that the provider says it makes, where it says one
     size: str | None = None  # the same for the picture size
     trace_id: str | None = None  # what the provider's support will ask for

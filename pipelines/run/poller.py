@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 from pipelines.core.errors import KeyRefused, ProviderError, SlowDown, TransportError, UnknownJob
 from pipelines.core.failpoints import failpoint
-from pipelines.core.job import RemoteJob
 from pipelines.net.addresses import without_query
 from pipelines.pacing.back_off import delay
 from pipelines.pacing.poll_schedule import Durations, net_poll, next_poll
 from pipelines.pacing.rate_limit import RateLimit
 from pipelines.providers.protocol import Phase, Progress, Provider
 from pipelines.run.status_queries import StatusQueries, Stopped
+from pipelines.run.waiting import ClipMissing, DeadlinePassed, Waiting
 
 log = logging.getLogger("reelbatch.poller")
 
@@ -29,45 +28,12 @@ log = logging.getLogger("reelbatch.poller")
 EMPTY_RESULT = "empty_result"
 SETTLE_S = 600.0  #: an id may take this long to be known everywhere, and a result to show its link
 _EMPTY = "the provider says completed and shows no video; often its moderation has taken it away"
-_UNREAD = "it has ended, and there is no file where `results` or `clip_base64` in its profile says; correct the profile"
 _WARN_AFTER = 20
 _LAST_ANSWER_S = 2.0  # a request that is on its way when the run ends is given so long; the next run asks again
 _TOO_MANY_MISSED = 3
 _TOGETHER_S = 1.0  # calls that come within so long are followed by one question, where a provider takes many in one
 _CALLED_BEFORE = 0.98  # times the age at which a job was called about, it had not ended
 _TOO_LATE = 1.25  # times the age at which it was due: an answer that late says nothing of how long jobs take
-
-
-class DeadlinePassed(Exception):
-    """The job has not ended in time. It is parked, never failed."""
-
-
-@dataclass(slots=True)
-class Waiting:
-    """One job that is waited for."""
-
-    job: RemoteJob
-    kind: Hashable  # jobs of one kind take about equally long
-    expected_s: float
-    accepted_at: float  # monotonic
-    deadline_s: float
-    asked: int = 0
-    last_not_ready_s: float = 0.0
-    faults: int = 0
-    due_s: float = 0.0  # the age at which it was to be asked about last
-    answered_s: float = 0.0  # the age at which the last answer came
-    empty_since_s: float = 0.0  # the age since which it is said to be completed without a video; 0: it is not
-    not_before_s: float = 0.0  # the age before which the provider asked not to be asked
-    awaits_call: bool = False  # somebody is to tell when it has ended, so it is asked about late
-    called: bool = False  # somebody has
-    due_now: bool = False  # somebody has just now
-    link: str | None = None  # where whoever called said that the clip is
-    bell: asyncio.Future[None] | None = None  # while it sleeps
-    alone: bool = False  # an answer about many did not know it, so it is asked about by itself
-
-    def age(self) -> float:
-        """Seconds since it was accepted."""
-        return time.monotonic() - self.accepted_at
 
 
 @dataclass(slots=True)
@@ -100,6 +66,8 @@ class _Kind:
         last = waiting.last_not_ready_s
         if waiting.faults:
             return last
+        if waiting.look_again_s and every_s is None:
+            return max(last + waiting.look_again_s, waiting.not_before_s)
         if called_back and every_s is None and waiting.awaits_call and not waiting.called:
             return min(net_poll(last, self.durations, expected_s=waiting.expected_s), waiting.deadline_s)
         scout = self.scout is waiting
@@ -127,7 +95,7 @@ class Poller:
         self._scale = time_scale
         self._stop = stop
         self._kinds: dict[Hashable, _Kind] = defaultdict(_Kind)
-        self._unknown_words: set[str] = set()
+        self._said: set[str] = set()
         self._by_id: dict[str, Waiting] = {}
         self._called: dict[str, str | None] = {}  # ids that somebody has called about before they were waited for
         self._missed = 0  # jobs in a row that ended, and nobody called
@@ -185,14 +153,13 @@ class Poller:
     async def ended(self, waiting: Waiting, seen: Callable[[Progress], None] | None = None) -> Progress:
         """Return when the provider says that the job has ended, with a link if it succeeded.
 
-        One that is said to be completed and shows no link at all for ten minutes has failed: `empty_result`.
-
         Args:
             waiting: the job.
             seen: told every answer, for display.
 
         Raises:
-            DeadlinePassed: it did not end in time, or has links for ten minutes that the profile does not mean.
+            DeadlinePassed: it did not end in time.
+            ClipMissing: it has ended well, and shows no clip where the profile looks, however often it is asked.
             Stopped: the run ends first.
             KeyRefused: the provider no longer takes the key.
             UnknownJob: the provider still does not know the id after ten minutes.
@@ -241,18 +208,27 @@ class Poller:
             return progress
         waiting.last_not_ready_s = age
         waiting.not_before_s = age + (progress.poll_after_s or 0.0)  # a hint holds for one pause
-        if empty:  # has a deadline of its own
-            waiting.empty_since_s = waiting.empty_since_s or age
-            if age <= waiting.empty_since_s + SETTLE_S / self._scale:
-                return None
-            if progress.unread:  # paid for, and to be had as soon as the profile is mended
-                raise DeadlinePassed(_UNREAD)
-            return replace(progress, phase=Phase.FAILED, code=EMPTY_RESULT, message=_EMPTY)
-        waiting.empty_since_s = 0.0
+        if empty:
+            return self._look_again(progress, waiting, age)
+        waiting.runs_again()
         self._notice_word(progress)
         if age > waiting.deadline_s:
             raise DeadlinePassed(f"still {progress.word or 'without a status'} after {age / 3600:.1f} h")
         return None
+
+    def _look_again(self, progress: Progress, waiting: Waiting, age: float) -> Progress | None:
+        """Ask again about a job that is completed without a clip; one that stays so is parked, or in the end empty."""
+        if waiting.looks_again(age, self._scale):
+            return None
+        missing = progress.missing
+        if missing is not None and missing.is_empty and not progress.unread and age > waiting.deadline_s:
+            return replace(progress, phase=Phase.FAILED, code=EMPTY_RESULT, message=_EMPTY)
+        name = self._provider.profile.name
+        words = missing.words if missing is not None else "no clip stands where its profile looks"
+        reason = f"{name} says {progress.word!r}, but its clip cannot be read: {words}"
+        is_news = reason not in self._said
+        self._said.add(reason)
+        raise ClipMissing(reason, is_news=is_news)
 
     async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
         """Sleep until the job is due. News about its kind moves the time."""
@@ -336,12 +312,12 @@ class Poller:
 
     def _notice_word(self, progress: Progress) -> None:
         name, path = self._provider.profile.name, self._provider.profile.status_path
-        if path is not None and not progress.word and path not in self._unknown_words:
-            self._unknown_words.add(path)
+        if path is not None and not progress.word and path not in self._said:
+            self._said.add(path)
             log.warning("%s says nothing at %s, where its profile looks for the status: taken as running.", name, path)
         known = {"", "queued", "pending", "processing", "in_progress", "running", *self._provider.profile.words}
-        if progress.word not in known and progress.word not in self._unknown_words:
-            self._unknown_words.add(progress.word)
+        if progress.word not in known and progress.word not in self._said:
+            self._said.add(progress.word)
             log.warning("%s says %r, an unknown word: taken as still running.", name, progress.word)
 
 

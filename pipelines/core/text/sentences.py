@@ -39,6 +39,7 @@ from pipelines.core.events import (
 from pipelines.core.job import Job
 from pipelines.core.outcome import (
     BY_CALLBACK,
+    CLIP_MISSING,
     Accepted,
     Adopted,
     Archived,
@@ -135,6 +136,8 @@ def log_line(event: Event) -> Sentence | None:
             return Sentence(f"{job.id}: made by {provider}; it is brought home.", INFO)
         case Done(output):
             return Sentence(f"{job.id}: done, {output['path']}{cost}.", INFO)
+        case Parked(_, _, message, is_news=False):
+            return Sentence(f"{job.id}: parked: {message}.", INFO)
         case _:
             return None
 
@@ -229,6 +232,14 @@ def _of_job(event: JobChanged) -> Sentence | None:
             return Sentence(f"{job.id}: {said} Its fallback is {now.order.provider}, {now.order.model}{cost}.")
         case Skipped(_, message):
             return Sentence(f"{job.id}: skipped: {message}.")
+        case Parked(is_news=False):
+            return None
+        case Parked(_, code, message) if code == CLIP_MISSING:
+            return Sentence(
+                f"{job.id}: PAID, AND NOT HOME: {message}. Correct the profile and run the same command again; it costs "
+                "nothing. More jobs that end so are parked without a word.",
+                ERROR,
+            )
         case Parked("generate", _, message):
             return Sentence(f"{job.id}: parked: {message}. The next run asks again; it costs nothing.")
         case Parked(_, _, message):
@@ -236,11 +247,19 @@ def _of_job(event: JobChanged) -> Sentence | None:
         case Failed(status=JobStatus.EXPIRED):
             return Sentence(f"{job.id}: PAID AND EXPIRED at {provider}: its link ended and no new one is given.", ERROR)
         case Failed() as failed:
-            known = failed.billed is Billed.UNKNOWN and job.cost_estimated is not None
-            charged = f" (it may be charged all the same: {job.price_words})"
-            return Sentence(f"{job.id}: {failed.status} at {provider}: {failed.message}{charged if known else ''}")
+            return Sentence(f"{job.id}: {failed.status} at {provider}: {_why_failed(failed, job)}")
         case _:
             return None
+
+
+def _why_failed(failed: Failed, job: Job) -> str:
+    """The message with its code, and what is known of the charge."""
+    words = {word.strip(".,:;()'\"") for word in failed.message.split()}
+    coded = "" if failed.code in words else f" ({failed.code})"
+    charged = {Billed.NO: "; not charged", Billed.YES: "; charged"}.get(failed.billed, "")
+    if failed.billed is Billed.UNKNOWN and job.cost_estimated is not None:
+        charged = f"; it may be charged all the same: {job.price_words}"
+    return f"{failed.message.rstrip('.') if coded or charged else failed.message}{coded}{charged}"
 
 
 def _of_persons_word(job: Job, word: PersonsWord) -> Sentence | None:

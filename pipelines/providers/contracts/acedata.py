@@ -16,6 +16,7 @@ from pipelines.providers.contracts.request_body import order_body
 from pipelines.providers.profile.model import PathName, Profile
 from pipelines.providers.protocol import Phase, Progress, Request, Supplies, UsualWays
 from pipelines.providers.responses import json_values
+from pipelines.providers.responses.missing_clip import missing_clip
 
 _SUCCEEDED = frozenset({"succeed", "succeeded", "success", "completed", "complete", "finished"})
 _FAILED = frozenset({"failed", "failure", "error", "rejected"})
@@ -64,6 +65,9 @@ class AceData(UsualWays):
             message,
             completed_at=json_values.moment(answer.get("finished_at")),
             unread=phase is Phase.SUCCEEDED and not links and json_values.has_link(response),
+            missing=missing_clip(response, result_places(job, profile) or _RESULTS)
+            if phase is Phase.SUCCEEDED and not links
+            else None,
             trace_id=json_values.identifier(answer.get("trace_id")) or json_values.identifier(response.get("trace_id")),
         )
 

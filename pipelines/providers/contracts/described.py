@@ -22,10 +22,22 @@ from pipelines.providers.profile.exchange import Answers
 from pipelines.providers.profile.field_path import nested
 from pipelines.providers.profile.model import MODERATED, Mode, PathName, Profile
 from pipelines.providers.profile.path_template import OF_ORDER, PathRefused, filled, gaps, with_query
-from pipelines.providers.protocol import Link, ListedJob, ListPage, Phase, Progress, Request, Supplies, UsualWays
+from pipelines.providers.protocol import (
+    Link,
+    ListedJob,
+    ListPage,
+    MissingClip,
+    Phase,
+    Progress,
+    Request,
+    Supplies,
+    UsualWays,
+)
 from pipelines.providers.responses import json_values
+from pipelines.providers.responses.missing_clip import missing_clip
 from pipelines.providers.responses.told import error_told
 
+_ELSEWHERE = "if another address shows the clip, `paths.result` has to name it"
 _OF_AN_APP = 2  # parts of a model's name that name its app, as fal has it: an owner and a name
 
 
@@ -152,6 +164,7 @@ class Described(UsualWays):
             completed_at=json_values.moment(_first(answer, told.completed_at)),
             result_url=elsewhere,
             unread=phase is Phase.SUCCEEDED and not links and _may_hold_files(answer, told),
+            missing=self._missing(answer, job, profile) if phase is Phase.SUCCEEDED and not links else None,
             seconds=json_values.number(_first(answer, told.seconds)),
             size=json_values.text(_first(answer, told.size)),
             trace_id=json_values.identifier(_first(answer, told.trace)),
@@ -167,6 +180,13 @@ class Described(UsualWays):
             return found
         path = path_about({"id": job.id}, template_of("content", profile, job.mode), profile)
         return (Link(base_url + path, needs_key=True),)
+
+    def _missing(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile) -> MissingClip:
+        """Say why there is no clip, and which key may be left out where only one address was asked."""
+        own = _answers(profile).clip_base64
+        said = missing_clip(answer, ((own,) if own else ()) + result_places(job, profile))
+        is_one = _answers(profile).result_url is None and not template_of("result", profile, job.mode)
+        return replace(said, words=f"{said.words}; {_ELSEWHERE}") if is_one else said
 
     def _elsewhere(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile, base_url: str) -> str | None:
         """Where the result of a job that has ended stands, if it is another address than that of its status."""

@@ -15,6 +15,7 @@ from pipelines.providers.contracts.request_body import goes_out_as_form, order_b
 from pipelines.providers.profile.model import PathName, Profile
 from pipelines.providers.protocol import Link, ListedJob, ListPage, Phase, Progress, Request, Supplies, UsualWays
 from pipelines.providers.responses import json_values
+from pipelines.providers.responses.missing_clip import missing_clip
 
 _PATHS: Mapping[PathName, str] = {
     "submit": "/videos",
@@ -95,6 +96,9 @@ class OpenAIVideos(UsualWays):
             unread=phase is Phase.SUCCEEDED
             and not links
             and (json_values.has_link(answer) or json_values.is_elsewhere(answer, result_places(job, profile))),
+            missing=missing_clip(answer, (*result_places(job, profile), *_RESULTS))
+            if phase is Phase.SUCCEEDED and not links
+            else None,
         )
 
 

@@ -17,6 +17,7 @@ from pipelines.providers.profile.field_path import nested
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.protocol import Phase, Progress, Request, Supplies, UsualWays
 from pipelines.providers.responses import json_values
+from pipelines.providers.responses.missing_clip import missing_clip
 
 _PATH = "/videos/generations"
 _RESULTS = ("data.videos[].url",)
@@ -63,11 +64,13 @@ class VeoGenerations(UsualWays):
         word = json_values.word(answer.get("status"))
         phase = Phase(profile.words[word]) if word in profile.words else _WORDS.get(word, Phase.RUNNING)
         code, message = json_values.error_of(answer)
-        links = links_at(answer, result_places(job, profile) or _RESULTS, base_url) if phase is Phase.SUCCEEDED else ()
+        places = result_places(job, profile) or _RESULTS
+        links = links_at(answer, places, base_url) if phase is Phase.SUCCEEDED else ()
         filtered = json_values.number(json_values.mapping(answer.get("data")).get("raiMediaFilteredCount"))
         if phase is Phase.SUCCEEDED and not links and filtered:
             phase, code = Phase.FAILED, "moderation_blocked"
             message = f"{filtered:g} of its clips were filtered by moderation, and none is left"
         completed_at = json_values.moment(answer.get("updated_at")) if phase is not Phase.RUNNING else None
         unread = phase is Phase.SUCCEEDED and not links and json_values.has_link(answer)
-        return Progress(phase, word, links, code, message, completed_at, unread=unread)
+        missing = missing_clip(answer, places) if phase is Phase.SUCCEEDED and not links else None
+        return Progress(phase, word, links, code, message, completed_at, unread=unread, missing=missing)

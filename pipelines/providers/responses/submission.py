@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin
 
+from pipelines.core.advice import MODERATION_WORDS
 from pipelines.core.outcome import Accepted, InDoubt, RefusalKind, Rejected
 from pipelines.core.text.printable import printable
 from pipelines.net.addresses import Origin, same_origin
@@ -23,7 +24,6 @@ _NEVER_BEGUN: frozenset[RefusalKind] = frozenset({"key", "funds", "slow_down", "
 _INVALID_URL, _NOT_FOUND = "invalid url", "not_found"
 _ORDERED = ("model", "video", "image", "file", "character")  # what an order may name, and a server may not have
 #: Words of a code or message that say: what was asked for is not made, however often it is asked for.
-MODERATION_WORDS = ("moderation", "content_policy", "content policy", "safety")
 _OK, _MOVED, _CLIENT, _SERVER = 200, 300, 400, 500
 _SEE_OTHER = 303  # not "send it there", but "it is done, and the answer is there"
 

@@ -9,6 +9,7 @@ transaction as the refusal; or not sent, since its provider takes nothing more i
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from pipelines.core.errors import (
     BudgetReached,
@@ -36,6 +37,7 @@ from pipelines.ledger.attempts import Claim
 from pipelines.ledger.ledger import last_resort_record
 from pipelines.ledger.outcomes import Change
 from pipelines.providers.client import same_address
+from pipelines.providers.profile.digest import orders_digest
 from pipelines.providers.protocol import Supplies, Verdict
 from pipelines.run.provider_session import HeldSlot, ProviderSession
 from pipelines.run.run import Run
@@ -88,6 +90,8 @@ async def send(job: Job, claim: Claim, session: ProviderSession, run: Run) -> Ch
         verdict = await _verdict(job, claim, session, run)
     except (NotSent, Unsendable) as error:
         return await _unsent(job, claim, error, session, run)
+    if isinstance(verdict, Rejected):
+        verdict = replace(verdict, profile=orders_digest(session.provider.profile))
     failpoint("answer.judged")
     try:
         change = await run.record(job, outcome_of(verdict, job), claim)

@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 
 from pipelines.core.errors import KeyRefused, UnknownJob
 from pipelines.core.job import Job
-from pipelines.core.outcome import Failed, Parked
+from pipelines.core.outcome import CLIP_MISSING, Failed, Parked
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.job_state import JobState
 from pipelines.providers.protocol import Phase, Progress
-from pipelines.run.poller import EMPTY_RESULT, DeadlinePassed, Waiting
+from pipelines.run.poller import EMPTY_RESULT
 from pipelines.run.provider_session import ProviderSession
 from pipelines.run.run import Run
 from pipelines.run.status_queries import Stopped
+from pipelines.run.waiting import ClipMissing, DeadlinePassed, Waiting
 
 
 async def wait(job: Job, session: ProviderSession, run: Run) -> Progress | Failed | Parked | None:
@@ -32,6 +33,7 @@ async def wait(job: Job, session: ProviderSession, run: Run) -> Progress | Faile
         expected_s=session.expected_s(job.order),
         accepted_at=time.monotonic() - max(0.0, (datetime.now(UTC) - submitted_at).total_seconds()),
         deadline_s=session.provider.profile.timing_of(job.order).deadline_hours * 3600 / run.time_scale,
+        was_parked=state.status is JobStatus.PARKED,
         awaits_call=run.callbacks is not None and run.callbacks.expects(job),
     )
     try:
@@ -46,6 +48,8 @@ async def wait(job: Job, session: ProviderSession, run: Run) -> Progress | Faile
         return None
     except DeadlinePassed as error:
         return Parked("generate", "deadline", str(error).rstrip("."))
+    except ClipMissing as error:
+        return Parked("generate", CLIP_MISSING, str(error), error.is_news)
     except UnknownJob as error:
         elsewhere = state.account != session.provider.account
         more = "; it was ordered with another key or at another address" if elsewhere else ""

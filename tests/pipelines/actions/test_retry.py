@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
 
+from pipelines.actions.prospect import prospect
 from pipelines.actions.redo import begin_redo, plan_redo
 from pipelines.actions.retry import begin_retry, plan_retry, why_left
 from pipelines.core.errors import LedgerOwned, SettlementRefused
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.ledger import Ledger, ledger_in
+from pipelines.run.batch_file import read_for_run
 from pipelines.run.options import RunOptions
 
 
@@ -151,3 +154,29 @@ async def test_a_prompt_that_cannot_be_sent_is_refused(studio, failed):
             plan_redo(folder, "c", prompt)
     with pytest.raises(SettlementRefused, match="no job"):
         plan_redo(folder, "nobody", options=RunOptions())
+
+
+async def test_a_row_that_a_wrong_profile_had_refused_is_taken_up_when_it_is_mended(studio, run_on):
+    """The same order would be refused again; with another profile another order goes out, and nothing is paid twice."""
+    folder = studio.folder / "out"
+    studio.sandbox.faults({"match": {"route": "submit"}, "do": {"status": 422}})
+    await studio.make(studio.job("a"))
+    studio.sandbox.faults()
+    assert _status(studio) == {"a": "rejected"}
+    assert "it would be refused again" in plan_retry(folder).left[0].why
+    mended = studio.folder / "qiniu.yaml"
+    mended.write_text("extends: qiniu\nname: qiniu\nheaders: {x-revision: '2'}\n")
+    options = RunOptions(profiles=(mended,))
+    plan = plan_retry(folder, options=options)
+    assert (plan.ids, plan.left, plan.uncertain) == (("a",), (), {})
+    _, batch = read_for_run(studio.folder / "x.jsonl", options.model_copy(update={"provider": "qiniu"}))
+    batch = replace(batch, jobs=(studio.job("a"),), reading=None)
+    found = prospect(batch, options.model_copy(update={"out": folder}))
+    assert found.outdated == {"a": "qiniu"}
+    assert (
+        "a was refused, and the profile of qiniu has changed since; `reelbatch retry DIR` tries again"
+        in found.lines()[-1]
+    )
+    await run_on(*await begin_retry(plan, options))
+    assert _status(studio) == {"a": "done"}
+    assert studio.bought() == [("qiniu", "a")]

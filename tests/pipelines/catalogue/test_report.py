@@ -40,3 +40,11 @@ def test_a_case_says_why_and_what_is_at_stake():
     ]
     assert [case.cost for case in cases(stakes)] == ["0.40 USD", "", ""]
     assert all(case.advice for case in cases(stakes))
+
+
+def test_cases_of_one_advice_stand_together():
+    """Whoever reads them is told once what to do about each kind of end."""
+    reasons = ["lost", "moderation", "lost", "moderation"]
+    found = cases(record(JobStatus.FAILED, Billed.NO, error_message=reason) for reason in reasons)
+    assert [case.reason for case in found] == ["lost", "lost", "moderation", "moderation"]
+    assert len({case.advice for case in found}) == 2

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.pacing.poll_schedule import Durations, net_poll, next_poll
+from pipelines.pacing.poll_schedule import Durations, look_again, net_poll, next_poll
 
 IN_FLIGHT = 50
 
@@ -201,3 +201,20 @@ def test_w10_the_net_beneath_callbacks_asks_late_and_ever_later():
         known.add(9.0, 10.0)
     assert 14.0 < net_poll(0.0, known, expected_s=100.0) <= 15.0
     assert net_poll(40.0, known, expected_s=100.0) == 50.0
+
+
+@pytest.mark.parametrize(("long_over", "patience"), [(False, 120.0), (True, 15.0)])
+def test_t27_a_clip_that_comes_a_little_later_is_waited_for(long_over, patience):
+    """A finished job without its clip is asked about at least three times, ever later, for minutes; an old one shorter."""
+    since, asked = 0.0, 1
+    while (pause := look_again(since, asked, long_over=long_over)) is not None:
+        assert 5.0 <= pause <= 40.0
+        since, asked = since + pause, asked + 1
+    assert asked >= 3
+    assert patience <= since <= patience + 40.0
+
+
+def test_t27_slow_questions_are_few_and_at_least_three():
+    """Who asks seldom, as a person may want it, still asks three times."""
+    assert look_again(960.0, 2, long_over=False) is not None
+    assert look_again(1960.0, 3, long_over=False) is None

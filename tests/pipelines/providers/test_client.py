@@ -416,7 +416,7 @@ async def test_t27_a_failure_that_is_told_at_the_result_is_heard_there(peer, cli
     assert told == (Phase.FAILED, "completed", "content_policy_violation", "the prompt was refused")
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 408, 425, 429, 500, 503])
+@pytest.mark.parametrize("status", [400, 403, 408, 425, 429, 500, 503])
 async def test_t27_a_result_that_cannot_be_had_now_ends_no_job(peer, client_of, status):
     """A refusal that is about the query, or about the moment, is asked again."""
     peer.answers(200, {"status": "COMPLETED"})
@@ -424,6 +424,23 @@ async def test_t27_a_result_that_cannot_be_had_now_ends_no_job(peer, client_of, 
     with pytest.raises(ProviderError) as caught:
         await client_of("qiniu").check(_at(peer))
     assert caught.value.passes
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, {"detail": "not found"}), (200, [])])
+async def test_t27_a_result_that_is_not_where_the_profile_says_is_told(peer, client_of, status, body):
+    """A job that has ended well is not lost because its result is unknown or unusable: it shows no clip, and says why."""
+    peer.answers(200, {"status": "COMPLETED"})
+    peer.answers(status, body)
+    progress = await client_of("qiniu").check(_at(peer))
+    assert (progress.phase, progress.links) == (Phase.SUCCEEDED, ())
+    assert progress.missing.words.startswith("its result cannot be had: qiniu ")
+
+
+async def test_t27_what_is_told_of_a_missing_clip_has_no_key_in_it(peer, client_of):
+    """Names at the top of an answer are shown and stored, so a key among them is not."""
+    peer.answers(200, {"status": "completed", "id": "j", KEY: 1})
+    progress = await client_of("qiniu").check(RemoteJob("j", "video"))
+    assert "the answer has status, id, (the key)" in progress.missing.words
 
 
 async def test_w11_links_at_the_result_that_the_profile_does_not_mean_are_noticed(peer, client_of):

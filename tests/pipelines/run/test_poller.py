@@ -11,15 +11,17 @@ from pipelines.core.errors import KeyRefused, NoAnswer, ProviderUnavailable, Slo
 from pipelines.core.job import RemoteJob
 from pipelines.pacing.rate_limit import RateLimit
 from pipelines.providers.profile.load import profile_named
-from pipelines.providers.protocol import Link, Phase, Progress
-from pipelines.run.poller import DeadlinePassed, Poller, Waiting
+from pipelines.providers.protocol import Link, MissingClip, Phase, Progress
+from pipelines.run.poller import Poller
 from pipelines.run.status_queries import Stopped
+from pipelines.run.waiting import ClipMissing, DeadlinePassed, Waiting
 
 SCALE = 10_000  # six hundred seconds of patience become 60 ms
 RUNNING = Progress(Phase.RUNNING, "in_progress")
 DONE = Progress(Phase.SUCCEEDED, "completed", (Link("https://x/a.mp4"),))
 EMPTY = Progress(Phase.SUCCEEDED, "completed")
 UNREAD = Progress(Phase.SUCCEEDED, "completed", unread=True)
+NONE_THERE = Progress(Phase.SUCCEEDED, "completed", missing=MissingClip("`data` is empty", is_empty=True))
 FAILED = Progress(Phase.FAILED, "failed", code="c")
 
 
@@ -189,26 +191,40 @@ async def test_w11_completed_without_a_link_is_asked_again(poller, provider):
 
 
 async def test_t27_completed_without_a_link_for_long_has_failed(poller, provider):
-    """A success that shows no clip for ten minutes has failed, with a code of its own, however young the job is."""
-    provider.script["a"] = [EMPTY]
-    progress = await _ended(poller, _waiting())
+    """A success whose place for clips is empty, and that is past its deadline, has failed, with a code of its own."""
+    provider.script["a"] = [NONE_THERE]
+    progress = await _ended(poller, _waiting(age=1000, deadline_s=1))
     assert (progress.phase, progress.code, progress.word) == (Phase.FAILED, "empty_result", "completed")
     assert "shows no video" in progress.message
     assert provider.asked["a"] > 2
 
 
-async def test_w11_links_that_the_profile_does_not_mean_park(poller, provider):
-    """A success whose links all stand where nobody looks is never failed: the clip is paid, and the profile is wrong."""
-    provider.script["a"] = [EMPTY, UNREAD]
-    with pytest.raises(DeadlinePassed, match="there is no file where `results`"):
-        await _ended(poller, _waiting())
+@pytest.mark.parametrize(
+    ("said", "age"), [(EMPTY, 0.0), (UNREAD, 0.0), (NONE_THERE, 0.0), (EMPTY, 1000), (UNREAD, 1000)]
+)
+async def test_t27_a_clip_that_is_not_found_parks(poller, provider, said, age):
+    """A success whose clip the profile does not find is asked about some times, and never failed: it may be the profile."""
+    provider.script["a"] = [EMPTY, said]
+    with pytest.raises(ClipMissing, match="qiniu says 'completed', but its clip cannot be read: "):
+        await _ended(poller, _waiting(age=age, deadline_s=age + 10.0 if said is NONE_THERE else 1.0))
     assert provider.asked["a"] > 2
 
 
-async def test_t27_the_ten_minutes_begin_when_it_is_said_to_be_completed(poller, provider):
-    """A job that ran for long before, and one whose deadline is over, are given the same time to show their clip."""
+async def test_t27_why_clips_are_missing_is_news_once(poller, provider):
+    """Of many jobs that end in the same way the first is told; another reason is news again."""
+    heard = []
+    for name, said in (("a", NONE_THERE), ("b", NONE_THERE), ("c", EMPTY)):
+        provider.script[name] = [said]
+        with pytest.raises(ClipMissing) as caught:
+            await _ended(poller, _waiting(name))
+        heard.append(caught.value.is_news)
+    assert heard == [True, False, True]
+
+
+async def test_t27_every_job_is_given_time_to_show_its_clip(poller, provider):
+    """A job that ran for long before, and one whose deadline is over, are asked about again as well."""
     for name, age, deadline_s in (("old", 1000, 1e6), ("late", 1000, 1)):
-        provider.script[name] = [EMPTY, EMPTY, EMPTY, DONE]
+        provider.script[name] = [EMPTY, EMPTY, DONE]
         assert await _ended(poller, _waiting(name, age=age, deadline_s=deadline_s)) is DONE
 
 

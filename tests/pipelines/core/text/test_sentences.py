@@ -76,13 +76,21 @@ REFUSED = Rejected("row", "bad_size", "too large", 400)
         ),
         (Parked("download", "address_refused", "The link."), "a: parked: The link.", logging.WARNING),
         (
+            Parked("generate", "clip_missing", "nothing stands at `clips[]`"),
+            (
+                "a: PAID, AND NOT HOME: nothing stands at `clips[]`. Correct the profile and run the same command again; "
+                "it costs nothing. More jobs that end so are parked without a word."
+            ),
+            logging.ERROR,
+        ),
+        (
             Failed("generate", "c", "no luck", Billed.UNKNOWN),
-            "a: failed at qiniu: no luck (it may be charged all the same: 0.40 USD)",
+            "a: failed at qiniu: no luck (c); it may be charged all the same: 0.40 USD",
             logging.WARNING,
         ),
         (
             Failed("generate", "c", "no luck", Billed.NO, JobStatus.CANCELLED),
-            "a: cancelled at qiniu: no luck",
+            "a: cancelled at qiniu: no luck (c); not charged",
             logging.WARNING,
         ),
         (

@@ -74,21 +74,24 @@ async def test_t17_a_clip_is_fetched_while_others_are_still_made(studio):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """What is given ten minutes is given a moment."""
+    """What is given minutes is given a moment."""
+    monkeypatch.setattr("pipelines.pacing.poll_schedule._PATIENCE_S", 0.0)
+    monkeypatch.setattr("pipelines.pacing.poll_schedule._LONGEST_LOOK_S", 0.05)
     monkeypatch.setattr("pipelines.run.poller.SETTLE_S", 0.2)
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_t27_a_completed_job_without_a_clip_is_never_ordered_again(studio):
-    """Neither here, nor at a fallback, nor by the next run; and what a success costs nobody knows to be free."""
+    """Neither here, nor at a fallback, nor by the next run: it is paid as far as anybody knows, and asked about again."""
     studio.sandbox.faults(first({"outcome": "no_videos"}, "acedata"))
     job = studio.job("a", "qiniu", provider="acedata")
     for _ in range(2):
         ended = await studio.make(job)
-        assert (ended.code, ended.statuses, studio.bought()) == (SOME_FAILED, {"a": FAILED}, [("acedata", "a")])
-    assert studio.records()["a"].billed is Billed.UNKNOWN
+        expected = (UNFINISHED, {"a": JobStatus.PARKED}, [("acedata", "a")])
+        assert (ended.code, ended.statuses, studio.bought()) == expected
+    assert studio.records()["a"].error_code == "clip_missing"
     [money] = studio.overview().money
-    assert (money.spent, money.reserved, money.uncertain) == (0, 0, Decimal("0.60"))
+    assert (money.spent, money.reserved, money.uncertain) == (0, Decimal("0.60"), 0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -578,9 +581,8 @@ async def test_a_clip_that_the_profile_does_not_find_comes_home_when_it_is_mende
     job = studio.job("a", provider="acedata")
     ended = await studio.make(job)
     assert (ended.code, ended.statuses) == (UNFINISHED, {"a": JobStatus.PARKED})
-    assert ended.heard(
-        "no file where `results` or `clip_base64` in its profile says; correct the profile. The next run asks again"
-    )
+    assert ended.heard("a: PAID, AND NOT HOME: acedata says")
+    assert ended.heard("nothing stands at `files[].href`, where its profile looks for the clip; the answer has")
     studio.profiles["acedata"] = right
     assert (await studio.make(job)).statuses == {"a": DONE}
     assert len(studio.bill()) == 1

@@ -14,7 +14,6 @@ from pipelines.core.errors import LedgerOwned, OutputError, ReelbatchError, Setu
 from pipelines.core.events import DownloadFailed
 from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job
-from pipelines.core.outcome import CLIP_MISSING
 from pipelines.core.status import ACCEPTED, JobStatus
 from pipelines.core.text.counts import counted
 from pipelines.ledger import views
@@ -122,9 +121,6 @@ async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions) -
             heeding.cancel()
     await write_catalogue_again(ledger, run.folder, options)
     states = await ledger.write(views.states)
-    parked = [job.id for job in waiting if states[job.id].status is JobStatus.PARKED]
-    told = [await ledger.write(views.reason, job_id) for job_id in parked]
-    unfound = dict.fromkeys(message for code, message in told if code == CLIP_MISSING and message)
     return Collected(
         folder=run.folder,
         campaign=source.campaign,
@@ -135,7 +131,6 @@ async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions) -
                 f"{counted(len(one.job_ids), 'clip')} of {one.provider} cannot be had: {one.remedy}"
                 for one in out_of_reach
             ),
-            *(f"{words}. Correct the profile and collect again." for words in unfound),
             *map(str, run.reasons()),
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.core.outcome import CLIP_MISSING
 from pipelines.core.status import Billed, JobStatus
 
 #: Words of a code or message by which a provider says that it does not make what a prompt asks for.
@@ -15,6 +16,7 @@ _REFUSED = (
     "profile was wrong, correct it and `reelbatch retry DIR`."
 )
 _NOT_CHARGED = "It was not charged. `reelbatch retry DIR` tries it again, and says first what that costs if it is made."
+_MISSING = "Correct the profile of its provider and run the same command again, which asks anew; it costs nothing."
 _MAY_BE_CHARGED = "It may have been charged all the same. `reelbatch retry DIR` buys it again; nothing is bought again before you say so."
 _CHARGED = "It was charged, and there is no clip. `reelbatch redo DIR ID` buys a new take."
 _OF_A_FAILURE = {Billed.NO: _NOT_CHARGED, Billed.UNKNOWN: _MAY_BE_CHARGED, Billed.YES: _CHARGED}
@@ -28,6 +30,8 @@ def advice_on(status: JobStatus, billed: Billed, reason: str) -> str:
         billed: whether it is charged.
         reason: why it stands there: code and message.
     """
+    if status is JobStatus.PARKED and CLIP_MISSING in reason:
+        return _MISSING
     if status not in (JobStatus.FAILED, JobStatus.REJECTED, JobStatus.CANCELLED):
         return status.meaning.advice
     if any(word in reason.lower() for word in MODERATION_WORDS):

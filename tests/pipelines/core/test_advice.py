@@ -15,6 +15,7 @@ from pipelines.core.status import Billed, JobStatus
         ("failed", "unknown", "blocked by our Safety review", "Change the prompt"),
         ("rejected", "no", "refused (moderation_blocked)", "Change the prompt"),
         ("rejected", "no", "bad size (invalid)", "Change what its row asks for"),
+        ("parked", "no", "no clip there (clip_missing)", "Correct the profile"),
         ("cancelled", "no", "by its owner", "It was not charged."),
     ],
 )

@@ -283,8 +283,8 @@ def told_of(progress: Progress, profile: Profile) -> str:
     if progress.result_url is not None:
         said.append(f"its result is asked for at {progress.result_url}")
     elif progress.phase is Phase.SUCCEEDED and not progress.links:
-        more, end = (", though it may have one", "parks the job") if progress.unread else ("", "it has failed")
-        said.append(f"and no file where the profile looks{more}; {_PATIENCE} {end}")
+        more = ", though it may have one" if progress.unread else ""
+        said.append(f"and no file where the profile looks{more}; {_PATIENCE} parks the job")
     for name in ("seconds", "size", "completed_at", "trace_id"):
         if (value := getattr(progress, name)) is not None:
             said.append(f"{name} {value}")

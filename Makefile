@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## rehearse the bundled example batch: nothing is paid, no key is needed
 	$(BIN)/reelbatch demo
 
-test: $(STAMP) ## every check: format, lint, types, layers, and the tests that take less than two seconds
+test: $(STAMP) ## every check: format, lint, types, layers, and the tests that take less than a second
 	$(BIN)/python tests/programmes/every_check.py
 
 test-long: $(STAMP) ## the tests that take longer: stories over real processes. CI runs both

@@ -53,6 +53,7 @@ def test_a_note_of_no_use_stops_nothing(run_here, provider, write_batch, tmp_pat
     assert not (tmp_path / "out" / FLOW_RUN_NOTE).exists()
 
 
+@pytest.mark.long
 def test_destroyed_by_planted_links(run_here, provider, write_batch, tmp_path):
     """A link under any name that a run writes: not one byte outside its folder is changed, and the clip comes home."""
     out, precious = tmp_path / "out", tmp_path / "precious"

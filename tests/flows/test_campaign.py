@@ -146,6 +146,7 @@ async def test_one_row_fails(run_campaign, seen_by_prefect, provider, mixed, tmp
     assert f"[{failed}](http" in first
 
 
+@pytest.mark.long
 async def test_a_rehearsal_is_seen_to_be_one(run_campaign, seen_by_prefect, write_batch, tmp_path, monkeypatch):
     """The run's name, its last state and its artifacts say so; the table names the folder and what it would have cost."""
     monkeypatch.chdir(tmp_path)
@@ -192,6 +193,7 @@ async def test_a_wrong_batch_is_a_failed_run(run_campaign, provider, write_batch
     assert provider.requests() == {}
 
 
+@pytest.mark.long
 async def test_profiles_of_ones_own(run_campaign, write_batch, provider, tmp_path, manifest, caplog):
     """A deployment knows the profiles beside the batch file and those that its options name, and rehearses them whole."""
     shutil.copytree(EXAMPLES / "reelbatch.providers", tmp_path / "reelbatch.providers")

@@ -29,6 +29,7 @@ def look(prefect_api, provider, monkeypatch, tmp_path):
     return once
 
 
+@pytest.mark.long
 async def test_each_file_is_a_campaign_of_its_own(look, provider, prefect_api):
     """The good one is made by a subflow of its name, the bad one is refused, and the state says so; again is nothing new."""
     state = await look(spring_of_inbox="id,prompt\na,a boat\n", broken="id,prompt\na,\n")

@@ -106,6 +106,7 @@ async def test_a_word_stops_the_run_in_order(slow, during, manifest, tmp_path, p
     assert (result.counts, len(provider.bill())) == ({"done": ROWS}, ROWS)
 
 
+@pytest.mark.long
 async def test_a_run_that_was_taken_for_lost_says_that_it_lives(slow, during):
     """After an outage the automation for lost runs may mark one that goes on; the run takes that back and ends as it does."""
     provider, _ = slow

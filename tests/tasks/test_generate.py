@@ -99,6 +99,7 @@ async def test_a_download_that_never_works_stays_ready(rehearse, bought, tmp_pat
     assert bought() == (["a boat", "a tram"], {"boat": 1, "tram": 1})
 
 
+@pytest.mark.long
 async def test_a_chain_is_made_one_after_the_other(rehearse, bought):
     """Each remix is a task run of its own, and begins when that of its parent has ended."""
     rows = [["id", "prompt", "remix_of"], ["rain", "in the rain", "boat"], ["boat", "a boat", ""]]
@@ -141,6 +142,7 @@ async def test_what_is_skipped_is_shown_as_skipped(rehearse, bought):
     assert bought() == ([], {"boat": 1})
 
 
+@pytest.mark.long
 async def test_a_fallback_is_one_task_run(rehearse, bought, tmp_path):
     """A job that turns to its fallback stays one task run, that ends well, and its manifest row names who made it."""
     rules = [{"match": {"route": "submit", "contract": "qiniu"}, "do": {"status": 400}}]

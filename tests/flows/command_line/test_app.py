@@ -81,6 +81,7 @@ def test_a_wrong_call_is_explained(cli, arguments):
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.long
 def test_a_traceback_is_only_for_those_who_ask(cli, reelbatch):
     """An error is one line; with --debug the traceback comes as well."""
     assert cli("plan", "missing.csv").err.count("\n") == 1

@@ -50,6 +50,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_the_receiver_is_a_process_of_its_own(folder, unused_tcp_port):
     """It says where it listens, answers operators on another port, proves itself to `doctor`, and ends in order."""
     place = FileLedger(folder / "ledger.sqlite3", folder)

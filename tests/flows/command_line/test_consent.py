@@ -50,6 +50,7 @@ def test_without_a_terminal_a_run_needs_consent(bare, pointed, write_batch, tmp_
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 def test_each_consent_will_do(bare, pointed, write_batch):
     """`--yes`, a budget, that of the file too, or the hash of the plan; and where nothing is to buy, none is needed."""
     for n, given in enumerate((["--yes"], ["--budget", "1"], "plan")):
@@ -74,6 +75,7 @@ def test_a_person_is_asked(bare, typing, pointed, write_batch, typed, code, boug
     assert pointed.prompts() == bought
 
 
+@pytest.mark.long
 def test_the_same_again_is_asked_about(bare, typing, monkeypatch, pointed, write_batch):
     """What was bought is named, refused where nobody can be asked, and bought once more on a yes."""
     batch = write_batch("a boat")
@@ -88,6 +90,7 @@ def test_the_same_again_is_asked_about(bare, typing, monkeypatch, pointed, write
     assert pointed.prompts() == ["a boat", "a boat"]
 
 
+@pytest.mark.long
 def test_a_rehearsal_never_asks(bare, write_batch):
     """Nothing is paid there."""
     assert bare("run", write_batch("a boat"), "--provider", "qiniu", "--rehearse", "--speed", "1000").code == 0

@@ -30,6 +30,7 @@ def test_a_look_makes_what_is_good_and_refuses_the_rest(run_here, provider, box,
     assert (again.code, again.err.splitlines()[-1]) == (0, "nothing new.")
 
 
+@pytest.mark.long
 def test_a_rehearsal_needs_no_cap_and_pays_nothing(run_here, idle_provider, box):
     """It is remembered apart from runs for money."""
     command = ["inbox", box, "--once", "--rehearse", "--provider", "qiniu", "--every", "0.1"]

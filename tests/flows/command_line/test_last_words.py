@@ -114,6 +114,7 @@ def _by_bucket(text):
     return found
 
 
+@pytest.mark.long
 def test_every_place_shows_the_same_sums(campaign, run_here, cli, provider, prefect_api):
     """Summary, --json, status, manifest, done copy, gallery and Prefect: spent, reserved, uncertain, and what is assumed."""
     batch, out = campaign

@@ -63,6 +63,7 @@ def test_a_ledger_that_is_away_is_one_error_and_nothing_is_sent(run_here, provid
     assert [path for path in tmp_path.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()] == []
 
 
+@pytest.mark.long
 def test_a_batch_in_portions_and_again(run_here, cli, provider, write_batch, tmp_path, manifest):
     """`--only` and `--limit` make what they name, the plain command the rest, and once more the command sends nothing."""
     secret = "sk-very-secret-0123456789"
@@ -147,6 +148,7 @@ def test_an_empty_account_keeps_its_rows(run_here, cli, provider, write_batch):
     assert {row["status"] for row in cli("ls", "out", "--json").json} == {"planned"}
 
 
+@pytest.mark.long
 def test_the_budget_holds(run_here, provider, write_batch):
     """Spend never passes `--budget`: the run makes what fits and ends with 3; with a larger one it makes the rest."""
     batch = write_batch(*(f"clip {n}" for n in range(6)))  # 0.40 USD each
@@ -160,6 +162,7 @@ def test_the_budget_holds(run_here, provider, write_batch):
     assert provider.prompts() == sorted(f"clip {n}" for n in range(6))
 
 
+@pytest.mark.long
 def test_an_uncertain_payment_is_named_and_not_repeated(run_here, cli, provider, write_batch):
     """An order without an answer is in doubt: exit code 4, `ls` says so with its cost, and no run sends it again."""
     provider.faults(DROPPED_SECOND)

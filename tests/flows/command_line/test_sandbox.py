@@ -26,6 +26,7 @@ def sandbox(start_reelbatch):
     return process, "".join(lines)
 
 
+@pytest.mark.long
 def test_it_serves_every_contract(sandbox, run_here, ended, write_batch, tmp_path):
     """`sandbox` says what to set, answers as every provider, keeps a bill that can be read, and Ctrl-C ends it with 0."""
     process, said = sandbox
@@ -51,6 +52,7 @@ def test_it_serves_every_contract(sandbox, run_here, ended, write_batch, tmp_pat
     assert (stopped.code, stopped.out) == (0, "")
 
 
+@pytest.mark.long
 def test_it_plays_profiles_of_ones_own(start_reelbatch, run_here, ended, write_batch, tmp_path):
     """A server that only its profile describes is served too, and the run goes to the address that the sandbox says."""
     shutil.copytree(EXAMPLES / "reelbatch.providers", tmp_path / "reelbatch.providers")

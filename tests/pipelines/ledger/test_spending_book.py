@@ -139,6 +139,7 @@ async def test_a_ledger_that_was_there_before_the_book_is_in_it_when_it_is_opene
     assert committed(ledger, tmp_path)[0] == Decimal("0.4")
 
 
+@pytest.mark.long
 def test_two_processes_at_once_never_pass_a_cap(url, tmp_path, make_job):
     """Both reserve as fast as they can; together they get what the cap of the month covers, to the cent."""
     running = []

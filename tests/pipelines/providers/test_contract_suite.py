@@ -31,6 +31,12 @@ from tests.pipelines.providers.contract_cases import CLIP, cases_of, pixels_of
 from tests.pipelines.providers.desk import PROFILES, contract_in_the_sandbox
 
 CASES = [case for profile in PROFILES.values() for case in cases_of(profile)]
+FIRST = {(case.provider, case.mode): case for case in reversed(CASES)}
+#: The first of each mode is for `make test`, pictures, remixes and every parameter are for `make test-long`.
+EACH = [
+    pytest.param(case, id=str(case), marks=[] if FIRST[case.provider, case.mode] is case else [pytest.mark.long])
+    for case in CASES
+]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -83,7 +89,7 @@ async def clip_id_of(desk, provider, job):
     return response["video_id"] if "video_id" in response else response["data"][0]["id"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", EACH)
 async def test_every_mode_works(desk, case):
     """An order of each kind is planned in its mode, accepted in its protocol, made, and measures what was ordered."""
     client = desk.client(case.provider)

@@ -250,7 +250,11 @@ def everything(provider):
     return [line["prompt"] for line in provider.bill()]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+#: Every fourth is for `make test`, the others are for `make test-long`.
+EACH = [pytest.param(way, id=way.__name__, marks=[pytest.mark.long] if n % 4 else []) for n, way in enumerate(WAYS)]
+
+
+@pytest.mark.parametrize("way", EACH)
 async def test_i12_the_same_is_bought_once(spring, provider, monkeypatch, way):
     """However the same rows come again, they are bought once: the run goes on with them, or it is refused with exit 2."""
     assert (await make(spring))[0] == 0

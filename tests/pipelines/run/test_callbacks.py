@@ -189,6 +189,7 @@ def test_c20_what_would_give_tokens_away_is_refused():
         assert "pass" not in str(raised.value).replace("passed", "")
 
 
+@pytest.mark.long
 async def test_delivery_callback_listens_by_itself_in_a_rehearsal(studio):
     """Nobody need say where: the sandbox is on this machine."""
     chosen = chosen_callbacks(url=None, listen=None, insecure=False, delivery="callback", rehearse=True)

@@ -30,6 +30,7 @@ def open_sandbox(*arguments, **options):
     return process, json.loads(process.stdout.readline())
 
 
+@pytest.mark.long
 async def test_a_restarted_sandbox_answers_for_old_ids(tmp_path):
     """After a kill the bill alone brings back every job, its state by the clock, and its file byte by byte."""
     options = SandboxOptions(bill=tmp_path / "bill.jsonl", latency="0.3")
@@ -118,6 +119,7 @@ async def test_light_renders_are_valid_and_their_own(serving):
     assert all(file[4:8] == b"ftyp" for file in files)
 
 
+@pytest.mark.long
 async def test_statuses_are_told_while_files_are_made():
     """Rendering does not hold up status answers: several come while one clip is made."""
     async with (

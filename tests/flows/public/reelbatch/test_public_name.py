@@ -34,6 +34,7 @@ def theirs(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_the_flows_have_a_name_of_our_own(theirs):
     """`from reelbatch import campaign` is the flow that `flows.campaign` has, and so are those that look after it."""
     ended = load(HOUSE, PUBLIC, theirs / "elsewhere", cwd=theirs / "elsewhere")

@@ -115,7 +115,7 @@ class Http:
         self._context = _trust()
         self._rules = ProxyRules.of(os.environ) if rules is None else rules
         fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        # Who waits for a connection waits here: httpcore loses those that it gives to somebody who has just given up.
+        # Who waits, waits here: the deadline of a question begins when it is asked.
         self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
         kept = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=20)
         self._paid = api_client(self._context, fresh, httpx.Timeout(SUBMIT_DEADLINE_S, connect=10), self._rules)

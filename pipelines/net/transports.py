@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -76,10 +76,20 @@ class _Routed(httpx.AsyncBaseTransport):
         self._through: dict[str, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send by the way that is meant for the address."""
+        """Send by the way that is meant for the address. Who gives up, at whatever moment, leaves no connection behind."""
         address = self._rules.proxy_of(str(request.url))
-        if address is None:
-            return await self._direct.handle_async_request(request)
+        way = self._direct if address is None else self._proxied(address)
+        try:
+            response = await (way.handle_async_request(request) if address is None else _by_proxy(way, request))
+        except BaseException:
+            await _close_abandoned(way._pool)  # noqa: SLF001 - httpcore has no public way to a connection of its pool
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Body(response.stream)
+        return response
+
+    def _proxied(self, address: str) -> httpx.AsyncHTTPTransport:
+        """The way through a proxy, made when it is first needed."""
         if address not in self._through:
             inner = self._context if address.startswith("https:") else None
             made = httpx.AsyncHTTPTransport(
@@ -91,23 +101,56 @@ class _Routed(httpx.AsyncBaseTransport):
             )
             made._pool._network_backend = _RememberingBackend()  # noqa: SLF001 - as below
             self._through[address] = made
-        opened = _opened.set([])
-        try:
-            return await self._through[address].handle_async_request(request)
-        except BaseException as error:
-            for stream in _opened.get():  # httpcore leaves them open where a SOCKS proxy says no
-                await stream.aclose()
-            if not isinstance(error, Exception) or isinstance(error, _TOLD):
-                raise
-            # what the SOCKS library makes of something else that answers there
-            raise httpx.ProxyError(_NO_PROXY_THERE) from error
-        finally:
-            _opened.reset(opened)
+        return self._through[address]
 
     async def aclose(self) -> None:
         """Close every connection."""
         for transport in (self._direct, *self._through.values()):
             await transport.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    """A body whose end is not cut short: half closed, its connection would be nobody's for ever."""
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Read on."""
+        return aiter(self._stream)
+
+    async def aclose(self) -> None:
+        """Give the connection back, also where whoever read is cancelled at this moment."""
+        await asyncio.shield(self._stream.aclose())
+
+
+async def _by_proxy(way: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    opened = _opened.set([])
+    try:
+        return await way.handle_async_request(request)
+    except BaseException as error:
+        for stream in _opened.get():  # httpcore leaves them open where a SOCKS proxy says no
+            await stream.aclose()
+        if not isinstance(error, Exception) or isinstance(error, _TOLD):
+            raise
+        # what the SOCKS library makes of something else that answers there
+        raise httpx.ProxyError(_NO_PROXY_THERE) from error
+    finally:
+        _opened.reset(opened)
+
+
+async def _close_abandoned(pool: Any) -> None:
+    """Close what nobody uses and nobody can: httpcore forgets a connection whose request is given up before its first byte.
+
+    It is neither idle nor closed, so that it would hold its socket, and its place in the pool, for ever.
+    """
+    requests, connections = pool._requests, pool._connections  # noqa: SLF001 - as above
+    used = {id(request.connection) for request in requests}
+    for connection in [each for each in connections if not (id(each) in used or each.is_idle() or each.is_closed())]:
+        connections.remove(connection)
+        await connection.aclose()
+    for idle in pool._assign_requests_to_connections():  # noqa: SLF001 - who waited for a place has it now
+        await idle.aclose()
 
 
 class _RememberingBackend(httpcore.AnyIOBackend):

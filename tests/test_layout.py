@@ -149,6 +149,7 @@ def test_the_layer_contracts_hold():
     assert "0 broken" in ended.stdout
 
 
+@pytest.mark.long
 def test_the_ground_floor_knows_no_prefect(house):
     """Nothing below `pipelines/` imports Prefect, not even inside a function."""
     ours = {name: module.imported for name, module in house.items() if name.startswith("pipelines")}

@@ -110,6 +110,7 @@ async def test_a_chain_is_made_one_after_the_other(rehearse, bought):
     assert runs["rain"]["end_time"] <= runs["night"]["start_time"]
 
 
+@pytest.mark.long
 async def test_every_end_has_a_state_of_its_own(rehearse):
     """In doubt, parked and rejected are Failed under their own names, and each message says the reason, not where to look."""
     rules = [

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import av
+import pytest
 
 
+@pytest.mark.long
 def test_the_demo(run_here, tmp_path, manifest):
     """The demo makes all its rows over both providers, of every shape, playable and as ordered; a second time at once."""
     ended = run_here("demo", "--out", "out", "--speed", 2000)

@@ -180,6 +180,7 @@ def test_ctrl_c_before_anything_is_sent(start_reelbatch, ended, own_prefect, idl
     assert not any(is_there(pid) for pid in below)
 
 
+@pytest.mark.long
 def test_a_rehearsal_resumes_after_a_kill(start_reelbatch, run_here, write_batch, until, tmp_path, manifest):
     """`kill -9` of a rehearsal leaves no process behind, and the same command goes on with the same bill."""
     batch = write_batch(*(f"clip {n}" for n in range(6)))

@@ -199,6 +199,7 @@ def test_a_check_shows_the_address_in_force_and_a_full_order(cli, monkeypatch):
     assert "sesame" not in refused.err
 
 
+@pytest.mark.long
 def test_a_rehearsal_says_what_it_proves(cli, fox):
     """It follows the profile, right or wrong."""
     said = cli("providers", "check", "lumafox", "--rehearse")

@@ -204,6 +204,7 @@ def test_a_provider_that_is_down(run_here, start_provider, write_batch):
     assert provider.prompts() == ["a boat", "a kettle", "a tram"]
 
 
+@pytest.mark.long
 def test_a_provider_that_comes_back(run_here, start_provider, write_batch, until, tmp_path):
     """A run that waits for its provider goes on by itself as soon as it is there."""
     with socket.create_server(("127.0.0.1", 0)) as held:

@@ -116,6 +116,7 @@ def test_the_rules_of_the_page_can_be_played():
     assert len(rules_in(example).rules) == 5
 
 
+@pytest.mark.long
 def test_limits_and_shapes_reach_the_server(start_reelbatch, ended):
     """What is asked for on the command line is how the sandbox behaves."""
     options = ["--latency", 60, "--in-flight-cap", 1, "--status-rate", 0.01, "--ace-accepts", "nested"]

@@ -47,6 +47,7 @@ def test_an_unknown_status(cli):
     assert 'Did you mean "in_doubt"?' in cli("ls", "out", "--status", "in-dubt").err
 
 
+@pytest.mark.long
 def test_a_rehearsal_without_prices_says_that_it_was_one(run_here, cli, write_batch):
     """Where no price is known, the end of a rehearsal and `status` still say that nothing was paid."""
     batch = write_batch({"prompt": "a boat", "provider": "vllm-omni"})
@@ -56,6 +57,7 @@ def test_a_rehearsal_without_prices_says_that_it_was_one(run_here, cli, write_ba
     assert "This is a rehearsal: nothing was paid.\n" in cli("status", "out").out
 
 
+@pytest.mark.long
 def test_a_rehearsal_is_found_from_its_parent(cli, run_here, write_batch):
     """`ls` and `status` of an output folder show its rehearsal, as long as there was no real run."""
     batch = write_batch({"prompt": "a boat", "provider": "qiniu"})
@@ -83,6 +85,7 @@ def ill_run(run_here, write_batch, tmp_path):
     assert ended.code == 4, ended.err
 
 
+@pytest.mark.long
 def test_sums_by_any_column_are_the_balances_of_the_ledger(ill_run, cli):
     """Whatever the column, jobs and money come to what `status` says of the whole; JSON and table have them."""
     whole = cli("status", "out", "--json").json
@@ -110,6 +113,7 @@ def test_sums_by_any_column_are_the_balances_of_the_ledger(ill_run, cli):
     assert 'Did you mean "market"?' in refused.err
 
 
+@pytest.mark.long
 def test_a_folder_has_one_table_with_its_ledger_and_without(ill_run, cli, tmp_path):
     """What `load_manifest` reads from the ledger is what the manifests say, type by type; and what `ls` lists, by label."""
     manifest = [json.loads(line) for line in Path("out/rehearsal/manifest.jsonl").read_text("utf-8").splitlines()]

@@ -91,6 +91,7 @@ async def test_places_and_keys_are_data_in_other_contracts_too(tmp_path, base, a
     assert "made, and fetched" in made.says
 
 
+@pytest.mark.long
 async def test_the_ten_steps_make_a_profile(tmp_path):
     """What the steps of docs/profiles.md show, put together, is the whole profile at their end: it orders, and reads answers."""
     steps = PROFILES_PAGE.partition("## A profile from nothing")[2].partition("\n## ")[0]
@@ -120,6 +121,7 @@ async def test_the_ten_steps_make_a_profile(tmp_path):
     assert "made, and fetched" in made.says
 
 
+@pytest.mark.long
 async def test_the_profile_of_the_transcript_is_one(tmp_path):
     """That which docs/profiles.md shows as a reader's own reads a clip in base64, and is rehearsed."""
     text = PROFILES_PAGE.partition("## Tried by somebody")[2].partition("```yaml\n")[2].partition("```")[0]

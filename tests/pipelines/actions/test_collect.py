@@ -85,6 +85,7 @@ async def test_a_doubt_is_settled_by_a_call_that_came_meanwhile(studio, monkeypa
     assert len(studio.bill()) == 3
 
 
+@pytest.mark.long
 async def test_nothing_is_submitted(studio, slow, paid):
     """A row that was never sent stays planned."""
     folder = await paid(studio.job("a"), studio.job("b"), studio.job("c", parent="a"), after=2)

@@ -33,6 +33,7 @@ def _status(studio):
     return {name: str(record.status) for name, record in studio.records().items()}
 
 
+@pytest.mark.long
 async def test_what_passes_is_made_and_the_rest_is_left_with_a_reason(studio, failed, run_on):
     """Only the rows that failed by chance are bought again; price and reasons are known before."""
     folder = studio.folder / "out"
@@ -67,6 +68,7 @@ async def test_a_remix_that_was_skipped_goes_with_its_parent(studio, run_on):
     assert _status(studio) == {"a": "done", "r": "done"}
 
 
+@pytest.mark.long
 async def test_a_retry_that_was_killed_before_its_run_is_gone_on_with(studio, failed, run_on):
     """The same command again finds the rows that it had planned; each is bought once more, and not twice."""
     folder = studio.folder / "out"

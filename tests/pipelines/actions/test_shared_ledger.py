@@ -83,6 +83,7 @@ async def test_every_command_finds_the_ledger(studio, own_database, run_on):
     assert sorted(name for _, name in studio.bought()) == ["a", "b", "b", "c", "c", "d"]
 
 
+@pytest.mark.long
 async def test_a_folder_keeps_the_ledger_that_it_began_with(studio, own_database, monkeypatch):
     """`--ledger` forgotten, or another one named, buys nothing again; `REELBATCH_LEDGER` is for new folders."""
     job = studio.job("a")
@@ -186,7 +187,7 @@ async def test_the_owner_of_a_shared_ledger_is_asked(studio, own_database):
         assert campaign_overview(studio.folder / "out").counts.running
         heeding = asyncio.create_task(heed_requests(run))
         assert await archive_jobs(studio.folder / "out", ["a"]) == ["a"]
-        assert run.states["a"].archived
+        await studio.until(lambda: run.states["a"].archived)  # the ledger first, then its own memory
         heeding.cancel()
 
 
@@ -211,6 +212,7 @@ async def test_a_run_that_was_taken_over_ends(studio, own_database, monkeypatch)
     assert studio.result.exit_code == 2
 
 
+@pytest.mark.long
 async def test_a_server_that_goes_in_the_middle_of_an_order(studio, own_database, monkeypatch, capsys):
     """The id is cried out and nothing more is sent; the next run says that the order is in doubt, and the line is taken back."""
     monkeypatch.setattr(postgres, "_PATIENCE_S", 0.2)

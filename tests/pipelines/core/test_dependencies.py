@@ -131,6 +131,7 @@ def test_all_of_a_chain_wait_for_its_head():
     assert held_up(jobs, _planned_but(a=JobStatus.DONE, b=JobStatus.PARKED, y=JobStatus.DONE)) == {"b": ["c", "d"]}
 
 
+@pytest.mark.long
 def test_a_chain_may_be_of_any_depth():
     """A hundred thousand remixes of one another are ordered without a deep stack, from either end."""
     jobs = [_job(str(n), str(n - 1) if n else None) for n in range(100_000)]

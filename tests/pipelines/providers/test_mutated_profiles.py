@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import pytest
 from pydantic import ValidationError
 
 from pipelines.actions.check_profile import requests_of, sample_order, sample_value
@@ -191,6 +192,7 @@ def effect(profile, index):
     return repr((sent, read, listed, deleted))
 
 
+@pytest.mark.long
 def test_no_field_does_nothing():
     """Of so many single changes, none is without an effect."""
     chance = random.Random(11)

@@ -368,6 +368,7 @@ async def test_what_was_settled_as_not_charged_is_bought_anywhere(studio, provid
     assert await make(path, out=tmp_path / "other") == (0, "done")
 
 
+@pytest.mark.long
 async def test_a_new_take_is_a_consent(spring, provider):
     """`redo` buys the same again, and the index has it: neither is found as lost, nor bought by another run."""
     await make(spring)

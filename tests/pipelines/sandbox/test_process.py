@@ -58,6 +58,7 @@ async def test_a_restarted_sandbox_answers_for_old_ids(tmp_path):
         assert third not in (video, running)
 
 
+@pytest.mark.long
 def test_it_ends_cleanly_at_a_signal():
     """Once it listens, SIGTERM and SIGINT end it with 0."""
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -311,7 +311,9 @@ def modes_of(profile):
     return {shape(mode): mode for mode in profile.modes}.values()
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if len(PROFILES[name].modes) > 9 else []) for name in PROFILES]
+)
 def test_no_word_of_a_shipped_provider_is_kept_in_silence(name, read):
     """Whatever mode the row is for: it is read as ours, or the row is refused; both name the column."""
     profile = PROFILES[name]

@@ -207,6 +207,7 @@ def browser():
 
 
 @pytest.mark.browser
+@pytest.mark.long
 def test_in_a_browser_it_filters_sorts_plays_and_asks_nobody(tmp_path, make_row, browser):
     """From file://, with its policy in force: the script runs, the clip plays, and no request leaves the folder."""
     (tmp_path / "videos").mkdir()

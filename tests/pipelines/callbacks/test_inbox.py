@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from contextlib import aclosing
 
 import pytest
@@ -21,6 +22,7 @@ from tests.pipelines.callbacks.conftest import EVERYWHERE
 from tests.pipelines.ledger.conftest import tell
 
 NUMBERS = itertools.count()
+STORMS = max(15, int(os.environ.get("REELBATCH_FUZZ", "0")))  # each writes some ten times to the disk
 
 
 @EVERYWHERE
@@ -56,7 +58,7 @@ async def test_c15_a_ledger_that_is_away_takes_nothing(tmp_path):
                 await inbox.take("0123456789abcdef", Call("a", "x"))
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=STORMS, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_t13_any_storm_of_calls_has_one_effect(data, ledger, claim, register, make_job, rows):
     """Each call many times, shuffled, before and after the answer to the order: a row a call, and the state stays the answer's."""

@@ -26,6 +26,7 @@ from pipelines.run.accounts import Account
 from pipelines.run.options import RunOptions
 from pipelines.run.rehearsal import rehearsed
 
+_URLENCODED = "application/x-www-form-urlencoded"
 _KEY, _SHOWN = "KEY-OF-YOURS", "(the key)"
 _RESULT = "RESULT-ID"
 _OK = 200
@@ -185,7 +186,8 @@ def request_lines(request: SentRequest) -> Iterator[str]:
         try:
             body = json.loads(request.body)
         except ValueError:
-            yield "(a form, with a file or with text in it)"
+            is_text = request.headers.get("content-type", "").startswith(_URLENCODED)
+            yield _cut(request.body) if is_text else "(a form, with a file or with text in it)"
         else:
             yield json.dumps(_cut(body), ensure_ascii=False, indent=2)
 

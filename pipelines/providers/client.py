@@ -49,6 +49,7 @@ CONTRACTS: Mapping[ContractName, Contract] = {
     "described": Described(),
 }
 _JSON = "application/json"
+_URLENCODED = "application/x-www-form-urlencoded"
 _NO_CONTENT = 204
 _KEY_SHOWN, _CALLBACK_SHOWN = "(the key)", "(the callback address)"
 _NOT_FOUND = 404
@@ -297,7 +298,7 @@ class Client:
 def encoded(request: Request) -> tuple[str, bytes]:
     """The body of a submission and its content type. In a form everything is text, and what is nested is JSON text."""
     body = request.body or {}
-    if not request.form:
+    if request.encoding == "json":
         return _JSON, json.dumps(body, ensure_ascii=False).encode()
     uploads = {name: value for name, value in body.items() if isinstance(value, Upload)}
     texts = {
@@ -305,6 +306,8 @@ def encoded(request: Request) -> tuple[str, bytes]:
         for name, value in body.items()
         if name not in uploads
     }
+    if request.encoding == "urlencoded":
+        return _URLENCODED, urlencode(texts).encode()
     return form_of(texts, {name: (file.name, file.data, file.type) for name, file in uploads.items()})
 
 

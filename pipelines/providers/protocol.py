@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pipelines.core.image import Image
 from pipelines.core.job import Order, RemoteJob
@@ -14,6 +14,8 @@ from pipelines.core.outcome import Accepted, InDoubt, Rejected
 from pipelines.net.addresses import Origin
 from pipelines.providers.profile.model import Profile
 
+#: How a body is written: as JSON, as multipart/form-data, or as application/x-www-form-urlencoded.
+BodyEncoding = Literal["json", "multipart", "urlencoded"]
 #: What the answer to a submission means.
 Verdict = Accepted | Rejected | InDoubt
 
@@ -101,7 +103,7 @@ class Request:
     method: str
     path: str  # percent-encoded, begins with a slash; or a whole address that the provider gave
     body: Mapping[str, Any] | None = None  # an `Upload` may stand at the top level of a form
-    form: bool = False  # the body goes out as multipart/form-data, not as JSON
+    encoding: BodyEncoding = "json"  # how the body goes out
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pipelines.core.errors import UnknownJob
 from pipelines.core.job import Order, RemoteJob
 from pipelines.net.addresses import same_origin
 from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
-from pipelines.providers.contracts.request_body import goes_out_as_form, order_body
+from pipelines.providers.contracts.request_body import encoding_of, order_body
 from pipelines.providers.profile.exchange import Answers
 from pipelines.providers.profile.field_path import nested
 from pipelines.providers.profile.model import MODERATED, Mode, PathName, Profile
@@ -66,7 +66,7 @@ class Described(UsualWays):
         path = filled(template, words)
         if profile.callback_query is not None and supplies.callback_url is not None:
             path = with_query(path, urlencode({profile.callback_query: supplies.callback_url}))
-        return Request("POST", path, body, goes_out_as_form(body, profile))
+        return Request("POST", path, body, encoding_of(body, profile))
 
     def status(self, job: RemoteJob, profile: Profile) -> Request:
         """GET the address that the answer to the order gave, or `paths.status`.

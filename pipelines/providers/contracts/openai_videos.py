@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from pipelines.core.job import Order, RemoteJob
 from pipelines.providers.contracts.answer_parts import links_at, named_job, result_places
-from pipelines.providers.contracts.request_body import goes_out_as_form, order_body
+from pipelines.providers.contracts.request_body import encoding_of, order_body
 from pipelines.providers.profile.model import PathName, Profile
 from pipelines.providers.protocol import Link, ListedJob, ListPage, Phase, Progress, Request, Supplies, UsualWays
 from pipelines.providers.responses import json_values
@@ -51,7 +51,7 @@ class OpenAIVideos(UsualWays):
         path = path_of("submit", profile)
         if order.remix_of is not None and mode.remix is not None and supplies.parent_id is not None:
             path = (mode.remix.path or _REMIX_PATH).replace("{id}", quote(supplies.parent_id, safe=""))
-        return Request("POST", path, body, goes_out_as_form(body, profile))
+        return Request("POST", path, body, encoding_of(body, profile))
 
     def status(self, job: RemoteJob, profile: Profile) -> Request:
         """GET /videos/{id}; some ids carry slashes and equals signs."""

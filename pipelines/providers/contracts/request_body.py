@@ -13,7 +13,7 @@ from pipelines.core.shape import pixels_of
 from pipelines.providers.profile.field_path import nested
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.providers.profile.order_parts import Images, Seconds, Size
-from pipelines.providers.protocol import Supplies, Upload
+from pipelines.providers.protocol import BodyEncoding, Supplies, Upload
 
 
 def order_body(order: Order, profile: Profile, supplies: Supplies) -> dict[str, Any]:
@@ -158,7 +158,8 @@ def image_value(image: Image, rule: Images) -> str | Upload | dict[str, Any]:
     return {rule.item_field: value, **beside} if beside else value
 
 
-def goes_out_as_form(body: Mapping[str, Any], profile: Profile) -> bool:
-    """Tell whether a body goes out as multipart/form-data."""
-    has_file = any(isinstance(value, Upload) for value in body.values())
-    return profile.encoding == "multipart" or has_file
+def encoding_of(body: Mapping[str, Any], profile: Profile) -> BodyEncoding:
+    """Decide how a body goes out: as its profile says, and with a file in it as multipart/form-data."""
+    if any(isinstance(value, Upload) for value in body.values()):
+        return "multipart"
+    return "json" if profile.encoding == "auto" else profile.encoding

@@ -96,7 +96,9 @@ class Profile(_Data):
     open_models: StrictBool = (
         False  # other servers speak this contract: unknown models, lengths and WxH sizes only warn
     )
-    encoding: Literal["json", "multipart", "auto"] = "json"  # auto: multipart only with a file to upload
+    encoding: Literal["json", "multipart", "auto", "urlencoded"] = "json"
+    #: auto: multipart only with a file to upload; urlencoded: application/x-www-form-urlencoded, contract described.
+    #: In both forms all is text, and what is nested goes as JSON text
     fixed: dict[str, Any] = {}  # sent with every request of every mode
     prices: tuple[Price, ...] = ()  # the first row that fits an order is its price; none: unknown
     timing: Timing = Timing()  # what waiting is usually like

@@ -1,4 +1,4 @@
-"""The body of an order: JSON or multipart becomes one plain mapping of fields."""
+"""The body of an order: JSON or a form of either kind becomes one plain mapping of fields."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -52,6 +53,23 @@ def _finite(text: str) -> float:
 def is_multipart(visit: Visit) -> bool:
     """Tell whether the body says that it is a form with parts."""
     return visit.header(b"content-type").startswith("multipart/form-data")
+
+
+def urlencoded_fields(visit: Visit) -> dict[str, Any]:
+    """The fields of a body in the manner of an address's query (WHATWG URL, 5), all of them text, each there once."""
+    kind = "application/x-www-form-urlencoded"
+    if visit.header(b"content-type").partition(";")[0].strip().lower() != kind:
+        raise RefusalError(400, f"The content type must be {kind}.", field="content-type")
+    try:
+        pairs = parse_qsl(visit.body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict")
+    except ValueError:
+        raise RefusalError(400, f"The body is not valid {kind}.") from None
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise wrong_field(name, "it is there twice")
+        fields[name] = value
+    return fields
 
 
 async def any_fields(visit: Visit) -> dict[str, Any]:

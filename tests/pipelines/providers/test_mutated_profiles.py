@@ -25,12 +25,12 @@ from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.path_template import PathRefused
 from pipelines.providers.protocol import Supplies
 from pipelines.sandbox.vendors.from_profile.answers import put
-from tests.pipelines.sandbox.vendors.from_profile.test_described import ODD, ODDER
+from tests.pipelines.sandbox.vendors.from_profile.test_described import FORMED, ODD, ODDER
 
 EXAMPLES = max(70, int(os.environ.get("REELBATCH_FUZZ", "0")) // 10)
 SHIPPED = Path(__file__).parents[3] / "pipelines" / "providers" / "profiles"
 SHOWN = [SHIPPED / f"{name}.yaml" for name, each in shipped_profiles().items() if each.contract == "described"]
-DOCUMENTS = [ODD, ODDER, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
+DOCUMENTS = [ODD, ODDER, FORMED, *(parse_yaml(path.read_text("utf-8")).value for path in SHOWN)]
 #: What is read before an order is made, or beside it: by the planner, the pace, the price, the card, and who looks for a key.
 ELSEWHERE = {
     "assumed", "bills_failures", "currency", "default_model", "doubtful", "failure_bills", "from_documents", "ignored_beyond", "key_env", "least",
@@ -170,14 +170,14 @@ def effect(profile, index):
             for images in (order.image_urls, (PICTURE,) * len(order.image_urls)):
                 try:
                     request = CONTRACTS["described"].submission(order, profile, Supplies(images, "parent", LINK))
-                    sent.append((request.path, encoded(replace(request, form=False))))
+                    sent.append((request.path, encoded(replace(request, encoding="json"))))
                 except (PathRefused, TypeError, IndexError) as error:
                     sent.append(repr(error))
         sent += asyncio.run(requests_of(profile, sample_order(profile, mode)))
         sent += [mode.images.forms, *map(sample_value, mode.parameters.values())]
         sent.append(CONTRACTS["described"].job_named("job-1", usual_order(profile, mode), profile))
     read = [
-        (found.progress, *(found.at(stage).says for stage in STAGES))
+        (found.progress, *((found.at(stage).says, found.at(stage).why) for stage in STAGES))
         for mode in profile.modes
         for body in the_answers(index)
         for status in (200, 400)

@@ -44,6 +44,8 @@ def unheeded(profile: Profile) -> Iterator[Disagreement]:
     """Find the keys that none of the contracts of a profile reads."""
     spoken = {profile.contract_of(mode.name) for mode in profile.modes}
     yield from _unread((), profile, OF_PROFILE, spoken)
+    if profile.encoding == "urlencoded" and "openai" in spoken:
+        yield ("encoding",), "urlencoded has no effect with the contract openai: only described honours it."
     yield from _unread(("auth",), profile.auth, OF_AUTH, spoken)
     for name in profile.paths:
         yield from _said(("paths", name), OF_PATHS.get(name, ()), spoken)

@@ -23,7 +23,7 @@ def image_findings(rule: Images, mode: Mode, profile: Profile) -> Iterator[Disag
     for form in rule.doubtful:
         if form not in rule.forms:
             yield ("doubtful",), not_among(form, rule.forms)
-    if "file" in rule.forms and profile.encoding == "json":
+    if "file" in rule.forms and profile.encoding in ("json", "urlencoded"):
         yield ("forms",), "has `file`, which needs `encoding: auto` or `encoding: multipart`."
     if rule.type_field is not None and (
         set(rule.forms) - {"base64", "data_url"} or rule.style not in ("url", "list", "each")

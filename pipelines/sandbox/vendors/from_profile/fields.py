@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pipelines.providers.profile.order_parts import Images, Parameter, Seconds, 
 from pipelines.sandbox.requests.fields import JSON_TYPES, Field
 from pipelines.sandbox.requests.forms import UploadedFile
 from pipelines.sandbox.requests.references import Kind
+from pipelines.sandbox.vendors.refusals import wrong_field
 
 JSON_NAMES = {types[-1]: name for name, types in JSON_TYPES.items()}
 
@@ -89,6 +91,21 @@ def body_paths(profile: Profile, modes: Sequence[Mode]) -> frozenset[str]:
     own = {path for mode in modes for path in fields_of(bare, mode.model_copy(update={"fixed": {}}), {})}
     constants = (flattened(nested(fixed), frozenset(own)) for fixed in (profile.fixed, *(mode.fixed for mode in modes)))
     return frozenset(own.union(*constants))
+
+
+def form_fields(form: Mapping[str, Any], paths: frozenset[str]) -> dict[str, Any]:
+    """The fields of a form by their paths: where places lie in a field, it is JSON text, and nothing else."""
+    fields: dict[str, Any] = {}
+    for name, value in form.items():
+        if not any(path.startswith((f"{name}.", f"{name}[")) for path in paths):
+            fields[name] = value
+            continue
+        try:
+            within = flattened({name: json.loads(value)}, paths)
+        except (ValueError, TypeError, RecursionError):
+            raise wrong_field(name, "expected it as JSON text") from None
+        fields |= {path: inner if isinstance(inner, str) else json.dumps(inner) for path, inner in within.items()}
+    return fields
 
 
 def plain_profile(profile: Profile) -> Profile:

@@ -19,9 +19,9 @@ from pipelines.sandbox.media.links import custom_link, link_expiry
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.orders.state import SandboxState
-from pipelines.sandbox.requests.forms import any_fields, is_multipart
+from pipelines.sandbox.requests.forms import any_fields, is_multipart, urlencoded_fields
 from pipelines.sandbox.vendors.from_profile.answers import Words, put, words_of
-from pipelines.sandbox.vendors.from_profile.fields import body_paths, plain_profile
+from pipelines.sandbox.vendors.from_profile.fields import body_paths, form_fields, plain_profile
 from pipelines.sandbox.vendors.from_profile.orders import parse_profile_order, parse_profile_remix
 from pipelines.sandbox.vendors.openai.dialects import ContentRules, Encoding
 from pipelines.sandbox.vendors.openai.orders import check_encoding
@@ -124,10 +124,13 @@ class CustomVideos:
         return paths[what].replace("{service}", self.profile.service)
 
     async def _fields(self, visit: Visit) -> tuple[dict[str, Any], bool]:
-        """The fields of a body, and whether they came as a form."""
+        """The fields of a body by their paths, and whether they came as a form."""
+        paths = body_paths(self.profile, self.profile.modes)
+        if self.profile.encoding == "urlencoded":
+            return form_fields(urlencoded_fields(visit), paths), True
         fields, form = await any_fields(visit), is_multipart(visit)
         check_encoding(ENCODINGS[self.profile.encoding], fields, form=form)
-        return fields if form else flattened(fields, body_paths(self.profile, self.profile.modes)), form
+        return form_fields(fields, paths) if form else flattened(fields, paths), form
 
     def _own(self, visit: Visit, identifier: Any) -> Purchase:
         purchase = self.state.bill.find(str(identifier), self.profile.name, visit.account, None)

@@ -90,7 +90,7 @@ def test_t22_each_server_has_its_own_way_with_images(order_of, provider, mode, m
 def test_t19_json_where_it_can_be_and_forms_where_they_must(order_of, provider, images, form):
     """Qiniu never gets a form, vLLM-Omni always, SGLang only with a file."""
     request = CONTRACT.submission(order_of(provider), profile_named(provider), Supplies(images))
-    assert request.form is form
+    assert (request.encoding == "multipart") is form
 
 
 @pytest.mark.parametrize(

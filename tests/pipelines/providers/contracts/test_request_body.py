@@ -3,13 +3,14 @@ from __future__ import annotations
 import base64
 import json
 from email import message_from_bytes
+from urllib.parse import parse_qsl
 
 import pytest
 
 from pipelines.core.image import LocalImage
 from pipelines.core.job import Order
 from pipelines.providers.client import encoded
-from pipelines.providers.contracts.request_body import goes_out_as_form, image_fields, order_body
+from pipelines.providers.contracts.request_body import encoding_of, image_fields, order_body
 from pipelines.providers.profile.model import Profile
 from pipelines.providers.profile.order_parts import Images
 from pipelines.providers.protocol import Request, Supplies, Upload
@@ -201,19 +202,20 @@ def test_a_remix_of_nobody_is_never_sent():
 
 
 @pytest.mark.parametrize(
-    ("encoding", "has_file", "form"),
+    ("encoding", "has_file", "sent"),
     [
-        ("json", False, False),
-        ("auto", False, False),
-        ("auto", True, True),
-        ("multipart", False, True),
-        ("multipart", True, True),
+        ("json", False, "json"),
+        ("auto", False, "json"),
+        ("auto", True, "multipart"),
+        ("multipart", False, "multipart"),
+        ("multipart", True, "multipart"),
+        ("urlencoded", False, "urlencoded"),
     ],
 )
-def test_t19_the_encoding_is_the_profiles(encoding, has_file, form):
+def test_t19_the_encoding_is_the_profiles(encoding, has_file, sent):
     """JSON-only servers get JSON, form-only servers forms, and the others a form only with a file in it."""
     body = {"prompt": "a cat"} | ({"ref": Upload("cat.png", "image/png", CAT.data)} if has_file else {})
-    assert goes_out_as_form(body, profile_of(encoding)) is form
+    assert encoding_of(body, profile_of(encoding)) == sent
 
 
 def test_t19_json_is_utf_8():
@@ -235,7 +237,7 @@ def test_t19_a_form_has_a_part_for_each_field():
         "lora": {"name": "x"},
         "ref": Upload("cat.png", "image/png", CAT.data),
     }
-    content_type, content = encoded(Request("POST", "/videos", body, form=True))
+    content_type, content = encoded(Request("POST", "/videos", body, encoding="multipart"))
     assert content_type.startswith("multipart/form-data; boundary=")
     message = message_from_bytes(b"content-type: " + content_type.encode() + b"\r\n\r\n" + content)
     parts = {
@@ -257,6 +259,17 @@ def test_t19_a_form_has_a_part_for_each_field():
 
 def test_t19_a_form_without_a_file_is_still_a_form():
     """Servers that take forms only get one for a mere text too, and never a url-encoded body."""
-    content_type, content = encoded(Request("POST", "/videos", {"prompt": "a cat"}, form=True))
+    content_type, content = encoded(Request("POST", "/videos", {"prompt": "a cat"}, encoding="multipart"))
     assert content_type.startswith("multipart/form-data")
     assert b'name="prompt"' in content
+
+
+def test_t19_a_urlencoded_form_is_one_line_of_text():
+    """Every value is text, what is nested is JSON text, and no sign of a value can end it."""
+    body = {"prompt": "a=b&c 猫\n", "seconds": 8, "loop": True, "input": {"words": ["a", 1]}}
+    content_type, content = encoded(Request("POST", "/videos", body, encoding="urlencoded"))
+    assert content_type == "application/x-www-form-urlencoded"
+    said = dict(parse_qsl(content.decode("ascii"), strict_parsing=True))
+    nested = said.pop("input")
+    assert said == {"prompt": "a=b&c 猫\n", "seconds": "8", "loop": "true"}
+    assert json.loads(nested) == {"words": ["a", 1]}

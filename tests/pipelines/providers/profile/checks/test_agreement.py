@@ -84,6 +84,7 @@ def test_what_the_others_change_agrees_with_itself():
         ("base_url", "https://fox.example/v1#top", "base_url", "it can have no ? or #"),
         ("base_url", "https://fox.example/v 1", "base_url", "it has a space in it"),
         ("retired_models", {"fox-9": "2026-01-01"}, "retired_models.fox-9", "fox-9 is not among"),
+        ("encoding", "urlencoded", "encoding", "has no effect with the contract openai: only described honours it"),
         ("results", ["a..b"], "results.0", '"a..b" is no path'),
         ("results", ["data[0].url"], "results.0", "is no path"),
         ("modes/0/results", ["content", "$.url"], "modes.0.results.1", '"$.url" is no path'),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from pipelines.providers.client import Client
 from pipelines.providers.profile.load import find_profiles
 from pipelines.providers.protocol import Phase, Supplies
 
+FORM_TYPE = "application/x-www-form-urlencoded"
 SHIPPED = Path(__file__).parents[5] / "pipelines" / "providers" / "profiles"
 SHOWN = [SHIPPED / f"{name}.yaml" for name in ("fal", "google-veo", "kling", "replicate")]
 ODD = {
@@ -114,6 +117,32 @@ ODDER = {
         }
     ],
 }
+FORMED = {
+    "name": "formed",
+    "title": "Orders are forms of text",
+    "contract": "described",
+    "base_url": "https://formed.example",
+    "default_model": "formed-1",
+    "prompt_most": 100,
+    "encoding": "urlencoded",
+    "paths": {"submit": "/orders", "status": "/orders/{id}"},
+    "fixed": {"input": {"watermark": False}},
+    "id_path": "order",
+    "status_path": "state",
+    "words": {"open": "running", "made": "succeeded", "broken": "failed"},
+    "answers": {"error_code": "problem.code", "error_message": "problem.text"},
+    "results": ["film"],
+    "modes": [
+        {
+            "name": "film",
+            "models": ["formed-1"],
+            "prompt_field": "input.words",
+            "seconds": {"allowed": [2, 4], "default": 2, "type": "integer"},
+            "size": {"allowed": ["640x360", "360x640"], "default": "640x360"},
+            "images": {"most": 2, "field": "pictures"},
+        }
+    ],
+}
 PICTURES = ("https://example.com/a.png", "https://example.com/b.png")
 BODY = {"input": {"words": ["a fox"], "ms": 4000, "frame": {"w": 360, "h": 640}, "watermark": False}}
 HEADERS = {"x-odd-key": "somebody-0123", "x-odd-version": "7", "x-odd-mode": "odd"}
@@ -123,8 +152,8 @@ HEADERS = {"x-odd-key": "somebody-0123", "x-odd-version": "7", "x-odd-mode": "od
 def played(start, tmp_path_factory):
     """A sandbox that plays them."""
     folder = tmp_path_factory.mktemp("profiles")
-    odd = [folder / "odd.yaml", folder / "odder.yaml"]
-    for path, document in zip(odd, (ODD, ODDER), strict=True):
+    odd = [folder / "odd.yaml", folder / "odder.yaml", folder / "formed.yaml"]
+    for path, document in zip(odd, (ODD, ODDER, FORMED), strict=True):
         path.write_text(yaml.safe_dump(document, sort_keys=False))
     files = (*odd, *SHOWN)
     with start(profile=files) as office:
@@ -159,7 +188,7 @@ async def ended(client, job):
     raise AssertionError(progress)
 
 
-@pytest.mark.parametrize("name", ["odd", "replicate", "fal", "kling", "google-veo"])
+@pytest.mark.parametrize("name", ["odd", "formed", "replicate", "fal", "kling", "google-veo"])
 async def test_what_a_profile_describes_is_bought_and_made(played, name):
     """The order is taken as the profile has it, and its clip, or why there is none, is where the profile says."""
     office, profiles = played
@@ -261,3 +290,33 @@ def test_objects_and_signs_are_as_the_profile_has_them(played, path, body, statu
     address = f"{office.base_url}".rstrip("/") + path
     plain = {"model": "odder/one/fast", "prompt": "a fox", "seconds": "2s", "size": "640*360"}
     assert httpx.post(address, json=plain | body, trust_env=False).status_code == status
+
+
+FORM = {"model": "formed-1", "input": '{"words": "a fox", "watermark": false}', "seconds": "4", "size": "360x640"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"data": FORM}, 200),
+        ({"data": FORM | {"pictures": json.dumps(PICTURES)}}, 200),
+        ({"json": FORM}, 400),
+        ({"files": {name: (None, value) for name, value in FORM.items()}}, 400),
+        ({"content": urlencode(FORM), "headers": {"content-type": "text/plain"}}, 400),
+        ({"content": urlencode(FORM) + "&seconds=4", "headers": {"content-type": FORM_TYPE}}, 400),
+        ({"content": "seconds", "headers": {"content-type": FORM_TYPE}}, 400),
+        ({"data": FORM | {"input": "a fox"}}, 400),
+        ({"data": FORM | {"input": '{"words": "a fox"}'}}, 400),
+        ({"data": {"input[words]": "a fox", "input[watermark]": "false", "model": "formed-1"}}, 400),
+        ({"data": FORM | {"seconds": "four"}}, 400),
+        ({"data": FORM | {"pictures": PICTURES[0]}}, 400),
+        ({"data": FORM | {"colour": "red"}}, 400),
+    ],
+)
+def test_a_form_of_text_is_taken_as_the_profile_has_it_and_nothing_else(played, sent, status):
+    """`encoding: urlencoded`: another content type is refused, and so is a field twice, or nested in another way."""
+    office, _ = played
+    headers = {"authorization": "Bearer somebody-0123", **sent.pop("headers", {})}
+    address = f"{office.base_url}".rstrip("/") + "/formed/v1/orders"
+    answer = httpx.post(address, headers=headers, trust_env=False, **sent)
+    assert answer.status_code == status, answer.text

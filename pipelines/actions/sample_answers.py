@@ -10,10 +10,8 @@ from typing import Any, Literal
 from pipelines.core.errors import KeyRefused, ReelbatchError, SetupError, SlowDown, UnknownJob
 from pipelines.core.job import RemoteJob
 from pipelines.core.outcome import Accepted, Rejected
-from pipelines.core.text.excerpt import quoted
 from pipelines.net.http import Answer
 from pipelines.providers.client import CONTRACTS
-from pipelines.providers.contracts.answer_parts import result_places
 from pipelines.providers.contracts.described import template_of
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.providers.protocol import Contract, Link, Phase, Progress, Verdict
@@ -21,6 +19,7 @@ from pipelines.providers.responses import json_values
 from pipelines.providers.responses.status import readable
 from pipelines.providers.responses.submission import classify
 from pipelines.providers.responses.told import error_told
+from pipelines.providers.responses.unread import names_in, unread_at
 
 #: The requests of a job, in their order: that which buys it, those that ask about it, and that for its result.
 Stage = Literal["order", "query", "result"]
@@ -126,7 +125,7 @@ def _order_reading(verdict: Verdict, answer: Answer, profile: Profile, contract:
         says += f"; result at {job.result_url}" if job.result_url else ""
         place = told.status_url if told is not None and not job.status_url else None
         nowhere = place is not None and not template_of("status", profile, "")
-        return StageReading(says, (unread_at(body, place or "", "link"),) if nowhere else ())
+        return StageReading(says, (_why(body, place or "", "link"),) if nowhere else ())
     if isinstance(verdict, Rejected):
         says = f"refused ({verdict.kind}): {verdict.message} ({verdict.code}); nothing was bought"
         return StageReading(says, *_error_places(body, profile))
@@ -134,7 +133,7 @@ def _order_reading(verdict: Verdict, answer: Answer, profile: Profile, contract:
     if answer.status >= _CLIENT:
         return StageReading(says, *_error_places(body, profile))
     places = (profile.id_path,) if profile.id_path else contract.id_places(profile)
-    return StageReading(says, tuple(unread_at(body, place, "id") for place in places) or ("no job is named",))
+    return StageReading(says, tuple(_why(body, place, "id") for place in places) or ("no job is named",))
 
 
 def _query_reading(
@@ -150,12 +149,12 @@ def _query_reading(
     if progress.phase is Phase.RUNNING and not progress.word:
         places = _state_places(profile, contract)
         if profile.status_path or not any(json_values.at_path(read, place) for place in places):
-            why += [unread_at(read, place, "word") for place in places[:1]]
+            why += [_why(read, place, "word") for place in places[:1]]
     elif progress.word and progress.phase is Phase.RUNNING and profile.status_path:
         if progress.word not in profile.words:
             why.append(f"the word {progress.word!r} is not in `words`: it is taken for running")
     elif progress.phase is Phase.SUCCEEDED and not progress.links and progress.result_url is None:
-        return _without_file(told_of(progress, profile), read, job, profile), progress
+        return _without_file(progress, read, profile), progress
     elif progress.phase is Phase.FAILED:
         return StageReading(told_of(progress, profile), *_error_places(read, profile)), progress
     return StageReading(told_of(progress, profile), tuple(why)), progress
@@ -183,8 +182,7 @@ def _result_reading(answer: Answer, job: RemoteJob, profile: Profile) -> StageRe
     progress = replace(progress, result_url=None)
     if progress.phase is Phase.FAILED:
         return StageReading(told_of(progress, profile), *_error_places(read, profile))
-    says = told_of(progress, profile)
-    return StageReading(says) if progress.links else _without_file(says, read, job, profile)
+    return StageReading(told_of(progress, profile)) if progress.links else _without_file(progress, read, profile)
 
 
 def has_own_result(profile: Profile, mode_name: str = "") -> bool:
@@ -212,65 +210,28 @@ def _error_places(body: Mapping[str, Any], profile: Profile) -> tuple[tuple[str,
     told, (code, message) = profile.answers, error_told(body, profile)
     why = list[str]()
     if code is None and message is None:
-        why.append(f"no error is read; {_there(body, '')}")
+        why.append(f"no error is read; there is: {names_in(body) or 'nothing'}")
     if told is not None:
         found = ((code, told.error_code), (message, told.error_message))
-        why = [unread_at(body, places[0], "text") for text, places in found if text is None and places] or why
+        why = [_why(body, places[0], "text") for text, places in found if text is None and places] or why
     known = code is None or code in profile.errors or not profile.errors
     return tuple(why), () if known else (f"the code {code!r} is not in `errors`: its HTTP status and words decide",)
 
 
-def _without_file(says: str, body: Mapping[str, Any], job: RemoteJob, profile: Profile) -> StageReading:
+def _without_file(progress: Progress, body: Mapping[str, Any], profile: Profile) -> StageReading:
     """A job that has ended, and shows no file. A clip that a page has cut short is no mistake of the profile."""
+    says = told_of(progress, profile)
     place = profile.answers.clip_base64 if profile.answers is not None else None
     found = next(iter(json_values.at_path(body, place)), None) if place else None
     if place and isinstance(found, str) and found.rstrip().endswith(_CUT):
         word = says.partition(";")[0]
-        return StageReading(f"{word}; a clip whose base64 the page has cut short: {unread_at(body, place, 'base64')}")
-    places = [each for each in result_places(job, profile) if each != "content"]
-    why = [unread_at(body, place, "base64")] if place else []
-    why += [unread_at(body, each, "link") for each in places]
-    return StageReading(says, tuple(why) or (f"no file is found; {_there(body, '')}",))
+        return StageReading(f"{word}; a clip whose base64 the page has cut short: {_why(body, place, 'base64')}")
+    return StageReading(says, (progress.missing.words if progress.missing else "no file is found",))
 
 
-def unread_at(body: Mapping[str, Any], path: str, wanted: str) -> str:
-    """Say why nothing is read at a place.
-
-    Args:
-        body: the answer.
-        path: such as `clips[].url`.
-        wanted: what should be there: a link, base64, an id.
-
-    Returns:
-        Where the way ends, and what there is instead: "nothing at `render.state`; `render` has: ref, phase".
-    """
-    here: Any = body
-    at = ""
-    for name in path.split("."):
-        key = name.removesuffix("[]")
-        if key and (not isinstance(here, dict) or key not in here):
-            return f"nothing at `{path}`; {_there(here, at)}"
-        if key:
-            here, at = here[key], f"{at}.{key}" if at else key
-        if name.endswith("[]") and isinstance(here, list):
-            if not here:
-                return f"nothing at `{path}`; `{at}` is an empty list"
-            here, at = here[0], f"{at}[0]"
-    shown = f": {quoted(here, 40)}" if isinstance(here, str) else f" but {_kind_of(here)}"
-    return f"`{at}` is no {wanted}{shown}"
-
-
-def _there(value: Any, at: str) -> str:
-    """What there is where a way ends."""
-    if isinstance(value, dict):
-        names = ", ".join(map(str, value)) or "nothing"
-        return f"`{at}` has: {names}" if at else f"there is: {names}"
-    return f"`{at}` is a list: write `{at}[]`" if isinstance(value, list) else f"`{at}` is {_kind_of(value)}"
-
-
-def _kind_of(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
-    return kinds.get(type(value), "a number")
+def _why(body: Mapping[str, Any], place: str, wanted: str) -> str:
+    """Why nothing is read at a place of an answer that somebody pasted, who may see what stands there."""
+    return unread_at(body, place, wanted, shows_values=True).words
 
 
 def told_of(progress: Progress, profile: Profile) -> str:

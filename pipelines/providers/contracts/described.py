@@ -183,8 +183,7 @@ class Described(UsualWays):
 
     def _missing(self, answer: Mapping[str, Any], job: RemoteJob, profile: Profile) -> MissingClip:
         """Say why there is no clip, and which key may be left out where only one address was asked."""
-        own = _answers(profile).clip_base64
-        said = missing_clip(answer, ((own,) if own else ()) + result_places(job, profile))
+        said = missing_clip(answer, result_places(job, profile), _answers(profile).clip_base64)
         is_one = _answers(profile).result_url is None and not template_of("result", profile, job.mode)
         return replace(said, words=f"{said.words}; {_ELSEWHERE}") if is_one else said
 

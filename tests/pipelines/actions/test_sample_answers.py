@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from pipelines.actions.sample_answers import STAGES, Sample, read_sample, sample_answer, unread_at
+from pipelines.actions.sample_answers import STAGES, Sample, read_sample, sample_answer
 from pipelines.core.errors import SetupError
 from pipelines.providers.profile.load import shipped_profiles
 from pipelines.providers.profile.model import Profile
@@ -107,10 +107,10 @@ MISTAKES = [
     ("query", ORDERED, {"status_path": "phase"}, "nothing at `phase`; there is: render"),
     ("query", ORDERED, {"words": {"ready": "succeeded"}}, "the word 'working' is not in `words`"),
     ("result", CLIP, {"answers": {"clip_base64": "clips.base64"}}, "`clips` is a list: write `clips[]`"),
-    ("result", CLIP, {"answers": {}, "results": ["clips[].base64"]}, "`clips[0].base64` is no link"),
-    ("result", {"clips": [{"base64": "%"}]}, {}, '`clips[0].base64` is no base64: "%"'),
-    ("result", {"clips": [{"base64": None}]}, {}, "`clips[0].base64` is no base64 but null"),
-    ("result", {"clips": []}, {}, "`clips` is an empty list"),
+    ("result", CLIP, {"answers": {}, "results": ["clips[].base64"]}, "`clips[].base64` is no link but text"),
+    ("result", {"clips": [{"base64": "%"}]}, {}, "`clips[].base64` is no base64 but text"),
+    ("result", {"clips": [{"base64": None}]}, {}, "`clips[].base64` is empty"),
+    ("result", {"clips": []}, {}, "`clips` is empty; the answer has clips"),
     ("query", CLIP, {}, "nothing at `render.phase`; there is: clips"),
 ]
 
@@ -178,11 +178,13 @@ def test_a_separate_result_is_read_as_one():
     assert "never asked for" in read_sample(PROFILES["luma"], PROFILES["luma"].modes[0], sample).as_result.says
 
 
-def test_why_nothing_is_read_is_said_of_any_answer():
-    """A place leads on to what is there, or to where the way ends."""
-    assert unread_at({}, "a.b", "id") == "nothing at `a.b`; there is: nothing"
-    assert unread_at({"a": 1}, "a.b", "id") == "nothing at `a.b`; `a` is a number"
-    assert unread_at({"a": {"b": {}}}, "a.b", "id") == "`a.b` is no id but an object"
+def test_a_done_job_without_a_clip_is_said_as_the_run_says_it():
+    """Where the profile looks, why nothing is read there, and which key may be missing: in the same words."""
+    answer = {"id": "p", "status": "succeeded", "output": {"film": "https://a.example/b.mp4"}}
+    reading = read_sample(PROFILES["replicate"], PROFILES["replicate"].modes[0], Sample(json.dumps(answer).encode()))
+    assert reading.as_query.why == (reading.progress.missing.words,)
+    assert "nothing is read at `output[]`" in reading.as_query.why[0]
+    assert "`paths.result` has to name it" in reading.as_query.why[0]
 
 
 def test_a_sample_may_have_a_status_and_a_stage(tmp_path):

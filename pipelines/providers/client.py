@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 from pipelines.core.errors import NoAnswer, UnknownJob, UnusableAnswer
 from pipelines.core.job import Order, RemoteJob
@@ -51,6 +51,7 @@ CONTRACTS: Mapping[ContractName, Contract] = {
 _JSON = "application/json"
 _URLENCODED = "application/x-www-form-urlencoded"
 _NO_CONTENT = 204
+_MOST_PAGES = 100  # of a list: whoever shows one job a page is not asked two thousand times
 _KEY_SHOWN, _CALLBACK_SHOWN = "(the key)", "(the callback address)"
 _NOT_FOUND = 404
 _PATH_UNUSABLE = "path_unusable"  # the code of an order that cannot be sent, as a word of it would lead elsewhere
@@ -172,24 +173,31 @@ class Client:
         """The newest jobs of this account, newest first, where the provider has a list; raises as `check` does.
 
         Args:
-            most: so many at most; they are asked for page by page, where the provider says that there are more.
+            most: so many at most; they are asked for page by page, where the provider says that there are more. A
+                list of which so many pages are read has an end as well.
             since: no further page is asked for behind a job that is older.
             mode: of the profile, the first unless given; some providers have a list for each kind of job.
         """
-        contract, after, kind = CONTRACTS[self.profile.contract], None, mode or self.profile.modes[0].name
+        contract, about = CONTRACTS[self.profile.contract], RemoteJob("", mode or self.profile.modes[0].name)
         found: dict[str, ListedJob] = {}
-        while True:
-            request = contract.listing(self.profile, kind, most, after)
-            body, _ = await self._ask(request, RemoteJob("", kind))
+        request = contract.listing(self.profile, about.mode, most, None)
+        for _ in range(_MOST_PAGES):
+            body, _ = await self._ask(request, about)
             page = contract.read_listing(body, self.profile)
             new = {listed.job.id: listed for listed in page.jobs if listed.job.id not in found}
             found |= new
-            after = page.next_after
-            if after is None or not new or len(found) >= most:
-                return list(found.values())[:most]
+            if not new or len(found) >= most:
+                break
             oldest = page.jobs[-1].created_at
             if since is not None and oldest is not None and oldest < since:
-                return list(found.values())
+                break
+            if page.next_after is not None:
+                request = contract.listing(self.profile, about.mode, most, page.next_after)
+            elif page.next_url is not None:
+                request = Request("GET", urljoin(self._url_of(request.path, about), page.next_url))
+            else:
+                break
+        return list(found.values())[:most]
 
     async def delete(self, job: RemoteJob) -> None:
         """Remove a finished video from the provider's store, where it has such a request; raises as `check` does."""

@@ -84,7 +84,8 @@ class ListPage:
     """A page of the list of an account, in its order."""
 
     jobs: tuple[ListedJob, ...]
-    next_after: str | None = None  # the id behind which the next page begins; None: this is the last
+    next_after: str | None = None  # the id behind which the next page begins, or a cursor; None: there is no more of it
+    next_url: str | None = None  # the address of the next page, as the answer has it; it may be relative
 
 
 @dataclass(frozen=True, slots=True)

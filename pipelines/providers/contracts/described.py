@@ -82,12 +82,15 @@ class Described(UsualWays):
         return Request("GET", path_about({"id": job.id}, template, profile))
 
     def listing(self, profile: Profile, mode: str, most: int, after: str | None) -> Request:
-        """GET `paths.list`: one page, as long as the API makes it."""
-        del most, after
-        return Request("GET", with_query(template_of("list", profile, mode), urlencode(profile.list_parameters)))
+        """GET `paths.list`: one page, as long as the API makes it, from a cursor on."""
+        del most
+        cursor = _answers(profile).list_cursor
+        turned = {cursor: after} if cursor is not None and after is not None else {}
+        words = urlencode({**profile.list_parameters, **turned})
+        return Request("GET", with_query(template_of("list", profile, mode), words))
 
     def read_listing(self, answer: Mapping[str, Any], profile: Profile) -> ListPage:
-        """What stands at `answers.list_items`."""
+        """What stands at `answers.list_items`, and what leads to the next page."""
         told, found = _answers(profile), list[ListedJob]()
         for row in map(json_values.mapping, json_values.at_path(answer, told.list_items or "data[]")):
             job = named_job(row, (told.list_id or profile.id_path or "id",))
@@ -99,7 +102,9 @@ class Described(UsualWays):
                     json_values.word(_first(row, told.list_status)) if told.list_status else phase_of(row, profile)[1]
                 )
                 found.append(ListedJob(job, created, word, model, prompt))
-        return ListPage(tuple(found))
+        leads = json_values.text(_first(answer, told.list_next))
+        by_cursor = told.list_cursor is not None
+        return ListPage(tuple(found), leads if by_cursor else None, None if by_cursor else leads)
 
     def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:
         """Asked about at `paths.status`; where its addresses stand in an answer, these paths are what is usual."""

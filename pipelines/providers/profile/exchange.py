@@ -63,3 +63,7 @@ class Answers(ProfilePart):
     list_created: str | None = None  # in such an item: when it was ordered
     list_prompt: str | None = None  # in such an item: its prompt
     list_model: str | None = None  # in such an item: its model
+    list_next: str | None = None  # in that answer: the address of the next page, or a cursor that leads there
+    list_cursor: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9._\[\]-]+$"
+    )  # the parameter of the query that takes the cursor; none: `list_next` is an address

@@ -516,6 +516,27 @@ async def test_a_list_is_read_page_by_page(peer, client_of, since, ids):
     assert len(asked) == (4 if since is None else 2)
 
 
+@pytest.mark.parametrize("leads", ["/v1/predictions?cursor=2", "?cursor=2", "{base}/predictions?cursor=2"])
+async def test_an_address_of_the_next_page_is_asked_at_the_apis_own_host(peer, client_of, leads):
+    """Whole or relative; at another host the key is not shown, and the person hears why there is no list."""
+    leads = leads.replace("{base}", peer.url)
+    for page in (
+        {"results": [{"id": "c"}], "next": leads},
+        {"results": [{"id": "b"}], "next": "https://elsewhere.example/x"},
+    ):
+        peer.answers(200, page)
+    with pytest.raises(UnknownJob, match="another host"):
+        await client_of("replicate").list_recent(9)
+    assert [request[0].split()[1] for request in peer.requests] == ["/v1/predictions", "/v1/predictions?cursor=2"]
+
+
+async def test_a_list_without_an_end_is_left(peer, client_of):
+    """Whoever shows one job a page, and always names another, is asked a hundred times."""
+    for number in range(101):
+        peer.answers(200, {"results": [{"id": f"j{number}"}], "next": f"{peer.url}/v1/predictions?cursor={number}"})
+    assert len(await client_of("replicate").list_recent(2_000)) == len(peer.requests) == 100
+
+
 @pytest.mark.parametrize(
     ("provider", "line", "answer", "ids"),
     [

@@ -132,6 +132,8 @@ def the_list(index):
     told, row, document = profile.answers, {}, {}
     said = {told.list_id or profile.id_path: "j", told.list_status or profile.status_path: "w"}
     said |= {told.list_created: 1_700_000_000, told.list_prompt: "p", told.list_model: "m"}
+    if told.list_next is not None:
+        put(document, told.list_next, [LINK])
     for path, value in said.items():
         if path is not None:
             put(row, path, [value])
@@ -187,7 +189,7 @@ def effect(profile, index):
     if "list" in profile.supports:
         described = CONTRACTS["described"]
         listed = [described.read_listing(the_list(index), profile)]
-        listed += [described.listing(profile, mode.name, 20, None) for mode in profile.modes]
+        listed += [described.listing(profile, mode.name, 20, "cursor-1") for mode in profile.modes]
     deleted = path_of("delete", profile, "job-1") if "delete" in profile.supports else ""
     return repr((sent, read, listed, deleted))
 

@@ -18,7 +18,16 @@ _IDS = frozenset({"id", "result_id"})
 _REFUSED = re.compile(r"[\s?#{}\\]|[^\x21-\x7e]")
 _PAIR = r"[\w.~-]+=[\w.~%:,/-]*"
 _QUERY = re.compile(f"{_PAIR}(&{_PAIR})*", re.ASCII)
-_LISTED = ("list_items", "list_id", "list_status", "list_created", "list_prompt", "list_model")
+_LISTED = (
+    "list_items",
+    "list_id",
+    "list_status",
+    "list_created",
+    "list_prompt",
+    "list_model",
+    "list_next",
+    "list_cursor",
+)
 
 
 def described_findings(profile: Profile) -> Iterator[Disagreement]:
@@ -50,6 +59,10 @@ def described_findings(profile: Profile) -> Iterator[Disagreement]:
                 yield ("answers", name), "has no effect without `supports: [list]`."
     elif not all("list" in profile.paths | mode.paths for mode in speakers):
         yield ("paths", "list"), "is missing: `supports` names it."
+    if told.list_cursor is not None and told.list_next is None:
+        yield ("answers", "list_cursor"), "has no effect without `list_next`, which says where the cursor stands."
+    if told.list_cursor is not None and told.list_cursor in profile.list_parameters:
+        yield ("list_parameters", told.list_cursor), "is the cursor of `answers.list_cursor`: it would be sent twice."
 
 
 def state_findings(profile: Profile, told: Answers) -> Iterator[Disagreement]:
@@ -72,6 +85,8 @@ def state_findings(profile: Profile, told: Answers) -> Iterator[Disagreement]:
 def place_findings(told: Answers) -> Iterator[Disagreement]:
     """Find places of an answer that are none, and words that would never be found."""
     for name, value in told:
+        if name == "list_cursor":
+            continue  # a name of the query, and no place
         if name == "moderation_words":
             for index, word in enumerate(value):
                 if not word.strip() or word != word.strip().lower():

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from pipelines.providers.profile.exchange import Answers
 from pipelines.providers.profile.model import Mode
@@ -33,6 +34,8 @@ from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 SAID = {"status": "/requests/{+id}/status", "result": "/requests/{+id}/result"}
 FILE = "file-"  # what the id of a result begins with, where a result has one of its own
 MODERATED = "moderation_blocked"
+PAGE = 20  # jobs of a list, where it has pages
+CURSOR = "cursor"  # how one begins, and the name of the query that takes it, where addresses lead on
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +100,37 @@ class DescribedVideos(CustomVideos):
         return VendorAnswer.of(document)
 
     async def page(self, visit: Visit) -> VendorAnswer:
-        """What the account bought, newest first."""
+        """What the account bought, newest first; page by page where the profile says how to turn one."""
         self._check_headers(visit, self.profile.headers)
+        self._asked_about(visit, "list")
         for name, value in self.profile.list_parameters.items():
             if visit.query.get(name) != value:
                 raise wrong_field(name, f"expected {value!r}")
         bought = self.state.bill.bought(visit.account, self.profile.name)[::-1]
-        rows = [self._row(visit, purchase) for purchase in bought]
         document: dict[str, Any] = {}
+        if self.told.list_next is not None:
+            bought, more = self._page_of(visit, bought)
+            put(document, self.told.list_next, more)
+        rows = [self._row(visit, purchase) for purchase in bought]
         put(document, (self.told.list_items or "data[]").removesuffix("[]"), [rows])
         return VendorAnswer.of(document)
+
+    def _page_of(self, visit: Visit, bought: list[Purchase]) -> tuple[list[Purchase], list[str]]:
+        """A page of these, from the cursor in the query on, and what leads to the next one, where there is more."""
+        name = self.told.list_cursor or CURSOR
+        if name in visit.query:
+            places = [place for place, each in enumerate(bought) if visit.query[name] == f"{CURSOR}-{each.id}"]
+            if not places:
+                raise wrong_field(name, "no page has such a cursor")
+            bought = bought[places[0] + 1 :]
+        page = bought[:PAGE]
+        if len(page) == len(bought):
+            return page, []
+        cursor = f"{CURSOR}-{page[-1].id}"
+        if self.told.list_cursor is not None:
+            return page, [cursor]
+        kept = {each: said for each, said in visit.query.items() if each not in (CURSOR, self.profile.auth.query)}
+        return page, [f"{visit.base}{visit.path}?{urlencode({**kept, CURSOR: cursor})}"]
 
     def _row(self, visit: Visit, purchase: Purchase) -> dict[str, Any]:
         row = self._document(visit, purchase)

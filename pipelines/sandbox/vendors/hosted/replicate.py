@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.orders.bill import Purchase
@@ -56,8 +58,17 @@ class ReplicateApi(HostedApi):
         return VendorAnswer.of(self.document(visit, stopped, visit.now))
 
     async def page(self, visit: Visit) -> VendorAnswer:
-        """The newest hundred."""
-        return VendorAnswer.of({"previous": None, "next": None, "results": self.listed(visit, 0, MOST_LISTED)[0]})
+        """A hundred, the newest first, and the address of the next hundred, whose cursor says nothing to anybody else."""
+        said = visit.query.get("cursor", "")
+        try:
+            first = int(base64.urlsafe_b64decode(said)) if said else 0
+        except ValueError:
+            raise RefusalError(400, "Invalid cursor.", field="cursor") from None
+        shown, total = self.listed(visit, first, MOST_LISTED)
+        after = base64.urlsafe_b64encode(str(first + MOST_LISTED).encode()).decode()
+        more = f"{visit.base}/replicate/v1/predictions?{urlencode({'cursor': after})}"
+        next_page = more if first + MOST_LISTED < total else None
+        return VendorAnswer.of({"previous": None, "next": next_page, "results": shown})
 
     def document(self, visit: Visit, purchase: Purchase, now: float) -> dict[str, Any]:
         """A prediction; an hour after its end its data is removed."""

@@ -438,6 +438,10 @@ def test_a_secret_in_an_address_is_not_repeated():
             "modes.0.images.type_field",
             "no media type",
         ),
+        ("answers/list_next", "paging.next", None, None),
+        ("answers/list_next", "a..b", "answers.list_next", "is no path"),
+        ("answers/list_cursor", "after", "answers.list_cursor", "no effect without `list_next`"),
+        ("encoding", "urlencoded", None, None),
         ("auth", {"by": "query", "scheme": "Key"}, "auth.scheme", "has no effect with `by: query`"),
         ("auth", {"by": "jwt", "query": "k"}, "auth.query", "has no effect"),
         ("auth", {"lasts_s": 90}, "auth.lasts_s", "has no effect"),
@@ -490,3 +494,17 @@ def test_a_described_contract_stands_alone():
     modes = [*DESCRIBED["modes"], MODE | {"name": "other", "contract": "openai"}]
     with pytest.raises(ValidationError, match="described is not mixed with others"):
         checked_profile(DESCRIBED | {"modes": modes})
+
+
+def test_a_cursor_is_sent_once():
+    """A parameter of every list cannot be that which turns its pages."""
+    turned = {"answers": {"list_next": "next", "list_cursor": "after"}, "list_parameters": {"after": "x"}}
+    with pytest.raises(ValidationError, match="it would be sent twice"):
+        checked_profile(DESCRIBED | turned)
+
+
+def test_a_form_of_text_takes_no_file():
+    """A picture of `form: file` would need another encoding than `urlencoded`."""
+    images = {"most": 1, "style": "url", "forms": ["file"]}
+    with pytest.raises(ValidationError, match="needs `encoding: auto`"):
+        checked_profile(changed("modes/0/images", images, DESCRIBED | {"encoding": "urlencoded"}))

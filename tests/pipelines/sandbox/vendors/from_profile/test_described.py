@@ -50,6 +50,7 @@ ODD = {
         "list_items": "jobs[]",
         "list_prompt": "job.words",
         "list_created": "job.at",
+        "list_next": "more.href",
     },
     "results": ["files[].href"],
     "supports": ["list"],
@@ -125,12 +126,19 @@ FORMED = {
     "default_model": "formed-1",
     "prompt_most": 100,
     "encoding": "urlencoded",
-    "paths": {"submit": "/orders", "status": "/orders/{id}"},
+    "paths": {"submit": "/orders", "status": "/orders/{id}", "list": "/orders?mine=yes"},
     "fixed": {"input": {"watermark": False}},
     "id_path": "order",
     "status_path": "state",
     "words": {"open": "running", "made": "succeeded", "broken": "failed"},
-    "answers": {"error_code": "problem.code", "error_message": "problem.text"},
+    "answers": {
+        "error_code": "problem.code",
+        "error_message": "problem.text",
+        "list_items": "orders[]",
+        "list_next": "page.next",
+        "list_cursor": "from",
+    },
+    "supports": ["list"],
     "results": ["film"],
     "modes": [
         {
@@ -320,3 +328,35 @@ def test_a_form_of_text_is_taken_as_the_profile_has_it_and_nothing_else(played, 
     address = f"{office.base_url}".rstrip("/") + "/formed/v1/orders"
     answer = httpx.post(address, headers=headers, trust_env=False, **sent)
     assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("name", ["odd", "formed"])
+async def test_a_list_is_read_page_by_page(played, monkeypatch, name):
+    """By a cursor in the query, or by the address that the answer gives; not further than is wanted, or than it is long."""
+    monkeypatch.setattr("pipelines.sandbox.vendors.from_profile.described.PAGE", 2)
+    office, profiles = played
+    profile, key = profiles[name], f"lister-of-{name}-0123"
+    async with Http() as http:
+        client = Client(http, profile, at(office, profile), key, trusted=True)
+        bought = [(await client.submit(an_order(profile), Supplies(), nothing)).job.id for _ in range(5)]
+        assert [each.job.id for each in await client.list_recent(9)] == bought[::-1]
+        path = profile.paths["list"].partition("?")[0]
+        counted = office.get("/_sandbox/requests").json()["routes"]
+        assert [each.job.id for each in await client.list_recent(3)] == bought[:1:-1]
+        now = office.get("/_sandbox/requests").json()["routes"]
+        assert [now[route] - counted[route] for route in now if route.startswith("GET") and route.endswith(path)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/formed/v1/orders?mine=yes", 200),
+        ("/formed/v1/orders", 400),
+        ("/formed/v1/orders?mine=yes&from=cursor-of-nobody", 400),
+    ],
+)
+def test_a_list_is_asked_for_as_the_profile_has_it(played, path, status):
+    """With the query of its path, and no cursor that no page has named."""
+    office, _ = played
+    headers = {"authorization": "Bearer somebody-0123"}
+    assert httpx.get(f"{office.base_url}".rstrip("/") + path, headers=headers, trust_env=False).status_code == status

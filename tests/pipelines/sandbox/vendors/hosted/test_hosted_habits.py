@@ -123,6 +123,20 @@ def test_replicate_runs_versions_and_stops_predictions(ask, ordered):
     assert listed[0]["id"] == made["id"]
 
 
+def test_replicate_names_the_next_page(ask, ordered, monkeypatch):
+    """Its address has a cursor; the last page names none, and a cursor that is none is refused."""
+    monkeypatch.setattr("pipelines.sandbox.vendors.hosted.replicate.MOST_LISTED", 2)
+    made = [ordered("replicate")["id"] for _ in range(3)]
+    first = ask("replicate", "GET", "/predictions").json()
+    second = ask("replicate", "GET", first["next"]).json()
+    assert [each["id"] for each in first["results"] + second["results"]][:3] == made[::-1]
+    page = second
+    while page["next"]:
+        page = ask("replicate", "GET", page["next"]).json()
+    assert page["results"]
+    assert ask("replicate", "GET", "/predictions?cursor=%21").status_code == 422
+
+
 def test_fal_tells_what_is_wrong_when_it_has_run(ask, ordered):
     """A request for an unknown field is queued; a cancelled one is over; asked too early, there is no result."""
     made = ordered("fal", colour="red")

@@ -228,7 +228,7 @@ class Poller:
         reason = f"{name} says {progress.word!r}, but its clip cannot be read: {words}"
         is_news = reason not in self._said
         self._said.add(reason)
-        raise ClipMissing(reason, is_news=is_news)
+        raise ClipMissing(reason, is_news=is_news, is_elsewhere=progress.unread)
 
     async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
         """Sleep until the job is due. News about its kind moves the time."""

@@ -108,6 +108,8 @@ class ProviderSession:
         self.closed: ReelbatchError | None = None  # why nothing more is submitted here
         self.vendor_links = pace.vendor_links
         self.misconfigured = False  # by its operator, who must know: then no row falls back to what may be dearer
+        self._shown = False  # an answer of this run has shown a clip where the profile looks
+        self._missed = 0  # clips that none has shown there
         self._scale = scale
         self._stop = stop
         self._probing = asyncio.Lock()
@@ -131,6 +133,22 @@ class ProviderSession:
         """How long such a job usually takes here, in seconds of this run's clock."""
         timing = self.provider.profile.timing_of(order)
         return timing.typical.get(order.seconds or 0, timing.otherwise) / self._scale
+
+    def shows_clips(self) -> None:
+        """Note that a clip stands where the profile looks: whichever misses one now, it is not the profile's fault."""
+        self._shown = True
+
+    def misses_clips(self, *, is_elsewhere: bool) -> bool:
+        """Note that a paid clip is not where the profile looks, and tell whether the profile seems to be at fault.
+
+        It seems so while no clip of this run was there. One answer without any link says little: often moderation has
+        taken the clip away.
+
+        Args:
+            is_elsewhere: the answer has links, or the like, where the profile does not look.
+        """
+        self._missed += 1
+        return not self._shown and (self._missed > 1 or is_elsewhere)
 
     async def half_open_probe(self) -> None:
         """Return at once, or, while the provider cannot be reached, when it is this job's turn to try it.

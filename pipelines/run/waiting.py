@@ -20,9 +20,10 @@ class DeadlinePassed(Exception):
 class ClipMissing(Exception):
     """Its provider has ended the job well, and its clip is not where the profile looks. It is parked, never failed."""
 
-    def __init__(self, reason: str, *, is_news: bool) -> None:
+    def __init__(self, reason: str, *, is_news: bool, is_elsewhere: bool = False) -> None:
         super().__init__(reason)
         self.is_news = is_news  # nobody heard the same of another job in this run
+        self.is_elsewhere = is_elsewhere  # the answer has links, or the like, where the profile does not look
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from pipelines.core.errors import KeyRefused, UnknownJob
+from pipelines.core.errors import KeyRefused, SetupError, UnknownJob
 from pipelines.core.job import Job
 from pipelines.core.outcome import CLIP_MISSING, Failed, Parked
 from pipelines.core.status import Billed, JobStatus
@@ -49,12 +49,28 @@ async def wait(job: Job, session: ProviderSession, run: Run) -> Progress | Faile
     except DeadlinePassed as error:
         return Parked("generate", "deadline", str(error).rstrip("."))
     except ClipMissing as error:
+        if session.misses_clips(is_elsewhere=error.is_elsewhere) and session.closed is None:
+            session.misconfigured = True
+            run.close_provider(session, SetupError(_unseen(session.name)))
         return Parked("generate", CLIP_MISSING, str(error), error.is_news)
     except UnknownJob as error:
         elsewhere = state.account != session.provider.account
         more = "; it was ordered with another key or at another address" if elsewhere else ""
         return Parked("generate", "lost", str(error).rstrip(".") + more)
-    return progress if progress.phase is Phase.SUCCEEDED else failure_of(progress, state, session)
+    if progress.phase is not Phase.SUCCEEDED:
+        return failure_of(progress, state, session)
+    session.shows_clips()
+    return progress
+
+
+def _unseen(name: str) -> str:
+    """Why nothing more is ordered of a provider whose clips nobody finds, and what to do."""
+    return (
+        f"{name}: what was bought is not where its profile looks for a clip, so no more is ordered there in this run; the "
+        f"rows stay planned. Mend its profile, hold it against a real answer with `reelbatch providers check {name} "
+        "--answer FILE`, and run the same command again, or `reelbatch retry DIR`: what is paid for comes home, and the rest "
+        "is ordered."
+    )
 
 
 def failure_of(progress: Progress, state: JobState, session: ProviderSession) -> Failed:

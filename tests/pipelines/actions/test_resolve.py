@@ -171,3 +171,55 @@ async def test_an_owner_that_does_not_answer_changes_nothing_later(studio, in_do
             await persons_word.say_of_jobs(ledger_in(folder), [("a", Archived())], patience_s=0.2)
         assert await ledger.write(requests.unanswered) == []
     assert not studio.records()["a"].archived
+
+
+class Taker:
+    """A server that tells attempts apart by a header, and breaks off instead of answering the first order."""
+
+    def __init__(self):
+        self.named = []
+        self.queries = []
+
+    async def serve(self, reader, writer):
+        """Read one request, and answer it or not."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        await reader.readexactly(int(fields.get("content-length", 0)))
+        if head[0].startswith("POST"):
+            self.named.append(fields["x-attempt"])
+        else:
+            self.queries.append(fields.get("x-attempt"))
+        if len(self.named) > 1:
+            body = b'{"id": "video_1", "status": "queued", "created_at": 1}'
+            said = (
+                b"HTTP/1.1 200 Ok\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+            )
+            writer.write(said % len(body) + body)
+            await writer.drain()
+        writer.close()
+
+
+async def test_what_is_bought_once_more_is_another_attempt(studio, monkeypatch):
+    """Its name in the idempotency header is a new one, else the provider would answer with the first; each is sent once."""
+    taker = Taker()
+    server = await asyncio.start_server(taker.serve, "127.0.0.1", 0)
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    profile = studio.profiles["openai"]
+    studio.profiles["openai"] = profile.model_copy(update={"idempotency_header": "X-Attempt"})
+    job = studio.job("a", provider="openai")
+    async with server:
+        assert (await studio.make(job)).statuses == {"a": JobStatus.IN_DOUBT}
+        assert (await studio.make(job)).statuses == {"a": JobStatus.IN_DOUBT}
+        assert len(taker.named) == 1  # nothing is sent again by itself
+        await settle_doubt(studio.folder / "out", "a", Resubmitted)
+        ended = await studio.interrupt(job, when=lambda run: run.status_of("a") is JobStatus.WAITING and taker.queries)
+    assert ended.statuses == {"a": JobStatus.WAITING}
+    assert len(set(taker.named)) == 2
+    assert taker.named == _attempts(studio.folder / "out")
+    assert set(taker.queries) == {None}
+
+
+def _attempts(folder):
+    """The names of all attempts, in their order."""
+    statement = "SELECT id FROM attempt ORDER BY n"
+    return LedgerReader(ledger_in(folder)).read(lambda c: list(c.exec_driver_sql(statement).scalars()))

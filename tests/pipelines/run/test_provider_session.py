@@ -132,3 +132,22 @@ async def test_a_slot_is_held_until_it_is_given_back(session_of):
     for _ in range(2):
         await slot.release()
     assert there.in_flight.count == 0
+
+
+@pytest.mark.parametrize(
+    ("steps", "at_fault"),
+    [
+        (["elsewhere"], True),
+        (["none"], False),
+        (["none", "none"], True),
+        (["shown", "elsewhere"], False),
+        (["shown", "none", "none"], False),
+        (["none", "shown", "elsewhere"], False),
+    ],
+)
+def test_a_profile_seems_wrong_while_no_clip_was_where_it_looks(session_of, steps, at_fault):
+    """Links elsewhere in the first answer say so, or two answers without any; one without says that moderation was there."""
+    session = session_of()
+    for step in steps:
+        found = session.shows_clips() if step == "shown" else session.misses_clips(is_elsewhere=step == "elsewhere")
+    assert found is at_fault

@@ -53,6 +53,11 @@ def described_findings(profile: Profile) -> Iterator[Disagreement]:
         yield ("results",), "has no effect: every mode has its own."
     if profile.callback_query is not None and any(profile.callback_field_of(mode.name) for mode in speakers):
         yield ("callback_query",), "goes with no `callback_field`: the address would be sent twice."
+    yield from list_findings(profile, speakers, told)
+
+
+def list_findings(profile: Profile, speakers: list[Mode], told: Answers) -> Iterator[Disagreement]:
+    """Find what is missing of a list, and what is said of one that nobody asks for."""
     if "list" not in profile.supports:
         for name in _LISTED:
             if getattr(told, name) is not None:

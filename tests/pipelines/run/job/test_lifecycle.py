@@ -76,6 +76,7 @@ async def test_t17_a_clip_is_fetched_while_others_are_still_made(studio):
 def impatient(monkeypatch):
     """What is given minutes is given a moment."""
     monkeypatch.setattr("pipelines.pacing.poll_schedule._PATIENCE_S", 0.0)
+    monkeypatch.setattr("pipelines.pacing.poll_schedule._LATER_PATIENCE_S", 0.0)
     monkeypatch.setattr("pipelines.pacing.poll_schedule._LONGEST_LOOK_S", 0.05)
     monkeypatch.setattr("pipelines.run.poller.SETTLE_S", 0.2)
 
@@ -586,6 +587,38 @@ async def test_a_clip_that_the_profile_does_not_find_comes_home_when_it_is_mende
     studio.profiles["acedata"] = right
     assert (await studio.make(job)).statuses == {"a": DONE}
     assert len(studio.bill()) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_no_more_is_bought_where_the_first_clip_is_not_found(studio):
+    """Of twenty rows the few on their way are bought, no row turns to its fallback, and what to do is said once."""
+    right = studio.profiles["acedata"]
+    studio.profiles["acedata"] = right.model_copy(update={"results": ("files[].href",)})
+    jobs = [studio.job(f"r{number}", "qiniu", provider="acedata") for number in range(20)]
+    ended = await studio.make(*jobs, in_flight=2)
+    bought = len(studio.bill())
+    assert 1 <= bought <= 4
+    assert {at for at, _ in studio.bought()} == {"acedata"}
+    assert (ended.code, list(ended.statuses.values()).count(PLANNED)) == (UNFINISHED, 20 - bought)
+    said = [line for line in ended.said if "no more is ordered there in this run" in line]
+    assert len(said) == 1
+    for words in ("Mend its profile", "`reelbatch providers check acedata --answer FILE`", "`reelbatch retry DIR`"):
+        assert words in said[0]
+    assert said[0] in ended.reasons
+    again = await studio.make(*jobs, in_flight=2)  # with the same profile: not row after row, run after run
+    assert len(studio.bill()) <= bought + 2
+    studio.profiles["acedata"] = right
+    assert set((await studio.make(*jobs)).statuses.values()) == {DONE}
+    assert (again.code, len(studio.bill())) == (UNFINISHED, 20)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_one_clip_that_moderation_took_holds_nothing_up(studio):
+    """An answer without any link is no fault of the profile yet, and none once another clip was where it looks."""
+    studio.sandbox.faults(first({"outcome": "no_videos"}, "acedata"))
+    jobs = [studio.job(name, provider="acedata") for name in "abcd"]
+    ended = await studio.make(*jobs, in_flight=1)
+    assert [ended.statuses[name] for name in "abcd"] == [JobStatus.PARKED, DONE, DONE, DONE]
 
 
 @pytest.mark.usefixtures("impatient")

@@ -14,6 +14,7 @@ from pipelines.sandbox.media.links import custom_link, link_expiry
 from pipelines.sandbox.orders.bill import ParsedOrder, Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.orders.state import SandboxState
+from pipelines.sandbox.vendors.hosted.orders import hosted_model, parse_hosted_order
 from pipelines.sandbox.vendors.hosted.vendors import HostedVendor, hosted_vendors
 from pipelines.sandbox.vendors.refusals import RefusalError
 
@@ -49,6 +50,21 @@ class HostedApi(ABC):
     def told(self) -> HostedVendor:
         """What the vendor's pages say of it."""
         return hosted_vendors()[self.vendor]
+
+    def parsed(
+        self, body: dict[str, Any], name: Any, at: str = "", *, calls: str = "callback_url", echoed: bool = False
+    ) -> ParsedOrder:
+        """Read an order to the model of that name, with the address to call where the vendor's orders have it.
+
+        Args:
+            body: of the order.
+            name: of the model, as the order has it.
+            at: the way to order, where the vendor has several.
+            calls: the field with the address to call.
+            echoed: the vendor shows later what was ordered.
+        """
+        model = hosted_model(self.vendor, name, at)
+        return parse_hosted_order(model, str(name), body, callback=body.get(calls), echoed=echoed)
 
     async def sold(self, visit: Visit, parsed: ParsedOrder) -> Purchase:
         """Sell, and promise the callback that the order asks for: the job as it stands at its end."""

@@ -9,7 +9,7 @@ from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.orders.life import Stage, stage_of
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.hosted.api import HostedApi, number_in
-from pipelines.sandbox.vendors.hosted.orders import FRAME_RATE, hosted_model, parse_hosted_order
+from pipelines.sandbox.vendors.hosted.orders import FRAME_RATE
 from pipelines.sandbox.vendors.refusals import wrong_field
 
 TASKS = "/contents/generations/tasks"
@@ -33,12 +33,7 @@ class ArkApi(HostedApi):
     async def create(self, visit: Visit) -> VendorAnswer:
         """An order is answered by its id; each part of it has what its type says, and nothing else."""
         body = json_fields(visit)
-        parsed = parse_hosted_order(
-            hosted_model(self.vendor, body.get("model")),
-            str(body.get("model")),
-            body,
-            callback=body.get("callback_url"),
-        )
+        parsed = self.parsed(body, body.get("model"))
         for place, part in enumerate(body["content"]):
             if set(part) - {"type", "role"} != {part["type"]}:
                 raise wrong_field(f"content[{place}]", f"expected {part['type']} in it, and nothing else")

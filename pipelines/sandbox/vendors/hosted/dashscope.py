@@ -11,7 +11,6 @@ from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.hosted.api import HostedApi, number_in
-from pipelines.sandbox.vendors.hosted.orders import hosted_model, parse_hosted_order
 from pipelines.sandbox.vendors.refusals import RefusalError
 
 BEIJING = timezone(timedelta(hours=8))
@@ -39,8 +38,7 @@ class DashScopeApi(HostedApi):
         if visit.header(b"x-dashscope-async") != "enable":
             raise RefusalError(403, "current user api does not support synchronous calls.")
         body = json_fields(visit)
-        parsed = parse_hosted_order(hosted_model(self.vendor, body.get("model"), at), str(body.get("model")), body)
-        purchase = await self.sold(visit, parsed)
+        purchase = await self.sold(visit, self.parsed(body, body.get("model"), at))
         return told({"output": {"task_status": self.word(visit, purchase, visit.now), "task_id": purchase.id}})
 
     async def task(self, visit: Visit) -> VendorAnswer:

@@ -9,7 +9,6 @@ from pipelines.sandbox.media.files import download
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.hosted.api import HostedApi
-from pipelines.sandbox.vendors.hosted.orders import hosted_model, parse_hosted_order
 from pipelines.sandbox.vendors.refusals import RefusalError
 
 FILTERED = "We encountered an issue with the prompt you submitted: the video was blocked by the safety filters."
@@ -31,8 +30,7 @@ class GoogleVeo(HostedApi):
 
     async def create(self, visit: Visit) -> VendorAnswer:
         """An order is answered by the name of its operation."""
-        name = visit.named["model"]
-        purchase = await self.sold(visit, parse_hosted_order(hosted_model(self.vendor, name), name, json_fields(visit)))
+        purchase = await self.sold(visit, self.parsed(json_fields(visit), visit.named["model"]))
         return VendorAnswer.of({"name": operation(purchase)})
 
     async def content(self, visit: Visit) -> VendorAnswer:

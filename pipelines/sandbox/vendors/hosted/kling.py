@@ -11,7 +11,6 @@ from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.hosted.api import HostedApi, number_in
-from pipelines.sandbox.vendors.hosted.orders import hosted_model, parse_hosted_order
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 
 OLDEST = "kling-v1"  # the model of an order that names none
@@ -35,10 +34,7 @@ class KlingApi(HostedApi):
     async def create(self, at: str, visit: Visit) -> VendorAnswer:
         """An order; a name that the client gives its task must be new."""
         body = json_fields(visit)
-        name = body.get("model_name") or OLDEST
-        parsed = parse_hosted_order(
-            hosted_model(self.vendor, name, at), name, body, callback=body.get("callback_url"), echoed=True
-        )
+        parsed = self.parsed(body, body.get("model_name") or OLDEST, at, echoed=True)
         if body.get("external_task_id") and self.named(visit, body["external_task_id"]) is not None:
             raise wrong_field("external_task_id", "it is taken by another task")
         purchase = await self.sold(visit, parsed)

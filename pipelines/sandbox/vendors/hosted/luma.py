@@ -9,7 +9,6 @@ from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.hosted.api import MOST_LISTED, NO_CONTENT, HostedApi, iso, number_in
-from pipelines.sandbox.vendors.hosted.orders import hosted_model, parse_hosted_order
 from pipelines.sandbox.vendors.refusals import wrong_field
 
 CREATED = 201
@@ -34,10 +33,7 @@ class LumaApi(HostedApi):
     async def create(self, visit: Visit) -> VendorAnswer:
         """An order, from words, from frames, or from both."""
         body = json_fields(visit)
-        name = body.get("model", OLDEST)
-        parsed = parse_hosted_order(
-            hosted_model(self.vendor, name), str(name), body, callback=body.get("callback_url"), echoed=True
-        )
+        parsed = self.parsed(body, body.get("model", OLDEST), echoed=True)
         if not body.get("prompt") and not body.get("keyframes"):
             raise wrong_field("prompt", "it is required")
         for place, frame in body.get("keyframes", {}).items():

@@ -9,7 +9,6 @@ from pipelines.sandbox.media.files import download
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.hosted.api import HostedApi
-from pipelines.sandbox.vendors.hosted.orders import hosted_model, parse_hosted_order
 from pipelines.sandbox.vendors.refusals import RefusalError
 
 WELL = {"status_code": 0, "status_msg": "success"}
@@ -33,13 +32,8 @@ class MiniMaxApi(HostedApi):
     async def create(self, visit: Visit) -> VendorAnswer:
         """An order is answered by the number of its task."""
         body = json_fields(visit)
-        parsed = parse_hosted_order(
-            hosted_model(self.vendor, body.get("model")),
-            str(body.get("model")),
-            body,
-            callback=body.get("callback_url"),
-        )
-        return VendorAnswer.of({"task_id": (await self.sold(visit, parsed)).id, "base_resp": WELL})
+        purchase = await self.sold(visit, self.parsed(body, body.get("model")))
+        return VendorAnswer.of({"task_id": purchase.id, "base_resp": WELL})
 
     async def file(self, visit: Visit) -> VendorAnswer:
         """Where the file is; its number is one here, and text in the query."""

@@ -12,7 +12,7 @@ from pipelines.sandbox.http.wire import ApiRoute, VendorAnswer, Visit
 from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.hosted.api import MOST_LISTED, HostedApi, iso
-from pipelines.sandbox.vendors.hosted.orders import hosted_model, hosted_models, parse_hosted_order
+from pipelines.sandbox.vendors.hosted.orders import hosted_models
 from pipelines.sandbox.vendors.refusals import RefusalError, unknown_field, wrong_field
 
 CREATED = 201
@@ -43,10 +43,7 @@ class ReplicateApi(HostedApi):
                 raise unknown_field("version")
         else:
             name, at = version_in(body)
-        parsed = parse_hosted_order(
-            hosted_model(self.vendor, name, at), name, body, callback=body.get("webhook"), echoed=True
-        )
-        purchase = await self.sold(visit, parsed)
+        purchase = await self.sold(visit, self.parsed(body, name, at, calls="webhook", echoed=True))
         held = min(preferred_wait(visit), max(0.0, purchase.finished - visit.now))
         await asyncio.sleep(held)
         return VendorAnswer.of(self.document(visit, purchase, visit.now + held), CREATED)

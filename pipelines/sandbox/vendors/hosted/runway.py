@@ -11,7 +11,6 @@ from pipelines.sandbox.orders.life import share_done
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.requests.references import check_kind
 from pipelines.sandbox.vendors.hosted.api import NO_CONTENT, HostedApi, iso
-from pipelines.sandbox.vendors.hosted.orders import hosted_model, parse_hosted_order
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 
 VERSION = "2024-11-06"
@@ -38,7 +37,7 @@ class RunwayApi(HostedApi):
         body = json_fields(visit)
         if "model" not in body:
             raise wrong_field("model", "it is required")
-        parsed = parse_hosted_order(hosted_model(self.vendor, body["model"], at), body["model"], body)
+        parsed = self.parsed(body, body["model"], at)
         check_prompt_image(body.get("promptImage"))
         return VendorAnswer.of({"id": (await self.sold(visit, parsed)).id})
 

@@ -11,7 +11,7 @@ from pipelines.sandbox.orders.bill import Purchase
 from pipelines.sandbox.requests.fields import Field, read_fields
 from pipelines.sandbox.requests.forms import json_fields
 from pipelines.sandbox.vendors.hosted.api import HostedApi, iso
-from pipelines.sandbox.vendors.hosted.orders import hosted_model, parse_hosted_order
+from pipelines.sandbox.vendors.hosted.orders import hosted_model
 from pipelines.sandbox.vendors.refusals import RefusalError, wrong_field
 
 CREDIT = 0.005  # USD
@@ -50,10 +50,9 @@ class ViduApi(HostedApi):
         body = json_fields(visit)
         if "model" not in body:
             raise wrong_field("model", "it is required")
-        model = hosted_model(self.vendor, body["model"], at)
-        parsed = parse_hosted_order(model, body["model"], body, callback=body.get("callback_url"), echoed=True)
-        purchase = await self.sold(visit, parsed)
-        order = {name: value for name, value in {**model.defaults, **body}.items() if name in ECHOED}
+        purchase = await self.sold(visit, self.parsed(body, body["model"], at, echoed=True))
+        defaults = hosted_model(self.vendor, body["model"], at).defaults
+        order = {name: value for name, value in {**defaults, **body}.items() if name in ECHOED}
         identity = {"task_id": purchase.id, "state": self.word(visit, purchase, visit.now)}
         paid = {"credits": round(purchase.price / CREDIT), "created_at": iso(purchase.created)}
         return VendorAnswer.of({**identity, **order, **paid})

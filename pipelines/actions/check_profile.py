@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl, quote_plus
 
 from pipelines.actions.sample_answers import JOB, told_of
 from pipelines.core.errors import NoAnswer, NotSent, ReelbatchError, SetupError
@@ -163,12 +164,13 @@ async def requests_of(
         with suppress(ReelbatchError):  # it was caught, or there is no such request
             await client.check(replace(job, status_url=address))
     await http.__aexit__(None, None, None)
+    picture = base64.b64encode(_PICTURE).decode()
     return [
         SentRequest(
             each.method,
             each.url.replace(f"{auth.query}={_KEY}", f"{auth.query}={_SHOWN}"),
             {**each.headers, **proof},
-            each.body.replace(base64.b64encode(_PICTURE).decode(), _PICTURE_SHOWN),
+            each.body.replace(picture, _PICTURE_SHOWN).replace(quote_plus(picture), quote_plus(_PICTURE_SHOWN)),
         )
         for each in http.caught
     ]
@@ -186,8 +188,10 @@ def request_lines(request: SentRequest) -> Iterator[str]:
         try:
             body = json.loads(request.body)
         except ValueError:
-            is_text = request.headers.get("content-type", "").startswith(_URLENCODED)
-            yield _cut(request.body) if is_text else "(a form, with a file or with text in it)"
+            if request.headers.get("content-type") == _URLENCODED:  # one line a field, decoded
+                yield from (f"{name}={_cut(value)}" for name, value in parse_qsl(request.body, keep_blank_values=True))
+            else:
+                yield "(a form, with a file or with text in it)"
         else:
             yield json.dumps(_cut(body), ensure_ascii=False, indent=2)
 

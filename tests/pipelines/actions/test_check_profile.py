@@ -16,6 +16,7 @@ from pipelines.actions.check_profile import (
 )
 from pipelines.actions.sample_answers import Sample, read_sample
 from pipelines.providers.profile.load import find_profiles, shipped_profiles
+from pipelines.providers.profile.order_parts import Images
 
 PROFILES = shipped_profiles()
 DOCS = Path(__file__).parents[3] / "docs"
@@ -57,6 +58,18 @@ async def test_a_key_in_the_query_is_hidden_too():
     sent = await requests_of(asked, sample_order(asked, asked.modes[0]))
     assert [each.url.partition("?")[2] for each in sent] == ["token=(the key)"] * 2
     assert "authorization" not in sent[0].headers
+
+
+async def test_a_form_of_text_is_shown_field_by_field():
+    """As a page of the API has it, and a picture by its name."""
+    profile = PROFILES["luma"].model_copy(update={"encoding": "urlencoded"})
+    images = Images(most=1, style="url", forms=("base64",), field="input.picture")
+    mode = profile.modes[0].model_copy(update={"prompt_field": "input.words", "images": images})
+    profile = profile.model_copy(update={"modes": (mode,)})
+    ordered, *_ = await requests_of(profile, sample_order(profile, mode, full=True))
+    said = list(request_lines(ordered))
+    assert "content-type: application/x-www-form-urlencoded" in said
+    assert 'input={"words": "a fox in the snow", "picture": "(picture.png in base64)"}' in said
 
 
 NESTED = """

@@ -68,8 +68,8 @@ def _unseen(name: str) -> str:
     return (
         f"{name}: what was bought is not where its profile looks for a clip, so no more is ordered there in this run; the "
         f"rows stay planned. Mend its profile, hold it against a real answer with `reelbatch providers check {name} "
-        "--answer FILE`, and run the same command again, or `reelbatch retry DIR`: what is paid for comes home, and the rest "
-        "is ordered."
+        "--answer FILE`, and run the same command again: what is paid for comes home, and the rest is ordered. Rows that "
+        "were refused are for `reelbatch retry DIR`."
     )
 
 

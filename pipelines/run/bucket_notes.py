@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.core.errors import SetupError, UploadFailed
@@ -17,14 +19,10 @@ def ask_bucket(folder: Path) -> None:
     Raises:
         SetupError: the bucket cannot be read.
     """
-    store = store_of(folder)
-    if store is None:
-        return
-    try:
-        store.fetch(PLACE_NOTE)
-        brought_down(folder, TRACE)
-    except UploadFailed as error:
-        raise SetupError(f"{error} Nothing was sent.") from None
+    if (store := store_of(folder)) is not None:
+        with _before_anything_is_sent():
+            store.fetch(PLACE_NOTE)
+            brought_down(folder, TRACE)
 
 
 def announce_ledger(folder: Path) -> None:
@@ -33,10 +31,15 @@ def announce_ledger(folder: Path) -> None:
     Raises:
         SetupError: the bucket takes no file.
     """
-    store = store_of(folder)
-    if store is None:
-        return
+    if (store := store_of(folder)) is not None:
+        with _before_anything_is_sent():
+            store.replace(PLACE_NOTE)
+
+
+@contextmanager
+def _before_anything_is_sent() -> Iterator[None]:
+    """Translate what a bucket refuses into bad input: nothing is paid yet, and the run does not begin."""
     try:
-        store.replace(PLACE_NOTE)
+        yield
     except UploadFailed as error:
         raise SetupError(f"{error} Nothing was sent.") from None

@@ -17,6 +17,9 @@ from typing import Any
 from pipelines.sandbox.options import SandboxOptions
 
 HOUSE = Path(__file__).parents[2]
+KEY = "a-key-of-this-trial"
+
+_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,31 @@ class Sandbox:
     url: str
 
     def environment(self) -> dict[str, str]:
-        """What points a run at it, as Ace and as Qiniu."""
-        key = "a-key-of-this-trial"
-        ace = {"ACEDATA_BASE_URL": f"{self.url}/acedata", "ACEDATA_API_KEY": key}
-        return ace | {"QINIU_BASE_URL": f"{self.url}/qiniu/v1", "QINIU_API_KEY": key}
+        """What points a run at it, as at real providers: the run believes that it pays."""
+        paths = {"QINIU": "/qiniu/v1", "ACEDATA": "/acedata", "OPENAI": "/openai/v1"}
+        addresses = {f"{name}_BASE_URL": self.url + path for name, path in paths.items()}
+        return addresses | {f"{name}_API_KEY": KEY for name in paths}
 
-    def ask(self, what: str) -> Any:
-        """Its bill, or the requests that it had."""
-        with urllib.request.urlopen(f"{self.url}/_sandbox/{what}", timeout=60) as answer:
+    def bill(self) -> list[dict[str, Any]]:
+        """Every order that was accepted."""
+        return list(self.ask("bill"))
+
+    def prompts(self) -> list[str]:
+        """What was ordered, sorted: a prompt that is here twice was bought twice."""
+        return sorted(line["prompt"] for line in self.bill())
+
+    def requests(self) -> dict[str, int]:
+        """How often each route was asked, without our own questions."""
+        return {route: count for route, count in self.ask("requests")["routes"].items() if "_sandbox" not in route}
+
+    def faults(self, *rules: dict[str, Any]) -> None:
+        """From now on, this goes wrong."""
+        self.ask("faults", json.dumps(rules).encode())
+
+    def ask(self, what: str, said: bytes | None = None) -> Any:
+        """Its bill, or the requests that it had; or tell it something."""
+        request = urllib.request.Request(f"{self.url}/_sandbox/{what}", said, {"content-type": "application/json"})
+        with _NO_PROXY.open(request, timeout=60) as answer:
             return json.load(answer)
 
 

@@ -7,11 +7,9 @@ of `make prefect-trial` is a script beside this file, which opens a house, does 
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,11 +22,9 @@ from typing import Any
 
 import httpx
 
-from pipelines.sandbox.options import SandboxOptions
+from tests.programmes.processes import HOUSE, Sandbox, free_port, sandbox
 
-HOUSE = Path(__file__).parents[3]
 PATIENCE_S = 120.0
-KEY = "a-secret-key"
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 _HTTP = httpx.Client(trust_env=False, verify=False, timeout=30)  # a context for TLS would be dear
@@ -72,12 +68,6 @@ def end(process: subprocess.Popen[Any], number: int = signal.SIGTERM, patience_s
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass
@@ -126,60 +116,6 @@ class Server:
         assert self.process is None
         for path in self.home.glob("prefect.db*"):
             path.unlink()
-
-
-@dataclass(frozen=True)
-class Provider:
-    """A sandbox in a process of its own, seen from outside."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-
-    def environment(self, key: str = KEY) -> dict[str, str]:
-        """What points reelbatch here, as to real providers: runs believe that they pay."""
-        paths = {"QINIU": "/qiniu/v1", "ACEDATA": "/acedata", "OPENAI": "/openai/v1"}
-        return {f"{name}_BASE_URL": self.url + path for name, path in paths.items()} | {
-            f"{name}_API_KEY": key for name in paths
-        }
-
-    def bill(self) -> list[dict[str, Any]]:
-        """Every order that was accepted."""
-        return _HTTP.get(f"{self.url}/_sandbox/bill").json()
-
-    def prompts(self) -> list[str]:
-        """What was ordered, sorted: a prompt that is here twice was bought twice."""
-        return sorted(line["prompt"] for line in self.bill())
-
-    def requests(self) -> dict[str, int]:
-        """How often each route was asked, without our own questions."""
-        routes = _HTTP.get(f"{self.url}/_sandbox/requests").json()["routes"]
-        return {route: count for route, count in routes.items() if "_sandbox" not in route}
-
-    def faults(self, *rules: dict[str, Any]) -> None:
-        """From now on, this goes wrong."""
-        _HTTP.post(f"{self.url}/_sandbox/faults", json=rules).raise_for_status()
-
-
-@contextmanager
-def running_provider(**options: Any) -> Iterator[Provider]:
-    """A provider for the length of the block; options as in `SandboxOptions`."""
-    arguments = SandboxOptions(**{"latency": "0.5", "renders": "light", **options}).arguments()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.sandbox", "--until-stdin-closes", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=HOUSE,
-        env=clean_environment(),
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield Provider(json.loads(process.stdout.readline())["url"], process)
-    finally:
-        end(process)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
 
 
 @dataclass(frozen=True)
@@ -257,7 +193,7 @@ class House:
 
     folder: Path
     server: Server
-    provider: Provider
+    provider: Sandbox
     stack: ExitStack
     pool: str = "house"
 
@@ -363,7 +299,8 @@ def open_house(*, provider: Mapping[str, Any] | None = None, **server: str) -> I
         prefect = Server(folder / "server", clean_environment(**server))
         stack.callback(prefect.stop)
         prefect.start()
-        yield House(folder, prefect, stack.enter_context(running_provider(**(provider or {}))), stack)
+        there = stack.enter_context(sandbox(**{"latency": "0.5"} | dict(provider or {})))
+        yield House(folder, prefect, there, stack)
 
 
 class Promises:

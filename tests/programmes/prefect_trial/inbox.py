@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from house import House, Promises, open_house, until
+from tests.programmes.prefect_trial.house import House, Promises, open_house, until
 
 GOOD, TWICE, BROKEN = 34, 8, 8
 

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from house import House, Promises, open_house
+from tests.programmes.prefect_trial.house import House, Promises, open_house
 
 PAGE = 200
 STILL_S = 90.0  # a server that has written nothing for so long writes nothing more

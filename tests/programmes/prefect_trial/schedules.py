@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from house import House, Promises, open_house, until
+from tests.programmes.prefect_trial.house import House, Promises, open_house, until
 
 TICKS = 3
 EVERY_S = 12

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from house import House, Promises, open_house, until
+from tests.programmes.prefect_trial.house import House, Promises, open_house, until
 
 SECRET = "whisper-it-4711"
 BLOCK = """

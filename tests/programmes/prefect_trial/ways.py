@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import house as houses
-from house import HOUSE, House, Promises, open_house, until
+from tests.programmes.prefect_trial.house import House, Promises, end, open_house, until
+from tests.programmes.processes import HOUSE, KEY
 
 SERVE = """
 from reelbatch import campaign
@@ -71,7 +71,7 @@ def campaign_serve(house: House, promises: Promises) -> None:
     process = house.start(sys.executable, path, cwd=path.parent)
     until(lambda: known(house, "served"), "the served deployment")
     twice(house, promises, "campaign.serve", "served")
-    houses.end(process)
+    end(process)
 
 
 def serve_two(house: House, promises: Promises) -> None:
@@ -81,7 +81,7 @@ def serve_two(house: House, promises: Promises) -> None:
     until(lambda: known(house, "one") and known(house, "two"), "the two served deployments")
     twice(house, promises, "serve one of two", "one")
     twice(house, promises, "serve the other", "two")
-    houses.end(process)
+    end(process)
 
 
 def to_deployment(house: House, promises: Promises) -> None:
@@ -222,7 +222,7 @@ def form(house: House, promises: Promises) -> None:
     promises.check("provider is a select", holds="qiniu" in schema["properties"]["provider"]["enum"])
     in_flight = schema["properties"]["in_flight"]["anyOf"][0]
     promises.check("ranges", holds=in_flight["minimum"] == 1, seen=in_flight)
-    promises.check("no key in it", holds=houses.KEY not in str(house.api.deployment("rest")))
+    promises.check("no key in it", holds=KEY not in str(house.api.deployment("rest")))
 
 
 WAYS = {

@@ -24,6 +24,7 @@ from prefect.states import Cancelled, Crashed, Running, Suspended
 
 from flows.deployed_run import is_deployed
 from flows.lost_runs import LOST
+from flows.words_after_cancel import outlive_runner
 from pipelines.core.errors import AttentionNeeded
 from pipelines.core.stop_reason import StopReason
 from pipelines.run.requests import LOOK_EVERY_S, heed_requests
@@ -94,6 +95,8 @@ async def stopped_state(result: CampaignResult) -> State[Any]:
         if _intent() is not None:
             raise TerminationSignal(signal.SIGTERM)
         return Crashed(message=words, data=AttentionNeeded(words, result))
+    if why is StopReason.CANCELLED and is_deployed():
+        outlive_runner(prefect.runtime.flow_run.id, words)
     return Cancelled(message=words, data=AttentionNeeded(words, result))
 
 

@@ -58,7 +58,7 @@ def command(
     out: Out = None,
     provider: ProviderName = None,
     fallback: Fallback = None,
-    profile: ProfileFiles = None,
+    profiles: ProfileFiles = None,
     budget: Budget = None,
     budget_per_day: BudgetPerDay = None,
     budget_per_month: BudgetPerMonth = None,
@@ -69,7 +69,7 @@ def command(
     only: Only = None,
     limit: Limit = None,
     poll_every: PollEvery = None,
-    trust_host: TrustHost = None,
+    trust_hosts: TrustHost = None,
     wait_for_provider: WaitForProvider = 600.0,
     rehearse: Rehearse = False,
     faults: Faults = None,
@@ -78,33 +78,14 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Deploy a batch: it runs by schedule, by a button in Prefect, or by a program. The same name again updates it."""
+    given = locals()  # the names of its choices are those of `RunOptions`
     from flows.command_line.deploy_batch import deploy_batch
     from flows.command_line.talk import print_json
     from pipelines.run.options import chosen_options
 
-    given = {
-        "out": out,
-        "provider": provider,
-        "fallback": fallback,
-        "profiles": profile,
-        "budget": budget,
-        "budget_per_day": budget_per_day,
-        "budget_per_month": budget_per_month,
-        "in_flight": in_flight,
-        "per_minute": per_minute,
-        "poll_every": poll_every,
-        "only": only,
-        "limit": limit,
-        "trust_hosts": trust_host,
-        "wait_for_provider": wait_for_provider,
-        "occurrences": occurrences,
-        "timezone": timezone,
-        "again": again,
-        "rehearse": rehearse,
-    }
     made = deploy_batch(
         batch,
-        chosen_options(given, {"faults": faults, "speed": speed, "latency": latency}),
+        chosen_options(given),
         name=name,
         cron=cron,
         interval=interval,

@@ -29,7 +29,7 @@ def command(
     out: Out = None,
     provider: ProviderName = None,
     fallback: Fallback = None,
-    profile: ProfileFiles = None,
+    profiles: ProfileFiles = None,
     budget: Budget = None,
     budget_per_day: BudgetPerDay = None,
     budget_per_month: BudgetPerMonth = None,
@@ -40,6 +40,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""
+    given = locals()  # the names of its choices are those of `RunOptions`
     gc.disable()  # it would look through 100,000 rows again and again: a fifth of the time
     from flows.command_line.tables import plan_table
     from pipelines.actions.prospect import prospect
@@ -50,19 +51,6 @@ def command(
     from pipelines.run.opening import check_only
     from pipelines.run.options import chosen_options
 
-    given = {
-        "out": out,
-        "provider": provider,
-        "fallback": fallback,
-        "profiles": profile,
-        "budget": budget,
-        "budget_per_day": budget_per_day,
-        "budget_per_month": budget_per_month,
-        "only": only,
-        "limit": limit,
-        "ledger": ledger,
-        "occurrence": occurrence,
-    }
     options = chosen_options(given)
     notes, planned = read_for_run(batch, options)
     check_only(planned, options)

@@ -43,7 +43,7 @@ def command(
     out: Out = None,
     provider: ProviderName = None,
     fallback: Fallback = None,
-    profile: ProfileFiles = None,
+    profiles: ProfileFiles = None,
     budget: Budget = None,
     budget_per_day: BudgetPerDay = None,
     budget_per_month: BudgetPerMonth = None,
@@ -65,7 +65,7 @@ def command(
     plan: Annotated[
         str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
     ] = None,
-    trust_host: TrustHost = None,
+    trust_hosts: TrustHost = None,
     wait_for_provider: WaitForProvider = 600.0,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; buy without a cap if none is set.")] = False,
     again: Again = False,
@@ -76,6 +76,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Make every video of a batch file, and catalogue them. The same command again resumes and pays for nothing twice."""
+    given = locals()  # the names of its choices are those of `RunOptions`
     gc.disable()  # until all is read and loaded: see `all_is_loaded`
     from flows.command_line.driving import drive
     from pipelines.batch import own_columns_words
@@ -83,30 +84,7 @@ def command(
     from pipelines.run.batch_file import read_for_run
     from pipelines.run.options import chosen_options
 
-    given = {
-        "out": out,
-        "provider": provider,
-        "fallback": fallback,
-        "profiles": profile,
-        "budget": budget,
-        "budget_per_day": budget_per_day,
-        "budget_per_month": budget_per_month,
-        "in_flight": in_flight,
-        "per_minute": per_minute,
-        "poll_every": poll_every,
-        "only": only,
-        "limit": limit,
-        "ledger": ledger,
-        "callback_url": callback_url,
-        "callback_listen": callback_listen,
-        "insecure_callbacks": insecure_callbacks or None,
-        "trust_hosts": trust_host,
-        "wait_for_provider": wait_for_provider,
-        "occurrence": occurrence,
-        "again": again,
-        "rehearse": rehearse,
-    }
-    options = chosen_options(given, {"faults": faults, "speed": speed, "latency": latency})
+    options = chosen_options(given)
     notes, planned = read_for_run(batch, options)
     show_warnings(notes)
     if planned.kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ from pipelines.providers.responses.json_values import is_link
 TRUSTED_BY_ENVIRONMENT = "REELBATCH_TRUST_HOSTS"
 #: The fault scripts of the sandbox, as the form of Prefect offers them; an own file of rules may be named as well.
 _FLAGS = {"trust-hosts": "trust-host"}
+_OF_A_REHEARSAL = ("faults", "speed", "latency")
 FAULTS = ("none", "rough", "storm", "expired-links", "ambiguous", "rate-limited", "moderated", "fickle")
 
 
@@ -131,20 +133,23 @@ class RunOptions(AdvancedOptions):
         return AdvancedOptions.model_validate(self.model_dump(include=set(AdvancedOptions.model_fields)))
 
 
-def chosen_options(given: dict[str, Any], of_a_rehearsal: dict[str, Any] | None = None) -> RunOptions:
+def chosen_options(given: Mapping[str, Any]) -> RunOptions:
     """Read the choices of a run, as the command line names them.
+
+    Args:
+        given: by name; None is not given, and what is no choice of a run is left out.
 
     Raises:
         SetupError: one makes no sense, or is a rehearsal's while this is to be a run that costs money.
     """
-    chosen = {name: value for name, value in (of_a_rehearsal or {}).items() if value is not None}
-    if chosen and not given.get("rehearse"):
-        names = ", ".join(f"--{name}" for name in chosen)
+    chosen = {name: given[name] for name in RunOptions.model_fields if given.get(name) is not None}
+    if not chosen.get("rehearse") and (odd := [f"--{name}" for name in _OF_A_REHEARSAL if name in chosen]):
+        names = ", ".join(odd)
         raise SetupError(
             f"Only a rehearsal has {names}, and this run would be paid for. Add --rehearse, or leave out {names}."
         )
     try:
-        return RunOptions.model_validate({name: value for name, value in given.items() if value is not None} | chosen)
+        return RunOptions.model_validate(chosen)
     except ValidationError as error:
         first = error.errors()[0]
         name, value = str(first["loc"][0]).replace("_", "-"), first["input"]

@@ -4,23 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.core.job import Job, Order
 from pipelines.pricing.budget import budget_currency, shortfall
-
-
-def job(name, cost="0.40", currency="USD", **more):
-    order = Order(provider="qiniu", mode="video", model="sora-2", prompt="a", seconds=4, size="720x1280")
-    amount = Decimal(cost) if cost else None
-    return Job(
-        id=name,
-        row=1,
-        campaign="c",
-        order=order,
-        filename=f"{name}.mp4",
-        cost_estimated=amount,
-        currency=currency if cost else None,
-        **more,
-    )
+from tests.pipelines.pricing.jobs import job
 
 
 @pytest.mark.parametrize(("most", "count"), [("3", 7), ("0.39", 0), ("0.40", 1), ("7.99", 19)])
@@ -40,7 +25,7 @@ def test_a_budget_that_covers_everything_is_no_matter_for_words():
 
 def test_what_a_budget_cannot_cover_is_named_with_what_to_do():
     """A price that is unknown, or in another currency, is none that a budget can count."""
-    unknown, abroad = shortfall([job("a", None), job("b"), job("c", "0")], Decimal(3), "EUR")
+    unknown, abroad = shortfall([job("a", cost=None), job("b"), job("c", cost="0")], Decimal(3), "EUR")
 
     assert unknown.startswith("A budget of 3.00 EUR cannot cover 1 video of unknown price: a. Run them without")
     assert abroad.startswith("A budget of 3.00 EUR cannot cover 2 videos with a price in USD: b, c.")

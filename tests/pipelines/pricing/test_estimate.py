@@ -2,23 +2,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from pipelines.core.job import Job, Order
 from pipelines.pricing.estimate import Group, estimate, jobs_to_make
-
-
-def job(name, provider="qiniu", model="sora-2", cost="0.40", currency="USD", **more):
-    order = Order(provider=provider, mode="video", model=model, prompt="a", seconds=4, size="720x1280")
-    amount = Decimal(cost) if cost else None
-    return Job(
-        id=name,
-        row=1,
-        campaign="c",
-        order=order,
-        filename=f"{name}.mp4",
-        cost_estimated=amount,
-        currency=currency,
-        **more,
-    )
+from tests.pipelines.pricing.jobs import job
 
 
 def test_a_batch_is_added_up_by_currency_and_model():
@@ -27,7 +12,7 @@ def test_a_batch_is_added_up_by_currency_and_model():
         [
             job("a"),
             job("b", cost="0.80"),
-            job("c", "openai", "wan", None, None),
+            job("c", "openai", "wan", cost=None),
             job("d", enabled=False),
             job("e", "openai", cost="3", currency="EUR"),
         ]
@@ -45,7 +30,7 @@ def test_a_batch_is_added_up_by_currency_and_model():
 def test_the_most_is_what_the_dearest_way_of_every_job_costs():
     """By currency, as a job may be paid in the one or in the other; where there is no fallback it is the total."""
     dear, cheap = job("x", "openai", cost="1.50"), job("y", "yard", cost="0.10")
-    abroad, unknown = job("z", "yard", cost="3", currency="CNY"), job("u", "openai", cost=None, currency=None)
+    abroad, unknown = job("z", "yard", cost="3", currency="CNY"), job("u", "openai", cost=None)
     estimated = estimate(
         [
             job("a", fallbacks=(dear.choice, cheap.choice)),

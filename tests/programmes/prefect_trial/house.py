@@ -222,9 +222,11 @@ class House:
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: object, cwd: Path | None = None, **environment: str | None) -> subprocess.Popen[bytes]:
-        """Start a command and go on; it leads a process group, and what it says goes to `said.txt`."""
-        with (self.folder / "said.txt").open("ab") as words:
+    def start(
+        self, *arguments: object, cwd: Path | None = None, said: Path | None = None, **environment: str | None
+    ) -> subprocess.Popen[bytes]:
+        """Start a command and go on; it leads a process group, and what it says goes to a file, by default `said.txt`."""
+        with (said or self.folder / "said.txt").open("ab") as words:
             process = subprocess.Popen(
                 as_module(arguments),
                 env=self.environment(**environment),

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.programmes.prefect_trial.house import House, Promises, as_module, end, open_house, until
+from tests.programmes.prefect_trial.house import House, Promises, open_house, until
 from tests.programmes.prefect_trial.stops import deploy, out_of, paid, run_called, statuses
 
 LATENCY_S, IN_FLIGHT = 3, 2
@@ -31,19 +31,9 @@ def rows_for(seconds: float) -> int:
 def start_run(house: House, name: str, rows: int) -> tuple[subprocess.Popen[bytes], Path]:
     """A run of the command line, and the file of what it says."""
     batch = house.write_batch(f"{name}.csv", [f"{name} {n}" for n in range(rows)])
-    options = ["--out", out_of(house, name), "--in-flight", IN_FLIGHT, "--budget", 1000]
+    given = ["reelbatch", "run", batch, "--out", out_of(house, name), "--in-flight", IN_FLIGHT, "--budget", 1000]
     said = house.folder / f"{name}.txt"
-    with said.open("wb") as words:
-        process = subprocess.Popen(
-            as_module(["reelbatch", "run", batch, *options]),
-            env=house.environment(),
-            cwd=house.folder,
-            stdin=subprocess.DEVNULL,
-            stderr=words,
-            start_new_session=True,
-        )
-    house.stack.callback(end, process)
-    return process, said
+    return house.start(*given, said=said), said
 
 
 def look(house: House, promises: Promises, name: str, rows: int) -> None:

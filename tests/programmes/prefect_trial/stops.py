@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.programmes.prefect_trial.house import House, Promises, as_module, end, open_house, until
+from tests.programmes.prefect_trial.house import House, Promises, open_house, until
 
 ROWS, IN_FLIGHT, LATENCY_S = 16, 2, 3
 SERVED = """
@@ -84,22 +84,11 @@ def went_on(house: House, promises: Promises, name: str) -> None:
     )
 
 
-def start_command(house: House, name: str) -> tuple[list[str], subprocess.Popen[bytes], Path]:
+def start_command(house: House, name: str) -> tuple[list[object], subprocess.Popen[bytes], Path]:
     """A run of the command line: its command, its process, and the file of what it says."""
-    given = parameters(house, name)
-    options = ["--out", given["out"], "--in-flight", IN_FLIGHT, "--budget", 1000]
-    command, said = as_module(["reelbatch", "run", given["batch"], *options]), house.folder / f"{name}.txt"
-    with said.open("wb") as words:
-        process = subprocess.Popen(
-            command,
-            env=house.environment(),
-            cwd=house.folder,
-            stdin=subprocess.DEVNULL,
-            stderr=words,
-            start_new_session=True,
-        )
-    house.stack.callback(end, process)
-    return command, process, said
+    given, said = parameters(house, name), house.folder / f"{name}.txt"
+    command = ["reelbatch", "run", given["batch"], "--out", given["out"], "--in-flight", IN_FLIGHT, "--budget", 1000]
+    return command, house.start(*command, said=said), said
 
 
 def run_called(house: House, name: str) -> str:
@@ -135,10 +124,8 @@ def on_the_command_line(house: House, promises: Promises) -> None:
         promises.check(f"{name}: {kind}", holds=state["type"] == kind, seen=f"{state['name']}: {state['message']}")
         told = words in said.read_text("utf-8")
         promises.check(f"{name}: exit code 130, and the last words say why", holds=code == 130 and told, seen=code)
-        again = subprocess.run(
-            command, env=house.environment(), cwd=house.folder, capture_output=True, timeout=120, check=False
-        )
-        promises.check(f"{name}: the same command ends with 0", holds=again.returncode == 0, seen=again.returncode)
+        again = house.command(*command)
+        promises.check(f"{name}: the same command ends with 0", holds=again.code == 0, seen=again.code)
         went_on(house, promises, name)
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from pipelines.core.errors import UnusableAnswer
 from pipelines.core.image import LocalImage
@@ -10,6 +9,7 @@ from pipelines.core.job import RemoteJob
 from pipelines.providers.contracts.fal_queue import FalQueue
 from pipelines.providers.profile.load import profile_named
 from pipelines.providers.protocol import Phase, Request, Supplies
+from tests.pipelines.providers.answers import any_answer
 
 CONTRACT = FalQueue()
 PROFILE = profile_named("qiniu")
@@ -149,15 +149,10 @@ def test_there_is_no_batch_query():
     assert CONTRACT.read_batch({"items": [{"id": "v"}]}, [RemoteJob("v")], PROFILE, "") == {}
 
 
-_KEYS = st.sampled_from(["status", "result", "video", "videos", "url", "payload", "detail", "error", "request_id"])
-_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from(["COMPLETED", URL]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4),
-    max_leaves=10,
-)
+_NAMES = ["status", "result", "video", "videos", "url", "payload", "detail", "error", "request_id"]
 
 
-@given(st.dictionaries(_KEYS, _VALUES, max_size=6))
+@given(any_answer(_NAMES, "COMPLETED", URL))
 def test_w06_no_answer_breaks_it(answer):
     """Any object can be read; only a success has links."""
     progress = _progress(answer)

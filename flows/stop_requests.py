@@ -96,7 +96,8 @@ async def stopped_state(result: CampaignResult) -> State[Any]:
             raise TerminationSignal(signal.SIGTERM)
         return Crashed(message=words, data=AttentionNeeded(words, result))
     if why is StopReason.CANCELLED and is_deployed():
-        outlive_runner(prefect.runtime.flow_run.id, words)
+        with suppress(OSError):  # the machine has no room for another process
+            outlive_runner(prefect.runtime.flow_run.id, words)
     return Cancelled(message=words, data=AttentionNeeded(words, result))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ def frame_of_records(records: Sequence[JobRecord], folder: Path) -> pd.DataFrame
             those that no row fills; the manifest, where there is one, does.
     """
     rows = [manifest_row(record, rehearsed=is_rehearsal(folder)) for record in records]
-    own = own_columns(rows)
+    own = own_columns(records)
     try:
         header = [name for name in next(_lines_of(folder / "manifest.jsonl"), {}) if name not in COLUMNS]
     except (OSError, ValueError):
@@ -86,9 +86,9 @@ def frame_of_records(records: Sequence[JobRecord], folder: Path) -> pd.DataFrame
     return frame[sorted(frame.columns, key=lambda name: place.get(name, len(place)))]
 
 
-def own_columns(rows: Sequence[ManifestRow]) -> list[str]:
+def own_columns(records: Iterable[JobRecord]) -> list[str]:
     """The user's own columns that any row fills, as they first appear."""
-    return list(dict.fromkeys(name for row in rows for name in row.own))
+    return list(dict.fromkeys(name for record in records for name in record.job.own))
 
 
 def _frame_of_files(folder: Path) -> pd.DataFrame:

@@ -77,7 +77,8 @@ async def write_catalogue(
         def write_tables() -> None:
             for place in (folder, folder / FOLDER):
                 remove_abandoned(place)
-            write_manifest(folder, rows.passing(made()), own_columns(records) if batch is None else batch.columns)
+            columns = own_columns(record.job for record in records) if batch is None else batch.columns
+            write_manifest(folder, rows.passing(made()), columns)
             if batch is None:
                 return
             table = batch.table

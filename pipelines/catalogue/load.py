@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow, manifest_row, own_names
 from pipelines.core.errors import LedgerError
+from pipelines.core.job import Job
 from pipelines.core.remote_folder import folder_named
 from pipelines.core.text.excerpt import quoted
 from pipelines.ledger import views
@@ -75,7 +76,7 @@ def frame_of_records(records: Sequence[JobRecord], folder: Path) -> pd.DataFrame
             those that no row fills; the manifest, where there is one, does.
     """
     rows = [manifest_row(record, rehearsed=is_rehearsal(folder)) for record in records]
-    own = own_columns(records)
+    own = own_columns(rows)
     try:
         header = [name for name in next(_lines_of(folder / "manifest.jsonl"), {}) if name not in COLUMNS]
     except (OSError, ValueError):
@@ -86,9 +87,9 @@ def frame_of_records(records: Sequence[JobRecord], folder: Path) -> pd.DataFrame
     return frame[sorted(frame.columns, key=lambda name: place.get(name, len(place)))]
 
 
-def own_columns(records: Iterable[JobRecord]) -> list[str]:
+def own_columns(rows: Iterable[ManifestRow | Job]) -> list[str]:
     """The user's own columns that any row fills, as they first appear."""
-    return list(dict.fromkeys(name for record in records for name in record.job.own))
+    return list(dict.fromkeys(name for row in rows for name in row.own))
 
 
 def _frame_of_files(folder: Path) -> pd.DataFrame:

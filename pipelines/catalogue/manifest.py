@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ _EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
+_MOST_BYTES = 2**31 - 1  # of the texts of one part
 _AT_ONCE = 4096  # rows; a multiple of those that Parquet writes at once, so that its file is the same as if made in one
 
 
@@ -109,6 +111,8 @@ def _array(name: str, values: Sequence[Any]) -> pa.Array[Any]:
     import pyarrow as pa  # noqa: PLC0415 - slow to load, and only needed here
 
     kind, there = _type(name), [value is not None for value in values]
+    if not any(there):
+        return _nothing(kind, len(values))
     if pa.types.is_string(kind):
         texts = [b"" if value is None else encodable(cell_text(value)).encode() for value in values]
         held = [array("i", accumulate(map(len, texts), initial=0)).tobytes(), b"".join(texts)]
@@ -123,6 +127,14 @@ def _array(name: str, values: Sequence[Any]) -> pa.Array[Any]:
         held = [array("d" if pa.types.is_floating(kind) else "q", [value or 0 for value in values]).tobytes()]
     buffers = [None if all(there) else pa.py_buffer(_bits(there)), *map(pa.py_buffer, held)]
     return pa.Array.from_buffers(kind, len(values), buffers)
+
+
+@lru_cache(maxsize=32)
+def _nothing(kind: pa.DataType, count: int) -> pa.Array[Any]:
+    """Most columns have no value in most rows: the parts of all of them are the same few."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    return pa.nulls(count, kind)
 
 
 def _bits(truths: Sequence[bool]) -> bytes:
@@ -148,5 +160,12 @@ def _write_parquet(path: Path, parts: Mapping[str, list[pa.Array[Any]]]) -> None
     import pyarrow as pa  # noqa: PLC0415 - as above
     from pyarrow import parquet  # noqa: PLC0415 - as above
 
-    columns = [pa.chunked_array(arrays, type=_type(name)) for name, arrays in parts.items()]
+    columns = []
+    for name, arrays in parts.items():
+        # As one part, or pages would begin elsewhere; what is empty has no pages to speak of.
+        apart = (
+            all(part.null_count == len(part) for part in arrays) or sum(part.nbytes for part in arrays) > _MOST_BYTES
+        )
+        columns.append(pa.chunked_array(arrays if apart else [pa.concat_arrays(arrays)], _type(name)))
+        arrays.clear()
     parquet.write_table(pa.Table.from_arrays(columns, names=[encodable(name) for name in parts]), path)

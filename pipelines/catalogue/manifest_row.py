@@ -119,7 +119,13 @@ AS_TEXT: dict[str, Callable[[Any], str]] = dict.fromkeys(TIMES, iso_text) | dict
 _FOUND_IN = [
     (name, places[0])
     for name in COLUMNS
-    if (places := [place for place, kind in enumerate((JobRecord, Job, Order)) if name in kind.__annotations__ or hasattr(kind, name)])
+    if (
+        places := [
+            place
+            for place, kind in enumerate((JobRecord, Job, Order))
+            if name in kind.__annotations__ or hasattr(kind, name)
+        ]
+    )
 ]
 _BESIDES = [name for name in Order.model_fields if name not in ("provider", "model", "prompt", "extra")]
 _OF_MEDIA = ("duration_s", "width", "height", "fps", "has_audio")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 from sqlalchemy import Connection, select
 
@@ -11,7 +11,7 @@ from pipelines.core.packed import Packed
 from pipelines.ledger.storage.schema import job
 from pipelines.ledger.views import FILE_ORDER, JobRecord, RecordMaker
 
-_JobRow = namedtuple("_JobRow", [column.name for column in job.c])  # noqa: PYI024 - its fields are the table's
+_COLUMNS = [column.name for column in job.c]
 
 
 class Snapshot:
@@ -23,7 +23,7 @@ class Snapshot:
     def __init__(self, connection: Connection) -> None:
         """Read every job, in the order of `views.records`."""
         self._maker = RecordMaker(connection)
-        self._rows = Packed(map(_JobRow._make, connection.execute(select(job).order_by(*FILE_ORDER))))
+        self._rows = Packed(map(tuple, connection.execute(select(job).order_by(*FILE_ORDER))))
 
     def __len__(self) -> int:
         """How many there are."""
@@ -31,4 +31,5 @@ class Snapshot:
 
     def __iter__(self) -> Iterator[JobRecord]:
         """Each record, made anew."""
-        return map(self._maker.record, self._rows)
+        rows = (SimpleNamespace(**dict(zip(_COLUMNS, row, strict=True))) for row in self._rows)
+        return map(self._maker.record, rows)

@@ -24,7 +24,6 @@ from pipelines.ledger.history import changed_plans
 from pipelines.ledger.job_state import STATE_COLUMNS, JobState, state_from
 from pipelines.ledger.storage.schema import attempt, batch, job, owner
 
-
 #: The order of a batch file; what it no longer names comes last.
 FILE_ORDER = (job.c.in_batch.desc(), job.c.position, job.c.id)
 

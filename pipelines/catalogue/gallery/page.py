@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from importlib import resources
@@ -40,7 +40,7 @@ class HeadFigure:
 def write_gallery(
     folder: Path,
     campaign: str,
-    rows: Collection[ManifestRow],
+    rows: Iterable[ManifestRow],
     money: Sequence[Balance] = (),
     *,
     rehearsed: bool = False,
@@ -71,13 +71,12 @@ def write_gallery(
         **_shown(folder, rows),
     )
     path = folder / "gallery.html"
-    with whole_file(path) as temporary:
-        with temporary.open("w", encoding="utf-8", errors="replace") as file:
-            file.writelines(parts)
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:
+        file.writelines(parts)
     return path
 
 
-def _shown(folder: Path, rows: Collection[ManifestRow]) -> dict[str, Any]:
+def _shown(folder: Path, rows: Iterable[ManifestRow]) -> dict[str, Any]:
     """What the template says of the rows."""
     thumbs = folder / FOLDER
     there = {entry.name for entry in thumbs.iterdir()} if thumbs.is_dir() else set[str]()

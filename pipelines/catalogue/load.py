@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ def load_manifest(folder: Path | str) -> pd.DataFrame:
     return frame_of_records(records, ledger.folder)
 
 
-def frame_of_records(records: Sequence[JobRecord], folder: Path) -> pd.DataFrame:
+def frame_of_records(records: Iterable[JobRecord], folder: Path) -> pd.DataFrame:
     """Make the catalogue of a ledger's records.
 
     Args:

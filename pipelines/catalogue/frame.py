@@ -40,7 +40,7 @@ def catalogue_frame(rows: Iterable[ManifestRow], own_columns: Sequence[str] = ()
     """
     import pandas as pd  # noqa: PLC0415 - slow to load, and only needed here
 
-    values = columns_of(list(rows), own_names(own_columns))
+    values = values_by_column(list(rows), own_names(own_columns))
     frame = pd.DataFrame(
         {
             place: pd.to_datetime(found, utc=True).as_unit("us")
@@ -53,7 +53,7 @@ def catalogue_frame(rows: Iterable[ManifestRow], own_columns: Sequence[str] = ()
     return frame
 
 
-def columns_of(rows: Sequence[ManifestRow], own: Mapping[str, str]) -> dict[str, list[Any]]:
+def values_by_column(rows: Sequence[ManifestRow], own: Mapping[str, str]) -> dict[str, list[Any]]:
     """The columns that rows of the manifest are, in their order.
 
     Args:

@@ -30,7 +30,7 @@ from pipelines.catalogue.frame import (
     as_json,
     as_rows,
     cell_text,
-    columns_of,
+    values_by_column,
 )
 from pipelines.catalogue.manifest_row import COLUMNS, COSTS, ManifestRow, own_names
 from pipelines.core.text.escaping import encodable, harmless
@@ -71,7 +71,7 @@ def write_manifest(folder: Path, rows: Iterable[ManifestRow], own_columns: Seque
             writer = csv.writer(table)
             writer.writerow([harmless(encodable(name)) for name in parts])
             while some := list(islice(rest, _AT_ONCE)):
-                plain = {name: _plain(name, values) for name, values in columns_of(some, own).items()}
+                plain = {name: _plain(name, values) for name, values in values_by_column(some, own).items()}
                 exact = {name: as_json(name, values) for name, values in plain.items()}
                 lines.writelines(map(_line, as_rows(exact)))
                 cells = (spreadsheet_cells(name, values) for name, values in exact.items())

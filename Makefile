@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/sh
 
-.PHONY: help demo test test-long lint format docs bench bench-large kills torture fuzz shared-ledger callbacks-trial prefect-trial structure screenshots transcript clean
+.PHONY: help demo test test-long lint format docs bench bench-large bench-spending kills torture fuzz shared-ledger callbacks-trial prefect-trial structure screenshots transcript clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ bench: $(STAMP) ## figures beside a plain script; run it alone on the machine
 
 bench-large: $(STAMP) ## 100,000 rows: plan, resume to the first status query, memory, beside csv and jinja2; run it alone
 	PYTHONPATH=. $(BIN)/python tests/benchmarks/bench_large_batch.py
+
+bench-spending: $(STAMP) ## what caps of a day and a month cost each order, on SQLite; run it alone
+	PYTHONPATH=. $(BIN)/python tests/benchmarks/bench_spending.py
 
 kills: $(STAMP) ## kill -9 a 100-job run at random moments until it ends; the judge is the sandbox's bill
 	PYTHONPATH=. $(BIN)/python tests/programmes/random_kills.py --kills 20 --jobs 100

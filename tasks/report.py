@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from heapq import nsmallest
 from pathlib import Path
 from uuid import UUID
 
@@ -25,8 +26,9 @@ from pipelines.core.errors import AttentionNeeded, SetupError
 from pipelines.core.money import Balance
 from pipelines.core.remote_folder import bucket_address, shown_place
 from pipelines.core.text.amounts import money_text
-from pipelines.ledger import callbacks, views
+from pipelines.ledger import callbacks
 from pipelines.ledger.balances import balances
+from pipelines.ledger.snapshot import Snapshot
 from pipelines.run.observers import SAID
 from pipelines.run.output_folder import output_folder
 from pipelines.run.result import CampaignResult, campaign_result
@@ -100,15 +102,16 @@ async def _follow(run: Run, artifact: UUID) -> None:
 async def report() -> str:
     """A table of the jobs, those that need a person first. Returns one line: n of m done."""
     run = current_run()
-    records = await run.ledger.write(lambda connection: list(views.records(connection)))
-    rows = [manifest_row(record, rehearsed=run.options.rehearse) for record in records]
+    records = await run.ledger.write(Snapshot)
+    urgent = await asyncio.to_thread(nsmallest, _MOST_ROWS, records, key=lambda record: record.status.rank)
+    rows = [manifest_row(record, rehearsed=run.options.rehearse) for record in urgent]
     folder = _shown(run.folder)
     called = (
         await run.ledger.write(callbacks.counts, 0 if run.callbacks is None else run.callbacks.turned_away())
     ).words()
     called = f"{called} " if called else ""
     words = f"{_words(run)}. {_money(run, await _held(run))}{called}Everything: {folder}/manifest.csv and {folder}/gallery.html"
-    page = summary_page(rows, run.folder, most=_MOST_ROWS, pages=run.pages)
+    page = summary_page(rows, run.folder, total=len(records), pages=run.pages)
     async with if_prefect_answers("the summary"):
         await acreate_markdown_artifact(markdown=page, key=artifact_key(run, "summary"), description=words)
     return _words(run)

@@ -13,6 +13,7 @@ from pipelines.core.remote_folder import shown_place
 from pipelines.ledger import views
 from pipelines.ledger.balances import payments
 from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
+from pipelines.ledger.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def campaign_overview(folder: Path, by: str | None = None) -> CampaignOverview:
     urgent = any(status.meaning.needs_person for status in found.counts.counts) or found.counts.removed
     if by is None and not urgent:
         return found
-    records, paid = reader.read(lambda connection: (list(views.records(connection)), payments(connection)))
+    records, paid = reader.read(lambda connection: (Snapshot(connection), payments(connection)))
     found = replace(found, attention=cases(records))
     if by is None:
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from pipelines.batch import Batch
 from pipelines.catalogue.done_copy import by_row, write_done_copy, write_failed_rows
 from pipelines.catalogue.failed_rows import failed_rows
-from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.gallery.page import write_gallery
 from pipelines.catalogue.gallery.thumbnails import FOLDER, write_thumbnails
 from pipelines.catalogue.in_bucket import bring_thumbnails, send_catalogue
@@ -20,9 +19,11 @@ from pipelines.catalogue.manifest import write_manifest
 from pipelines.catalogue.manifest_row import ManifestRow, manifest_row
 from pipelines.core.failpoints import failpoint
 from pipelines.core.money import Balance
-from pipelines.ledger import views
+from pipelines.core.packed import Packed
+from pipelines.core.status import JobStatus
 from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import Ledger, LedgerReader
+from pipelines.ledger.snapshot import Snapshot
 from pipelines.ledger.views import JobRecord
 from pipelines.outputs.storage.local_disk import disk_errors
 from pipelines.outputs.storage.object_store import store_of
@@ -61,37 +62,42 @@ async def write_catalogue(
     failpoint("catalogue.begin")
     with disk_errors(folder / "manifest.jsonl", shared=True):
         records, money = await ledger.write(_held) if isinstance(ledger, Ledger) else ledger.read(_held)
-        rows = manifest_rows(records, rehearsed=rehearsed)
+        parents = set() if batch is None else {job.parent for job in batch.jobs if job.parent}
+        rows, clips, decisive = Packed[ManifestRow](), dict[str, str](), list[JobRecord]()
+
+        def made() -> Iterator[ManifestRow]:
+            for record in records:
+                row = manifest_row(record, rehearsed=rehearsed)
+                if row.path:
+                    clips[row.id] = row.path
+                if record.status.meaning.failed or record.status is JobStatus.SKIPPED or row.id in parents:
+                    decisive.append(record)  # all that `failed.csv` depends on
+                yield row
 
         def write_tables() -> None:
             for place in (folder, folder / FOLDER):
                 remove_abandoned(place)
-            write_manifest(folder, catalogue_frame(rows, own_columns(rows) if batch is None else batch.columns))
+            columns = own_columns(record.job for record in records) if batch is None else batch.columns
+            write_manifest(folder, rows.passing(made()), columns)
             if batch is None:
                 return
             table = batch.table
-            cells = [table.texts(index) for index in range(len(table.rows))]
-            takes = by_row(row for row, record in zip(rows, records, strict=True) if record.in_batch)
+            cells = map(table.texts, range(len(table.rows)))
+            takes = by_row(row for row in rows if not row.removed)
             write_done_copy(folder, batch.path.name, table.header, cells, takes, table.dialect)
-            write_failed_rows(folder, *failed_rows(batch, records), table.dialect)
+            write_failed_rows(folder, *failed_rows(batch, decisive), table.dialect)
 
         store = store_of(folder)
         await asyncio.to_thread(write_tables)
         if store is not None:
             await asyncio.to_thread(bring_thumbnails, store)
-        await write_thumbnails(folder, rows)
-        shown = [row for row in rows if not (row.archived or row.removed)]
+        await write_thumbnails(folder, clips)
         heading = title or (folder.name if batch is None else batch.name)
-        await asyncio.to_thread(write_gallery, folder, heading, shown, money, rehearsed=rehearsed)
+        await asyncio.to_thread(write_gallery, folder, heading, rows, money, rehearsed=rehearsed)
         if store is not None:
             await asyncio.to_thread(send_catalogue, store, knows_failed=batch is not None)
         return len(rows)
 
 
-def _held(connection: Connection) -> tuple[list[JobRecord], list[Balance]]:
-    return list(views.records(connection)), balances(connection)
-
-
-def manifest_rows(records: Iterable[JobRecord], *, rehearsed: bool) -> list[ManifestRow]:
-    """The ledger's records as rows of the manifest."""
-    return [manifest_row(record, rehearsed=rehearsed) for record in records]
+def _held(connection: Connection) -> tuple[Snapshot, list[Balance]]:
+    return Snapshot(connection), balances(connection)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 
 from pipelines.batch.files.document import CsvDialect
@@ -22,7 +23,7 @@ from pipelines.outputs.storage.whole_file import whole_file
 DONE_COLUMNS = ("status", "video_path", "cost", "error")
 FAILED_COLUMNS = ("error_code", "error_message")
 
-Cells = Sequence[str]
+Cells = tuple[str, ...]
 _USUAL = CsvDialect()
 
 
@@ -30,8 +31,8 @@ def write_done_copy(
     folder: Path,
     input_name: str,
     header: Cells,
-    rows: Sequence[Cells],
-    results: Mapping[int, Sequence[ManifestRow]],
+    rows: Iterable[Cells],
+    results: Mapping[int, Cells],
     dialect: CsvDialect = _USUAL,
 ) -> Path:
     """Write `<input name>.done.csv`, and say where it is.
@@ -41,12 +42,13 @@ def write_done_copy(
         input_name: of the batch file: `spring.csv` becomes `spring.done.csv`.
         header: the columns of the batch file.
         rows: its cells.
-        results: by row number, 1 for the first: the takes that were made of it.
+        results: by row number, 1 for the first: the cells of ours (`by_row`).
         dialect: of the batch file.
     """
     path = folder / f"{Path(input_name).stem or 'batch'}.done.csv"
-    added = [done_cells(results.get(number, ())) for number in range(1, len(rows) + 1)]
-    _write(path, header, DONE_COLUMNS, zip(rows, added, strict=True), dialect)
+    empty = done_cells(())
+    added = ((cells, results.get(number, empty)) for number, cells in enumerate(rows, 1))
+    _write(path, header, DONE_COLUMNS, added, dialect)
     return path
 
 
@@ -69,12 +71,15 @@ def write_failed_rows(
     return path
 
 
-def by_row(rows: Iterable[ManifestRow]) -> dict[int, list[ManifestRow]]:
-    """The takes of every row of the batch file."""
-    found: dict[int, list[ManifestRow]] = {}
-    for row in rows:
-        found.setdefault(row.row, []).append(row)
-    return found
+def by_row(rows: Iterable[ManifestRow]) -> dict[int, Cells]:
+    """The cells of ours for every row of the batch file.
+
+    Args:
+        rows: of the manifest, the takes of a row one after the other, as the ledger gives them.
+    """
+    shared: dict[Cells, Cells] = {}  # most rows say the same
+    found = ((number, done_cells(list(takes))) for number, takes in groupby(rows, key=lambda row: row.row))
+    return {number: shared.setdefault(cells, cells) for number, cells in found}
 
 
 def done_cells(takes: Sequence[ManifestRow]) -> Cells:

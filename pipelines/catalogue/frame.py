@@ -40,13 +40,7 @@ def catalogue_frame(rows: Iterable[ManifestRow], own_columns: Sequence[str] = ()
     """
     import pandas as pd  # noqa: PLC0415 - slow to load, and only needed here
 
-    rows, own = list(rows), own_names(own_columns)
-    values: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
-    for name in ("status", "billed"):
-        values[name] = [word.value for word in values[name]]
-    for name in ("flags", "tags"):
-        values[name] = [list(words) for words in values[name]]
-    values |= {name: [row.own.get(column) for row in rows] for column, name in own.items()}
+    values = values_by_column(list(rows), own_names(own_columns))
     frame = pd.DataFrame(
         {
             place: pd.to_datetime(found, utc=True).as_unit("us")
@@ -57,6 +51,21 @@ def catalogue_frame(rows: Iterable[ManifestRow], own_columns: Sequence[str] = ()
     )
     frame.columns = pd.Index(list(values), dtype=object)  # as TEXT
     return frame
+
+
+def values_by_column(rows: Sequence[ManifestRow], own: Mapping[str, str]) -> dict[str, list[Any]]:
+    """The columns that rows of the manifest are, in their order.
+
+    Args:
+        rows: of the manifest.
+        own: the user's own columns, and the names that they have in the manifest.
+    """
+    values: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    for name in ("status", "billed"):
+        values[name] = [word.value for word in values[name]]
+    for name in ("flags", "tags"):
+        values[name] = [list(words) for words in values[name]]
+    return values | {name: [row.own.get(column) for row in rows] for column, name in own.items()}
 
 
 def plain_values(column: pd.Series[Any]) -> list[Any]:
@@ -70,11 +79,13 @@ def plain_values(column: pd.Series[Any]) -> list[Any]:
 
 def json_columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
     """The columns of a table as JSON has them: times and costs are text."""
-    columns = {}
-    for name in frame.columns:
-        values, text = plain_values(frame[name]), AS_TEXT.get(name)
-        columns[name] = values if text is None else [None if value is None else text(value) for value in values]
-    return columns
+    return {name: as_json(name, plain_values(frame[name])) for name in frame.columns}
+
+
+def as_json(name: str, values: list[Any]) -> list[Any]:
+    """The values of a column as JSON has them."""
+    text = AS_TEXT.get(name)
+    return values if text is None else [None if value is None else text(value) for value in values]
 
 
 def as_rows(columns: Mapping[str, Iterable[Any]]) -> Iterator[dict[str, Any]]:

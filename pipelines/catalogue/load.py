@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.manifest_row import COLUMNS, ManifestRow, manifest_row, own_names
 from pipelines.core.errors import LedgerError
+from pipelines.core.job import Job
 from pipelines.core.remote_folder import folder_named
 from pipelines.core.text.excerpt import quoted
 from pipelines.ledger import views
@@ -66,7 +67,7 @@ def load_manifest(folder: Path | str) -> pd.DataFrame:
     return frame_of_records(records, ledger.folder)
 
 
-def frame_of_records(records: Sequence[JobRecord], folder: Path) -> pd.DataFrame:
+def frame_of_records(records: Iterable[JobRecord], folder: Path) -> pd.DataFrame:
     """Make the catalogue of a ledger's records.
 
     Args:
@@ -86,7 +87,7 @@ def frame_of_records(records: Sequence[JobRecord], folder: Path) -> pd.DataFrame
     return frame[sorted(frame.columns, key=lambda name: place.get(name, len(place)))]
 
 
-def own_columns(rows: Sequence[ManifestRow]) -> list[str]:
+def own_columns(rows: Iterable[ManifestRow | Job]) -> list[str]:
     """The user's own columns that any row fills, as they first appear."""
     return list(dict.fromkeys(name for row in rows for name in row.own))
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from pipelines.core.image import shown_reference
+from pipelines.core.job import Job, Order
 from pipelines.core.money import BUCKETS, Bucket
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.text.amounts import amount_text, price_text
@@ -114,6 +115,19 @@ COSTS = ("cost_estimated", "cost_actual", "cost_reserved", "cost_uncertain")
 #: What JSON has as text, nothing altered: times in UTC that end in Z, and costs, so that 0.10 stays 0.10.
 AS_TEXT: dict[str, Callable[[Any], str]] = dict.fromkeys(TIMES, iso_text) | dict.fromkeys(COSTS, amount_text)
 
+#: The columns that a record, its job or its order have under the same name, and which of the three has it.
+_FOUND_IN = [
+    (name, places[0])
+    for name in COLUMNS
+    if (
+        places := [
+            place
+            for place, kind in enumerate((JobRecord, Job, Order))
+            if name in kind.__annotations__ or hasattr(kind, name)
+        ]
+    )
+]
+_BESIDES = [name for name in Order.model_fields if name not in ("provider", "model", "prompt", "extra")]
 _OF_MEDIA = ("duration_s", "width", "height", "fps", "has_audio")
 _OF_FILE = ("bytes", "sha256", "path", "source_host")
 
@@ -149,8 +163,10 @@ def manifest_row(record: JobRecord, *, rehearsed: bool = False) -> ManifestRow:
     job, order, output = record.job, record.job.order, record.output or {}
     media: dict[str, Any] = output.get("media") or {}
     # Everything that was ordered besides provider, model and prompt, as far as it was said.
-    said = order.model_dump(mode="json", exclude={"provider", "model", "prompt", "extra"}, exclude_none=True)
+    said = {name: value for name in _BESIDES if (value := getattr(order, name)) is not None}
     said["image_urls"] = [shown_reference(reference) for reference in order.image_urls]
+    if order.fixed:
+        said["fixed"] = order.model_dump(mode="json", include={"fixed"})["fixed"]
     # What earlier submissions hold in another currency: there is no column for it.
     elsewhere = [
         f"{bucket}:{price_text(amount, held.currency)}"
@@ -158,7 +174,8 @@ def manifest_row(record: JobRecord, *, rehearsed: bool = False) -> ManifestRow:
         for bucket in BUCKETS
         if (amount := held.of(bucket)[0])
     ]
-    values = {name: getattr(part, name) for part in (order, job, record) for name in COLUMNS if hasattr(part, name)}
+    parts = (record, job, order)
+    values: dict[str, Any] = {name: getattr(parts[place], name) for name, place in _FOUND_IN}
     values |= {name: media.get(name) for name in _OF_MEDIA} | {name: output.get(name) for name in _OF_FILE}
     values |= {
         "prompt_sha256": hashlib.sha256(order.prompt.encode("utf-8", "surrogatepass")).hexdigest(),

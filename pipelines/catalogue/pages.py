@@ -52,17 +52,16 @@ def clip_page(row: ManifestRow, folder: Path, picture: bytes | None, *, rehearse
     )
 
 
-def summary_page(rows: Sequence[ManifestRow], folder: Path, *, most: int, pages: Mapping[str, str]) -> str:
-    """Make a table of at most `most` jobs, those that need a person first.
+def summary_page(rows: Sequence[ManifestRow], folder: Path, *, total: int, pages: Mapping[str, str]) -> str:
+    """Make a table of jobs, those that need a person first.
 
     Args:
-        rows: of the manifest.
+        rows: of the manifest, of those that are shown: the browser loads them all.
         folder: the output folder.
-        most: so many are shown; the browser loads them all.
+        total: so many rows there are.
         pages: by job id, the address of a page about the job alone.
     """
-    urgent = sorted(rows, key=lambda row: row.status.rank)[:most]
-    more = f"{len(urgent)} of {len(rows)} shown, those that need you first; " if len(urgent) < len(rows) else ""
+    more = f"{len(rows)} of {total} shown, those that need you first; " if len(rows) < total else ""
     manifest, gallery = (_link(folder / name) for name in ("manifest.csv", "gallery.html"))
     lines = [
         f"{more}all of it: [manifest.csv]({manifest}), [gallery.html]({gallery})",
@@ -70,7 +69,7 @@ def summary_page(rows: Sequence[ManifestRow], folder: Path, *, most: int, pages:
         "| id | status | cost | file or reason | prompt | provider | s | size |",
         "|---|---|--:|---|---|---|--:|---|",
     ]
-    for row in urgent:
+    for row in sorted(rows, key=lambda row: row.status.rank):
         named = plain(row.id)
         cells = (
             f"[{named}]({pages[row.id]})" if row.id in pages else named,

@@ -20,6 +20,9 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",
 _PLAIN = (str, int, bool)  # of a provider's own parameters: what JSON writes as it is
 _FIELDS: dict[type[BaseModel], set[str]] = {}  # of all that are built, one set: it is copied with a copy
 _NOTHING: tuple[Any, ...] = (None, (), {})  # what a field of an order says that is not given
+_EMPTY: dict[
+    str, Any
+] = {}  # shared: of 100,000 orders most fix nothing and have no parameters; nobody writes into an order
 _SET = object.__setattr__  # a frozen model has none of its own
 M = TypeVar("M", bound=BaseModel)
 
@@ -161,6 +164,8 @@ class Job(BaseModel):
 
 def _order_of(values: dict[str, Any]) -> Order:
     values["image_urls"] = tuple(values["image_urls"])
+    for name in ("fixed", "extra"):
+        values[name] = values[name] or _EMPTY
     return built(Order, values)
 
 

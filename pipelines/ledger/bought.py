@@ -14,6 +14,7 @@ from pipelines.core.status import AttemptState, Billed, JobStatus
 from pipelines.ledger import balances
 from pipelines.ledger.fallbacks import made_as
 from pipelines.ledger.history import note
+from pipelines.ledger.known_plan import forget_reading
 from pipelines.ledger.storage.schema import attempt, batch, job, meta, owner
 
 #: Attempts that were sent. What was refused is no purchase; but it may have been in doubt, and stand in the index so.
@@ -150,6 +151,7 @@ def restore(connection: Connection, purchase: Bought) -> bool:
     state = AttemptState(purchase.state)
     bucket = Bucket(purchase.bucket) if state is not AttemptState.ACCEPTED else Bucket.RESERVED
     status = {AttemptState.ACCEPTED: JobStatus.WAITING, AttemptState.IN_DOUBT: JobStatus.IN_DOUBT}.get(state)
+    forget_reading(connection)  # what was bought need not be what the row asks for now
     _write_job(connection, purchase, status or JobStatus.FAILED, is_new=here is None)
     source = Bucket(known.bucket) if known is not None and known.bucket else None
     if known is not None:
@@ -165,6 +167,7 @@ def restore(connection: Connection, purchase: Bought) -> bool:
 
 def rename_job(connection: Connection, old: str, planned: Job) -> None:
     """Give a job that was bought the id that its row has now, and what the row says beside what was bought."""
+    forget_reading(connection)
     connection.execute(delete(job).where(job.c.id == planned.id))  # nothing was ever sent for it
     columns = {"id": planned.id, "fingerprint": planned.order.fingerprint(), "plan": planned.model_dump_json()}
     connection.execute(update(job).where(job.c.id == old).values(columns))

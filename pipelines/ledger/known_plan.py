@@ -7,13 +7,13 @@ bought and have changed since, what these ask for now. All of it is void as soon
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
 
 from pipelines.core.image import IMAGE_UNUSABLE
-from pipelines.core.job import Job
+from pipelines.core.job import Job, digest_of
 from pipelines.core.reading import Reading
 from pipelines.core.status import AttemptState, Billed, JobStatus
 from pipelines.ledger.storage.schema import attempt, batch, job, meta
@@ -46,7 +46,7 @@ def registered_reading(connection: Connection, inputs: str) -> RegisteredReading
     if not inputs or known.get("inputs") != inputs:
         return None
     here = connection.execute(select(func.count()).select_from(job).where(*_OF_THE_FILE)).scalar_one()
-    if known["jobs"] != here or known["registered"] != _last_registration(connection):
+    if known["jobs"] != here or known["registered"] != _registrations(connection):
         return None
     return RegisteredReading(Reading.of(known), known["asked"])
 
@@ -60,11 +60,16 @@ def keep_reading(connection: Connection, reading: Reading | None, jobs: int, ask
         jobs: how many were registered.
         asked: by id, the plan of each row whose job stays as it was bought.
     """
-    connection.execute(delete(meta).where(meta.c.key == _KEY))
+    forget_reading(connection)
     if reading is None or len(asked) > _MOST_ASKED:
         return
-    known = reading.as_dict() | {"jobs": jobs, "asked": dict(asked), "registered": _last_registration(connection)}
+    known = reading.as_dict() | {"jobs": jobs, "asked": dict(asked), "registered": _registrations(connection)}
     connection.execute(insert(meta).values(key=_KEY, value=json.dumps(known, ensure_ascii=False)))
+
+
+def forget_reading(connection: Connection) -> None:
+    """Whoever writes plans beside a registration says so: the next reading plans anew and looks at every job."""
+    connection.execute(delete(meta).where(meta.c.key == _KEY))
 
 
 def known_plan(connection: Connection, inputs: str) -> tuple[Reading, tuple[Job, ...]] | None:
@@ -105,6 +110,7 @@ def is_at_rest(connection: Connection, reading: Reading) -> bool:
     return connection.execute(select(job.c.id).where(job.c.status == JobStatus.EXPIRED).limit(1)).first() is None
 
 
-def _last_registration(connection: Connection) -> Sequence[str]:
-    columns = (batch.c.source_sha256, batch.c.read_at, batch.c.campaign)
-    return list(connection.execute(select(*columns).order_by(batch.c.read_at.desc()).limit(1)).one())
+def _registrations(connection: Connection) -> str:
+    """A digest of all registrations: of the last one alone, a clock that was set back would hide that it is not the last."""
+    rows = connection.execute(select(batch.c.source_sha256, batch.c.read_at, batch.c.campaign))
+    return digest_of({source: [read_at, campaign] for source, read_at, campaign in rows})

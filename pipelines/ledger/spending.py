@@ -19,15 +19,16 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    Select,
     String,
     Table,
     Text,
     bindparam,
+    column,
     delete,
     func,
     insert,
     select,
+    table,
     update,
 )
 
@@ -61,6 +62,26 @@ _entry = Table(
     Column("reserved_at", String, nullable=False),  # UTC
 )
 Index("entries_by_day", _entry.c.currency, _entry.c.reserved_at, _entry.c.bucket, _entry.c.micros)
+
+#: In a book of its own file: what each day comes to, kept by the file itself, whichever version writes there. To add up a
+#: month of 100,000 prices anew takes 15 ms an order. In a database such a row would make campaigns wait for each other.
+_day_total = table("day_total", column("currency"), column("day"), column("micros"))
+_DAY_TOTALS = (
+    "CREATE TABLE day_total (currency TEXT, day TEXT, micros INTEGER, PRIMARY KEY (currency, day)) WITHOUT ROWID",
+    """INSERT INTO day_total SELECT currency, substr(reserved_at, 1, 10) AS day, sum(micros) FROM entry
+    WHERE bucket IS NOT NULL GROUP BY currency, day""",
+    *(
+        f"""CREATE TRIGGER {name} AFTER {event} ON entry WHEN {when} BEGIN
+        INSERT INTO day_total VALUES ({row}.currency, substr({row}.reserved_at, 1, 10), {change})
+        ON CONFLICT (currency, day) DO UPDATE SET micros = micros + excluded.micros; END"""  # noqa: S608 - our own words
+        for name, event, when, row, change in (
+            ("entry_in", "INSERT", "NEW.bucket IS NOT NULL", "NEW", "NEW.micros"),
+            ("entry_out", "DELETE", "OLD.bucket IS NOT NULL", "OLD", "-OLD.micros"),
+            ("entry_freed", "UPDATE", "OLD.bucket IS NOT NULL AND NEW.bucket IS NULL", "OLD", "-OLD.micros"),
+            ("entry_held", "UPDATE", "OLD.bucket IS NULL AND NEW.bucket IS NOT NULL", "NEW", "NEW.micros"),
+        )
+    ),
+)
 
 
 class Period(StrEnum):
@@ -131,6 +152,11 @@ class Payer:
 
 #: Built once: each is executed for every job.
 _HOLD = insert(_entry)
+_SINCE = (_entry.c.currency == bindparam("_currency"), _entry.c.reserved_at >= bindparam("_start"))
+_TAKEN = select(func.sum(_entry.c.micros)).where(*_SINCE, _entry.c.bucket.is_not(None))
+_TAKEN_BY_DAY = select(func.sum(_day_total.c.micros)).where(
+    _day_total.c.currency == bindparam("_currency"), _day_total.c.day >= bindparam("_start")
+)
 _FOLLOW = update(_entry).where(_entry.c.attempt_id == bindparam("_attempt")).values(bucket=bindparam("_bucket"))
 _PRICED = select(
     attempt.c.id, attempt.c.epoch, attempt.c.currency, attempt.c.cost_micros, attempt.c.bucket, attempt.c.claimed_at
@@ -146,9 +172,10 @@ def hold(connection: Connection, payer: Payer, entry: SpendingEntry, caps: Seque
     """
     if caps and connection.dialect.name == "postgresql":  # else the transaction shuts others out by itself
         connection.execute(select(func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+    taken_since = _TAKEN if connection.dialect.name == "postgresql" else _TAKEN_BY_DAY
     for cap in caps:
         start = cap.period.start(datetime.fromisoformat(entry.reserved_at))
-        taken = connection.execute(_counted(func.sum(_entry.c.micros), cap.currency, start)).scalar_one() or 0
+        taken = connection.execute(taken_since, {"_currency": cap.currency, "_start": start}).scalar_one() or 0
         if taken + entry.micros > (to_micros(cap.most) or 0):
             found = _standing(connection, cap, start)
             this = amount_text(from_micros(entry.micros) or Decimal(0))
@@ -157,6 +184,13 @@ def hold(connection: Connection, payer: Payer, entry: SpendingEntry, caps: Seque
                 f"for the next {cap.period}, or raise --budget-per-{cap.period}, and run the same command again."
             )
     connection.execute(_HOLD, _columns(payer, entry))
+
+
+def make_day_totals(connection: Connection) -> None:
+    """Let a book in a file of its own keep what each day comes to, if it does not yet."""
+    known = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'day_total'").scalar_one()
+    for statement in () if known else _DAY_TOTALS:
+        connection.exec_driver_sql(statement)
 
 
 def check_covered(planned: Job, caps: Iterable[Cap]) -> None:
@@ -231,15 +265,10 @@ def standings(connection: Connection, caps: Iterable[Cap], now: datetime) -> lis
 
 
 def _standing(connection: Connection, cap: Cap, start: str) -> CapStanding:
-    sums = _counted(func.sum(_entry.c.micros), cap.currency, start)
-    row = connection.execute(sums.add_columns(func.count(func.distinct(_entry.c.campaign)))).one()
+    # Later periods count too, should a clock have been put back.
+    sums = _TAKEN.add_columns(func.count(func.distinct(_entry.c.campaign)))
+    row = connection.execute(sums, {"_currency": cap.currency, "_start": start}).one()
     return CapStanding(cap, from_micros(int(row[0] or 0)) or Decimal(0), row[1])
-
-
-def _counted(what: object, currency: str, start: str) -> Select[tuple[int | None]]:
-    """A sum over what counts in a currency since a moment; later periods count too, should a clock have been put back."""
-    since = (_entry.c.currency == currency) & (_entry.c.reserved_at >= start)
-    return select(what).where(since, _entry.c.bucket.is_not(None))  # type: ignore[call-overload,no-any-return]
 
 
 def _columns(payer: Payer, entry: SpendingEntry) -> dict[str, str | int | None]:

@@ -45,6 +45,7 @@ from pipelines.ledger.spending import (
     follow,
     hold,
     let_go,
+    make_day_totals,
     payer_of,
     reconcile_book,
     standings,
@@ -253,6 +254,7 @@ def _make_tables(connection: Connection) -> None:
         if found < _VERSION:
             book_metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version={_VERSION}")
+        make_day_totals(connection)
     else:
         make_shared_tables(connection, book_metadata)
 

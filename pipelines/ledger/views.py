@@ -24,6 +24,9 @@ from pipelines.ledger.history import changed_plans
 from pipelines.ledger.job_state import STATE_COLUMNS, JobState, state_from
 from pipelines.ledger.storage.schema import attempt, batch, job, owner
 
+#: The order of a batch file; what it no longer names comes last.
+FILE_ORDER = (job.c.in_batch.desc(), job.c.position, job.c.id)
+
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
@@ -185,19 +188,22 @@ def fallen_back(connection: Connection) -> list[Job]:
     return [made_as(Job.model_validate_json(row.plan), row.made_as) for row in rows]
 
 
-def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRecord]:
-    """Every job in the order of its batch file, those that the file no longer names last; or one job alone."""
-    counted = select(attempt.c.job_id, func.count()).group_by(attempt.c.job_id)
-    counted = counted if job_id is None else counted.where(attempt.c.job_id == job_id)
-    tries = dict(connection.execute(counted).tuples().all())
-    paid: dict[str, list[Payment]] = {}
-    for payment in payments(connection, job_id):
-        paid.setdefault(payment.id, []).append(payment)
-    changed = {each.change.job_id for each in changed_rows(connection)}
-    called = calls_of_jobs(connection, job_id)
-    order = (job.c.in_batch.desc(), job.c.position, job.c.id)
-    wanted = select(job) if job_id is None else select(job).where(job.c.id == job_id)
-    for row in connection.execute(wanted.order_by(*order)):
+class RecordMaker:
+    """Makes records of rows of jobs, with what other tables know of them."""
+
+    def __init__(self, connection: Connection, job_id: str | None = None) -> None:
+        """Read what stands beside the jobs, or beside one job."""
+        counted = select(attempt.c.job_id, func.count()).group_by(attempt.c.job_id)
+        counted = counted if job_id is None else counted.where(attempt.c.job_id == job_id)
+        self._tries = dict(connection.execute(counted).tuples().all())
+        self._paid: dict[str, list[Payment]] = {}
+        for payment in payments(connection, job_id):
+            self._paid.setdefault(payment.id, []).append(payment)
+        self._changed = {each.change.job_id for each in changed_rows(connection)}
+        self._called = calls_of_jobs(connection, job_id)
+
+    def record(self, row: Any) -> JobRecord:
+        """Make the record of one row of the table."""
         plan = Job.model_validate_json(row.plan)
         if plan.row != row.row:  # a new take, which follows its row
             plan = plan.model_copy(update={"row": row.row})
@@ -206,9 +212,9 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
             *((f"replaced_by:{row.replaced_by}",) if row.replaced_by else ()),
             *(("archived",) if row.archived_at else ()),
             *(() if row.in_batch else ("removed",)),
-            *(("row_changed",) if row.id in changed else ()),
+            *(("row_changed",) if row.id in self._changed else ()),
         )
-        yield JobRecord(
+        return JobRecord(
             job=made,
             planned=None if made is plan else plan,
             redo_of=row.redo_of,
@@ -216,7 +222,7 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
             in_batch=row.in_batch,
             archived=row.archived_at is not None,
             replaced_by=row.replaced_by,
-            attempts=tries.get(row.id, 0),
+            attempts=self._tries.get(row.id, 0),
             provider_job_id=row.provider_job_id,
             trace_id=row.trace_id,
             submitted_at=_moment(row.submitted_at),
@@ -226,13 +232,20 @@ def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRe
             output=json.loads(row.output) if row.output else None,
             storage_uri=row.storage_uri,
             flags=(*(json.loads(row.flags) if row.flags else ()), *flag_of(plan, made), *aside),
-            billed=_billed(row, paid.get(row.id, ())),
+            billed=_billed(row, self._paid.get(row.id, ())),
             error_code=row.error_code,
             error_message=row.error_message,
             failed_stage=row.failed_stage,
-            callback=called.get(row.id),
-            payments=tuple(paid.get(row.id, ())),
+            callback=self._called.get(row.id),
+            payments=tuple(self._paid.get(row.id, ())),
         )
+
+
+def records(connection: Connection, job_id: str | None = None) -> Iterator[JobRecord]:
+    """Every job in the order of its batch file, those that the file no longer names last; or one job alone."""
+    maker = RecordMaker(connection, job_id)
+    wanted = select(job) if job_id is None else select(job).where(job.c.id == job_id)
+    return map(maker.record, connection.execute(wanted.order_by(*FILE_ORDER)))
 
 
 def reason(connection: Connection, job_id: str) -> tuple[str | None, str | None]:

@@ -1,6 +1,6 @@
 """100,000 rows: how long a plan takes, how long a run that goes on needs to its first status query, and how much memory.
 
-Beside it the loop that somebody would write instead: csv and jinja2, prices added up, no checks, no ledger. Run it alone on
+Also how long it takes to end, once it was interrupted, and how much memory its catalogue wants. Beside it the loop that somebody would write instead: csv and jinja2, prices added up, no checks, no ledger. Run it alone on
 the machine: `make bench-large`. Prints one table; asserts nothing.
 """
 
@@ -67,8 +67,13 @@ def started(environment: dict[str, str]) -> dict[str, Any]:
     return {"env": environment | {"PYTHONPATH": str(HOUSE)}, "cwd": environment["XDG_STATE_HOME"]}
 
 
-def until(command: list[str], environment: dict[str, str], happened: object) -> tuple[float, float, float]:
-    """The same of the command's own process until something happens; then it is interrupted as by Ctrl-C."""
+def until(
+    command: list[str], environment: dict[str, str], happened: object, end: list[tuple[float, float, float]]
+) -> tuple[float, float, float]:
+    """The same of the command's own process until something happens; then it is interrupted as by Ctrl-C.
+
+    `end` takes the same of what follows: the end of the run, with its catalogue. The peak is that of the whole process.
+    """
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **started(environment))
     while not happened():  # type: ignore[operator]
@@ -78,9 +83,12 @@ def until(command: list[str], environment: dict[str, str], happened: object) -> 
     took, proc = time.monotonic() - began, Path("/proc") / str(process.pid)
     fields = (proc / "stat").read_text().rpartition(")")[2].split()
     peak = next(line for line in (proc / "status").read_text().splitlines() if line.startswith("VmHWM"))
+    until_then, began = (int(fields[11]) + int(fields[12])) / TICKS, time.monotonic()
     process.send_signal(signal.SIGINT)
-    process.wait()
-    return took, (int(fields[11]) + int(fields[12])) / TICKS, int(peak.split()[1]) / 1024
+    _, _, used = os.wait4(process.pid, 0)
+    process.returncode = 0
+    end.append((time.monotonic() - began, used.ru_utime + used.ru_stime - until_then, used.ru_maxrss / 1024))
+    return took, until_then, int(peak.split()[1]) / 1024
 
 
 def main() -> None:
@@ -106,15 +114,17 @@ def main() -> None:
             reelbatch = [sys.executable, "-m", "flows.command_line"]
             run = [*reelbatch, "run", str(batch), "--provider", "openai", "--yes"]
             run += ["--limit", str(WAITING), "--poll-every", "1"]
+            ends: list[tuple[float, float, float]] = []
             table = {"plan: csv and jinja2": measured([sys.executable, str(plain), str(batch)], environment)}
             plan = [*reelbatch, "plan", str(batch), "--provider", "openai"]
             table["plan: reelbatch, no ledger yet"] = measured(plan, environment)
-            table["first run, to its first order: reelbatch"] = until(run, environment, lambda: orders(url) > 0)
+            table["first run, to its first order: reelbatch"] = until(run, environment, lambda: orders(url) > 0, ends)
             table["plan: reelbatch, with its ledger"] = measured(plan, environment)
             before = queries(url)
             table["resume, to its first status query: reelbatch"] = until(
-                run, environment, lambda: queries(url) > before
+                run, environment, lambda: queries(url) > before, ends
             )
+            table["its end, interrupted, with its catalogue: reelbatch"] = ends[-1]
             with urllib.request.urlopen(f"{url}/_sandbox/bill") as answer:
                 known = {str(n): line["id"] for n, line in enumerate(json.load(answer))}
             (folder / "known.json").write_text(json.dumps(known))

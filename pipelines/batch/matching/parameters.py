@@ -172,6 +172,8 @@ def _number(text: str, example: str = "0.5") -> float | int:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=refuse_constant)
+        value = json.loads(text, parse_constant=refuse_constant)
+        json.dumps(value, allow_nan=False)  # 1e999 is read as infinity, which JSON cannot say
     except (ValueError, RecursionError):
         raise ParameterRefused(f"{quoted(text, 40)} is not JSON.", 'Write for example {"type": "simple"}.') from None
+    return value

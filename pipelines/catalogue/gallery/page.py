@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class HeadFigure:
 def write_gallery(
     folder: Path,
     campaign: str,
-    rows: Sequence[ManifestRow],
+    rows: Iterable[ManifestRow],
     money: Sequence[Balance] = (),
     *,
     rehearsed: bool = False,
@@ -49,7 +50,7 @@ def write_gallery(
     Args:
         folder: the output folder. Only thumbnails that are there are shown.
         campaign: the heading.
-        rows: of the manifest, in its order.
+        rows: of the manifest, in its order; walked through twice. What is archived or removed is not shown.
         money: what the ledger holds, by currency.
         rehearsed: nothing was paid: the sums are what it would have cost.
     """
@@ -60,7 +61,7 @@ def write_gallery(
     style, script, template = (resources.files(__package__).joinpath(name).read_text("utf-8") for name in names)
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters["visible"] = visible
-    html = page.from_string(template).render(
+    parts = page.from_string(template).generate(
         campaign=visible(campaign),
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
@@ -70,31 +71,45 @@ def write_gallery(
         **_shown(folder, rows),
     )
     path = folder / "gallery.html"
-    with whole_file(path) as temporary:
-        temporary.write_text(html, encoding="utf-8", errors="replace")
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:
+        file.writelines(parts)
     return path
 
 
-def _shown(folder: Path, rows: Sequence[ManifestRow]) -> dict[str, Any]:
+def _shown(folder: Path, rows: Iterable[ManifestRow]) -> dict[str, Any]:
     """What the template says of the rows."""
     thumbs = folder / FOLDER
     there = {entry.name for entry in thumbs.iterdir()} if thumbs.is_dir() else set[str]()
-    cards = [Card(row, there, poster_at_once=number < _POSTERS_AT_ONCE) for number, row in enumerate(rows)]
-    moments = [moment for row in rows for moment in (row.submitted_at, row.completed_at, row.downloaded_at) if moment]
-    tones, bar, start = Counter(card.tone for card in cards), [], 0.0
+    statuses, providers, tones = Counter[str](), Counter[str](), Counter[Tone]()
+    done, seconds, last = 0, 0.0, ""
+
+    def shown() -> Iterator[ManifestRow]:
+        return (row for row in rows if not (row.archived or row.removed))
+
+    for row in shown():
+        statuses[row.status.label] += 1
+        tones[row.status.meaning.tone] += 1
+        providers[visible(row.provider)] += 1
+        done += row.status is JobStatus.DONE
+        seconds += (row.duration_s or 0) if row.path else 0
+        for moment in (row.submitted_at, row.completed_at, row.downloaded_at):
+            if moment is not None:
+                last = max(last, f"{moment.astimezone(UTC):%Y-%m-%d}")
+    bar, start = [], 0.0
     for tone in (tone for tone in Tone if tones[tone]):
-        width = 100 * tones[tone] / len(cards)
+        width = 100 * tones[tone] / tones.total()
         bar.append((tone, round(start, 3), round(width, 3)))  # start and width in per cent
         start += width
     return {
-        "cards": cards,
-        "done": sum(row.status is JobStatus.DONE for row in rows),
-        "running_time": seconds_text(sum(row.duration_s or 0 for row in rows if row.path)),
-        "date": f"{max(moments):%Y-%m-%d}" if moments else "",  # of the last event: the same rows give the same page
+        "cards": (Card(row, there, poster_at_once=number < _POSTERS_AT_ONCE) for number, row in enumerate(shown())),
+        "count": tones.total(),
+        "done": done,
+        "running_time": seconds_text(seconds),
+        "date": last,  # of the last event: the same rows give the same page
         "bar": bar,
         "tones": tones,
-        "statuses": Counter(card.status for card in cards),
-        "providers": Counter(card.provider for card in cards),
+        "statuses": statuses,
+        "providers": providers,
     }
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.catalogue.manifest_row import ManifestRow
 from pipelines.outputs.media.thumbnail import make_thumbnail
 
 FOLDER = "thumbs"
@@ -50,22 +49,21 @@ def _refresh(video: Path, thumbnail: Path) -> str | None:
     return make_thumbnail(video, thumbnail)
 
 
-async def write_thumbnails(folder: Path, rows: Sequence[ManifestRow]) -> dict[str, str]:
+async def write_thumbnails(folder: Path, clips: Mapping[str, str]) -> dict[str, str]:
     """Make the thumbnails that are missing, or older than their clip, in threads.
 
     Args:
         folder: the output folder.
-        rows: of the manifest; those without a file are passed over.
+        clips: by job id, the path of each clip, below the folder.
 
     Returns:
         By job id, why a thumbnail could not be made.
     """
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def look_after(row: ManifestRow) -> tuple[str, str | None]:
+    async def look_after(job_id: str, path: str) -> tuple[str, str | None]:
         async with gate:
-            thumbnail = folder / FOLDER / thumbnail_name(row.id)
-            return row.id, await asyncio.to_thread(_refresh, folder / str(row.path), thumbnail)
+            return job_id, await asyncio.to_thread(_refresh, folder / path, folder / FOLDER / thumbnail_name(job_id))
 
-    found = await asyncio.gather(*(look_after(row) for row in rows if row.path))
+    found = await asyncio.gather(*(look_after(job_id, path) for job_id, path in clips.items()))
     return {job_id: reason for job_id, reason in found if reason}

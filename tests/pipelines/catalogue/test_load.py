@@ -10,9 +10,11 @@ from sqlalchemy import Boolean, Integer, insert
 from pipelines.catalogue import load_manifest
 from pipelines.catalogue.frame import catalogue_frame
 from pipelines.catalogue.manifest import write_manifest
+from pipelines.catalogue.manifest_row import manifest_row
 from pipelines.core.errors import LedgerError
 from pipelines.core.job import Job, Order
-from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
+from pipelines.ledger.snapshot import Snapshot
 from pipelines.ledger.storage.schema import attempt, job
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -65,7 +67,7 @@ def test_the_manifest_is_the_table_again(tmp_path, rows, place):
     frame = catalogue_frame(rows, ["market", "status"])
     folder = tmp_path / place
     folder.mkdir(exist_ok=True)
-    write_manifest(folder, frame)
+    write_manifest(folder, rows, ["market", "status"])
 
     assert_frame_equal(load_manifest(tmp_path), frame)
     (folder / "manifest.jsonl").unlink()
@@ -96,9 +98,8 @@ async def test_the_ledger_goes_before_the_manifest(tmp_path):
     assert list(young.columns[-3:]) == ["market", "own_status", "mood"]
 
     columns = ["mood", "never", "market", "own_status"]
-    write_manifest(
-        tmp_path, young.assign(never=catalogue_frame([], ["never"])["never"])[[*young.columns[:-3], *columns]]
-    )
+    records = LedgerReader(ledger_in(tmp_path)).read(Snapshot)
+    write_manifest(tmp_path, map(manifest_row, records), ["mood", "never", "market", "status"])
     with_ledger = load_manifest(tmp_path)
     (tmp_path / "ledger.sqlite3").unlink()
     without = load_manifest(tmp_path)

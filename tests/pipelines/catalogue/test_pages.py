@@ -32,14 +32,14 @@ def test_what_was_not_bought_shows_no_price(make_row, tmp_path, estimated, actua
         currency="USD",
         billed=billed,
     )
-    (shown,) = cells(summary_page([row], tmp_path, most=1, pages={}))
+    (shown,) = cells(summary_page([row], tmp_path, total=1, pages={}))
     assert shown["cost"] == cost
 
 
 def test_what_needs_a_person_comes_first_and_the_rest_is_counted(make_row, tmp_path):
-    """Doubt before failures before what is done; no more rows than asked for, and it is said how many there are."""
-    statuses = (JobStatus.DONE, JobStatus.PARKED, JobStatus.FAILED, JobStatus.IN_DOUBT)
-    page = summary_page([make_row(status=status) for status in statuses], tmp_path, most=3, pages={})
+    """Doubt before failures before what is done; it is said how many are not shown."""
+    statuses = (JobStatus.PARKED, JobStatus.FAILED, JobStatus.IN_DOUBT)
+    page = summary_page([make_row(status=status) for status in statuses], tmp_path, total=4, pages={})
     assert [row["status"] for row in cells(page)] == ["in doubt", "parked", "failed"]
     assert page.startswith("3 of 4 shown")
 
@@ -47,7 +47,7 @@ def test_what_needs_a_person_comes_first_and_the_rest_is_counted(make_row, tmp_p
 def test_links_lead_to_the_job_and_to_its_file(make_row, tmp_path):
     """The id leads to the page about the job, the file to the clip; a job without a file says why."""
     rows = [make_row(id="a", path="videos/a b.mp4"), make_row(id="b", path=None, error_message="no | thanks")]
-    first, second = cells(summary_page(rows, tmp_path, most=9, pages={"a": "http://ui/a"}))
+    first, second = cells(summary_page(rows, tmp_path, total=2, pages={"a": "http://ui/a"}))
     assert first["id"] == "[a](http://ui/a)"
     assert first["file or reason"].endswith("/videos/a%20b.mp4)")
     assert (second["id"], second["file or reason"]) == ("b", "no \\| thanks")
@@ -56,7 +56,7 @@ def test_links_lead_to_the_job_and_to_its_file(make_row, tmp_path):
 def test_a_fallback_says_whose_place_it_took(make_row, tmp_path):
     """The provider column names who makes it, and who was asked first."""
     row = make_row(provider="litellm", model="m", flags=("renamed", "fallback_from:qiniu"))
-    (shown,) = cells(summary_page([row], tmp_path, most=1, pages={}))
+    (shown,) = cells(summary_page([row], tmp_path, total=1, pages={}))
     assert shown["provider"] == "via litellm m, fallback of qiniu"
 
 

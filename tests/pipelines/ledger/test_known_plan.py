@@ -16,13 +16,16 @@ from PIL import Image
 
 from pipelines.actions.prospect import prospect
 from pipelines.batch import Batch, read_batch
+from pipelines.batch.planning import inputs
 from pipelines.core.errors import BatchError
 from pipelines.core.job import Job
 from pipelines.core.outcome import Skipped
 from pipelines.core.reading import Reading
 from pipelines.core.status import JobStatus
 from pipelines.ledger import registration, views
+from pipelines.ledger.bought import bought, restore
 from pipelines.ledger.known_plan import known_plan
+from pipelines.ledger.ledger import Ledger
 from pipelines.ledger.outcomes import record
 from pipelines.ledger.storage.place import LEDGER_NAME
 from pipelines.providers.profile.load import find_profiles
@@ -39,8 +42,8 @@ ROWS = "id,prompt,image_url,name\na,a {{ name }},,boat\nb,a harbour,dawn.png,shi
 class Campaign:
     """A batch file with a picture and a provider of its own, in a folder, and its ledger."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, folder / "spring.csv"
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.path, self.monkeypatch = folder, folder / "spring.csv", monkeypatch
         self.path.write_text(ROWS, "utf-8")
         self.picture("white")
         self.profile().parent.mkdir()
@@ -95,7 +98,7 @@ class Campaign:
 @pytest.fixture
 def campaign(tmp_path, monkeypatch):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    return Campaign(tmp_path)
+    return Campaign(tmp_path, monkeypatch)
 
 
 async def test_a_batch_that_is_as_it_was_comes_from_its_ledger(campaign):
@@ -143,6 +146,18 @@ def _registered_since(campaign):
     )  # as an older version does, which keeps no reading
 
 
+def _registered_since_by_a_clock_that_was_set_back(campaign):
+    campaign.say("INSERT INTO batch SELECT 'another', path, campaign, '2001-01-01T00:00:00.000Z' FROM batch")
+
+
+def _an_upgrade_under_a_server_that_goes_on(campaign):
+    campaign.monkeypatch.setattr(inputs, "_programme", lambda: "")
+
+
+def _a_new_version(campaign):
+    campaign.monkeypatch.setattr(inputs, "_programme", lambda: "another")
+
+
 def _a_job_that_is_gone(campaign):
     campaign.say("DELETE FROM job WHERE id = 'a'")
 
@@ -156,13 +171,16 @@ CHANGES = [
     _a_fallback,
     _another_picture,
     _registered_since,
+    _registered_since_by_a_clock_that_was_set_back,
+    _an_upgrade_under_a_server_that_goes_on,
+    _a_new_version,
     _a_job_that_is_gone,
 ]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
 async def test_whatever_decides_a_job_is_found_to_have_changed(campaign, change):
-    """Rows, the file's name and place, a profile, a choice, a picture, another registration: all is planned anew."""
+    """Rows, the file's name and place, a profile, a choice, a picture, the programme, another registration: all is planned anew."""
     await campaign.register()
     change(campaign)
     assert not campaign.recalls()
@@ -264,3 +282,26 @@ async def test_only_the_last_registration_counts(ledger, make_job):
     assert await register(*jobs, reading=Reading("two")) == [None, (Reading("two"), jobs)]
     assert await register(*jobs, reading=Reading("one"), source_sha256="another") == [(Reading("one"), jobs), None]
     assert await register(*jobs) == [None, None]
+
+
+@EVERYWHERE
+async def test_what_the_index_of_purchases_gives_back_is_looked_at(ledger, make_job, accept, tmp_path):
+    """A ledger that has lost a purchase gets it as it was bought; that its row asks for something else now is said as ever."""
+
+    async def register(to, job):
+        arguments = {"campaign": "x", "path": Path("x.csv"), "source_sha256": "s", "reading": Reading("one")}
+        await to.write(registration.register, (job,), **arguments)
+
+    old, now = make_job("a", prompt="a cat"), make_job("a", prompt="a dog")
+    (tmp_path / "other").mkdir()
+    async with Ledger(tmp_path / "other" / LEDGER_NAME) as other:
+        await register(other, old)
+        await accept(other, old)
+        (purchase,) = await other.write(bought)
+    await register(ledger, now)
+    assert await ledger.write(restore, purchase)
+    assert await ledger.write(known_plan, "one") is None
+    await register(ledger, now)
+    (changed,) = await ledger.write(views.changed_rows)
+    assert (changed.bought, changed.asked_for) == (old, now)
+    assert await ledger.write(known_plan, "one") == (Reading("one"), (now,))

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.core.errors import BudgetReached, NotCovered
 from pipelines.ledger.ledger import Ledger, storage_of
@@ -18,6 +21,7 @@ from pipelines.ledger.spending import (
     follow,
     hold,
     let_go,
+    make_day_totals,
     payer_of,
     reconcile_book,
     standings,
@@ -39,6 +43,7 @@ def book(tmp_path):
         connection = opened.execution_options(schema_translate_map={book_metadata.schema: None})
         with connection.begin():
             book_metadata.create_all(connection)
+            make_day_totals(connection)
             yield connection
 
 
@@ -67,6 +72,29 @@ def test_what_counts(book, bucket):
     hold(book, SPRING, price("a"), [])
     follow(book, SPRING, [price("a", bucket)])
     assert taken(book) == ((Decimal("0.9"), 1) if bucket else (Decimal(0), 0))
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([HELD, "spent", None, "gone"]), st.booleans())))
+def test_what_a_day_comes_to_is_what_its_prices_come_to(steps):
+    """After whatever was held, followed up and let go, also by a version that knows nothing of such sums."""
+    with open_engine(Path(":memory:")).connect() as opened, opened.begin():
+        book = opened.execution_options(schema_translate_map={book_metadata.schema: None})
+        book_metadata.create_all(book)
+        for number, (name, bucket, early) in enumerate(steps):
+            if number == len(steps) // 3:
+                make_day_totals(book)
+            at = "2026-10-31T12:00:00.000Z" if name in "ab" else "2026-11-01T00:00:00.000Z"
+            if bucket == "gone":
+                let_go(book, name)
+            else:
+                follow(book, SPRING if early else SUMMER, [price(name, bucket, cents=7 + ord(name), at=at)])
+        make_day_totals(book)
+        sums = (
+            "SELECT currency, substr(reserved_at, 1, 10), sum(micros) FROM entry WHERE bucket IS NOT NULL GROUP BY 1, 2"
+        )
+        kept = book.exec_driver_sql("SELECT * FROM day_total WHERE micros <> 0").all()
+        assert sorted(kept) == sorted(book.exec_driver_sql(sums).all())
 
 
 def test_currencies_are_never_added_up(book):

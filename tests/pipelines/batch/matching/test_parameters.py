@@ -47,6 +47,7 @@ def test_a_cell_becomes_the_value_that_the_request_takes(rule, text, value):
         ({"type": "boolean"}, "maybe", "neither yes nor no"),
         ({"type": "json"}, "{a: 1}", "is not JSON"),
         ({"type": "json"}, "NaN", "is not JSON"),
+        ({"type": "json"}, '{"a": 1e999}', "is not JSON"),
         ({"type": "json"}, "[" * 100_000, "is not JSON"),
         ({"type": "list"}, "[1, 2]", "not a list of texts"),
         ({"type": "list", "most": 2}, "a,b,c", "has 3 items. It takes at most 2."),

@@ -32,24 +32,19 @@ def test_ids_that_differ_have_posters_that_differ():
     assert len({thumbnail_name(job_id).casefold() for job_id in ids}) == len(ids)
 
 
-async def test_missing_and_stale_thumbnails_are_made(tmp_path, make_row):
+async def test_missing_and_stale_thumbnails_are_made(tmp_path):
     """What is there is left alone; a clip that came later gets a new one; a broken one is only reported."""
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos/a.mp4").write_bytes(make_clip())
     (tmp_path / "videos/b.mp4").write_bytes(b"broken")
-    rows = [
-        make_row(id="a", path="videos/a.mp4"),
-        make_row(id="b", path="videos/b.mp4"),
-        make_row(id="c", path="videos/gone.mp4"),
-        make_row(id="d", status="failed"),
-    ]
+    clips = {"a": "videos/a.mp4", "b": "videos/b.mp4", "c": "videos/gone.mp4"}
 
-    assert set(await write_thumbnails(tmp_path, rows)) == {"b", "c"}
+    assert set(await write_thumbnails(tmp_path, clips)) == {"b", "c"}
 
     poster = tmp_path / "thumbs/a.jpg"
     poster.write_bytes(b"mine")
-    await write_thumbnails(tmp_path, rows)
+    await write_thumbnails(tmp_path, clips)
     assert poster.read_bytes() == b"mine"
     os.utime(poster, (1, 1))
-    await write_thumbnails(tmp_path, rows)
+    await write_thumbnails(tmp_path, clips)
     assert poster.read_bytes()[:2] == b"\xff\xd8"

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.catalogue.compilation import manifest_rows, write_catalogue
+from pipelines.catalogue.compilation import write_catalogue
+from pipelines.catalogue.manifest_row import manifest_row
 from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted
 from pipelines.core.status import Billed, JobStatus
@@ -114,7 +115,7 @@ async def test_what_support_asks_for_is_kept_when_a_job_ends(studio, effect):
     """An acceptance may be without a trace id; then it is in the answer about the task, and in the manifest."""
     studio.sandbox.faults(first(effect, "acedata"))
     await studio.make(studio.job("a", provider="acedata"))
-    (row,) = manifest_rows(studio.records().values(), rehearsed=False)
+    row = manifest_row(studio.records()["a"])
     assert row.trace_id
 
 
@@ -655,7 +656,7 @@ async def test_every_clip_of_one_order_is_named(studio):
     veo = studio.profiles["qiniu"].mode("veo")
     order = Order(provider="qiniu", mode="veo", model=veo.models[0], prompt="clip a", extra={"sampleCount": 2})
     await studio.make(studio.job("a", order=order))
-    (row,) = manifest_rows(studio.records().values(), rehearsed=False)
+    row = manifest_row(studio.records()["a"])
     files = sorted(path.name for path in (studio.folder / "out" / "videos").glob("*.mp4"))
     assert (row.path, row.flags) == ("videos/a.mp4", ("also:videos/a-2.mp4",))
     assert files == ["a-2.mp4", "a.mp4"]

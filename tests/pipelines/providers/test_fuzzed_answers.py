@@ -56,6 +56,11 @@ SHAPES = [
     {"items": [{"id": "t-1", "response": None}], "count": 1},
     {"success": False, "error": {"code": "used_up", "message": "m"}, "trace_id": "tr"},
     {"success": False, "task_id": "t-1", "error": {"code": "rate_limited", "message": "m"}, "trace_id": "tr"},
+    {"code": 0, "message": "SUCCEED", "data": {"task_id": "t-1", "task_status": "submitted"}},
+    {"code": 1303, "message": "parallel task over resource pack limit", "data": {"task_id": "t-1"}},
+    {"output": {"task_id": "t-1", "task_status": "FAILED", "code": "DataInspectionFailed", "message": "m"}},
+    {"task_id": "t-1", "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+    {"name": "models/veo/operations/1", "error": {"code": 403, "status": "PERMISSION_DENIED", "message": "m"}},
     {"error": "a bare string"},
     {"error": {"message": "m", "type": "invalid_request_error", "code": None}},
     {"detail": "Not Found"},
@@ -132,7 +137,7 @@ HEADERS = st.dictionaries(
 ANSWERS = st.builds(Answer, STATUSES, HEADERS, bodies(), st.booleans() | st.just(value=True))
 
 
-#: Where an accepted job's id stands, by contract.
+#: Where an accepted job's id stands, by contract; a described one says it itself.
 IDS = {"openai": ("id", "task_id"), "acedata": ("task_id",), "veo": ("id",), "fal": ("request_id",)}
 #: What a fault is about where an order was not even begun: who pays, how fast, and what was asked for.
 NOTHING_BEGUN = {"key", "funds", "slow_down", "row"}
@@ -154,7 +159,7 @@ def may_be_billed(answer: Answer, profile, contract: str) -> bool:
         body = json.loads(answer.body)
     except (ValueError, RecursionError):
         body = None
-    if isinstance(body, dict) and not 200 <= answer.status < 300 and any(map(_is_id, _ids(body, contract))):
+    if isinstance(body, dict) and not 200 <= answer.status < 300 and any(map(_is_id, _ids(body, profile, contract))):
         return True
     if answer.status in REFUSALS:
         return False
@@ -164,14 +169,25 @@ def may_be_billed(answer: Answer, profile, contract: str) -> bool:
     if answer.status >= 500:
         return profile.on_server_error == "in_doubt" and not sure
     error = body["error"] if isinstance(body.get("error"), dict) else body
-    known = {str(error.get(name)).strip() for name in ("code", "type")} & set(profile.errors)
-    if not any(_is_id(value) for value in _ids(body, contract)):
+    codes = {str(error.get(name)).strip() for name in ("code", "type")}
+    codes |= {str(_at(body, place)).strip() for place in (profile.answers.error_code if profile.answers else ())}
+    known = codes & set(profile.errors)
+    if not any(_is_id(value) for value in _ids(body, profile, contract)):
         return not (known or sure)
     code = str(body["error"].get("code")).strip() if isinstance(body.get("error"), dict) else ""
     return body.get("success") is not False or profile.errors.get(code) not in NOTHING_BEGUN
 
 
-def _ids(body, contract: str) -> list[object]:
+def _at(body: object, place: str) -> object:
+    """What stands at a place of names alone, such as `data.task_id`."""
+    for name in place.split("."):
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def _ids(body, profile, contract: str) -> list[object]:
+    if contract == "described":
+        return [_at(body, profile.id_path)]
     nested = body["data"].get("task_id") if contract == "acedata" and isinstance(body.get("data"), dict) else None
     return [nested, *(body.get(name) for name in IDS[contract])]
 

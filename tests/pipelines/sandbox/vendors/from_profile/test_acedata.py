@@ -54,7 +54,7 @@ def ended(client, identifier):
     return task["response"]
 
 
-def test_answers_are_where_the_profile_looks_for_them(serving):
+def test_answers_are_where_the_profile_looks_for_them(serving, later):
     """The id, the words of every stage and all the clips stand at the profile's paths; it is answered at once."""
     with serving(latency="0.5") as client:
         answer = client.post(f"{PLACE}/videos", json={**ORDER, "sheets": 2}).json()
@@ -63,6 +63,7 @@ def test_answers_are_where_the_profile_looks_for_them(serving):
         while "finished_at" not in (task := client.post(f"{PLACE}/tasks", json={"id": identifier}).json()):
             for sheet in (task["response"] or {}).get("output", {}).get("sheets", []):
                 words[sheet["state"]] = sheet
+            later(0.01)
         sheets = task["response"]["output"]["sheets"]
         assert list(words) == ["cutting", "folding"]
         assert "address" not in words["folding"]

@@ -96,12 +96,13 @@ def test_words(start, later):
         assert walked(client, places, later) == words
 
 
-def test_the_servers_leave_out_different_things(start, finished):
+def test_the_servers_leave_out_different_things(start, finished, later):
     """Before and after completion, the video object has only what its server writes."""
     with start(latency="0.4") as client:
         made = {name: ordered(client, name) for name in ALL}
         assert set(made["vllm-omni"]) == {"id", "status", "created_at"}
         running = {name: client.get(place(name, created)).json() for name, created in made.items()}
+        later(1)
         done = {name: finished(client, place(name, created)) for name, created in made.items()}
     assert not {"created_at", "seconds", "size", "prompt"} & set(running["litellm"])
     assert (running["litellm"]["model"], running["litellm"]["progress"]) == (None, None)

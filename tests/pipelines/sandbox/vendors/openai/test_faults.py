@@ -65,7 +65,7 @@ def test_a_good_answer_can_carry_headers_too(client, faults):
     assert (answer.status_code, answer.headers["openai-poll-after-ms"]) == (200, "1234")
 
 
-def test_an_unfinished_job_says_when_to_ask_again(start, finished):
+def test_an_unfinished_job_says_when_to_ask_again(start, finished, later):
     """The hint is there until the job is finished, in OpenAI's dialect alone, and can be told."""
     with start(latency="0.5", poll_after_ms=77) as client:
         created = client.post("/openai/v1/videos", json=ORDER)
@@ -74,6 +74,7 @@ def test_an_unfinished_job_says_when_to_ask_again(start, finished):
             "77",
             "77",
         )
+        later(1)
         finished(client, address)
         assert "openai-poll-after-ms" not in client.get(address).headers
         assert "openai-poll-after-ms" not in client.post("/qiniu/v1/videos", json=ORDER).headers

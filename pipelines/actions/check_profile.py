@@ -18,7 +18,7 @@ from pipelines.core.image import Image, LocalImage
 from pipelines.core.job import Order, RemoteJob
 from pipelines.core.outcome import Accepted, Rejected
 from pipelines.net.http import Http
-from pipelines.providers.client import Client
+from pipelines.providers.client import URLENCODED, Client
 from pipelines.providers.contracts.described import path_about, template_of
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.providers.profile.order_parts import Parameter
@@ -27,7 +27,6 @@ from pipelines.run.accounts import Account
 from pipelines.run.options import RunOptions
 from pipelines.run.rehearsal import rehearsed
 
-_URLENCODED = "application/x-www-form-urlencoded"
 _KEY, _SHOWN = "KEY-OF-YOURS", "(the key)"
 _RESULT = "RESULT-ID"
 _OK = 200
@@ -188,7 +187,7 @@ def request_lines(request: SentRequest) -> Iterator[str]:
         try:
             body = json.loads(request.body)
         except ValueError:
-            if request.headers.get("content-type") == _URLENCODED:  # one line a field, decoded
+            if request.headers.get("content-type") == URLENCODED:  # one line a field, decoded
                 yield from (f"{name}={_cut(value)}" for name, value in parse_qsl(request.body, keep_blank_values=True))
             else:
                 yield "(a form, with a file or with text in it)"

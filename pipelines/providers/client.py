@@ -49,7 +49,7 @@ CONTRACTS: Mapping[ContractName, Contract] = {
     "described": Described(),
 }
 _JSON = "application/json"
-_URLENCODED = "application/x-www-form-urlencoded"
+URLENCODED = "application/x-www-form-urlencoded"  #: the content type of a form without files
 _NO_CONTENT = 204
 _MOST_PAGES = 100  # of a list: whoever shows one job a page is not asked two thousand times
 _KEY_SHOWN, _CALLBACK_SHOWN = "(the key)", "(the callback address)"
@@ -315,7 +315,7 @@ def encoded(request: Request) -> tuple[str, bytes]:
         if name not in uploads
     }
     if request.encoding == "urlencoded":
-        return _URLENCODED, urlencode(texts).encode()
+        return URLENCODED, urlencode(texts).encode()
     return form_of(texts, {name: (file.name, file.data, file.type) for name, file in uploads.items()})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from pipelines.core.job import Job
 from pipelines.core.money import Bucket
@@ -66,6 +66,15 @@ _COLUMNS = (
     job.c.status_url,
     job.c.result_url,
 )
+# Built once, as in job_state.py.
+_BOUGHT = (
+    select(*_COLUMNS, attempt.c.fingerprint)
+    .join(job, job.c.id == attempt.c.job_id)
+    .where(or_(*(attempt.c.state == state for state in _SENT)))
+)
+_BOUGHT_OF = _BOUGHT.where(job.c.id == bindparam("_id"))
+_PLAN_OF = select(job.c.plan).where(job.c.id == bindparam("_id"))
+_LEDGER_ID = select(meta.c.value).where(meta.c.key == "ledger_id")
 
 
 def bought(connection: Connection, job_ids: Iterable[str] | None = None) -> list[Bought]:
@@ -73,11 +82,9 @@ def bought(connection: Connection, job_ids: Iterable[str] | None = None) -> list
 
     Left out are attempts of an order that their job has left since: what was asked for then is written nowhere any more.
     """
-    wanted = select(*_COLUMNS, attempt.c.fingerprint).join(job, job.c.id == attempt.c.job_id)
-    wanted = wanted.where(or_(*(attempt.c.state == state for state in _SENT)))
     found = []
     for each in [None] if job_ids is None else job_ids:
-        for row in connection.execute(wanted if each is None else wanted.where(job.c.id == each)):
+        for row in connection.execute(*((_BOUGHT,) if each is None else (_BOUGHT_OF, {"_id": each}))):
             values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's columns
             fingerprint = values.pop("fingerprint")
             purchase = Bought(**values)
@@ -99,7 +106,7 @@ def plans_of(connection: Connection, job_ids: Iterable[str]) -> list[Job]:
     while pending:
         if (name := pending.pop()) in found:
             continue
-        plan = connection.execute(select(job.c.plan).where(job.c.id == name)).scalar_one_or_none()
+        plan = connection.execute(_PLAN_OF, {"_id": name}).scalar_one_or_none()
         if plan is not None:
             found[name] = Job.model_validate_json(plan)
             pending += filter(None, [found[name].parent])
@@ -130,7 +137,7 @@ def campaign_of(connection: Connection) -> tuple[str, str] | None:
 
 def ledger_id(connection: Connection) -> str:
     """The name that a ledger was given when it was made; its copies have it too."""
-    return connection.execute(select(meta.c.value).where(meta.c.key == "ledger_id")).scalar_one_or_none() or ""
+    return connection.execute(_LEDGER_ID).scalar_one_or_none() or ""
 
 
 def restore(connection: Connection, purchase: Bought) -> bool:

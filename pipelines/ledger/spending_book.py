@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -78,8 +78,6 @@ class SpendingBook:
         self._storage = _BookFile(file)
         self._group: GroupCommit | None = None
         self._payer, self._epoch = Payer("", "", campaign), 0
-        self._waiting: set[str] = set()
-        self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Open the book, and bring it up to what the ledger says.
@@ -135,15 +133,14 @@ class SpendingBook:
             await self._write(let_go, entry.attempt_id)
         return change
 
-    async def note(self, job_id: str) -> None:
-        """Bring the book up to what the ledger says of a job. Should that fail, the next run does it; until then too much counts."""
-        self._waiting.add(job_id)
-        async with self._turn:
-            wanted, self._waiting = self._waiting, set()
-            if wanted:
-                with suppress(LedgerError):
-                    found = await self._ledger.write(entries, wanted)
-                    await self._write(follow, self._payer, found)
+    async def note(self, job_ids: Collection[str]) -> None:
+        """Bring the book up to what the ledger says of some jobs.
+
+        Should that fail, the next run does it; until then too much counts.
+        """
+        with suppress(LedgerError):
+            found = await self._ledger.write(entries, job_ids)
+            await self._write(follow, self._payer, found)
 
     def _reserve_and_hold(
         self, connection: Connection, planned: Job, account: str, budget: Budget | None, entry: SpendingEntry

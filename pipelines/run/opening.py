@@ -29,7 +29,6 @@ from pipelines.outputs.storage.object_store import store_of
 from pipelines.pacing.limit_server import LimitServer
 from pipelines.pricing.budget import budget_currency
 from pipelines.providers.client import Client
-from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.account_limits import in_flight_limit, pace_of, paying_together, submit_limit
 from pipelines.run.accounts import Account, accounts_of, accounts_to_collect, trusted_hosts
 from pipelines.run.bucket_notes import announce_ledger, ask_bucket
@@ -40,6 +39,7 @@ from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder
 from pipelines.run.provider_session import Allowance, ProviderSession
+from pipelines.run.purchase_recorder import PurchaseRecorder
 from pipelines.run.run import Run, RunContext, run_context
 from pipelines.run.selection import choose
 from pipelines.run.sharing import Sharing
@@ -201,6 +201,7 @@ async def ready_run(
         http = await stack.enter_async_context(Http())
         stop = asyncio.Event()
         sharing = None if limits is None else Sharing(limits, stop)
+        book = await stack.enter_async_context(open_book(ledger, batch, options))
         run = Run(
             batch=batch,
             options=options,
@@ -215,8 +216,8 @@ async def ready_run(
             progress=context.progress,
             observers=context.observers,
             store=store_of(folder),
-            recorder=None if buyer is None else PurchaseRecorder(ledger, buyer),
-            book=await stack.enter_async_context(open_book(ledger, batch, options)),
+            recorder=None if buyer is None and book is None else PurchaseRecorder(ledger, buyer, book),
+            book=book,
             changed=tuple(each.change for each in changed),
             first_events=((RowsChanged(tuple(each.change for each in changed), folder),) if changed else ())
             + tuple(out_of_reach),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pipelines.batch import Batch
 from pipelines.core.dependencies import held_up
-from pipelines.core.errors import DiskFull, LedgerError, ReelbatchError, SetupError
+from pipelines.core.errors import BudgetReached, DiskFull, LedgerError, ReelbatchError, SetupError
 from pipelines.core.events import (
     Event,
     IndexUnusable,
@@ -38,7 +38,6 @@ from pipelines.ledger.spending_book import SpendingBook
 from pipelines.net.http import Http
 from pipelines.outputs.storage.object_store import ObjectStore
 from pipelines.pacing.slots import Slots
-from pipelines.purchases.recorder import PurchaseRecorder
 from pipelines.run.call_hints import CallHints
 from pipelines.run.ending import RunResult, warnings_of
 from pipelines.run.exit_code import exit_code, open_beside
@@ -47,6 +46,7 @@ from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import title_of
 from pipelines.run.progress import RunProgress
 from pipelines.run.provider_session import ProviderSession
+from pipelines.run.purchase_recorder import PurchaseRecorder
 from pipelines.run.selection import choose, in_hand
 
 _DOWNLOADS = 16
@@ -100,7 +100,13 @@ class Run:
         if self.book is None:
             change = await self.ledger.write(outcomes.reserve, job, account, self.budget)
         else:
-            change = await self.book.reserve(job, account, self.budget)
+            try:
+                change = await self.book.reserve(job, account, self.budget)
+            except BudgetReached:
+                if self.recorder is None or not self.recorder.hurry():
+                    raise
+                await self._catch_up(self.recorder)  # of what was given back a moment ago the book knows nothing yet
+                change = await self.book.reserve(job, account, self.budget)
         self._learn(job, change)
         return change
 
@@ -111,7 +117,7 @@ class Run:
         bought = isinstance(change.outcome, Accepted | Adopted | InDoubt | Failed)
         counts_anew = change.money is not None and None in (change.money.source, change.money.target)
         if change.changed and (bought or counts_anew):
-            self.begin(self._note(job.id, bought=bought))
+            self._note(job.id, bought=bought)
         return change
 
     async def take_word(self, job_id: str, word: PersonsWord, request: int) -> Change:
@@ -123,15 +129,16 @@ class Run:
         change = await self.ledger.write(settlement.settle_as_asked, job_id, word, request)
         if job_id in self.made_as:
             self._learn(self.made_as[job_id], change)
-        self.begin(self._note(job_id))
+        self._note(job_id, bought=True)
         return change
 
-    async def _note(self, job_id: str, *, bought: bool = True) -> None:
-        """Bring the index of purchases, and the book of spending, up to what the ledger says; nobody waits for it."""
-        if self.recorder is not None and bought and (error := await self.recorder.note(job_id)) is not None:
+    def _note(self, job_id: str, *, bought: bool) -> None:
+        if self.recorder is not None and self.recorder.note(job_id, bought=bought):
+            self.begin(self._catch_up(self.recorder))
+
+    async def _catch_up(self, recorder: PurchaseRecorder) -> None:
+        if (error := await recorder.catch_up()) is not None:
             self.emit(IndexUnusable(error))
-        if self.book is not None:
-            await self.book.note(job_id)
 
     def _learn(self, job: Job, change: Change) -> None:
         old, new = self.states[job.id], change.state
@@ -212,6 +219,8 @@ class Run:
 
     async def settle(self) -> None:
         """Wait for what `begin` still has in hand."""
+        if self.recorder is not None:
+            self.recorder.end()
         while self._open_ends:
             await asyncio.wait(set(self._open_ends))
 

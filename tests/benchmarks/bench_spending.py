@@ -70,7 +70,7 @@ async def measured(folder: Path, caps: tuple[Cap, ...] | None, earlier: int) -> 
                 await ledger.write(outcomes.record, planned.id, Accepted(RemoteJob(f"p-{planned.id}", "video")), claim)
                 await ledger.write(outcomes.record, planned.id, Done(output={"path": "a"}, flags=(), **END))
                 if book is not None:
-                    await book.note(planned.id)
+                    await book.note([planned.id])
 
         wall, cpu, (writes, size) = time.monotonic(), time.process_time(), written()
         await asyncio.gather(*map(one, jobs))

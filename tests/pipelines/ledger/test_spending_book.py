@@ -101,10 +101,10 @@ async def test_an_attempt_in_doubt_counts_until_a_person_says_that_it_was_not_ch
         claim = (await book.reserve(make_job(name), "x", None)).claim
         assert await ledger.write(attempts.mark_sending, claim)
         await ledger.write(outcomes.record, name, outcome, claim)
-        await book.note(name)
+        await book.note([name])
         assert committed(ledger, tmp_path)[0] == Decimal(left)
     await ledger.write(settlement.write_word, "a", NotCharged("ann"))
-    await book.note("a")
+    await book.note(["a"])
     assert committed(ledger, tmp_path)[0] == 0
 
 

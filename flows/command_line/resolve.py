@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.command_line.arguments import AsJson, JobId, OutputFolder, ProfileFiles
+from flows.command_line.arguments import AsJson, OutputFolder, ProfileFiles
 from flows.command_line.talk import print_json, say, show_warnings
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ NAME = "resolve"
 
 def command(
     folder: OutputFolder,
-    job_id: JobId,
+    job_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="A job, by its id. Default: show all that are in doubt.")
+    ] = None,
     adopt: Annotated[
         str | None, typer.Option("--adopt", metavar="TASK_ID", help="It was bought: this is the provider's id of it.")
     ] = None,
@@ -36,11 +38,11 @@ def command(
     profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """Settle a payment in doubt. Without one of the four options: show what is known of it. Works while a run goes on."""
+    """Settle a payment in doubt. Without one of the four words: show what is known of it. Works while a run goes on."""
     import asyncio
 
     from flows.command_line.consent import ask_first
-    from pipelines.actions.evidence import gather_evidence
+    from pipelines.actions.evidence import gather_all_evidence, gather_evidence
     from pipelines.actions.resolve import DoubtWord, adopt_id, settle_doubt
     from pipelines.core.outcome import Charged, NotCharged, Resubmitted
     from pipelines.core.status import JobStatus
@@ -52,6 +54,11 @@ def command(
     if len(chosen) + (adopt is not None) > 1:
         raise typer.BadParameter("Choose one of --adopt, --not-charged, --charged and --resubmit.")
     options = RunOptions(profiles=tuple(profile or ()))
+    if job_id is None:
+        if chosen or adopt is not None:
+            raise typer.BadParameter("Name the job that it is true of: each is settled by itself.")
+        _show_all(asyncio.run(gather_all_evidence(folder, options)), as_json=as_json)
+        return
     evidence = asyncio.run(gather_evidence(folder, job_id, options))
     if not as_json:
         _show(evidence)
@@ -73,6 +80,17 @@ def command(
         print_json(evidence.as_dict() | {"settled": {"status": str(settled.status), "words": settled.words}})
     else:
         say(settled.words)
+
+
+def _show_all(found: list[Evidence], *, as_json: bool) -> None:
+    """Print what is known of every payment in doubt."""
+    if as_json:
+        print_json({"in_doubt": [evidence.as_dict() for evidence in found]})
+        return
+    for evidence in found:
+        _show(evidence)
+        typer.echo()
+    say("Settle each: reelbatch resolve DIR ID, and what is true of it." if found else "Nothing is in doubt.")
 
 
 def _show(evidence: Evidence) -> None:

@@ -114,6 +114,17 @@ async def gather_evidence(folder: Path, job_id: str, options: RunOptions | None 
     return replace(found, candidates=tuple(candidates), listing=why)
 
 
+async def gather_all_evidence(folder: Path, options: RunOptions | None = None) -> list[Evidence]:
+    """Gather what is known of every submission in doubt, as `gather_evidence` does of one.
+
+    Raises:
+        LedgerError: the folder has no ledger that can be read.
+    """
+    states = LedgerReader(ledger_in(folder)).read(views.states)
+    doubts = [job_id for job_id, state in states.items() if state.status is JobStatus.IN_DOUBT]
+    return [await gather_evidence(folder, job_id, options) for job_id in doubts]
+
+
 async def check_with_provider(evidence: Evidence, remote: RemoteJob, options: RunOptions | None = None) -> str:
     """Ask the provider whether it knows an id that a person gives; it is free.
 

@@ -55,6 +55,10 @@ def test_a_row_in_every_status_is_settled(campaign, provider, manifest, tmp_path
     assert (evidence["prompt"], evidence["cost"]) == ("clip adopted", "0.40")
     [candidate] = evidence["candidates"]
     assert "prompt:" in reelbatch("resolve", "out", "adopted").out
+    every = json.loads(reelbatch("resolve", "out", "--json").out)["in_doubt"]
+    assert [one["id"] for one in every] == list(IDS[:4])
+    assert every[3] == evidence
+    assert reelbatch("resolve", "out", "--charged").code == 2
     assert reelbatch("resolve", "out", "adopted", "--adopt", candidate["id"]).code == 0
     assert reelbatch("resolve", "out", "doubt", "--not-charged").code == 0
     assert reelbatch("resolve", "out", "lost", "--charged").code == 0

@@ -103,6 +103,7 @@ def _show(evidence: Evidence) -> None:
         "prompt": known["prompt"],
         "ordered": ", ".join(filter(None, (known["provider"], known["model"], length, known["size"]))),
         "account": known["account"],
+        "named": known["attempt"] and f"{known['attempt']}, in the order: the vendor's console may find it by that",
         "sent (UTC)": window,
         "price": f"{known['cost']} {known['currency']}{' (assumed)' if evidence.assumed else ''}"
         if known["cost"]

@@ -59,6 +59,7 @@ class Evidence:
     status: JobStatus
     reason: str | None
     account: str
+    attempt: str | None  # the name that the order bore, by which it is found in the vendor's console
     sent_at: datetime | None  # UTC: not before this
     ended_at: datetime | None  # and not after this
     http_status: int | None
@@ -83,6 +84,7 @@ class Evidence:
             "seconds": order.seconds,
             "size": order.size,
             "account": self.account,
+            "attempt": self.attempt,
             "sent_at": None if self.sent_at is None else utc_text(self.sent_at),
             "ended_at": None if self.ended_at is None else utc_text(self.ended_at),
             "http_status": self.http_status,
@@ -109,9 +111,14 @@ async def gather_evidence(folder: Path, job_id: str, options: RunOptions | None 
     """
     reader = LedgerReader(ledger_in(folder))
     found = _of_ledger(reader, job_id)
-    owned = reader.read(views.provider_job_ids, found.job.order.provider)
-    candidates, why = await _candidates(found, owned, options or RunOptions())
-    return replace(found, candidates=tuple(candidates), listing=why)
+    provider, options = found.job.order.provider, options or RunOptions()
+    try:
+        profile = profiles_of_folder(reader, options).get(provider)
+    except ReelbatchError:
+        profile = None  # said below, with what it means
+    is_named = profile is not None and (profile.attempt_field or profile.idempotency_header)
+    candidates, why = await _candidates(found, reader.read(views.provider_job_ids, provider), options)
+    return replace(found, attempt=found.attempt if is_named else None, candidates=tuple(candidates), listing=why)
 
 
 async def gather_all_evidence(folder: Path, options: RunOptions | None = None) -> list[Evidence]:
@@ -181,6 +188,7 @@ def _of_ledger(reader: LedgerReader, job_id: str) -> Evidence:
         status=record.status,
         reason=record.error_message,
         account=row.account,
+        attempt=row.id,
         sent_at=_moment(row.sent_at),
         ended_at=_moment(row.ended_at),
         http_status=row.http_status,

@@ -30,6 +30,14 @@ _MOST_DEPTH = 32
 _MOST_EVENTS = 4_000_000  # about 300,000 jobs of a batch; the size of a file is capped as well
 _CONTROLS = frozenset({"Cc", "Cf", "Cs"})  # control, format (it can turn a line around), half of a pair
 _HARMLESS = frozenset("\n\t\u200c\u200d")  # the last two join letters and pictures
+_TAB = "has a tab in the place of spaces: indent with spaces only"
+#: What the parser says, and what is mostly the cause.
+_CAUSES = {
+    "mapping values are not allowed": "put a text that has a colon and a space in it into quotes, or mend the indentation",
+    "did not find expected '-' indicator": "indent it as what stands beside it",
+    "did not find expected key": "indent it as what stands beside it",
+    "cannot start any token": "put a text that begins so into quotes",
+}
 
 
 class YamlRefused(ValueError):
@@ -105,13 +113,28 @@ def _document(text: str, builder: _Builder) -> Any:
                 raise YamlRefused("has too many entries", event.start_mark)  # noqa: TRY301 - passes through
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        message = ": ".join(part for part in (error.context, error.problem) if part)
-        raise YamlRefused(message or "is not YAML", error.problem_mark or error.context_mark) from None
+        raise YamlRefused(_plainly(error, text), error.problem_mark or error.context_mark) from None
     except YamlRefused:
         raise
     except (yaml.YAMLError, RecursionError, MemoryError, ValueError, OverflowError) as error:
         raise YamlRefused(f"is not YAML: {quoted(' '.join(str(error).split()), 120)}") from None
     return builder.document
+
+
+def _plainly(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What the parser says, where that began if on another line, and what is mostly the cause."""
+    problem, mark, began = error.problem or "is not YAML", error.problem_mark, error.context_mark
+    lines = text.splitlines()
+    if mark is not None and mark.line < len(lines) and lines[mark.line][: mark.column + 1].lstrip(" ").startswith("\t"):
+        return _TAB
+    where = (
+        f", begun on line {began.line + 1}"
+        if began is not None and mark is not None and began.line != mark.line
+        else ""
+    )
+    said = f"{error.context}{where}: {problem}" if error.context else problem
+    cause = next((cause for words, cause in _CAUSES.items() if words in problem), None)
+    return said if cause is None else f"{said}; {cause}"
 
 
 class _Builder:

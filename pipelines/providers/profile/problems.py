@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -47,7 +48,15 @@ _PATTERNS = {
     "key_env": "It takes the name of a variable: letters, digits and underscores.",
     "base_url_env": "It takes the name of a variable: letters, digits and underscores.",
     "service": "It takes letters, digits, dots and dashes.",
+    "header": "It takes the name alone, without a colon: letters, digits and dashes.",
+    "idempotency_header": "It takes the name alone, without a colon: letters, digits and dashes.",
+    "scheme": "It takes one word, such as Key, or nothing: letters, digits, dots and dashes.",
+    "query": "It takes the name of a parameter: letters, digits, dots and dashes.",
+    "callback_query": "It takes the name of a parameter: letters, digits, dots and dashes.",
+    "list_cursor": "It takes the name of a parameter: letters, digits, dots, dashes and brackets.",
+    "within": "It takes WIDTHxHEIGHT, such as 1920x1080.",
 }
+_MOST_HOMES = 3  # parts of a profile that a hint names
 
 
 def problems_of(error: ValidationError, file: str, source: Located, *, only_written: bool = False) -> list[Problem]:
@@ -82,6 +91,9 @@ def where(file: str, place: Place, source: Located | None = None) -> str:
 def _words(details: ErrorDetails, place: Place) -> tuple[str, str]:
     kind, context, value = details["type"], details.get("ctx", {}), shown_value(details["input"])
     if kind == "extra_forbidden":
+        homes = list(_homes(str(place[-1])))
+        if 0 < len(homes) <= _MOST_HOMES:
+            return "is not a field here.", f"It is one of {' and of '.join(homes)}."
         known = [*model_below(place[:-1]).model_fields, *([] if place[:-1] else [EXTENDS])]
         hint = did_you_mean(str(place[-1]), known)
         return "is not a field here.", hint if len(hint) < _LONG else "docs/profiles.md explains every field."
@@ -112,6 +124,16 @@ def model_below(place: Place) -> type[BaseModel]:
         if part in model.model_fields:
             model = _model_in(model.model_fields[str(part)].annotation) or model
     return model
+
+
+def _homes(name: str, model: type[BaseModel] = Profile, way: str = "") -> Iterator[str]:
+    """The parts of a profile that have a field of this name, as a message calls them."""
+    if name in model.model_fields:
+        yield f"`{way}`" if way else "the profile itself"
+    for field, info in model.model_fields.items():
+        if (inner := _model_in(info.annotation)) is not None:
+            in_list = "[]" if "tuple" in str(info.annotation) else ""
+            yield from _homes(name, inner, f"{way}.{field}{in_list}".removeprefix("."))
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -16,7 +16,8 @@ async def test_a_profile_beside_the_batch_file_counts(studio, in_doubt):
     shutil.copytree(EXAMPLES / "reelbatch.providers", studio.folder / "reelbatch.providers")
     assert "lumafox" in profiles_of_folder(LedgerReader(ledger_in(folder)))
     (studio.folder / "reelbatch.providers" / "qiniu.yaml").write_text(
-        "extends: qiniu\nname: qiniu\nwants_https: true\n"
+        "extends: qiniu\nname: qiniu\nwants_https: true\nidempotency_header: x-once\n"
     )
     evidence = await gather_evidence(folder, "a")
     assert "no list of jobs" in evidence.listing
+    assert len(evidence.attempt) == 36  # such an order bears a name

@@ -19,7 +19,7 @@ from pipelines.providers.profile.checks.heeded import unheeded
 from pipelines.providers.profile.checks.modes import mode_findings
 from pipelines.providers.profile.checks.paths import addressing
 from pipelines.providers.profile.checks.prices import price_findings
-from pipelines.providers.profile.checks.request import clashes_of_all
+from pipelines.providers.profile.checks.request import clashes, clashes_of_all
 from pipelines.providers.profile.model import Profile
 
 
@@ -50,6 +50,9 @@ def disagreements(profile: Profile) -> list[Disagreement]:
             found.append((("modes", index, "name"), f'"{mode.name}" is the name of another mode too.'))
         names.add(mode.name)
         found += within(("modes", index), mode_findings(mode, profile))
+        for place, words in clashes(mode, profile):
+            above = place[0] == "attempt_field" or (place[0] == "callback_field" and mode.callback_field is None)
+            found.append((place if above else ("modes", index, *place), words))
     for index, price in enumerate(profile.prices):
         found += within(("prices", index), price_findings(price, profile))
     return found

@@ -11,7 +11,6 @@ from pipelines.providers.profile.checks.findings import Disagreement, not_among,
 from pipelines.providers.profile.checks.images import image_findings
 from pipelines.providers.profile.checks.parameters import parameter_findings
 from pipelines.providers.profile.checks.paths import remix_addressing
-from pipelines.providers.profile.checks.request import clashes
 from pipelines.providers.profile.model import Mode, Profile
 from pipelines.providers.profile.order_parts import Seconds, Size
 from pipelines.providers.profile.path_template import refused_part
@@ -37,7 +36,6 @@ def mode_findings(mode: Mode, profile: Profile) -> Iterator[Disagreement]:
             fix = "Write landscape, portrait, square, adaptive, or a ratio such as 21:9."
             yield ("orientation", "values", word), f"is no shape that a row could give. {fix}"
     yield from within(("images",), image_findings(mode.images, mode, profile))
-    yield from clashes(mode, profile)
     for name, parameter in mode.parameters.items():
         yield from within(("parameters", name), parameter_findings(parameter, mode))
     if mode.remix is not None:

@@ -55,7 +55,12 @@ def test_every_value_knows_its_line():
     ("text", "words", "line", "column"),
     [
         ("a: 1\nb: c: d\n", "not allowed", 2, 5),
-        ("a: [1,\n", "did not find", 2, 1),
+        ("a: [1\n", "begun on line 1: did not find", 2, 1),
+        ("a:\n\t- 1\n", "has a tab", 2, 1),
+        ("a:\n  - b: 1\n\tc: 2\n", "has a tab", 3, 1),
+        ("a:\n  - b: 1\n   c: 2\n", "indent it", 3, 4),
+        ("a: 'b\nc: d\n", "begun on line 1", 3, 1),
+        ("a: @b\n", "into quotes", 1, 4),
         ("a: 1\nb:\n  c: 1\n  c: 2\n", 'key "c" twice', 4, 3),
         ("a: &x 1\n", "anchor", 1, 4),
         ("a: *x\n", "alias", 1, 4),

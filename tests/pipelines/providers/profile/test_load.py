@@ -166,7 +166,7 @@ def test_every_problem_of_every_file_comes_at_once(here, write):
     said = problems_of(here / "nowhere.yaml")
     assert said == [
         "nowhere.yaml: cannot be read: there is no such file.",
-        f"{PROFILES_FOLDER}/broken.yaml, line 2, column 1: while parsing a flow sequence: did not find expected ',' or ']'.",
+        f"{PROFILES_FOLDER}/broken.yaml, line 2, column 1: while parsing a flow sequence, begun on line 1: did not find expected ',' or ']'.",
         f"{PROFILES_FOLDER}/list.yaml: is not a mapping. Write `name: value` lines; see docs/profiles.md.",
         f'{PROFILES_FOLDER}/lumafox.yaml, line 4, contract: "opnai" is not allowed. Allowed: openai, acedata, veo, fal, described.',
         f"{PROFILES_FOLDER}/lumafox.yaml, line 11, modes[0].seconds.default: is missing.",

@@ -40,6 +40,12 @@ def test_a_clip_lasts_a_second_or_more(seconds):
     [
         ("base_ulr: x", 'base_ulr: is not a field here. Did you mean "base_url"?'),
         ("extend: x", 'extend: is not a field here. Did you mean "extends"?'),
+        ("fps: 16", "fps: is not a field here. It is one of `modes[].seconds`."),
+        ("answers: {id_path: x}", "answers.id_path: is not a field here. It is one of the profile itself."),
+        (
+            'auth: {header: "X-Key:"}',
+            'auth.header: "X-Key:" does not fit. It takes the name alone, without a colon: letters, digits and dashes.',
+        ),
         ("needs_key: perhaps", 'needs_key: "perhaps" is neither true nor false.'),
         ("supports: [lst]", 'supports[0]: "lst" is not allowed. Allowed: list, delete, variants.'),
         ("supports: list", 'supports: "list" is not a list. Write [a, b], or one item a line after a dash.'),
@@ -93,6 +99,12 @@ def test_a_mistake_inside_a_mode_names_the_mode():
     assert said(HEAD + modes) == [
         'fox.yaml, line 12, modes[1].parameters.type.tpye: is not a field here. Did you mean "type"?'
     ]
+
+
+def test_what_stands_above_the_modes_is_said_there():
+    """A name for each attempt that would overwrite the prompt is a key of the profile, and not of its mode."""
+    (problem,) = said(f"{HEAD}attempt_field: prompt\n{MODES}")
+    assert problem.startswith('fox.yaml, line 7, attempt_field: "prompt" is the field of `prompt_field` too')
 
 
 def test_a_list_whose_items_are_wrong_is_not_called_empty():

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pipelines.core.errors import KeyRefused, ReelbatchError, SetupError, SlowDown, UnknownJob
 from pipelines.core.job import RemoteJob
 from pipelines.core.outcome import Accepted, Rejected
+from pipelines.core.text.printable import printable
 from pipelines.net.http import Answer
 from pipelines.providers.client import CONTRACTS
 from pipelines.providers.contracts.described import template_of
@@ -27,6 +28,7 @@ STAGES: tuple[Stage, ...] = ("order", "query", "result")
 JOB = "JOB-ID"  #: what stands for the id of a job of which none is known
 _OK, _CLIENT, _SERVER = 200, 400, 500
 _STATUS_DIGITS = 3
+_STATUSES = (100, 600)
 _CUT = ("...", "…")  # so pages end a text that is too long for them
 _PATIENCE = "the run asks again for some minutes, then"
 
@@ -84,13 +86,19 @@ def sample_answer(text: str) -> Sample:
     """An answer in a file: `FILE`, `422:FILE` where its HTTP status is not 200, `query=FILE` where its stage is known.
 
     Raises:
-        SetupError: there is no such file, or no JSON object in it.
+        SetupError: there is no such file, or no JSON object in it; or there is no such stage or status.
     """
     stage = next((stage for stage in STAGES if text.startswith(f"{stage}=")), None)
     rest = text.removeprefix(f"{stage}=") if stage else text
     status, colon, name = rest.partition(":")
     is_status = bool(colon) and status.isdecimal() and len(status) == _STATUS_DIGITS
     path = Path(name if is_status else rest)
+    if is_status and not _STATUSES[0] <= int(status) < _STATUSES[1]:
+        raise SetupError(f"{status} is no HTTP status.")
+    if path == Path() or (stage is None and "=" in rest and not path.exists()):
+        raise SetupError(
+            f'"{printable(text, 80)}" names no answer: write FILE, 422:FILE, order=FILE, query=FILE or result=FILE.'
+        )
     try:
         body = path.read_bytes()
     except OSError as error:

@@ -180,10 +180,15 @@ class Client:
         """
         contract, about = CONTRACTS[self.profile.contract], RemoteJob("", mode or self.profile.modes[0].name)
         found: dict[str, ListedJob] = {}
-        request = contract.listing(self.profile, about.mode, most, None)
+        request, after = contract.listing(self.profile, about.mode, most, None), None
         for _ in range(_MOST_PAGES):
-            body, _ = await self._ask(request, about)
-            page = contract.read_listing(body, self.profile)
+            try:
+                body, _ = await self._ask(request, about)
+            except UnknownJob:
+                if found and self.profile.answers is not None and self.profile.answers.first_page is not None:
+                    break  # pages are counted, and some answer 404 behind the last one
+                raise
+            page = contract.read_listing(body, self.profile, after)
             new = {listed.job.id: listed for listed in page.jobs if listed.job.id not in found}
             found |= new
             if not new or len(found) >= most:
@@ -191,8 +196,8 @@ class Client:
             oldest = page.jobs[-1].created_at
             if since is not None and oldest is not None and oldest < since:
                 break
-            if page.next_after is not None:
-                request = contract.listing(self.profile, about.mode, most, page.next_after)
+            if (after := page.next_after) is not None:
+                request = contract.listing(self.profile, about.mode, most, after)
             elif page.next_url is not None:
                 request = Request("GET", urljoin(self._url_of(request.path, about), page.next_url))
             else:

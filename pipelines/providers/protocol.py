@@ -132,8 +132,8 @@ class Contract(Protocol):
     def listing(self, profile: Profile, mode: str, most: int, after: str | None) -> Request:
         """The request for the newest jobs of an account, where its profile says that there is one."""
 
-    def read_listing(self, answer: Mapping[str, Any], profile: Profile) -> ListPage:
-        """The jobs in the answer to that."""
+    def read_listing(self, answer: Mapping[str, Any], profile: Profile, after: str | None = None) -> ListPage:
+        """The jobs in the answer to that, asked with that `after`."""
 
     def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:
         """The job that an order became, of which only the id is known, with where it is usually asked about."""
@@ -171,9 +171,9 @@ class UsualWays:
         """
         raise NotImplementedError
 
-    def read_listing(self, answer: Mapping[str, Any], profile: Profile) -> ListPage:
+    def read_listing(self, answer: Mapping[str, Any], profile: Profile, after: str | None = None) -> ListPage:
         """Nothing: nobody asked."""
-        del answer, profile
+        del answer, profile, after
         return ListPage(())
 
     def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:

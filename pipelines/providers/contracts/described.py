@@ -82,17 +82,19 @@ class Described(UsualWays):
         return Request("GET", path_about({"id": job.id}, template, profile))
 
     def listing(self, profile: Profile, mode: str, most: int, after: str | None) -> Request:
-        """GET `paths.list`: one page, as long as the API makes it, from a cursor on."""
+        """GET `paths.list`: one page, as long as the API makes it, from a cursor, a number or an offset on."""
         del most
-        cursor = _answers(profile).list_cursor
-        turned = {cursor: after} if cursor is not None and after is not None else {}
+        told = _answers(profile)
+        page = after or told.first_page
+        turned = {told.turns_pages: page} if told.turns_pages is not None and page is not None else {}
         words = urlencode({**profile.list_parameters, **turned})
         return Request("GET", with_query(template_of("list", profile, mode), words))
 
-    def read_listing(self, answer: Mapping[str, Any], profile: Profile) -> ListPage:
+    def read_listing(self, answer: Mapping[str, Any], profile: Profile, after: str | None = None) -> ListPage:
         """What stands at `answers.list_items`, and what leads to the next page."""
         told, found = _answers(profile), list[ListedJob]()
-        for row in map(json_values.mapping, json_values.at_path(answer, told.list_items or "data[]")):
+        rows = list(map(json_values.mapping, json_values.at_path(answer, told.list_items or "data[]")))
+        for row in rows:
             job = named_job(row, (told.list_id or profile.id_path or "id",))
             if job is not None:
                 created = json_values.moment(_first(row, told.list_created))
@@ -104,7 +106,8 @@ class Described(UsualWays):
                 found.append(ListedJob(job, created, word, model, prompt))
         leads = json_values.text(_first(answer, told.list_next))
         by_cursor = told.list_cursor is not None
-        return ListPage(tuple(found), leads if by_cursor else None, None if by_cursor else leads)
+        behind = leads if by_cursor else told.page_behind(after, len(rows))
+        return ListPage(tuple(found), behind, None if by_cursor else leads)
 
     def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:
         """Asked about at `paths.status`; where its addresses stand in an answer, these paths are what is usual."""

@@ -65,8 +65,9 @@ class OpenAIVideos(UsualWays):
             query["after"] = after
         return Request("GET", f"{path_of('list', profile)}?{urlencode(query)}")
 
-    def read_listing(self, answer: Mapping[str, Any], profile: Profile) -> ListPage:
+    def read_listing(self, answer: Mapping[str, Any], profile: Profile, after: str | None = None) -> ListPage:
         """`data`, and whether `has_more`."""
+        del after
         rows = [json_values.mapping(row) for row in json_values.at_path(answer, "data[]")]
         jobs = tuple(_listed(job, row) for row in rows if (job := self.read_job(row, profile)) is not None)
         return ListPage(jobs, jobs[-1].job.id if jobs and answer.get("has_more") is True else None)

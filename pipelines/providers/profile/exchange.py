@@ -9,6 +9,7 @@ from pydantic import Field
 from pipelines.providers.profile.scalars import Places, TrustedHost
 from pipelines.providers.profile.terms import ProfilePart
 
+_IN_QUERY = r"^[A-Za-z0-9._\[\]-]+$"  # the name of a parameter
 #: What somebody is charged: surely, surely not, or nobody says.
 Charged = Literal["yes", "no", "unknown"]
 
@@ -65,5 +66,34 @@ class Answers(ProfilePart):
     list_model: str | None = None  # in such an item: its model
     list_next: str | None = None  # in that answer: the address of the next page, or a cursor that leads there
     list_cursor: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9._\[\]-]+$"
+        None, pattern=_IN_QUERY
     )  # the parameter of the query that takes the cursor; none: `list_next` is an address
+    list_page: str | None = Field(None, pattern=_IN_QUERY)  # the parameter that takes the number of the page
+    list_first: int | None = Field(None, ge=0, le=1)  # the number of the first page; none: 1
+    list_offset: str | None = Field(
+        None, pattern=_IN_QUERY
+    )  # the parameter that takes how many jobs the pages before have listed
+
+    @property
+    def turns_pages(self) -> str | None:
+        """The parameter of the query that leads to a page of the list, if there is one."""
+        return self.list_page or self.list_offset or self.list_cursor
+
+    @property
+    def first_page(self) -> str | None:
+        """What stands in that parameter for the first page; None: it is left out."""
+        if self.list_page is not None:
+            return "1" if self.list_first is None else str(self.list_first)
+        return "0" if self.list_offset is not None else None
+
+    def page_behind(self, page: str | None, listed: int) -> str | None:
+        """What stands there for the next page, where pages are counted; None: they are not, or this one is empty.
+
+        Args:
+            page: what stood there for this page; None: it is the first.
+            listed: how many jobs there are on it.
+        """
+        here = page or self.first_page
+        if here is None or not listed:
+            return None
+        return str(int(here) + (1 if self.list_page is not None else listed))

@@ -41,6 +41,7 @@ _WORDS = {
     "tuple_type": ("is not a list.", "Write [a, b], or one item a line after a dash."),
     "too_short": ("is empty.", "Give at least one."),
 }
+_IN_QUERY = "It takes the name of a parameter: letters, digits, dots, dashes and brackets."
 #: What a text of a certain form takes, by its field.
 _PATTERNS = {
     "name": "It takes small letters, digits and single dashes, beginning with a letter.",
@@ -53,7 +54,9 @@ _PATTERNS = {
     "scheme": "It takes one word, such as Key, or nothing: letters, digits, dots and dashes.",
     "query": "It takes the name of a parameter: letters, digits, dots and dashes.",
     "callback_query": "It takes the name of a parameter: letters, digits, dots and dashes.",
-    "list_cursor": "It takes the name of a parameter: letters, digits, dots, dashes and brackets.",
+    "list_cursor": _IN_QUERY,
+    "list_page": _IN_QUERY,
+    "list_offset": _IN_QUERY,
     "within": "It takes WIDTHxHEIGHT, such as 1920x1080.",
 }
 _MOST_HOMES = 3  # parts of a profile that a hint names

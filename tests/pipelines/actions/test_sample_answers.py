@@ -198,6 +198,13 @@ def test_a_sample_may_have_a_status_and_a_stage(tmp_path):
     for text in (str(tmp_path / "none.json"), str(tmp_path)):
         with pytest.raises(SetupError, match="cannot be read"):
             sample_answer(text)
+    for text, words in (
+        (f"answer={path}", "names no answer"),
+        ("order=", "names no answer"),
+        (f"999:{path}", "999 is no"),
+    ):
+        with pytest.raises(SetupError, match=words):
+            sample_answer(text)
     path.write_text("<html>")
     with pytest.raises(SetupError, match="no JSON object"):
         sample_answer(str(path))

@@ -538,6 +538,24 @@ async def test_a_list_without_an_end_is_left(peer, client_of):
 
 
 @pytest.mark.parametrize(
+    ("provider", "items", "asked"),
+    [
+        ("kling", "data", ["pageNum=1", "pageNum=2", "pageNum=3"]),
+        ("luma", "generations", ["offset=0", "offset=2", "offset=3"]),
+    ],
+)
+@pytest.mark.parametrize("last", ["empty", "404", "again"])
+async def test_a_list_whose_pages_are_counted_is_read_to_its_end(peer, client_of, provider, items, asked, last):
+    """Behind the last page some answer with an empty one, some with 404, and some with the same again."""
+    for page in ("dc", "b"):
+        peer.answers(200, {items: [{"id": name, "task_id": name} for name in page]})
+    empty = {items: [{"id": "b", "task_id": "b"}] if last == "again" else []}
+    peer.answers(*((404, {"detail": "Invalid page."}) if last == "404" else (200, empty)))
+    assert [listed.job.id for listed in await client_of(provider).list_recent(9)] == ["d", "c", "b"]
+    assert [request[0].split()[1].partition("&")[2] for request in peer.requests] == asked
+
+
+@pytest.mark.parametrize(
     ("provider", "line", "answer", "ids"),
     [
         ("openai", "/v1/videos?limit=2&order=desc", {"data": [{"id": "b"}, {"id": "a"}], "has_more": True}, ["b", "a"]),

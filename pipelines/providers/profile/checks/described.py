@@ -27,7 +27,12 @@ _LISTED = (
     "list_model",
     "list_next",
     "list_cursor",
+    "list_page",
+    "list_first",
+    "list_offset",
 )
+#: What leads to the next page: of these a list has one. A cursor needs to be told where it stands.
+_TURNS = ("list_cursor", "list_page", "list_offset")
 
 
 def described_findings(profile: Profile) -> Iterator[Disagreement]:
@@ -66,8 +71,23 @@ def list_findings(profile: Profile, speakers: list[Mode], told: Answers) -> Iter
         yield ("paths", "list"), "is missing: `supports` names it."
     if told.list_cursor is not None and told.list_next is None:
         yield ("answers", "list_cursor"), "has no effect without `list_next`, which says where the cursor stands."
-    if told.list_cursor is not None and told.list_cursor in profile.list_parameters:
-        yield ("list_parameters", told.list_cursor), "is the cursor of `answers.list_cursor`: it would be sent twice."
+    if told.list_first is not None and told.list_page is None:
+        yield ("answers", "list_first"), "has no effect without `list_page`."
+    counted = [name for name in ("list_next", *_TURNS[1:]) if getattr(told, name) is not None]
+    for name in counted[1:]:
+        yield ("answers", name), f"goes with no `{counted[0]}`: pages are turned in one way."
+    for name in _TURNS:
+        if (turn := getattr(told, name)) is None:
+            continue
+        if turn in profile.list_parameters:
+            yield ("list_parameters", turn), f"is the parameter of `answers.{name}`: it would be sent twice."
+        for mode in speakers:
+            words = {
+                pair.partition("=")[0]
+                for pair in (profile.paths | mode.paths).get("list", "").partition("?")[2].split("&")
+            }
+            if turn in words:
+                yield ("answers", name), f"names {turn}, which stands in `paths.list` as well: it would be sent twice."
 
 
 def state_findings(profile: Profile, told: Answers) -> Iterator[Disagreement]:
@@ -90,8 +110,8 @@ def state_findings(profile: Profile, told: Answers) -> Iterator[Disagreement]:
 def place_findings(told: Answers) -> Iterator[Disagreement]:
     """Find places of an answer that are none, and words that would never be found."""
     for name, value in told:
-        if name == "list_cursor":
-            continue  # a name of the query, and no place
+        if name in _TURNS or name == "list_first":
+            continue  # a name of the query, or a number, and no place
         if name == "moderation_words":
             for index, word in enumerate(value):
                 if not word.strip() or word != word.strip().lower():

@@ -111,6 +111,12 @@ class DescribedVideos(CustomVideos):
         if self.told.list_next is not None:
             bought, more = self._page_of(visit, bought)
             put(document, self.told.list_next, more)
+        elif (turn := self.told.list_page or self.told.list_offset) is not None:
+            first, said = int(self.told.first_page or 0), visit.query.get(turn, "")
+            if not (said.isascii() and said.isdecimal() and int(said[:9]) >= first):
+                raise wrong_field(turn, f"expected a whole number from {first} on")
+            start = (int(said[:9]) - first) * (PAGE if self.told.list_page is not None else 1)
+            bought = bought[start : start + PAGE]
         rows = [self._row(visit, purchase) for purchase in bought]
         put(document, (self.told.list_items or "data[]").removesuffix("[]"), [rows])
         return VendorAnswer.of(document)

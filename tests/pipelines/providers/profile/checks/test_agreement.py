@@ -441,6 +441,9 @@ def test_a_secret_in_an_address_is_not_repeated():
         ("answers/list_next", "paging.next", None, None),
         ("answers/list_next", "a..b", "answers.list_next", "is no path"),
         ("answers/list_cursor", "after", "answers.list_cursor", "no effect without `list_next`"),
+        ("answers/list_page", "page", None, None),
+        ("answers/list_offset", "page number", "answers.list_offset", "should match"),
+        ("answers/list_first", 0, "answers.list_first", "no effect without `list_page`"),
         ("encoding", "urlencoded", None, None),
         ("auth", {"by": "query", "scheme": "Key"}, "auth.scheme", "has no effect with `by: query`"),
         ("auth", {"by": "jwt", "query": "k"}, "auth.query", "has no effect"),
@@ -501,6 +504,17 @@ def test_a_cursor_is_sent_once():
     turned = {"answers": {"list_next": "next", "list_cursor": "after"}, "list_parameters": {"after": "x"}}
     with pytest.raises(ValidationError, match="it would be sent twice"):
         checked_profile(DESCRIBED | turned)
+    listed = {"supports": ["list"], "paths": DESCRIBED["paths"] | {"list": "/jobs?page=1"}}
+    with pytest.raises(ValidationError, match=r"names page, which stands in `paths\.list` as well"):
+        checked_profile(DESCRIBED | listed | {"answers": {"list_page": "page"}})
+
+
+def test_pages_are_turned_in_one_way():
+    """A number and an offset, or a number and an address, would contradict each other."""
+    listed = {"supports": ["list"], "paths": DESCRIBED["paths"] | {"list": "/jobs"}}
+    for other in ({"list_offset": "skip"}, {"list_next": "next"}):
+        with pytest.raises(ValidationError, match="pages are turned in one way"):
+            checked_profile(DESCRIBED | listed | {"answers": {"list_page": "page", **other}})
 
 
 def test_a_form_of_text_takes_no_file():

@@ -97,6 +97,8 @@ ODDER = {
         "list_id": "name",
         "list_status": "now",
         "list_model": "by",
+        "list_page": "page",
+        "list_first": 0,
     },
     "supports": ["list"],
     "modes": [
@@ -151,6 +153,12 @@ FORMED = {
         }
     ],
 }
+COUNTED = {
+    **FORMED,
+    "name": "counted",
+    "paths": {**FORMED["paths"], "list": "/bought?mine=yes"},
+    "answers": {"list_items": "orders[]", "list_offset": "skip"},
+}
 PICTURES = ("https://example.com/a.png", "https://example.com/b.png")
 BODY = {"input": {"words": ["a fox"], "ms": 4000, "frame": {"w": 360, "h": 640}, "watermark": False}}
 HEADERS = {"x-odd-key": "somebody-0123", "x-odd-version": "7", "x-odd-mode": "odd"}
@@ -160,9 +168,10 @@ HEADERS = {"x-odd-key": "somebody-0123", "x-odd-version": "7", "x-odd-mode": "od
 def played(start, tmp_path_factory):
     """A sandbox that plays them."""
     folder = tmp_path_factory.mktemp("profiles")
-    odd = [folder / "odd.yaml", folder / "odder.yaml", folder / "formed.yaml"]
-    for path, document in zip(odd, (ODD, ODDER, FORMED), strict=True):
-        path.write_text(yaml.safe_dump(document, sort_keys=False))
+    odd = []
+    for document in (ODD, ODDER, FORMED, COUNTED):
+        odd.append(folder / f"{document['name']}.yaml")
+        odd[-1].write_text(yaml.safe_dump(document, sort_keys=False))
     files = (*odd, *SHOWN)
     with start(profile=files) as office:
         yield office, find_profiles(files).profiles
@@ -330,9 +339,9 @@ def test_a_form_of_text_is_taken_as_the_profile_has_it_and_nothing_else(played, 
     assert answer.status_code == status, answer.text
 
 
-@pytest.mark.parametrize("name", ["odd", "formed"])
+@pytest.mark.parametrize("name", ["odd", "formed", "odder", "counted"])
 async def test_a_list_is_read_page_by_page(played, monkeypatch, name):
-    """By a cursor in the query, or by the address that the answer gives; not further than is wanted, or than it is long."""
+    """By an address or a cursor that the answer gives, by number or by offset; not further than is wanted, or than it is long."""
     monkeypatch.setattr("pipelines.sandbox.vendors.from_profile.described.PAGE", 2)
     office, profiles = played
     profile, key = profiles[name], f"lister-of-{name}-0123"
@@ -340,7 +349,7 @@ async def test_a_list_is_read_page_by_page(played, monkeypatch, name):
         client = Client(http, profile, at(office, profile), key, trusted=True)
         bought = [(await client.submit(an_order(profile), Supplies(), nothing)).job.id for _ in range(5)]
         assert [each.job.id for each in await client.list_recent(9)] == bought[::-1]
-        path = profile.paths["list"].partition("?")[0]
+        path = (profile.paths | profile.modes[0].paths)["list"].partition("?")[0]
         counted = office.get("/_sandbox/requests").json()["routes"]
         assert [each.job.id for each in await client.list_recent(3)] == bought[:1:-1]
         now = office.get("/_sandbox/requests").json()["routes"]
@@ -353,10 +362,13 @@ async def test_a_list_is_read_page_by_page(played, monkeypatch, name):
         ("/formed/v1/orders?mine=yes", 200),
         ("/formed/v1/orders", 400),
         ("/formed/v1/orders?mine=yes&from=cursor-of-nobody", 400),
+        ("/counted/v1/bought?mine=yes&skip=0", 200),
+        ("/counted/v1/bought?mine=yes", 400),
+        ("/counted/v1/bought?mine=yes&skip=-1", 400),
     ],
 )
 def test_a_list_is_asked_for_as_the_profile_has_it(played, path, status):
-    """With the query of its path, and no cursor that no page has named."""
+    """With the query of its path, no cursor that no page has named, and a number where pages are counted."""
     office, _ = played
     headers = {"authorization": "Bearer somebody-0123"}
     assert httpx.get(f"{office.base_url}".rstrip("/") + path, headers=headers, trust_env=False).status_code == status

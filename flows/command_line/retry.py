@@ -66,6 +66,8 @@ def _show(plan: RetryPlan) -> None:
 
     for row in plan.left:
         say(f"left: {row.id}: {row.why}")
+    if plan.unended_words:
+        say(plan.unended_words)
     if not plan.ids:
         return
     prices = [

@@ -61,6 +61,7 @@ class RetryPlan:
     rehearsal: bool  # nothing is paid
     assumed: Mapping[str, Decimal] = field(default_factory=dict)  # so much of the cost rests on assumed prices
     begun: frozenset[str] = frozenset()  # those that an earlier retry has planned again, and was killed before they ran
+    unended: Mapping[JobStatus, int] = field(default_factory=dict)  # rows that have not failed: not for a retry
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -72,7 +73,17 @@ class RetryPlan:
             "cost": {currency: amount_text(amount) for currency, amount in self.cost.items()},
             "assumed": {currency: amount_text(amount) for currency, amount in self.assumed.items()},
             "rehearsal": self.rehearsal,
+            "unended": {str(status): count for status, count in self.unended.items()},
         }
+
+    @property
+    def unended_words(self) -> str:
+        """What goes on with the rows that have not failed and are not made; empty where there are none."""
+        if not self.unended:
+            return ""
+        counts = ", ".join(f"{count:,} {status.label}" for status, count in self.unended.items())
+        settle = ", and `reelbatch resolve DIR ID` settles a doubt" if JobStatus.IN_DOUBT in self.unended else ""
+        return f"Not ended yet: {counts}. That is for the command of the run (`reelbatch run`): it goes on with them{settle}."
 
 
 def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | None = None) -> RetryPlan:
@@ -108,6 +119,8 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
         else:
             left.append(LeftRow(record.job.id, why))
     children = _skipped_with(again, records)
+    taken = {record.job.id for record in again}
+    open_still = [r.status for r in records if not only and not r.status.meaning.final and r.job.id not in taken]
     cost, unpriced = _sum_of([*again, *children])
     return RetryPlan(
         folder=reader.folder,
@@ -120,6 +133,7 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
         rehearsal=is_rehearsal(reader.folder),
         begun=frozenset(record.job.id for record in again if record.status is JobStatus.PLANNED),
         assumed=_sum_of([record for record in (*again, *children) if record.plan.price_assumed])[0],
+        unended={status: open_still.count(status) for status in JobStatus if status in open_still},
     )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -156,6 +157,18 @@ async def test_a_prompt_that_cannot_be_sent_is_refused(studio, failed):
             plan_redo(folder, "c", prompt)
     with pytest.raises(SettlementRefused, match="no job"):
         plan_redo(folder, "nobody", options=RunOptions())
+
+
+async def test_rows_that_have_not_failed_are_named_and_left_to_the_run(studio):
+    """Whoever retries after a run that was held back hears that the run's own command goes on with the rest."""
+    studio.sandbox.faults({"match": {"route": "submit", "nth": [1]}, "do": {"cut": "after"}})
+    await studio.make(studio.job("a"), studio.job("b"), in_flight=1, budget=Decimal("0.40"))
+    studio.sandbox.faults()
+    assert _status(studio) == {"a": "in_doubt", "b": "planned"}
+    plan = plan_retry(studio.folder / "out")
+    assert (plan.ids, plan.as_dict()["unended"]) == ((), {"planned": 1, "in_doubt": 1})
+    assert plan.unended_words.startswith("Not ended yet: 1 planned, 1 in doubt. That is for the command of the run")
+    assert "reelbatch resolve" in plan.unended_words
 
 
 async def test_a_row_that_a_wrong_profile_had_refused_is_taken_up_when_it_is_mended(studio, run_on):

@@ -147,7 +147,7 @@ class Described(UsualWays):
         # An error in the place of the file: so says the address of a result. Where there are links, it may be a paid clip
         # that the profile looks for in the wrong place, and some say "OK" where others have an error.
         said_where = told.error_code or told.error_message  # words without a code beside them may say that all is well
-        own = () if json_values.has_link(answer) else (told.moderated, *said_where)
+        own = () if json_values.has_file(answer) else (told.moderated, *said_where)
         if (
             phase is Phase.SUCCEEDED
             and not links
@@ -258,7 +258,7 @@ def clip_in(answer: Mapping[str, Any], place: str | None) -> bytes | None:
 def _may_hold_files(answer: Mapping[str, Any], told: Answers) -> bool:
     """Tell whether an answer without files has links, or a clip in base64 elsewhere or broken: it may well be paid for."""
     place = told.clip_base64
-    return json_values.has_link(answer) or bool(
+    return json_values.has_file(answer) or bool(
         place and (_stands(answer, place) or json_values.is_elsewhere(answer, (place,)))
     )
 

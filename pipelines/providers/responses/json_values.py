@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
@@ -20,6 +20,8 @@ _FIRST_LINK = datetime(2020, 1, 1, tzinfo=UTC)  # no link that matters ended bef
 _LONGEST_WORD = 60
 _LONGEST_MESSAGE = 500
 _MOST_LINES = 1_000
+_SHORT_FILE = 4_096  # characters; no id or token is as long, and no clip as short
+_BASE64 = re.compile(r"(?:data:[\w/+.-]+;base64,)?[A-Za-z0-9+/_-]+={0,2}")
 
 
 def parse(body: bytes) -> Mapping[str, Any] | None:
@@ -171,6 +173,17 @@ def is_elsewhere(answer: Mapping[str, Any], places: Sequence[str]) -> bool:
 
 def has_link(value: Any) -> bool:
     """Tell whether there is a link anywhere in a value, or a path that may be one."""
+    return any(is_link(each) or _is_path(each) for each in _leaves(value))
+
+
+def has_file(value: Any) -> bool:
+    """Tell whether there is a link anywhere in a value, or a base64 text that is long enough for a clip."""
+    texts = (each for each in _leaves(value) if isinstance(each, str) and len(each) > _SHORT_FILE)
+    return has_link(value) or any(_BASE64.fullmatch(each[:_SHORT_FILE]) for each in texts)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Every value inside another that holds no further ones."""
     left = [value]
     while left:
         each = left.pop()
@@ -178,9 +191,8 @@ def has_link(value: Any) -> bool:
             left += each.values()
         elif isinstance(each, list):
             left += each
-        elif is_link(each) or _is_path(each):
-            return True
-    return False
+        else:
+            yield each
 
 
 def link_from(value: Any, base_url: str) -> str | None:

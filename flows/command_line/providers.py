@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NAME = "providers"
 _CHECK = "check"
 _STEPS = ("an order", "then, until it has ended", "and once it has ended")
+_CANCEL = "or, for `reelbatch cancel DIR --at-provider`"
 
 
 def command(
@@ -137,7 +138,9 @@ def _show_requests(title: str, requests: list[SentRequest], full: SentRequest) -
     """The requests of a mode, and behind the order one with every part that it may have."""
     from pipelines.actions.check_profile import request_lines
 
-    shown = [*zip(_STEPS, requests, strict=False)]
+    cancels = [each for each in requests[1:] if each.method != "GET" and not each.body]  # a query has one, or is a GET
+    shown = [*zip(_STEPS, [each for each in requests if each not in cancels], strict=False)]
+    shown += [(_CANCEL, each) for each in cancels]
     if full != requests[0]:
         shown.insert(1, ("an order with every part that it may have, also such as exclude each other", full))
     for step, request in shown:

@@ -129,7 +129,7 @@ async def requests_of(
 ) -> list[SentRequest]:
     """The requests that an order comes to: that which buys it, that which asks about it, and that for its result.
 
-    The last only where it is one of its own. None of them is sent.
+    The last only where it is one of its own; behind it that which cancels, where there is one. None of them is sent.
 
     Args:
         profile: of whom it is bought.
@@ -162,6 +162,8 @@ async def requests_of(
     for address in (job.status_url, result) if result else (job.status_url,):
         with suppress(ReelbatchError):  # it was caught, or there is no such request
             await client.check(replace(job, status_url=address))
+    with suppress(ReelbatchError):
+        await client.cancel(job, order)
     await http.__aexit__(None, None, None)
     picture = base64.b64encode(_PICTURE).decode()
     return [

@@ -247,7 +247,8 @@ def told_of(progress: Progress, profile: Profile) -> str:
     said = [f"{progress.phase.value}{f' ({progress.word!r})' if progress.word else ''}"]
     if progress.phase in (Phase.FAILED, Phase.CANCELLED):
         said.append(f"{progress.message or 'no reason given'} ({progress.code or 'no code'})")
-        said.append(f"charged: {profile.billed_for(progress.code)}")
+        is_cancelled = progress.phase is Phase.CANCELLED
+        said.append(f"charged: {profile.billed_for(progress.code, is_cancelled=is_cancelled)}")
     said += [_where(link) for link in progress.links]
     if progress.result_url is not None:
         said.append(f"its result is asked for at {progress.result_url}")

@@ -17,7 +17,7 @@ from pipelines.net.addresses import Origin, same_origin, without_query
 from pipelines.net.headers import poll_hint
 from pipelines.net.http import ANSWER_CAP_BYTES, CLIP_CAP_BYTES, SUBMIT_DEADLINE_S, Answer, Http, form_of
 from pipelines.providers.contracts.acedata import AceData
-from pipelines.providers.contracts.described import Described
+from pipelines.providers.contracts.described import Described, cancellation
 from pipelines.providers.contracts.fal_queue import FalQueue
 from pipelines.providers.contracts.openai_videos import OpenAIVideos, path_of
 from pipelines.providers.contracts.veo_generations import VeoGenerations
@@ -208,6 +208,17 @@ class Client:
         """Remove a finished video from the provider's store, where it has such a request; raises as `check` does."""
         await self._ask(Request("DELETE", path_of("delete", self.profile, job.id)), job)
 
+    async def cancel(self, job: RemoteJob, order: Order) -> bool:
+        """Ask to make a job no more. What becomes of it is said by the next query; raises as `check` does.
+
+        Returns:
+            Whether there is such a request.
+        """
+        request = cancellation(job, order, self.profile)
+        if request is not None:
+            await self._ask(request, job)
+        return request is not None
+
     def content_link(self, job: RemoteJob, variant: str = "video") -> Link:
         """Link to the file of a finished job that the provider itself serves: `video`, `thumbnail` or `spritesheet`."""
         query = "" if variant == "video" else f"?{urlencode({'variant': variant})}"
@@ -241,7 +252,7 @@ class Client:
         holds_clip = told is not None and told.clip_base64 is not None
         most = CLIP_CAP_BYTES if holds_clip else ANSWER_CAP_BYTES
         answer = await self._http.ask(request.method, url, headers=headers, content=content, most_bytes=most)
-        if answer.status == _NO_CONTENT and request.method == "DELETE":
+        if answer.status == _NO_CONTENT and request.method != "GET":
             return {}, answer.headers
         shown = self._without_secrets(answer)
         body = readable(shown, self.profile, result=result)

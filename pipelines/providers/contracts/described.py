@@ -111,7 +111,7 @@ class Described(UsualWays):
 
     def job_named(self, name: str, order: Order, profile: Profile) -> RemoteJob:
         """Asked about at `paths.status`; where its addresses stand in an answer, these paths are what is usual."""
-        words = {"id": name, "model": order.model, "app": "/".join(order.model.split("/")[:_OF_AN_APP])}
+        words = _words_of(name, order)
         job = super().job_named(name, order, profile)
         usual = (template_of("status", profile, order.mode), template_of("result", profile, order.mode))
         try:
@@ -211,6 +211,23 @@ def template_of(what: PathName, profile: Profile, mode_name: str) -> str:
     """The path of one kind of request, with gaps; empty: there is none."""
     own = next((mode.paths for mode in profile.modes if mode.name == mode_name), {})
     return own.get(what) or profile.paths.get(what, "")
+
+
+def cancellation(job: RemoteJob, order: Order, profile: Profile) -> Request | None:
+    """The request that asks to make a job no more; None: its API takes none.
+
+    Raises:
+        UnknownJob: its id cannot stand in the path.
+    """
+    template = template_of("cancel", profile, job.mode)
+    if not template:
+        return None
+    return Request(profile.cancel_method or "POST", path_about(_words_of(job.id, order), template, profile))
+
+
+def _words_of(name: str, order: Order) -> dict[str, str]:
+    """What stands in the path of a request about a job whose order is known."""
+    return {"id": name, "model": order.model, "app": "/".join(order.model.split("/")[:_OF_AN_APP])}
 
 
 def path_about(words: Mapping[str, str], template: str, profile: Profile) -> str:

@@ -21,7 +21,7 @@ from pipelines.providers.profile.terms import Limits, Price, ProfilePart, Timing
 ContractName = Literal["openai", "acedata", "veo", "fal", "described"]
 MODERATED = "moderation_blocked"  #: the code of a job that moderation has ended, wherever its provider says so
 Capability = Literal["list", "delete", "variants"]
-PathName = Literal["submit", "status", "result", "content", "list", "delete"]
+PathName = Literal["submit", "status", "result", "content", "list", "delete", "cancel"]
 
 
 class _Data(BaseModel):
@@ -122,6 +122,7 @@ class Profile(_Data):
     refusals: dict[str, RefusalKind] = {}  # words of an error message that rule out a charge, also with HTTP 5xx
     supports: tuple[Capability, ...] = ()  # further requests that it answers
     list_parameters: dict[str, str] = {}  # sent with every request for a list
+    cancel_method: Literal["POST", "PUT"] | None = None  # of the request at `paths.cancel`; None: POST
     callback_field: str | None = None  # the field of a submission that takes an address to call
     callback_query: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]+$")  # the same, as a part of the order's address
     callback_answer: str = ""  # the text with which it wants its calls acknowledged
@@ -131,6 +132,7 @@ class Profile(_Data):
     not_offered: dict[str, str] = {}  # fields of its requests that are none of ours, and what to do instead: warn
     bills_failures: Charged = "unknown"  # whether a job that fails is charged
     failure_bills: dict[RefusalKind, Charged] = {}  # the same by what the failure is about, such as moderation
+    bills_cancelled: Charged | None = None  # whether a job that was cancelled is charged; None: unknown
     from_documents: Day | None = None  # written on that day from the vendor's documents, and not tried live
     retired_on: Day | None = None  # since when nobody answers at `base_url`
     retired_models: dict[str, Day] = {}  # the same for single models
@@ -192,8 +194,10 @@ class Profile(_Data):
             int(order.extra.get(name, rule.default_for(order.model) or 1)) for name, rule in counted.items()
         )
 
-    def billed_for(self, code: str | None) -> Charged:
+    def billed_for(self, code: str | None, *, is_cancelled: bool = False) -> Charged:
         """Whether a job that failed with this code is charged: as for its kind of failure, else as for any."""
+        if is_cancelled:
+            return self.bills_cancelled or "unknown"  # it may have been half made
         kind = self.errors.get(code or "", "moderation" if code == MODERATED else None)
         return self.failure_bills.get(kind, self.bills_failures) if kind is not None else self.bills_failures
 

@@ -75,7 +75,8 @@ def _unseen(name: str) -> str:
 
 def failure_of(progress: Progress, state: JobState, session: ProviderSession) -> Failed:
     """Decide what a job comes to that its provider has ended without a clip."""
-    billed = Billed(session.provider.profile.billed_for(progress.code))
+    is_cancelled = progress.phase is Phase.CANCELLED
+    billed = Billed(session.provider.profile.billed_for(progress.code, is_cancelled=is_cancelled))
     if progress.code == EMPTY_RESULT and billed is Billed.NO:
         billed = Billed.UNKNOWN  # to the provider it is no failure
     return Failed(
@@ -83,6 +84,6 @@ def failure_of(progress: Progress, state: JobState, session: ProviderSession) ->
         code=progress.code or "generation_failed",
         message=progress.message or f"the provider says {progress.word!r} and gives no reason",
         billed=billed,
-        status=JobStatus.CANCELLED if progress.phase is Phase.CANCELLED else JobStatus.FAILED,
+        status=JobStatus.CANCELLED if is_cancelled else JobStatus.FAILED,
         trace_id=progress.trace_id if state.trace_id is None else None,
     )

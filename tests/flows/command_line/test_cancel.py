@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.sandbox.http.server import SandboxAddress
+
+THERE = ("replicate", "fal", "dashscope")
+
 
 @pytest.mark.long
 def test_a_run_is_stopped_by_its_folder(
@@ -31,3 +35,31 @@ def test_a_run_is_stopped_by_its_folder(
     nobody = cli("cancel", "out", "--json")
     assert (nobody.code, nobody.json["asked"], nobody.json["stopped"]) == (0, None, True)
     assert "No run is going on" in cli("cancel", "out").err
+
+
+@pytest.mark.long
+def test_what_is_in_flight_is_cancelled_at_its_provider(
+    start_reelbatch, run_here, start_provider, write_batch, until, tmp_path, manifest
+):
+    """Each vendor in its own way; what became of a job, and its price, is what the vendor says when it is asked next."""
+    provider = start_provider(latency="600")
+    environment = {f"{name.upper()}_API_KEY": "a-key" for name in THERE}
+    environment |= {
+        f"{name.upper()}_BASE_URL": SandboxAddress(provider.url, provider.process.pid).base_url(name) for name in THERE
+    }
+    batch = write_batch(*({"id": name, "prompt": "a fox", "provider": name} for name in THERE))
+    run = start_reelbatch("run", batch, "--out", "out", **environment)
+    until(lambda: len(provider.bill()) == len(THERE))
+    asked = run_here("cancel", "out", "--at-provider", **environment)
+    assert run.wait(60) == 130
+    assert asked.code == 0, asked.err
+    assert "Asked to make no more of 3 jobs: dashscope, fal, replicate. `reelbatch collect DIR`" in asked.err
+    assert {row["status"] for row in manifest(tmp_path / "out").values()} == {"waiting"}
+    told = run_here("collect", "out", **environment)
+    rows = manifest(tmp_path / "out")
+    assert {row["status"] for row in rows.values()} <= {"cancelled", "failed"}, told.err
+    assert {row["billed"] for row in rows.values()} == {"unknown"}  # nobody's page says
+    assert [line["charged"] for line in provider.bill()] == [False] * 3
+    again = run_here("cancel", "out", "--at-provider", "--json", **environment)
+    assert (again.code, again.json["at_provider"]) == (0, {"asked": [], "left": {}})
+    assert run_here("cancel", "out", "--at-provider", "--no-wait").code == 2

@@ -5,10 +5,11 @@ import os
 
 import pytest
 
-from pipelines.actions.cancel import cancel_run
-from pipelines.core.errors import LedgerError
+from pipelines.actions.cancel import call_off, cancel_run
+from pipelines.core.errors import LedgerError, SetupError
+from pipelines.core.status import JobStatus
 from pipelines.ledger import requests
-from pipelines.ledger.ledger import Ledger
+from pipelines.ledger.ledger import SANDBOX_BILL, Ledger
 
 
 async def test_who_is_asked_is_told_before_the_waiting(tmp_path):
@@ -40,3 +41,22 @@ async def test_nobody_is_asked_where_no_run_is(tmp_path):
         assert await ledger.write(requests.unanswered) == []
     with pytest.raises(LedgerError):
         cancel_run(tmp_path / "nothing")
+
+
+async def test_what_no_provider_takes_is_left_with_a_reason(studio, monkeypatch):
+    """A profile without `paths.cancel`, or a key that is gone: nothing is sent, and the job is as it was."""
+    await studio.interrupt(studio.job("a"), when=lambda run: run.status_of("a") is JobStatus.WAITING)
+    folder = studio.folder / "out"
+    found = await call_off(folder)
+    assert (found.asked, found.left) == ((), {"a": "the profile of qiniu has no `paths.cancel`"})
+    monkeypatch.delenv("QINIU_API_KEY")
+    assert (await call_off(folder)).left == {"a": "set QINIU_API_KEY"}
+    assert studio.records()["a"].status is JobStatus.WAITING
+
+
+async def test_a_rehearsal_has_nothing_at_a_provider(tmp_path):
+    """Its jobs are the sandbox's, which is gone."""
+    async with Ledger(tmp_path / "ledger.sqlite3"):
+        (tmp_path / SANDBOX_BILL).touch()
+    with pytest.raises(SetupError, match="nothing at a provider"):
+        await call_off(tmp_path)

@@ -33,10 +33,10 @@ EVERY = [(profile, mode) for profile in PROFILES.values() for mode in profile.mo
     ],
 )
 async def test_the_result_of_a_job_is_asked_for_where_it_is_a_request_of_its_own(name, address):
-    """It is the third that is shown."""
+    """It is the third that is shown, before that which cancels."""
     profile = PROFILES[name]
     requests = await requests_of(profile, sample_order(profile, profile.modes[0]))
-    assert [each.url for each in requests[2:]] == ([address] if address else [])
+    assert [each.url for each in requests[2:] if "/cancel" not in each.url] == ([address] if address else [])
 
 
 @pytest.mark.parametrize(("profile", "mode"), EVERY, ids=lambda one: one.name)
@@ -56,7 +56,7 @@ async def test_a_key_in_the_query_is_hidden_too():
     auth = profile.auth.model_validate({"by": "query", "query": "token"})
     asked = profile.model_copy(update={"auth": auth})
     sent = await requests_of(asked, sample_order(asked, asked.modes[0]))
-    assert [each.url.partition("?")[2] for each in sent] == ["token=(the key)"] * 2
+    assert [each.url.partition("?")[2] for each in sent] == ["token=(the key)"] * 3
     assert "authorization" not in sent[0].headers
 
 

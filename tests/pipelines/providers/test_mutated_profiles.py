@@ -17,8 +17,10 @@ from pydantic import ValidationError
 from pipelines.actions.check_profile import requests_of, sample_order, sample_value
 from pipelines.actions.sample_answers import STAGES, Sample, read_sample
 from pipelines.core.image import LocalImage
+from pipelines.core.job import RemoteJob
 from pipelines.core.text.strict_yaml import parse_yaml
 from pipelines.providers.client import CONTRACTS, encoded
+from pipelines.providers.contracts.described import cancellation
 from pipelines.providers.contracts.openai_videos import path_of
 from pipelines.providers.profile.checks.agreement import checked_profile
 from pipelines.providers.profile.load import shipped_profiles
@@ -178,6 +180,8 @@ def effect(profile, index):
         sent += asyncio.run(requests_of(profile, sample_order(profile, mode)))
         sent += [mode.images.forms, *map(sample_value, mode.parameters.values())]
         sent.append(CONTRACTS["described"].job_named("job-1", usual_order(profile, mode), profile))
+        sent.append(cancellation(RemoteJob("job-1", mode.name), usual_order(profile, mode), profile))
+        sent.append(profile.billed_for(None, is_cancelled=True))
     read = [
         (found.progress, *((found.at(stage).says, found.at(stage).why) for stage in STAGES))
         for mode in profile.modes

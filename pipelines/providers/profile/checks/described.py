@@ -13,7 +13,7 @@ from pipelines.providers.profile.exchange import Answers
 from pipelines.providers.profile.model import Mode, PathName, Profile
 from pipelines.providers.profile.path_template import OF_ORDER, bare, gaps, refused_part
 
-_WITH_ID = ("status", "result", "content", "delete")
+_WITH_ID = ("status", "result", "content", "delete", "cancel")
 _IDS = frozenset({"id", "result_id"})
 _REFUSED = re.compile(r"[\s?#{}\\]|[^\x21-\x7e]")
 _PAIR = r"[\w.~-]+=[\w.~%:,/-]*"
@@ -159,6 +159,8 @@ def _words(what: str, mode: Mode, told: Answers) -> list[str]:
     if what == "result":
         usual = sorted(OF_ORDER) if told.result_url is not None else ()
         return ["id", *usual, *(("result_id",) if told.result_id is not None else ())]
+    if what == "cancel":
+        return ["id", *sorted(OF_ORDER)]
     if what != "submit":
         return ["id"] if what in _WITH_ID else []
     # a value that a row may go without would leave a gap in the path

@@ -31,6 +31,7 @@ OF_MODE: Mapping[str, tuple[ContractName, ...]] = {
     "remix": _BODY,
 }
 OF_PATHS: Mapping[str, tuple[ContractName, ...]] = {
+    "cancel": ("described",),
     "content": ("openai", "described"),
     "delete": ("openai", "described"),
     "list": ("openai", "described"),
@@ -51,6 +52,10 @@ def unheeded(profile: Profile) -> Iterator[Disagreement]:
         yield from _said(("paths", name), OF_PATHS.get(name, ()), spoken)
     if profile.list_parameters and "list" not in profile.supports:
         yield ("list_parameters",), "has no effect without `supports: [list]`."
+    if profile.cancel_method is not None and not any("cancel" in profile.paths | mode.paths for mode in profile.modes):
+        yield ("cancel_method",), "has no effect without `paths.cancel`."
+    if profile.bills_cancelled is not None and spoken == {"described"} and "cancelled" not in profile.words.values():
+        yield ("bills_cancelled",), "has no effect without a word for `cancelled` in `words`."
     for what in ("list", "delete"):
         own = [("modes", index, "paths", what) for index, mode in enumerate(profile.modes) if what in mode.paths]
         places: list[Place] = [*own, *([("paths", what)] if what in profile.paths else [])]

@@ -61,6 +61,10 @@ class DescribedVideos(CustomVideos):
             ("content" in places, ("GET", self._route("content"), "download", self.content)),
             ("list" in self.profile.supports, ("GET", self._route("list"), "list", self.page)),
             ("delete" in self.profile.supports, ("DELETE", self._route("delete"), "delete", self.delete)),
+            (
+                bool(self._route("cancel")),
+                (self.profile.cancel_method or "POST", self._route("cancel"), "cancel", self.cancel),
+            ),
         ]
         return [row for is_served, row in rows if is_served]
 
@@ -120,6 +124,14 @@ class DescribedVideos(CustomVideos):
         rows = [self._row(visit, purchase) for purchase in bought]
         put(document, (self.told.list_items or "data[]").removesuffix("[]"), [rows])
         return VendorAnswer.of(document)
+
+    async def cancel(self, visit: Visit) -> VendorAnswer:
+        """Make a job no more that is not over."""
+        self._check_headers(visit)
+        purchase = self._own(visit, self._asked_about(visit, "cancel"))
+        if visit.now >= purchase.finished:
+            raise RefusalError(409, f"{purchase.id} can no longer be cancelled.")
+        return VendorAnswer.of(self._document(visit, self.state.bill.cancel(purchase.id, visit.now)))
 
     def _page_of(self, visit: Visit, bought: list[Purchase]) -> tuple[list[Purchase], list[str]]:
         """A page of these, from the cursor in the query on, and what leads to the next one, where there is more."""

@@ -81,7 +81,7 @@ def test_a_clip_lasts_a_second_or_more(seconds):
         ("words: {ready: done}", 'words.ready: "done" is not allowed. Allowed: running, succeeded, failed, cancelled.'),
         (
             "paths: {sbmit: /x}",
-            'paths.sbmit: "sbmit" is not allowed. Allowed: submit, status, result, content, list, delete.',
+            'paths.sbmit: "sbmit" is not allowed. Allowed: submit, status, result, content, list, delete, cancel.',
         ),
         ("timing: {typical: {four: 9}}", 'timing.typical.four: "four" is not a whole number.'),
         ("id_path: [a]", 'id_path: ["a"] is not text. Put it into quotes.'),

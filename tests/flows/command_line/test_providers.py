@@ -116,7 +116,7 @@ def test_a_broken_profile_ends_each_command(cli, fox, command):
     ended = cli(*command)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.splitlines() == [
-        "error: reelbatch.providers/second.yaml, line 1, column 8: mapping values are not allowed in this context.",
+        "error: reelbatch.providers/second.yaml, line 1, column 8: mapping values are not allowed in this context; put a text that has a colon and a space in it into quotes, or mend the indentation.",
         'reelbatch.providers/lumafox.yaml, line 6, prompt_most: "many" is not a whole number.',
         'reelbatch.providers/lumafox.yaml, line 7, limts: is not a field here. Did you mean "limits"?',
     ]

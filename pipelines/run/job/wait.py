@@ -81,7 +81,7 @@ def failure_of(progress: Progress, state: JobState, session: ProviderSession) ->
         billed = Billed.UNKNOWN  # to the provider it is no failure
     return Failed(
         stage="generate",
-        code=progress.code or "generation_failed",
+        code=progress.code or ("cancelled" if is_cancelled else "generation_failed"),
         message=progress.message or f"the provider says {progress.word!r} and gives no reason",
         billed=billed,
         status=JobStatus.CANCELLED if is_cancelled else JobStatus.FAILED,

@@ -329,6 +329,13 @@ def test_each_kind_of_failure_may_cost_something_else(code, billed):
     assert profile.billed_for(code) == billed
 
 
+@pytest.mark.parametrize(("said", "billed"), [(None, "unknown"), ("no", "no"), ("yes", "yes")])
+def test_a_cancelled_job_costs_what_the_profile_says_of_it(said, billed):
+    """What failures cost says nothing of it: it may have been half made, so it is unknown where nobody says."""
+    profile = profile_named("dashscope").model_copy(update={"bills_failures": "no", "bills_cancelled": said})
+    assert profile.billed_for("any", is_cancelled=True) == billed
+
+
 def test_a_refused_key_may_be_a_profile_that_shows_it_wrongly():
     """That is said of a profile that describes its API; where the contract is ours the key it is."""
     profiles = shipped_profiles()

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from pipelines.core.events import RowChange
 from pipelines.core.job import Job, Order
@@ -26,6 +26,11 @@ from pipelines.ledger.storage.schema import attempt, batch, job, owner
 
 #: The order of a batch file; what it no longer names comes last.
 FILE_ORDER = (job.c.in_batch.desc(), job.c.position, job.c.id)
+#: Attempts that reached a provider, or may have: not those that waited for their turn, nor those that could not be sent.
+_WAS_SENT = (
+    attempt.c.state.not_in((AttemptState.CLAIMED, AttemptState.NOT_SENT)),
+    or_(attempt.c.sent_at.is_not(None), attempt.c.state != AttemptState.REJECTED),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +198,7 @@ class RecordMaker:
 
     def __init__(self, connection: Connection, job_id: str | None = None) -> None:
         """Read what stands beside the jobs, or beside one job."""
-        counted = select(attempt.c.job_id, func.count()).group_by(attempt.c.job_id)
+        counted = select(attempt.c.job_id, func.count()).where(*_WAS_SENT).group_by(attempt.c.job_id)
         counted = counted if job_id is None else counted.where(attempt.c.job_id == job_id)
         self._tries = dict(connection.execute(counted).tuples().all())
         self._paid: dict[str, list[Payment]] = {}
@@ -256,8 +261,7 @@ def reason(connection: Connection, job_id: str) -> tuple[str | None, str | None]
 
 def attempted(connection: Connection) -> int:
     """How many submissions were sent, or may have been."""
-    sent = attempt.c.state.not_in((AttemptState.CLAIMED, AttemptState.NOT_SENT))
-    return connection.execute(select(func.count()).select_from(attempt).where(sent)).scalar_one()
+    return connection.execute(select(func.count()).select_from(attempt).where(*_WAS_SENT)).scalar_one()
 
 
 def at_providers(connection: Connection, further: Collection[str] = ()) -> list[Job]:

@@ -36,7 +36,7 @@ COLUMN_WORDS = {
     "params": "everything else that was ordered: length, size, images, the provider's own parameters; no secrets",
     "task_id": "the provider's id of the job: what its support asks for; empty until it was accepted",
     "trace_id": "a second id that some providers give for their support",
-    "attempts": "how many times an order was begun for it; at most one of them can have been paid without your asking",
+    "attempts": "how many orders were sent for it; at most one of them can have been paid without your asking",
     "submitted_at": "when the order was sent",
     "completed_at": "when the provider says that it was finished",
     "downloaded_at": "when the file was on disk, verified",

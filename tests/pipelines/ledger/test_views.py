@@ -4,12 +4,23 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from pipelines.core.money import Balance
-from pipelines.core.outcome import Done, InDoubt, Unsent
+from pipelines.core.outcome import Done, InDoubt, Rejected, Unsent
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger import views
 from tests.pipelines.ledger.conftest import EVERYWHERE, tell
 
 END = {"completed_at": datetime(2026, 1, 1, tzinfo=UTC), "url_expires_at": datetime(2026, 1, 8, tzinfo=UTC)}
+
+
+@EVERYWHERE
+async def test_attempts_are_orders_that_were_sent(ledger, register, claim, accept, make_job):
+    """A row that waited for its turn when a run ended, or could not be sent, was not ordered then."""
+    await register(ledger, make_job("a"), make_job("b"))
+    await tell(ledger, await claim(ledger, make_job("a")), Unsent("the run is stopping"))
+    await accept(ledger, make_job("a"), "p-1")
+    await tell(ledger, await claim(ledger, make_job("b")), Rejected("row", "image_unusable", "it is gone"))
+    records = await ledger.write(lambda connection: list(views.records(connection)))
+    assert {record.job.id: record.attempts for record in records} == {"a": 1, "b": 0}
 
 
 @EVERYWHERE
@@ -38,16 +49,6 @@ async def test_records_come_in_the_order_of_the_file(ledger, register, make_job)
     await register(ledger, make_job("b"), make_job("c"))
     records = await ledger.write(lambda connection: list(views.records(connection)))
     assert [record.job.id for record in records] == ["b", "c", "d", "a"]
-
-
-@EVERYWHERE
-async def test_attempts_are_counted(ledger, register, claim, send, make_job):
-    """Every try counts, also those that never left."""
-    await register(ledger, make_job("a"), make_job("b"))
-    await tell(ledger, await claim(ledger, make_job("a")), Unsent("no route"))
-    await send(ledger, make_job("a"))
-    records = await ledger.write(lambda connection: list(views.records(connection)))
-    assert [record.attempts for record in records] == [2, 0]
 
 
 @EVERYWHERE

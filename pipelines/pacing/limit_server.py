@@ -11,6 +11,7 @@ from pipelines.core.errors import LimitServerAway, LimitServerGone
 LEASE_S = 60.0  #: a block of a run that has died is free again after this long
 GRACE_S = 10.0  #: a server that cannot be reached for so long is away
 SLOW_S = 60.0  #: and so is one that can be reached, and gives no answer
+AGAIN_S = 0.5  #: after a question that went wrong; a server that refuses is not pressed harder
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +56,19 @@ class Absence:
 
     since: float | None = None
     lasts: bool = False
+    gone: bool = False  # there was no connection: it may be another one when it answers
 
     def failed(self, now: float, error: LimitServerAway) -> bool:
         """It did not answer. Returns whether it lasts: what is only slow is waited for longer than what is gone."""
         self.since = now if self.since is None else self.since
+        self.gone = self.gone or isinstance(error, LimitServerGone)
         grace = GRACE_S if isinstance(error, LimitServerGone) else SLOW_S
         self.lasts = self.lasts or now - self.since >= grace
         return self.lasts
 
     def over(self) -> None:
         """It answered."""
-        self.since, self.lasts = None, False
+        self.since, self.lasts, self.gone = None, False, False
 
 
 def _nothing(*_: Any) -> None:

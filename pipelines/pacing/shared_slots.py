@@ -1,8 +1,9 @@
 """Slots that several runs share: a run holds blocks of them by leases, and gives out places of its own from those.
 
 A job never asks the server. A keeper in the background takes blocks for those who wait, renews their leases, gives back
-what is idle, and follows the limit where it is turned. Nobody hoards: who holds all slots while jobs of theirs wait gives
-one back now and then; if somebody else takes it, a quarter, until others want no more. What is at the provider always stays there.
+what is idle, and follows the limit where it is turned. Nobody hoards: who holds all slots while jobs of theirs wait offers
+one to others every few seconds; if somebody takes it, half of what they hold above the others follows, as their jobs end. What is
+at the provider always stays there.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pipelines.core.errors import LimitServerAway
-from pipelines.pacing.fair_share import PART, Gift, fair_part, ladder, nearest
-from pipelines.pacing.limit_server import LEASE_S, Absence, LimitServer, Notices, SharedLimit
+from pipelines.pacing.fair_share import PART, TAKEN_S, Gift, fair_part, ladder, nearest
+from pipelines.pacing.limit_server import AGAIN_S, LEASE_S, Absence, LimitServer, Notices, SharedLimit
 from pipelines.pacing.slots import Slots
 
-_AGAIN_S = 0.5  # after a question that went wrong
 _LOOK_S = 2.0  # so often the limit is looked at while nothing moves here
 _SHORTEST_S, _FULL_S = 0.1, 1.0  # pauses between two looks: when something moved; when no slot is free
 _RENEW_S = LEASE_S / 4
@@ -35,6 +35,7 @@ class Lease:
 
     id: str | None  # None: the server counts the slots, but has lost the lease
     slots: int
+    renewed_at: float
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class SharedSlots:
     note: Callable[[Sequence[str]], None] = lambda _: None
     left: Callable[[], int] = lambda: 0
     leases: list[Lease] = field(default_factory=list)
+    owed: list[Lease] = field(default_factory=list)  # not held any more, but the server has not heard of it
     clock: Callable[[], float] = time.monotonic
     _limit: SharedLimit | None = None  # as it was seen last
     _seen: bool = False
@@ -80,6 +82,11 @@ class SharedSlots:
     def held(self) -> int:
         """How many slots this run holds."""
         return sum(lease.slots for lease in self.leases)
+
+    @property
+    def others(self) -> int:
+        """How many slots other runs held when the limit was seen last."""
+        return 0 if self._limit is None or not self._limit.active else max(0, self._limit.in_use - self.held)
 
     async def keep(self) -> None:
         """Keep them in step until cancelled."""
@@ -119,16 +126,17 @@ class SharedSlots:
 
     def _gives_way(self, limit: SharedLimit) -> bool:
         """Tell whether slots go back as soon as their jobs end, and not only when they are idle."""
-        return limit.in_use > limit.most or (self._gift.keep is not None and self._gift.given_at is None)
+        return limit.in_use > limit.most or (self._gift.keep is not None and self.held > self._gift.keep)
 
     async def step(self) -> float:
         """Look, take or give back, and set how many may be inside. Returns for how long to wait if nothing moves."""
         try:
             pause = await self._in_step()
         except LimitServerAway as error:
-            pause = _AGAIN_S
-            if self._absence.failed(self.clock(), error):
-                pause = _LOOK_S
+            now = self.clock()
+            lasts = self._absence.failed(now, error)
+            pause = _LOOK_S if lasts else AGAIN_S
+            if lasts:
                 self.notices.away(self.name, str(error))
         else:
             self._absence.over()
@@ -141,6 +149,7 @@ class SharedSlots:
         async with asyncio.timeout(_LEAVE_S):
             with suppress(LimitServerAway):
                 await self._release(self.held - self.left())
+                await self._settle()
                 if self._marker is not None:
                     await self.server.release(self._marker)
 
@@ -171,6 +180,7 @@ class SharedSlots:
 
     async def _in_step(self) -> float:
         now = self.clock()
+        await self._settle()
         if self._marker is None:
             self._marker = await self.server.lease(_MARKER, 1, _MARKER_S)
         restarted = (self._absence.since is not None or now - self._renewed_at >= _RENEW_S) and await self._renew(now)
@@ -196,10 +206,15 @@ class SharedSlots:
         if restarted:
             self._marker = await self.server.lease(_MARKER, 1, _MARKER_S)
             self.leases = [replace(lease, id=None) for lease in self.leases]
+            self.owed = [replace(lease, id=None) for lease in self.owed]
         else:
-            known = [lease.id is None or await self.server.renew(lease.id) for lease in self.leases]
-            self.leases = [lease for lease, is_known in zip(self.leases, known, strict=True) if is_known]
-            self._close_in()
+            for lease in [
+                each for each in self.leases if each.id is not None and now - each.renewed_at >= _RENEW_S / 2
+            ]:
+                if lease.id is not None and not await self.server.renew(lease.id):
+                    self.leases.remove(lease)
+                    self._close_in()
+                lease.renewed_at = now  # where it is refused in between, it goes on behind this one
         self._renewed_at = now
         self._changed()
         return restarted
@@ -207,14 +222,14 @@ class SharedSlots:
     def _see(self, limit: SharedLimit | None) -> None:
         before, self._limit, self._seen = self._limit, limit, True
         if limit is None:
-            self.leases = []
+            self.leases, self.owed = [], []
         elif before is None:
             self._follows = self.asked is None or self.asked >= limit.most
             if limit.most < self.usual:
                 self.notices.turned(self.name, self.usual, limit.most)
         else:
             if before.identity != limit.identity:
-                self.leases = []
+                self.leases, self.owed = [], []
             if before.most != limit.most:
                 self.notices.turned(self.name, before.most, limit.most)
 
@@ -229,11 +244,12 @@ class SharedSlots:
             return await self._take(want - held, limit, now)
         self._starved_since = None
         if held > want and (self._gives_way(limit) or now - self._busy_at >= _IDLE_S):
-            self._gift.gave(
-                await self._release(held - max(want, inside)), now
-            )  # nothing was awaited since they were counted
+            gone = await self._release(held - max(want, inside))  # nothing was awaited since they were counted
+            self._gift.gave(gone, now)
             return _FULL_S
-        return _FULL_S if self._gift.given_at is not None else await self._secure(limit)
+        if self._gift.given_at is not None:
+            return TAKEN_S / 2
+        return min(await self._secure(limit), max(_SHORTEST_S, self._gift.left_s(now, held, limit.in_use - held)))
 
     async def _take(self, wanted: int, limit: SharedLimit, now: float) -> float:
         """Take so many slots, or as many as are free; half of what is free where others are about."""
@@ -244,7 +260,7 @@ class SharedSlots:
             lease = await self.server.lease(self.name, part)
             if lease is None:
                 break
-            self.leases.append(Lease(lease, part))
+            self.leases.append(Lease(lease, part, now))
             got += part
         if got:
             self._changed()
@@ -256,6 +272,8 @@ class SharedSlots:
             if now - self._starved_since >= _STARVED_S:
                 self._starved_since = now + 86_400.0
                 self.notices.full(self.name, limit.most)
+            elif now >= self._starved_since:
+                return _FULL_S / 2
         return _FULL_S
 
     async def _secure(self, limit: SharedLimit) -> float:
@@ -275,14 +293,22 @@ class SharedSlots:
         going = [self.leases[place] for place in chosen]
         self.leases = [lease for place, lease in enumerate(self.leases) if place not in chosen]
         self._close_in()  # before anybody else can have them
-        for lease in going:
-            if lease.id is None:
-                await self.server.put_back(self.name, lease.slots)
-            else:
-                await self.server.release(lease.id)
         if going:
+            self.owed += going
+            with suppress(LimitServerAway):
+                await self._settle()
             self._changed()
         return sum(lease.slots for lease in going)
+
+    async def _settle(self) -> None:
+        """Tell the server what is not held any more, until it has heard: else nobody would have it before the leases end."""
+        while self.owed:
+            lease = self.owed[0]
+            if lease.id is not None:
+                await self.server.release(lease.id)
+            self.owed.pop(0)
+            if lease.id is None:  # asked for once: twice would free slots of others
+                await self.server.put_back(self.name, lease.slots)
 
     def _close_in(self) -> None:
         """Let nobody in whose slot is not held any more."""
@@ -290,4 +316,4 @@ class SharedSlots:
             self.slots.most = min(self.slots.most, self.held)
 
     def _changed(self) -> None:
-        self.note([lease.id for lease in self.leases if lease.id is not None])
+        self.note([lease.id for lease in (*self.leases, *self.owed) if lease.id is not None])

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pipelines.pacing.limit_server import SharedLimit
 
 _SOON_S, _GIFT_S = 0.2, 4.0  # until a part of what is held is offered to others: to who has less; to who has as much
-_LONGEST_GIFT_S, _SLOT_SECONDS = (
-    30.0,
-    60.0,
-)  # what nobody takes is offered more rarely, the sooner the more there is to offer
+_LONGEST_GIFT_S = 30.0  # what nobody takes is offered ever more rarely,
+_SLOT_SECONDS = 60.0  # but no more rarely than this by the slots held: of many, one that is idle for a moment is little
 TAKEN_S = 1.5  #: whether somebody took it shows by then
 PART = 4  #: one of so many parts is given to others at a time
 
@@ -45,9 +43,7 @@ def fair_part(held: int, limit: SharedLimit) -> int:
 class Gift:
     """A part of what a run holds, offered to others: pending until its jobs end, then until somebody took it or nobody did."""
 
-    since: float | None = (
-        None  # of the pause before an offer; None: no job waits here, so what is free goes back anyway
-    )
+    since: float | None = None  # of the pause before an offer; None: no job waits here, what is free goes back anyway
     refused: int = 0  # so many offers in a row that nobody took
     wanted: bool = False  # somebody took the last one; else a single slot finds out whether others are about
     keep: int | None = None  # hold no more than this now
@@ -75,11 +71,11 @@ class Gift:
         elif self.keep is None and now - self.since >= self.pause_s(held, limit.in_use - held):
             self.keep = held - self.part(held, limit.in_use - held)
 
-    def left_s(self, now: float, held: int, others: int) -> float:
-        """How long until the next offer, if there is to be one."""
-        if self.since is None or self.keep is not None:
+    def left_s(self, now: float, held: int, limit: SharedLimit) -> float:
+        """How long until the next offer, if only time is missing for one."""
+        if self.since is None or self.keep is not None or limit.in_use < limit.most:
             return math.inf
-        return self.since + self.pause_s(held, others) - now
+        return self.since + self.pause_s(held, limit.in_use - held) - now
 
     def pause_s(self, held: int, others: int) -> float:
         """How long to wait before an offer: who holds the most of the limit is the first to make one."""

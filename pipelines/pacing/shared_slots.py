@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from pipelines.core.errors import LimitServerAway
 from pipelines.pacing.fair_share import PART, TAKEN_S, Gift, fair_part, ladder, nearest
-from pipelines.pacing.limit_server import AGAIN_S, LEASE_S, Absence, LimitServer, Notices, SharedLimit
+from pipelines.pacing.limit_server import LEASE_S, Absence, AskingPace, LimitServer, Notices, SharedLimit
 from pipelines.pacing.slots import Slots
 
 _LOOK_S = 2.0  # so often the limit is looked at while nothing moves here
@@ -77,6 +77,7 @@ class SharedSlots:
     _starved_since: float | None = None
     _gift: Gift = field(default_factory=Gift)
     _absence: Absence = field(default_factory=Absence)
+    _pace: AskingPace = field(default_factory=AskingPace)
 
     @property
     def held(self) -> int:
@@ -94,8 +95,8 @@ class SharedSlots:
         ended.add_done_callback(lambda _: self._let_through())
         try:
             while True:
-                until = self.clock() + await self.step()
-                await asyncio.sleep(_SHORTEST_S)
+                until = await self.step() + self.clock()
+                await asyncio.sleep(self._pace.pause_s(self.clock(), _SHORTEST_S))
                 while (left := until - self.clock()) > 0 and not self._presses():
                     self.slots.moved.clear()
                     with suppress(TimeoutError):
@@ -122,7 +123,10 @@ class SharedSlots:
         inside, held = self.slots.count, self.held
         free = self._limit.in_use < self._limit.most and self._gift.keep is None
         wanting = free and held < min(self._ceiling(self._limit), inside + self.slots.waiting)
-        return wanting or (self._gives_way(self._limit) and inside < held)
+        if wanting or not self._gives_way(self._limit):
+            return wanting
+        surplus = held - max(inside, self._target(self._limit))
+        return any(lease.slots <= surplus for lease in self.leases)
 
     def _gives_way(self, limit: SharedLimit) -> bool:
         """Tell whether slots go back as soon as their jobs end, and not only when they are idle."""
@@ -133,11 +137,9 @@ class SharedSlots:
         try:
             pause = await self._in_step()
         except LimitServerAway as error:
-            now = self.clock()
-            lasts = self._absence.failed(now, error)
-            pause = _LOOK_S if lasts else AGAIN_S
-            if lasts:
+            if self._absence.failed(self.clock(), error):
                 self.notices.away(self.name, str(error))
+            pause = self._absence.pause_s()
         else:
             self._absence.over()
             self.notices.there(self.name)
@@ -208,9 +210,7 @@ class SharedSlots:
             self.leases = [replace(lease, id=None) for lease in self.leases]
             self.owed = [replace(lease, id=None) for lease in self.owed]
         else:
-            for lease in [
-                each for each in self.leases if each.id is not None and now - each.renewed_at >= _RENEW_S / 2
-            ]:
+            for lease in [each for each in self.leases if now - each.renewed_at >= _RENEW_S / 2]:
                 if lease.id is not None and not await self.server.renew(lease.id):
                     self.leases.remove(lease)
                     self._close_in()
@@ -249,7 +249,8 @@ class SharedSlots:
             return _FULL_S
         if self._gift.given_at is not None:
             return TAKEN_S / 2
-        return min(await self._secure(limit), max(_SHORTEST_S, self._gift.left_s(now, held, limit.in_use - held)))
+        await self._secure(limit)
+        return min(_LOOK_S, max(_SHORTEST_S, self._gift.left_s(now, held, limit)))
 
     async def _take(self, wanted: int, limit: SharedLimit, now: float) -> float:
         """Take so many slots, or as many as are free; half of what is free where others are about."""
@@ -272,11 +273,9 @@ class SharedSlots:
             if now - self._starved_since >= _STARVED_S:
                 self._starved_since = now + 86_400.0
                 self.notices.full(self.name, limit.most)
-            elif now >= self._starved_since:
-                return _FULL_S / 2
         return _FULL_S
 
-    async def _secure(self, limit: SharedLimit) -> float:
+    async def _secure(self, limit: SharedLimit) -> None:
         """Put a lease on slots that lost theirs in a restart, as far as that many more are free for a moment."""
         for lease in self.leases:
             if lease.id is None and lease.slots <= limit.most - limit.in_use:
@@ -285,7 +284,6 @@ class SharedSlots:
                     self._changed()
                     await self.server.put_back(self.name, lease.slots)
                 break
-        return _LOOK_S
 
     async def _release(self, surplus: int) -> int:
         """Give back leases of so many slots at most. Returns how many."""

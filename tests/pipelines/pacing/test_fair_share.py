@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import random
 from bisect import bisect
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -99,17 +100,21 @@ def test_the_rest_of_a_gift_goes_as_its_jobs_end():
 
 
 class BusyServer:
-    """A limit server that takes its time, and refuses now and then because its database is locked."""
+    """A limit server that takes its time, and refuses a change now and then, as Prefect's does on SQLite."""
+
+    CHANGES = ("lease", "occupy", "put_back")  # what reads first and then writes, and may be too late
 
     def __init__(self, kept, clock, chance, refuses):
         self._kept, self.clock, self._chance, self._refuses = kept, clock, chance, refuses
+        self.asked = Counter()
 
     def __getattr__(self, name):
         async def ask(*arguments):
+            self.asked[SUBMIT if SUBMIT in arguments else IN_FLIGHT] += 1
             await asyncio.sleep(self._chance.uniform(0.01, 0.08))
             self._kept.now = self.clock()
             self._kept.expire()
-            if self._chance.random() < self._refuses:
+            if name in self.CHANGES and self._chance.random() < self._refuses:
                 raise LimitServerAway("HTTP 503")
             return await getattr(self._kept, name)(*arguments)
 
@@ -177,21 +182,21 @@ async def scene(limit_server, virtual_time):
 
 @pytest.mark.parametrize("refuses", [0.0, 0.2], ids=["server answers", "server refuses a fifth"])
 @pytest.mark.parametrize("alone_s", [0.0, 30.0, pytest.param(300.0, marks=pytest.mark.long)])
-async def test_a_run_that_joins_has_its_share_within_ten_seconds(scene, alone_s, refuses):
-    """However long the other was alone. The account goes on being used, and never more than it may be."""
-    both = scene(12, 10.0, seconds=2.0, refuses=refuses)
+async def test_a_run_that_joins_has_its_share_soon(scene, alone_s, refuses):
+    """However long the other was alone. The account goes on being used, never more than it may be, and the server is asked little."""
+    both, soon = scene(12, 10.0, seconds=2.0, refuses=refuses), 20 if refuses else 10
     both.join("one")
     await asyncio.sleep(alone_s)
     both.join("two")
     joined = both.clock()
     await asyncio.sleep(100)
-    first, second = (both.ordered(name, joined + 10, 90) for name in ("one", "two"))
-    assert both.bill["two"][0] < joined + 10
-    assert both.ordered("two", joined + 10, 10) >= 0.35 * both.ordered("one", joined + 10, 10)
+    first, second = (both.ordered(name, joined + soon, 100 - soon) for name in ("one", "two"))
+    assert both.bill["two"][0] < joined + soon
+    assert both.ordered("two", joined + soon, 10) >= 0.35 * both.ordered("one", joined + soon, 10)
     assert min(first, second) >= 0.35 * (first + second)
-    assert first + second >= (0.6 if refuses else 0.75) * 90 * 12 / 2.0
-    assert (
-        both.ordered("one", joined - alone_s + 5, alone_s - 5) >= (0.75 if refuses else 0.9) * (alone_s - 5) * 12 / 2.0
-    )
+    assert first + second >= (0.6 if refuses else 0.75) * (100 - soon) * 12 / 2.0
+    alone = both.ordered("one", joined - alone_s + 5, alone_s - 5)
+    assert alone >= (0.7 if refuses else 0.9) * (alone_s - 5) * 12 / 2.0
     assert both.peak == 12
     assert both.fastest(20) >= 20 / 10.0 - 0.11
+    assert max(both.server.asked.values()) <= 2.5 * (alone_s + 2 * 100)  # a look a second, and what it leads to

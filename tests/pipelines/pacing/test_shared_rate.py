@@ -50,8 +50,8 @@ async def _simulated(server, runs, seconds, *, latency=0.03):
         (10, 1.0, 3, 3),
         (60, 1.0, 500, 10),
         (6, 0.1, 5, 10),
-        (100, 10.0, 500, 3),
-        (20, 4.0, 500, 3),
+        (100, 10.0, 500, 4),
+        (20, 4.0, 500, 4),
         (5, 1.0, 500, 5),
         (1, 0.01, 4, 100),
     ],
@@ -125,7 +125,7 @@ async def test_who_has_nothing_more_to_send_leaves_the_rest_of_the_floor(limit_s
     assert (first.is_ours, second.is_ours) == (False, True)
 
 
-@pytest.mark.parametrize(("others", "seconds"), [(False, 3.0), (True, 1.0)], ids=["alone", "with others"])
+@pytest.mark.parametrize(("others", "seconds"), [(False, 4.0), (True, 1.0)], ids=["alone", "with others"])
 async def test_who_shares_does_not_keep_the_floor_for_what_may_come(limit_server, others, seconds):
     """Five requests a second are likely after two that wait: alone they are provided for, else others go first."""
     limit_server.make(NAME, 100, 10.0)

@@ -270,6 +270,28 @@ async def test_who_holds_nothing_when_the_server_goes_has_a_part_all_the_same(pa
     assert run.slots.most == (3 if seen else 8)
 
 
+async def test_who_has_all_that_they_may_have_looks_every_two_seconds(party, limit_server, virtual_time):
+    """Also when the other run has gone, to which the next slot would have been offered now."""
+    limit_server.clock = virtual_time
+    limit_server.now = virtual_time()
+    limit_server.make(NAME, 10)
+    run, other = party(usual=8, asked=8), party(usual=2)
+    await run.step()
+    await other.come(2)
+    await other.step(2)
+    await run.come(20)
+    keeper = asyncio.create_task(run.shared.keep())
+    await asyncio.sleep(3)
+    assert (len(run.inside), len(other.inside)) == (8, 2)
+    await other.end(2)
+    await other.shared.leave()
+    asked = limit_server.asked
+    await asyncio.sleep(100)
+    keeper.cancel()
+    assert len(run.inside) == 8
+    assert limit_server.asked - asked <= 100 / 2 + 100 / 15 * (len(run.shared.leases) + 1) + 2
+
+
 async def test_what_the_server_has_not_heard_of_is_told_again(party, limit_server, monkeypatch):
     """It refuses while slots go back, and then takes them: else others would not have them before the leases end."""
     limit_server.make(NAME, 12)

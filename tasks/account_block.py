@@ -1,16 +1,25 @@
-"""Accounts of providers as blocks of Prefect, for workers whose environment has no key. The environment comes first."""
+"""Accounts of providers as blocks of Prefect, for workers whose environment has no key. The environment comes first.
+
+Prefect loads this module by its entry point, also in a server that runs in our environment, which is kept from standing still.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from pydantic import Field, SecretStr
 
+from tasks.server_garbage import collect_garbage_apart, is_prefect_server
+
 PREFIX = "reelbatch-"  #: of a block's name; what follows is the name of the provider
 log = logging.getLogger("reelbatch")
+
+if is_prefect_server(sys.orig_argv):
+    collect_garbage_apart()
 
 
 class ProviderAccount(Block):

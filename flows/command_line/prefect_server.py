@@ -16,12 +16,12 @@ import threading
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from pipelines.core.errors import SetupError, TransportError
 from pipelines.net.http import Http
+from tasks.server_garbage import collect_garbage_apart
 
 SERVER_PORTS = range(8000, 9000)  # where a free one is looked for
 _HOST = "127.0.0.1"
@@ -29,9 +29,6 @@ _HOUSE = Path(__file__).parents[2]  # the server's process must find this packag
 _BACKLOG = 2_048
 _PATIENCE_S = 90.0
 _STOP_PATIENCE_S = 20.0  # what it was told goes into its database first
-_GARBAGE_EVERY_S = 1.0
-_MUCH_GARBAGE = 10_000  # objects that were made, and not freed, since it was last collected
-_THOROUGH_EVERY = 10
 _NICE = 10  # what it shows may come late; what the run sends, asks and fetches may not
 
 #: Services that only deployments, schedules and automations need; a run of the command line has none of them.
@@ -157,26 +154,12 @@ def _gives_way() -> Any:
         async def tell(message: Any) -> None:
             await send(message)
             if message["type"] == "lifespan.startup.complete":
-                gc.freeze()
-                threading.Thread(target=_collect_garbage, args=[threading.Event()], daemon=True).start()
+                collect_garbage_apart()
                 os.nice(_NICE)
 
         await server(scope, receive, tell if scope["type"] == "lifespan" else send)
 
     return serve
-
-
-def _collect_garbage(ended: threading.Event) -> None:
-    """Collect garbage in a thread of its own.
-
-    An exception of a request keeps a cursor of SQLite. Whoever frees it waits until the cursor's connection is idle, and that
-    connection may be waiting for another one's transaction. If it is the event loop that frees it, that transaction cannot
-    end, and everything stands still for the minute that SQLite waits (seen with gdb: `sqlite3_reset` below `gc_collect_main`).
-    """
-    turns = count(1)
-    while not ended.wait(_GARBAGE_EVERY_S):
-        if gc.get_count()[0] > _MUCH_GARBAGE:
-            gc.collect(1 if next(turns) % _THOROUGH_EVERY else 2)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,7 +11,9 @@ from pipelines.core.errors import LimitServerAway, LimitServerGone
 
 LEASE_S = 60.0  #: a block of a run that has died is free again after this long
 GRACE_S = 10.0  #: a server that cannot be reached for so long is away
-SLOW_S = 60.0  #: and so is one that can be reached, and gives no answer
+SLOW_S = 75.0  #: and so is one that can be reached, and gives no answer; Prefect's may stand still for 60 s (docs/architecture.md)
+_AGAIN_S, _LONGER, _LATEST_AGAIN_S = 0.25, 1.5, 2.0  # after a question that went wrong: the pause, its growth, its end
+_IN_A_ROW, _MEAN_S = 10, 1.0  # so many looks may follow each other closely; in the long mean they are so far apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +58,35 @@ class Absence:
 
     since: float | None = None
     lasts: bool = False
+    failures: int = 0  # in a row
 
     def failed(self, now: float, error: LimitServerAway) -> bool:
         """It did not answer. Returns whether it lasts: what is only slow is waited for longer than what is gone."""
         self.since = now if self.since is None else self.since
+        self.failures += 1
         grace = GRACE_S if isinstance(error, LimitServerGone) else SLOW_S
         self.lasts = self.lasts or now - self.since >= grace
         return self.lasts
 
+    def pause_s(self) -> float:
+        """How long to wait before it is asked again: one that refuses is asked ever less."""
+        return _LATEST_AGAIN_S if self.lasts else min(_LATEST_AGAIN_S, _AGAIN_S * _LONGER ** (self.failures - 1))
+
     def over(self) -> None:
         """It answered."""
-        self.since, self.lasts = None, False
+        self.since, self.lasts, self.failures = None, False, 0
+
+
+@dataclass(slots=True)
+class AskingPace:
+    """Holds whoever looks at a limit to one look a second in the long mean, whatever makes them look; a few may be close."""
+
+    _even: float = -math.inf  # when as many looks would be over if they had always been evenly apart
+
+    def pause_s(self, now: float, wanted: float) -> float:
+        """How long to wait after a look, if only this much was wanted."""
+        self._even = max(self._even, now) + _MEAN_S
+        return max(wanted, self._even - now - _IN_A_ROW * _MEAN_S)
 
 
 def _nothing(*_: Any) -> None:

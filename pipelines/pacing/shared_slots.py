@@ -1,8 +1,9 @@
 """Slots that several runs share: a run holds blocks of them by leases, and gives out places of its own from those.
 
 A job never asks the server. A keeper in the background takes blocks for those who wait, renews their leases, gives back
-what is idle, and follows the limit where it is turned. Nobody hoards: who holds all slots while jobs of theirs wait gives
-one back now and then; if somebody else takes it, a quarter, until others want no more. What is at the provider always stays there.
+what is idle, and follows the limit where it is turned. Nobody hoards: who holds all slots while jobs of theirs wait offers
+one to others every few seconds; if somebody takes it, half of what they hold above the others follows, as their jobs end. What is
+at the provider always stays there.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pipelines.core.errors import LimitServerAway
-from pipelines.pacing.fair_share import PART, Gift, fair_part, ladder, nearest
-from pipelines.pacing.limit_server import LEASE_S, Absence, LimitServer, Notices, SharedLimit
+from pipelines.pacing.fair_share import PART, TAKEN_S, Gift, fair_part, ladder, nearest
+from pipelines.pacing.limit_server import LEASE_S, Absence, AskingPace, LimitServer, Notices, SharedLimit
 from pipelines.pacing.slots import Slots
 
-_AGAIN_S = 0.5  # after a question that went wrong
 _LOOK_S = 2.0  # so often the limit is looked at while nothing moves here
 _SHORTEST_S, _FULL_S = 0.1, 1.0  # pauses between two looks: when something moved; when no slot is free
 _RENEW_S = LEASE_S / 4
@@ -35,6 +35,7 @@ class Lease:
 
     id: str | None  # None: the server counts the slots, but has lost the lease
     slots: int
+    renewed_at: float
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class SharedSlots:
     note: Callable[[Sequence[str]], None] = lambda _: None
     left: Callable[[], int] = lambda: 0
     leases: list[Lease] = field(default_factory=list)
+    owed: list[Lease] = field(default_factory=list)  # not held any more, but the server has not heard of it
     clock: Callable[[], float] = time.monotonic
     _limit: SharedLimit | None = None  # as it was seen last
     _seen: bool = False
@@ -75,11 +77,17 @@ class SharedSlots:
     _starved_since: float | None = None
     _gift: Gift = field(default_factory=Gift)
     _absence: Absence = field(default_factory=Absence)
+    _pace: AskingPace = field(default_factory=AskingPace)
 
     @property
     def held(self) -> int:
         """How many slots this run holds."""
         return sum(lease.slots for lease in self.leases)
+
+    @property
+    def others(self) -> int:
+        """How many slots other runs held when the limit was seen last."""
+        return 0 if self._limit is None or not self._limit.active else max(0, self._limit.in_use - self.held)
 
     async def keep(self) -> None:
         """Keep them in step until cancelled."""
@@ -87,8 +95,8 @@ class SharedSlots:
         ended.add_done_callback(lambda _: self._let_through())
         try:
             while True:
-                until = self.clock() + await self.step()
-                await asyncio.sleep(_SHORTEST_S)
+                until = await self.step() + self.clock()
+                await asyncio.sleep(self._pace.pause_s(self.clock(), _SHORTEST_S))
                 while (left := until - self.clock()) > 0 and not self._presses():
                     self.slots.moved.clear()
                     with suppress(TimeoutError):
@@ -115,21 +123,23 @@ class SharedSlots:
         inside, held = self.slots.count, self.held
         free = self._limit.in_use < self._limit.most and self._gift.keep is None
         wanting = free and held < min(self._ceiling(self._limit), inside + self.slots.waiting)
-        return wanting or (self._gives_way(self._limit) and inside < held)
+        if wanting or not self._gives_way(self._limit):
+            return wanting
+        surplus = held - max(inside, self._target(self._limit))
+        return any(lease.slots <= surplus for lease in self.leases)
 
     def _gives_way(self, limit: SharedLimit) -> bool:
         """Tell whether slots go back as soon as their jobs end, and not only when they are idle."""
-        return limit.in_use > limit.most or (self._gift.keep is not None and self._gift.given_at is None)
+        return limit.in_use > limit.most or (self._gift.keep is not None and self.held > self._gift.keep)
 
     async def step(self) -> float:
         """Look, take or give back, and set how many may be inside. Returns for how long to wait if nothing moves."""
         try:
             pause = await self._in_step()
         except LimitServerAway as error:
-            pause = _AGAIN_S
             if self._absence.failed(self.clock(), error):
-                pause = _LOOK_S
                 self.notices.away(self.name, str(error))
+            pause = self._absence.pause_s()
         else:
             self._absence.over()
             self.notices.there(self.name)
@@ -141,6 +151,7 @@ class SharedSlots:
         async with asyncio.timeout(_LEAVE_S):
             with suppress(LimitServerAway):
                 await self._release(self.held - self.left())
+                await self._settle()
                 if self._marker is not None:
                     await self.server.release(self._marker)
 
@@ -171,6 +182,7 @@ class SharedSlots:
 
     async def _in_step(self) -> float:
         now = self.clock()
+        await self._settle()
         if self._marker is None:
             self._marker = await self.server.lease(_MARKER, 1, _MARKER_S)
         restarted = (self._absence.since is not None or now - self._renewed_at >= _RENEW_S) and await self._renew(now)
@@ -196,10 +208,13 @@ class SharedSlots:
         if restarted:
             self._marker = await self.server.lease(_MARKER, 1, _MARKER_S)
             self.leases = [replace(lease, id=None) for lease in self.leases]
+            self.owed = [replace(lease, id=None) for lease in self.owed]
         else:
-            known = [lease.id is None or await self.server.renew(lease.id) for lease in self.leases]
-            self.leases = [lease for lease, is_known in zip(self.leases, known, strict=True) if is_known]
-            self._close_in()
+            for lease in [each for each in self.leases if now - each.renewed_at >= _RENEW_S / 2]:
+                if lease.id is not None and not await self.server.renew(lease.id):
+                    self.leases.remove(lease)
+                    self._close_in()
+                lease.renewed_at = now  # where it is refused in between, it goes on behind this one
         self._renewed_at = now
         self._changed()
         return restarted
@@ -207,14 +222,14 @@ class SharedSlots:
     def _see(self, limit: SharedLimit | None) -> None:
         before, self._limit, self._seen = self._limit, limit, True
         if limit is None:
-            self.leases = []
+            self.leases, self.owed = [], []
         elif before is None:
             self._follows = self.asked is None or self.asked >= limit.most
             if limit.most < self.usual:
                 self.notices.turned(self.name, self.usual, limit.most)
         else:
             if before.identity != limit.identity:
-                self.leases = []
+                self.leases, self.owed = [], []
             if before.most != limit.most:
                 self.notices.turned(self.name, before.most, limit.most)
 
@@ -229,11 +244,13 @@ class SharedSlots:
             return await self._take(want - held, limit, now)
         self._starved_since = None
         if held > want and (self._gives_way(limit) or now - self._busy_at >= _IDLE_S):
-            self._gift.gave(
-                await self._release(held - max(want, inside)), now
-            )  # nothing was awaited since they were counted
+            gone = await self._release(held - max(want, inside))  # nothing was awaited since they were counted
+            self._gift.gave(gone, now)
             return _FULL_S
-        return _FULL_S if self._gift.given_at is not None else await self._secure(limit)
+        if self._gift.given_at is not None:
+            return TAKEN_S / 2
+        await self._secure(limit)
+        return min(_LOOK_S, max(_SHORTEST_S, self._gift.left_s(now, held, limit)))
 
     async def _take(self, wanted: int, limit: SharedLimit, now: float) -> float:
         """Take so many slots, or as many as are free; half of what is free where others are about."""
@@ -244,7 +261,7 @@ class SharedSlots:
             lease = await self.server.lease(self.name, part)
             if lease is None:
                 break
-            self.leases.append(Lease(lease, part))
+            self.leases.append(Lease(lease, part, now))
             got += part
         if got:
             self._changed()
@@ -258,7 +275,7 @@ class SharedSlots:
                 self.notices.full(self.name, limit.most)
         return _FULL_S
 
-    async def _secure(self, limit: SharedLimit) -> float:
+    async def _secure(self, limit: SharedLimit) -> None:
         """Put a lease on slots that lost theirs in a restart, as far as that many more are free for a moment."""
         for lease in self.leases:
             if lease.id is None and lease.slots <= limit.most - limit.in_use:
@@ -267,7 +284,6 @@ class SharedSlots:
                     self._changed()
                     await self.server.put_back(self.name, lease.slots)
                 break
-        return _LOOK_S
 
     async def _release(self, surplus: int) -> int:
         """Give back leases of so many slots at most. Returns how many."""
@@ -275,14 +291,22 @@ class SharedSlots:
         going = [self.leases[place] for place in chosen]
         self.leases = [lease for place, lease in enumerate(self.leases) if place not in chosen]
         self._close_in()  # before anybody else can have them
-        for lease in going:
-            if lease.id is None:
-                await self.server.put_back(self.name, lease.slots)
-            else:
-                await self.server.release(lease.id)
         if going:
+            self.owed += going
+            with suppress(LimitServerAway):
+                await self._settle()
             self._changed()
         return sum(lease.slots for lease in going)
+
+    async def _settle(self) -> None:
+        """Tell the server what is not held any more, until it has heard: else nobody would have it before the leases end."""
+        while self.owed:
+            lease = self.owed[0]
+            if lease.id is not None:
+                await self.server.release(lease.id)
+            self.owed.pop(0)
+            if lease.id is None:  # asked for once: twice would free slots of others
+                await self.server.put_back(self.name, lease.slots)
 
     def _close_in(self) -> None:
         """Let nobody in whose slot is not held any more."""
@@ -290,4 +314,4 @@ class SharedSlots:
             self.slots.most = min(self.slots.most, self.held)
 
     def _changed(self) -> None:
-        self.note([lease.id for lease in self.leases if lease.id is not None])
+        self.note([lease.id for lease in (*self.leases, *self.owed) if lease.id is not None])

@@ -301,7 +301,9 @@ def _sessions(
             rate = None
             if sharing is not None:
                 asked = None if own.per_minute is None else own.per_minute / 60.0
-                rate = sharing.rate(submit_limit(account, own), own.submissions_per_second(profile.limits), asked)
+                rate = sharing.rate(
+                    submit_limit(account, own), own.submissions_per_second(profile.limits), asked, profile.name
+                )
             client = Client(
                 http,
                 profile,

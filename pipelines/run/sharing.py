@@ -52,9 +52,12 @@ class Sharing:
         self._slots.append((shared, frozenset(providers)))
         return slots
 
-    def rate(self, limit: AccountLimit, usual: float, asked: float | None) -> SharedRate:
-        """The rate at which one provider takes submissions."""
+    def rate(self, limit: AccountLimit, usual: float, asked: float | None, provider: str) -> SharedRate:
+        """The rate at which one provider takes submissions. Who else has jobs there shows by the slots of its account."""
         rate = SharedRate(self.server, limit.name, usual, asked, limit.per_second, self.stop, self._notices)
+        for slots, providers in self._slots:
+            if provider in providers:
+                rate.others = partial(_in_use_by_others, slots)
         self._rates.append(rate)
         return rate
 
@@ -105,6 +108,10 @@ def _write(path: Path, note: dict[str, list[str]], name: str, leases: Sequence[s
     note[name] = list(leases)
     with suppress(OSError), whole_file(path) as temporary:
         temporary.write_text(json.dumps(note), "utf-8")
+
+
+def _in_use_by_others(slots: SharedSlots) -> bool:
+    return slots.others > 0
 
 
 def _at_provider(run: Run, providers: frozenset[str]) -> int:

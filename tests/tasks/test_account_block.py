@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tasks.account_block import ProviderAccount, accounts_in_blocks
@@ -34,3 +37,11 @@ async def test_without_a_server_there_are_none():
 def test_its_key_is_not_shown():
     """Whatever prints the block prints no key."""
     assert "CANARY" not in repr(ProviderAccount(api_key="CANARY"))
+
+
+@pytest.mark.parametrize(("command", "apart"), [(("server", "start"), True), (("worker", "start"), False)])
+def test_a_server_that_loads_it_collects_its_garbage_apart(command, apart):
+    """Prefect loads it by its entry point wherever it is installed; who is no server goes on as before."""
+    code = "import gc, tasks.account_block; print(gc.isenabled())"
+    ended = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
+    assert ended.stdout.split()[-1] == str(not apart)

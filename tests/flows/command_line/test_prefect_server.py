@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import sqlite3
-import threading
 import urllib.request
 from contextlib import closing
 
 import pytest
 
-from flows.command_line import prefect_server
 from flows.command_line.prefect_api import may_name_a_server
 from flows.command_line.prefect_server import free_listener, temporary_server
 from tests.flows.command_line.test_run import MIXED
@@ -52,35 +49,6 @@ def test_a_run_on_its_own_needs_nothing_and_forgets_nothing(reelbatch, own_prefe
         )
     assert states == dict.fromkeys([*(f"job-{n}" for n in range(1, 6)), "plan", "catalogue", "report"], "COMPLETED")
     assert events == {f"prefect.task-run.{state}": 8 for state in ("Pending", "Running", "Completed")}
-
-
-def test_garbage_is_collected_apart(monkeypatch):
-    """Not in the thread of the event loop: to free a cursor of SQLite may take as long as another transaction lasts."""
-    freed_in, freed, ended = set(), threading.Event(), threading.Event()
-
-    class Circle:
-        def __init__(self):
-            self.itself = self
-
-        def __del__(self):
-            freed_in.add(threading.current_thread().name)
-            freed.set()
-
-    monkeypatch.setattr(prefect_server, "_GARBAGE_EVERY_S", 0.01)
-    monkeypatch.setattr(prefect_server, "_MUCH_GARBAGE", 100)
-    gc.disable()
-    try:
-        for _ in range(1_000):
-            Circle()
-        assert not freed_in
-        apart = threading.Thread(target=prefect_server._collect_garbage, args=[ended], name="apart")
-        apart.start()
-        assert freed.wait(60)
-        ended.set()
-        apart.join()
-    finally:
-        gc.enable()
-    assert freed_in == {"apart"}
 
 
 @pytest.mark.parametrize(

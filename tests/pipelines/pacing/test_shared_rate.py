@@ -46,7 +46,15 @@ async def _simulated(server, runs, seconds, *, latency=0.03):
 
 @pytest.mark.parametrize(
     ("most", "per_second", "requests", "seconds"),
-    [(10, 1.0, 3, 3), (60, 1.0, 500, 10), (6, 0.1, 5, 10), (100, 10.0, 500, 10), (5, 1.0, 500, 5), (1, 0.01, 4, 100)],
+    [
+        (10, 1.0, 3, 3),
+        (60, 1.0, 500, 10),
+        (6, 0.1, 5, 10),
+        (100, 10.0, 500, 4),
+        (20, 4.0, 500, 4),
+        (5, 1.0, 500, 5),
+        (1, 0.01, 4, 100),
+    ],
 )
 def test_nobody_has_the_floor_for_longer_than_needed_or_ten_seconds(most, per_second, requests, seconds):
     """As long as what is to be sent takes at the pace; ten seconds at most, but always one request."""
@@ -117,6 +125,19 @@ async def test_who_has_nothing_more_to_send_leaves_the_rest_of_the_floor(limit_s
     assert (first.is_ours, second.is_ours) == (False, True)
 
 
+@pytest.mark.parametrize(("others", "seconds"), [(False, 4.0), (True, 1.0)], ids=["alone", "with others"])
+async def test_who_shares_does_not_keep_the_floor_for_what_may_come(limit_server, others, seconds):
+    """Five requests a second are likely after two that wait: alone they are provided for, else others go first."""
+    limit_server.make(NAME, 100, 10.0)
+    run = _shared(limit_server, usual=10.0, others=lambda: others)
+    run.waiting = 2
+    await run.step()
+    run._expected = 5.0
+    limit_server.now += 10
+    await run.step()
+    assert run._until - limit_server.now == pytest.approx(seconds)
+
+
 async def test_a_run_that_ends_takes_no_floor_with_it(limit_server):
     """What it has not used is free for others in the time of one request."""
     limit_server.make(NAME, 10, 1.0)
@@ -137,7 +158,7 @@ async def test_a_run_that_ends_takes_no_floor_with_it(limit_server):
 async def test_what_could_not_be_put_back_is_used(limit_server, monkeypatch):
     """A server that fails in the middle leaves nobody without the floor: who took all of it has all of it."""
     monkeypatch.setattr("pipelines.pacing.shared_rate._AGAIN_S", 0)
-    failures, put_back = [1] * 5, limit_server.put_back
+    failures, put_back = [1] * 9, limit_server.put_back
 
     async def failing(*arguments):
         if failures:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 
+from pipelines.core.errors import LimitServerAway
 from pipelines.pacing.limit_server import Notices
 from pipelines.pacing.shared_slots import SharedSlots
 from pipelines.pacing.slots import Slots
@@ -267,6 +268,70 @@ async def test_who_holds_nothing_when_the_server_goes_has_a_part_all_the_same(pa
     limit_server.now += 20
     await run.step()
     assert run.slots.most == (3 if seen else 8)
+
+
+async def test_who_has_all_that_they_may_have_looks_every_two_seconds(party, limit_server, virtual_time):
+    """Also when the other run has gone, to which the next slot would have been offered now."""
+    limit_server.clock = virtual_time
+    limit_server.now = virtual_time()
+    limit_server.make(NAME, 10)
+    run, other = party(usual=8, asked=8), party(usual=2)
+    await run.step()
+    await other.come(2)
+    await other.step(2)
+    await run.come(20)
+    keeper = asyncio.create_task(run.shared.keep())
+    await asyncio.sleep(3)
+    assert (len(run.inside), len(other.inside)) == (8, 2)
+    await other.end(2)
+    await other.shared.leave()
+    asked = limit_server.asked
+    await asyncio.sleep(100)
+    keeper.cancel()
+    assert len(run.inside) == 8
+    assert limit_server.asked - asked <= 100 / 2 + 100 / 15 * (len(run.shared.leases) + 1) + 2
+
+
+async def test_what_the_server_has_not_heard_of_is_told_again(party, limit_server, monkeypatch):
+    """It refuses while slots go back, and then takes them: else others would not have them before the leases end."""
+    limit_server.make(NAME, 12)
+    run, refusals, release = party(), [1, 1], limit_server.release
+
+    async def refusing(lease):
+        if refusals:
+            refusals.pop()
+            raise LimitServerAway("HTTP 503")
+        await release(lease)
+
+    monkeypatch.setattr(limit_server, "release", refusing)
+    await run.come(8)
+    await run.step(3)
+    await run.end(8)
+    limit_server.now += 4
+    await run.step()
+    assert (run.shared.held, limit_server.used(NAME)) == (0, 8)
+    await run.step(2)
+    assert limit_server.used(NAME) == 0
+
+
+async def test_leases_are_renewed_although_half_of_the_questions_are_refused(party, limit_server, monkeypatch):
+    """Each that was renewed stays so: the round goes on where it was refused."""
+    limit_server.make(NAME, 12)
+    run, chance, renew = party(), random.Random(1), limit_server.renew
+
+    async def refusing(lease, seconds=60.0):
+        if chance.random() < 0.5:
+            raise LimitServerAway("HTTP 503")
+        return await renew(lease, seconds)
+
+    await run.come(12)
+    await run.step(3)
+    monkeypatch.setattr(limit_server, "renew", refusing)
+    limit_server.now += 50
+    await run.step(50)
+    limit_server.now += 20
+    limit_server.expire()
+    assert (run.shared.held, limit_server.used(NAME)) == (12, 12)
 
 
 async def test_a_restarted_server_counts_nothing_twice_and_loses_nothing(party, limit_server):

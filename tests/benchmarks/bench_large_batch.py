@@ -124,7 +124,7 @@ def main() -> None:
             table["resume, to its first status query: reelbatch"] = until(
                 run, environment, lambda: queries(url) > before, ends
             )
-            table["its end, interrupted, with its catalogue: reelbatch"] = ends[-1]
+            table["first run, interrupted: its end, with its catalogue"] = ends[0]
             with urllib.request.urlopen(f"{url}/_sandbox/bill") as answer:
                 known = {str(n): line["id"] for n, line in enumerate(json.load(answer))}
             (folder / "known.json").write_text(json.dumps(known))

@@ -46,7 +46,8 @@ def test_so_many_at_once_as_the_run_or_the_profile_says(pace, most):
     ("pace", "most", "per_second"),
     [
         ({}, 5, 0.5),
-        ({"per_minute": 90.0}, 15, 1.5),
+        ({"per_minute": 90.0}, 10, 1.5),
+        ({"per_minute": 600.0}, 40, 10.0),
         ({"per_minute": 2.5}, 5, 0.5),
         ({"vendor_limits": False, "per_minute": 0.5}, 1, 0.5 / 60),
         ({"vendor_limits": False}, 1, 0.0),
@@ -54,6 +55,6 @@ def test_so_many_at_once_as_the_run_or_the_profile_says(pace, most):
     ],
 )
 def test_the_decay_of_a_limit_of_submissions_is_its_rate(pace, most, per_second):
-    """So many a second, ten seconds' worth in a row; a server of one's own has none, unless the run says so."""
+    """So many a second, and in a row ten, or four seconds' worth, and never more than ten seconds' worth; a server of one's own has none, unless the run says so."""
     limit = submit_limit(_account(), Pace(**pace))
     assert (limit.most, limit.per_second) == (most, pytest.approx(per_second))

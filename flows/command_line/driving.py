@@ -230,7 +230,7 @@ async def _flow_run(parameters: dict[str, Any], context: RunContext) -> Any:
     """
     from prefect.exceptions import Pause
 
-    from flows.campaign import campaign  # takes its time, while the server comes up
+    from flows.campaign import campaign
 
     all_is_loaded()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import sys
@@ -63,21 +64,27 @@ async def prefect_api(show: Callable[[str], None]) -> AsyncIterator[bool]:
 
     Yields whether it is the run's own, which nobody shares.
     """
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    # At the end it warns that there is something left to send.
-    logging.getLogger("EventsWorker").setLevel(logging.ERROR)
     if is_server_set():
+        _load_prefect()
         await check_prefect()
         yield False
         return
-    async with temporary_server() as url:
+    async with temporary_server(meanwhile=_load_prefect) as url:
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
         show(f"Prefect UI, as long as this run lasts: {url}")
         with temporary_settings({PREFECT_API_URL: f"{url}/api"}):
             try:
                 yield True
             finally:
                 await send_what_is_left()
+
+
+def _load_prefect() -> None:
+    """Load Prefect and the flow, which takes a second and a half."""
+    importlib.import_module("flows.campaign")
+    # At the end it warns that there is something left to send.
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)
 
 
 async def check_prefect() -> None:

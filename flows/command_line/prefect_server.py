@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ _HOST = "127.0.0.1"
 _HOUSE = Path(__file__).parents[2]  # the server's process must find this package wherever it is started
 _BACKLOG = 2_048
 _PATIENCE_S = 90.0
+_HEAD_START_S = 0.3  # in which providers are asked about what they have: a request is on its way by then
 _STOP_PATIENCE_S = 20.0  # what it was told goes into its database first
 _NICE = 10  # what it shows may come late; what the run sends, asks and fetches may not
 
@@ -51,8 +52,11 @@ _TOGETHER = {
 
 
 @asynccontextmanager
-async def temporary_server() -> AsyncIterator[str]:
+async def temporary_server(meanwhile: Callable[[], None] = lambda: None) -> AsyncIterator[str]:
     """Start a server on a free port of this machine, and stop it at the end. Yields its address.
+
+    Args:
+        meanwhile: called while it comes up, which takes seconds. It may block; what waits already goes first.
 
     Raises:
         SetupError: no port is free, or the server does not come up.
@@ -78,6 +82,8 @@ async def temporary_server() -> AsyncIterator[str]:
             start_new_session=True,
         )
         try:
+            await asyncio.sleep(_HEAD_START_S)
+            meanwhile()
             if not await _answers(process, f"{url}/api/health"):
                 words.seek(0)
                 last = (words.read().decode("utf-8", "replace").strip().splitlines() or ["it does not answer"])[-1]

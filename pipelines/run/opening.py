@@ -323,6 +323,8 @@ def check_only(batch: Batch, options: RunOptions) -> None:
     Raises:
         SetupError: it does not.
     """
+    if not options.only:
+        return
     ids = [job.id for job in batch.jobs]
     _, unknown = choose(ids, options.only)
     if unknown:

@@ -21,10 +21,13 @@ def _is_healthy(url: str) -> bool:
 
 @pytest.mark.long
 async def test_two_runs_that_start_at_once_have_a_server_each(own_prefect, monkeypatch):
-    """Neither takes the other's for its own, which would end with the other's run."""
+    """Neither takes the other's for its own; and what takes its time is loaded meanwhile, behind what was asked before."""
     monkeypatch.setenv("PREFECT_HOME", str(own_prefect))
+    order = []
+    asyncio.get_running_loop().call_later(0.1, order.append, "asked")
     with closing(free_listener()) as other:  # of a run that has just begun: its server does not answer yet
-        async with temporary_server() as url:
+        async with temporary_server(meanwhile=lambda: order.append("loaded")) as url:
+            assert order == ["asked", "loaded"]
             assert await asyncio.to_thread(_is_healthy, url)
             assert not url.endswith(f":{other.getsockname()[1]}")
 

@@ -45,7 +45,9 @@ async def test_nobody_is_asked_where_no_run_is(tmp_path):
 
 async def test_what_no_provider_takes_is_left_with_a_reason(studio, monkeypatch):
     """A profile without `paths.cancel`, or a key that is gone: nothing is sent, and the job is as it was."""
-    studio.sandbox.faults({"match": {"route": "status"}, "do": {"status": 503}})  # it does not come to its end meanwhile
+    studio.sandbox.faults(
+        {"match": {"route": "status"}, "do": {"status": 503}}
+    )  # it does not come to its end meanwhile
     await studio.interrupt(studio.job("a"), when=lambda run: run.status_of("a") is JobStatus.WAITING)
     folder = studio.folder / "out"
     found = await call_off(folder)

@@ -50,7 +50,8 @@ def test_a_run_on_its_own_needs_nothing_and_forgets_nothing(reelbatch, own_prefe
         events = dict(
             database.execute("SELECT event, count(*) FROM events WHERE event LIKE 'prefect.task-run.%' GROUP BY 1")
         )
-    assert states == dict.fromkeys([*(f"job-{n}" for n in range(1, 6)), "plan", "catalogue", "report"], "COMPLETED")
+    names = [*(f"job-{n}" for n in range(1, 6)), "plan", "catalogue", "report"]
+    assert states == dict.fromkeys(names, "COMPLETED"), ended.err
     assert events == {f"prefect.task-run.{state}": 8 for state in ("Pending", "Running", "Completed")}
 
 

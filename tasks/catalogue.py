@@ -15,7 +15,9 @@ async def catalogue() -> int:
     """Derive the whole catalogue from the ledger. Returns how many rows it has; 0 where its bucket does not take it."""
     run = current_run()
     try:
-        return await write_catalogue(run.ledger, run.batch, run.folder, title=run.title, rehearsed=run.options.rehearse)
+        made = await write_catalogue(run.ledger, run.batch, run.folder, title=run.title, rehearsed=run.options.rehearse)
     except UploadFailed as error:  # what the run came to stands in the ledger, and is told all the same
         run.end(error)
         return 0
+    run.missing = made.missing
+    return made.rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -24,20 +26,22 @@ from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import JobStatus, Tone
 from pipelines.core.text.amounts import amount_text, assumed_text, price_text
 from pipelines.core.text.counts import counted, first_of
-from pipelines.core.text.sentences import changed_words
+from pipelines.core.text.sentences import changed_words, missing_words
 from pipelines.pricing.estimate import Estimate, jobs_to_make
 from pipelines.pricing.plan_hash import plan_hash
 from pipelines.run.doctor import DoctorFinding, Health
 
 _MOST_ROWS = 40
 _MOST_CASES = 10  # of a status; `ls` has them all
+_NO_EDGE = 10_000
 _LEAST_PROMPT = 12  # columns of a terminal; a plan with less room goes without the prompts
 _COLOURS = {Tone.GOOD: "green", Tone.BUSY: "cyan", Tone.IDLE: None, Tone.WARN: "bold yellow", Tone.BAD: "red"}
 
 
 def console() -> Console:
-    """The terminal, or whatever standard output is: nothing in a text is markup."""
-    return Console(highlight=False, markup=False, emoji=False)
+    """The terminal, or whatever standard output is: nothing in a text is markup, and a file or a pipe has no edge."""
+    edge = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _NO_EDGE
+    return Console(width=edge, highlight=False, markup=False, emoji=False)
 
 
 def plain_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -126,6 +130,8 @@ def status_table(found: CampaignOverview) -> None:
         terminal.print(f"not counted: {words} (ls --all shows them)", soft_wrap=True)
     if counts.changed:
         terminal.print(changed_words(counts.changed, found.folder), soft_wrap=True)
+    if found.missing:
+        terminal.print(missing_words(found.missing, found.folder), soft_wrap=True)
     if found.rehearsal:
         terminal.print("This is a rehearsal: nothing was paid." + (" It would have cost:" if counts.money else ""))
     for money in counts.money:

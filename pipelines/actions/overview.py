@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from pipelines.catalogue.sums import GroupSum, sums_by
 from pipelines.core.remote_folder import shown_place
 from pipelines.ledger import views
 from pipelines.ledger.balances import payments
+from pipelines.ledger.clips import clips_at_home
 from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.snapshot import Snapshot
+from pipelines.outputs.storage.local_disk import not_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class CampaignOverview:
     attention: list[Case]
     by: str | None = None
     groups: tuple[GroupSum, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)  # clips, by job, that were done and are not there any more
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -33,6 +37,7 @@ class CampaignOverview:
             "folder": shown_place(self.folder),
             "rehearsal": self.rehearsal,
             "attention": [case.as_dict() for case in self.attention],
+            "missing": [{"id": job_id, "path": path} for job_id, path in self.missing.items()],
         }
         if self.by is not None:
             known["by"] = {"column": self.by, "groups": [group.as_dict() for group in self.groups]}
@@ -56,6 +61,7 @@ def campaign_overview(folder: Path, by: str | None = None) -> CampaignOverview:
         counts=replace(reader.read(views.overview), running=reader.is_being_written()),
         rehearsal=is_rehearsal(reader.folder),
         attention=[],
+        missing=not_there(reader.folder, reader.read(clips_at_home)),
     )
     urgent = any(status.meaning.needs_person for status in found.counts.counts) or found.counts.removed
     if by is None and not urgent:

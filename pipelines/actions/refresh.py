@@ -41,8 +41,9 @@ async def refresh(batch: Batch, options: RunOptions, ledger: Ledger, context: Ru
         (states[job_id].status for job_id in ids if states[job_id].counts), await ledger.write(balances)
     )
     folder, title = output_folder(batch, options), title_of(batch, options)
-    await write_catalogue(ledger, batch, folder, title=title, rehearsed=options.rehearse)
+    made = await write_catalogue(ledger, batch, folder, title=title, rehearsed=options.rehearse)
     changed = [each.change for each in await ledger.write(views.changed_rows)]
-    code, warnings = exit_code(context.progress.counts + open_beside(states)), warnings_of(changed, folder)
+    code = exit_code(context.progress.counts + open_beside(states))
+    warnings = warnings_of(changed, made.missing, folder)
     context.result = RunResult(code, (), status_requests=0, generating_cpu_s=0.0, warnings=warnings)
     return True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -25,9 +26,17 @@ from pipelines.ledger.balances import balances
 from pipelines.ledger.ledger import Ledger, LedgerReader
 from pipelines.ledger.snapshot import Snapshot
 from pipelines.ledger.views import JobRecord
-from pipelines.outputs.storage.local_disk import disk_errors
+from pipelines.outputs.storage.local_disk import disk_errors, not_there
 from pipelines.outputs.storage.object_store import store_of
 from pipelines.outputs.storage.whole_file import remove_abandoned
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogued:
+    """What a catalogue has come to."""
+
+    rows: int  # of the manifest
+    missing: Mapping[str, str]  # clips that were brought home, by job, and that nobody finds in the folder any more
 
 
 async def write_catalogue(
@@ -37,7 +46,7 @@ async def write_catalogue(
     *,
     title: str | None = None,
     rehearsed: bool = False,
-) -> int:
+) -> Catalogued:
     """Write manifest, done copy, failed rows, thumbnails and gallery. Each file is replaced whole or not at all.
 
     Where the folder is in a bucket they go there as well.
@@ -48,9 +57,6 @@ async def write_catalogue(
         folder: the output folder.
         title: what the gallery is headed by; None: the batch's name, or the folder's.
         rehearsed: nothing was paid.
-
-    Returns:
-        How many rows the manifest has.
 
     Raises:
         DiskFull: no space; calling again once there is some makes up for it.
@@ -96,7 +102,7 @@ async def write_catalogue(
         await asyncio.to_thread(write_gallery, folder, heading, rows, money, rehearsed=rehearsed)
         if store is not None:
             await asyncio.to_thread(send_catalogue, store, knows_failed=batch is not None)
-        return len(rows)
+        return Catalogued(len(rows), {} if store is not None else await asyncio.to_thread(not_there, folder, clips))
 
 
 def _held(connection: Connection) -> tuple[Snapshot, list[Balance]]:

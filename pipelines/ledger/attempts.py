@@ -31,6 +31,7 @@ from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job
 from pipelines.core.money import Bucket, BucketMove
 from pipelines.core.status import AttemptState, JobStatus
+from pipelines.core.text.amounts import amount_text, price_text
 from pipelines.core.text.times import utc_text
 from pipelines.ledger import balances
 from pipelines.ledger.storage.schema import LIVE_STATES, attempt, job
@@ -145,8 +146,9 @@ def _check_budget(connection: Connection, budget: Budget, micros: int | None, pl
     if committed + micros > (balances.to_micros(budget.most) or 0):
         spent = balances.from_micros(committed)
         raise BudgetReached(
-            f"The budget of {budget.most} {budget.currency} does not cover the next job ({planned.cost_estimated}); "
-            f"{spent} is spent, reserved or uncertain. Raise --budget and run the same command again."
+            f"The budget of {amount_text(budget.most)} {budget.currency} does not cover the next job "
+            f"({price_text(planned.cost_estimated, None)}); {price_text(spent, None)} is spent, reserved or uncertain. Raise --budget and "
+            "run the same command again."
         )
 
 

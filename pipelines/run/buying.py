@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -160,9 +161,14 @@ def own_attempts(connection: Connection, job_ids: Container[str]) -> list[str]:
 
 def refusal_of(found: Sequence[Repeat]) -> BoughtBefore:
     """The error that names what was bought before, and what to do."""
+    folders = Counter(each.purchase.place.folder for each in found).most_common()
+    there = f"add --out {folders[0][0]}"
+    if len(folders) > 1:
+        named = first_of([f"{folder} ({counted(count, 'video')})" for folder, count in folders])
+        there = f"name one of their folders by --out, and by --only what lies in it: {named}"
     return BoughtBefore(
-        f"{repeats_words(found)} Nothing was sent. To go on with what is there, add --out {found[0].purchase.place.folder}; "
-        "to buy the same again, add --again (advanced.again in Prefect)."
+        f"{repeats_words(found)} Nothing was sent. To go on with what is there, {there}; to buy the same again, add --again "
+        "(advanced.again in Prefect)."
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core.events import RowChange
-from pipelines.core.text.sentences import changed_words
+from pipelines.core.text.sentences import changed_words, missing_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,13 @@ class RunResult:
     warnings: tuple[str, ...] = ()  # what it has left as it was, for a person to decide
 
 
-def warnings_of(changed: Sequence[RowChange], folder: Path) -> tuple[str, ...]:
-    """What a run warns of at its end: rows that have changed since they were bought. It is no reason to fail."""
-    return (changed_words(changed, folder),) if changed else ()
+def warnings_of(changed: Sequence[RowChange], missing: Mapping[str, str], folder: Path) -> tuple[str, ...]:
+    """What a run warns of at its end, which is no reason to fail.
+
+    Args:
+        changed: rows that have changed since they were bought.
+        missing: clips, by job, that somebody has taken away since they were brought home.
+        folder: the output folder.
+    """
+    said = (changed_words(changed, folder) if changed else "", missing_words(missing, folder) if missing else "")
+    return tuple(filter(None, said))

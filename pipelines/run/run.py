@@ -74,6 +74,7 @@ class Run:
     book: SpendingBook | None = None  # of all that campaigns spend; None: nothing of it is paid for
     observers: tuple[Observer, ...] = ()
     changed: tuple[RowChange, ...] = ()  # rows that ask for something else than was bought of them
+    missing: Mapping[str, str] = field(default_factory=dict)  # clips, by job, that were home and are not there any more
     first_events: tuple[Event, ...] = ()  # what there is to say when it begins
     ahead: dict[str, asyncio.Task[Any]] = field(default_factory=dict)  # by id, waits that began before the run did
     stop: asyncio.Event = field(default_factory=asyncio.Event)  # no more submissions; leave what waits to the next run
@@ -283,7 +284,7 @@ class Run:
             reasons=(*told, *(str(reason) for reason in self.reasons())),
             status_requests=sum(session.poller.requests for session in self.sessions.values()),
             generating_cpu_s=self.generating_cpu_s,
-            warnings=warnings_of(self.changed, self.folder),
+            warnings=warnings_of(self.changed, self.missing, self.folder),
         )
 
     def _asked_for(self) -> list[Job]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from logging import ERROR, INFO, WARNING
 from pathlib import Path
@@ -59,7 +59,7 @@ from pipelines.core.outcome import (
 from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import Billed, JobStatus
 from pipelines.core.stop_reason import StopReason
-from pipelines.core.text.counts import first_of
+from pipelines.core.text.counts import counted, first_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,14 @@ def changed_words(rows: Sequence[RowChange], folder: Path) -> str:
 
 
 _SEVERAL = ("have", "they stay as they are", "such a row asks")
+
+
+def missing_words(clips: Mapping[str, str], folder: Path) -> str:
+    """Say which clips, by job, are not where they were put, and what brings them back."""
+    names = first_of([f"{job_id} ({path})" for job_id, path in clips.items()])
+    verb, they, links = ("is", "it", "its link lives") if len(clips) == 1 else ("are", "them", "their links live")
+    again = f"`reelbatch verify {shown_place(folder)}` fetches {they} again, while {links}"
+    return f"{counted(len(clips), 'clip')} that {'was' if len(clips) == 1 else 'were'} done {verb} no longer there: {names}. {again}."
 
 
 def log_line(event: Event) -> Sentence | None:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -51,6 +51,11 @@ def disk_errors(path: Path, *, shared: bool = False) -> Iterator[None]:
         if error.errno in _ONLY_THIS_NAME and not shared:
             raise OutputError(f"{path} cannot be used: {error.strerror}.") from None
         raise SetupError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def not_there(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """Those of some files, by whatever they are called, that are not in a folder; what is in them is not looked at."""
+    return {name: path for name, path in files.items() if not os.path.lexists(folder / path)}
 
 
 class ClipPlace:

@@ -32,6 +32,16 @@ async def test_when_all_is_done_the_catalogue_is_written_anew(studio, refreshed)
     assert "videos/a.mp4" in manifest.read_text("utf-8")
 
 
+async def test_a_clip_that_somebody_took_away_is_said(studio, refreshed):
+    """It was paid for; the row is done, and its file is nowhere."""
+    await studio.make(studio.job("a"), studio.job("b"))
+    (studio.folder / "out" / "videos" / "b.mp4").unlink()
+    over, context = await refreshed(studio.job("a"), studio.job("b"))
+    assert (over, context.result.exit_code) == (True, ALL_DONE)
+    [words] = context.result.warnings
+    assert "no longer there: b (videos/b.mp4)" in words
+
+
 @pytest.mark.parametrize(
     ("effect", "status", "code"),
     [({"status": 400}, JobStatus.REJECTED, SOME_FAILED), ({"cut": "after"}, JobStatus.IN_DOUBT, UNFINISHED)],

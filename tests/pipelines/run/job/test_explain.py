@@ -53,7 +53,7 @@ async def test_what_was_not_sent_says_why(studio, explained):
     assert told.startswith("planned: nothing is paid. qiniu refuses the API key")
     studio.sandbox.faults()
     told = (await explained(studio.job("b"), budget="0.1"))["b"]
-    assert told.startswith("planned: nothing is paid. The budget of 0.1 USD")
+    assert told.startswith("planned: nothing is paid. The budget of 0.10 USD")
 
 
 async def test_what_waits_for_a_parent_in_doubt_names_it(studio, explained):

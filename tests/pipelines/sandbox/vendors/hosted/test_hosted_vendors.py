@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -272,13 +273,18 @@ def test_an_order_becomes_a_clip(vendor, bill):
     assert line["price"] > 0
 
 
+def says_moderated(vendor, ended):
+    """Four digits may stand in any id by chance: a code has no others beside it."""
+    return re.search(rf"(?<![0-9]){re.escape(vendor.spoken.moderated)}(?![0-9])", ended.text) is not None
+
+
 @EVERY
 def test_a_moderated_job_says_so_in_the_vendors_words(vendor, faults, bill):
     """What moderation ends has the vendor's code or words, no clip, and no price to pay."""
     faults("submit", outcome="moderation_blocked")
     ended = vendor.ended(vendor.order())
     assert vendor.spoken.word(ended.json()) == vendor.spoken.failed
-    assert vendor.spoken.moderated in ended.text
+    assert says_moderated(vendor, ended)
     assert bill()[-1]["charged"] is False
 
 
@@ -288,7 +294,7 @@ def test_a_failed_job_is_no_moderated_one(vendor, faults):
     faults("submit", outcome="generation_failed")
     ended = vendor.ended(vendor.order())
     assert vendor.spoken.word(ended.json()) == vendor.spoken.failed
-    assert vendor.spoken.moderated not in ended.text
+    assert not says_moderated(vendor, ended)
 
 
 @EVERY

@@ -33,18 +33,27 @@ def command(
     import asyncio
     from dataclasses import asdict
 
-    from pipelines.actions.collect import campaigns_below, collect_folder, collect_or_say, recovered_words
+    from flows.command_line.display import display
+    from pipelines.actions.collect import Collected, campaigns_below, collect_folder, collect_or_say, recovered_words
     from pipelines.core.errors import SetupError
     from pipelines.core.remote_folder import shown_place
     from pipelines.run.exit_code import ALL_DONE, UNFINISHED
     from pipelines.run.options import chosen_options
+    from pipelines.run.run import RunContext
 
     options = chosen_options({"profiles": profile, "ledger": ledger, "trust_hosts": trust_host})
     folders = [folder.absolute()] if ledger else campaigns_below(folder)
     if not folders:
         raise SetupError(f"There is no ledger in {shown_place(folder)} or below it. Give the output folder of a run.")
     collect = collect_folder if len(folders) == 1 else collect_or_say  # of several, one that is busy is left alone
-    found = [asyncio.run(collect(each, options)) for each in folders]
+
+    async def shown(place: Path) -> Collected:
+        context = RunContext()
+        with display(context.progress, plain=as_json) as (_, observe):
+            context.observers = (observe,)
+            return await collect(place, options, context)
+
+    found = [asyncio.run(shown(each)) for each in folders]
     if as_json:
         print_json([asdict(each) | {"folder": shown_place(each.folder)} for each in found])
     else:

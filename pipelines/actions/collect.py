@@ -73,7 +73,9 @@ def campaigns_below(root: Path) -> list[Path]:
     return list(found())
 
 
-async def collect_folder(folder: Path, options: RunOptions | None = None) -> Collected:
+async def collect_folder(
+    folder: Path, options: RunOptions | None = None, context: RunContext | None = None
+) -> Collected:
     """Bring home every clip of an output folder that a provider has, or is making. Submits nothing.
 
     What is `expired` is asked about once more: clocks are wrong at times, and providers relent. A doubt about which a
@@ -84,6 +86,7 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
     Args:
         folder: the output folder.
         options: only further profiles, the pace, and a ledger that lies elsewhere count.
+        context: who observes it, and its progress.
 
     Raises:
         LedgerOwned: another run works on this folder.
@@ -103,17 +106,17 @@ async def collect_folder(folder: Path, options: RunOptions | None = None) -> Col
         failpoint("collect.reopened")
         if kept := await asyncio.to_thread(unsettled, folder / "videos"):
             settle_what_is_done(kept, await ledger.write(views.states))
-        return await _collect(ledger, source, asked)
+        return await _collect(ledger, source, asked, context or RunContext())
 
 
-async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions) -> Collected:
+async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions, context: RunContext) -> Collected:
     """The same, with the ledger open."""
     profiles = find_profiles(options.profiles, beside=source.path).profiles
     waiting = await ledger.write(views.at_providers, await ledger.write(jobs_to_rescue))
     accounts, out_of_reach = accounts_to_collect(waiting, (), profiles, options)
     reachable = {account.profile.name for account in accounts}
     jobs = [job.model_copy(update={"fallbacks": ()}) for job in waiting if job.order.provider in reachable]
-    batch, context = batch_of_jobs(source, jobs, profiles), RunContext(ledger=ledger)
+    batch, context.ledger, context.progress.total = batch_of_jobs(source, jobs, profiles), ledger, len(jobs)
     with handing_over(context):
         async with open_run(batch, options) as run:
             heeding = asyncio.create_task(heed_requests(run))
@@ -143,10 +146,12 @@ async def _bring_home(job: Job, run: Run) -> None:
         run.emit(DownloadFailed(job.id, error))
 
 
-async def collect_or_say(folder: Path, options: RunOptions | None = None) -> Collected:
+async def collect_or_say(
+    folder: Path, options: RunOptions | None = None, context: RunContext | None = None
+) -> Collected:
     """Collect one campaign of several: why it cannot be is said, and nothing is raised."""
     try:
-        return await collect_folder(folder, options)
+        return await collect_folder(folder, options, context)
     except LedgerOwned:
         return Collected(folder, reasons=("A run is working on it, and brings home what there is.",))
     except ReelbatchError as error:

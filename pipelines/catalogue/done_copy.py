@@ -22,6 +22,7 @@ from pipelines.outputs.storage.whole_file import whole_file
 
 DONE_COLUMNS = ("status", "video_path", "cost", "error")
 FAILED_COLUMNS = ("error_code", "error_message")
+_CHANGED = "this row has changed since it was bought: the video is of the row as it was; `reelbatch redo` buys it anew"
 
 Cells = tuple[str, ...]
 _USUAL = CsvDialect()
@@ -94,7 +95,7 @@ def done_cells(takes: Sequence[ManifestRow]) -> Cells:
         _joined(take.status.value for take in takes),
         _joined(take.path for take in takes),
         costs,
-        _joined(take.error_message or take.error_code for take in takes),
+        _joined(take.error_message or take.error_code or (_CHANGED if take.changed else "") for take in takes),
     )
 
 

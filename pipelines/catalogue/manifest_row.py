@@ -79,6 +79,11 @@ class ManifestRow(BaseModel):
         return "removed" in self.flags
 
     @property
+    def changed(self) -> bool:
+        """Its row asks for something else than was bought of it."""
+        return "row_changed" in self.flags
+
+    @property
     def replaced(self) -> bool:
         """Tell whether a new take has been made in its place, or is to be."""
         return any(flag.startswith("replaced_by:") for flag in self.flags)

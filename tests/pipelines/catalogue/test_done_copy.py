@@ -41,6 +41,16 @@ def test_the_users_file_comes_back_with_the_results(tmp_path, make_row):
     ]
 
 
+def test_a_row_that_has_changed_is_not_shown_as_made(tmp_path, make_row):
+    """The video beside it is of the row as it was when it was bought, and the file says so."""
+    takes = by_row([make_row(row=1, path="videos/fox.mp4", flags=("row_changed",))])
+    path = write_done_copy(tmp_path, "spring.csv", HEADER, ROWS, takes)
+    done = read(path)[1]
+    assert done[3:5] == ["done", "videos/fox.mp4"]
+    assert "has changed since it was bought" in done[6]
+    assert "`reelbatch redo`" in done[6]
+
+
 @pytest.mark.parametrize(
     ("header", "added"),
     [

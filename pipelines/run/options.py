@@ -113,6 +113,7 @@ class RunOptions(AdvancedOptions):
     limit: int | None = Field(None, ge=1, description="Only the first so many jobs that are not done.")
     only: tuple[str, ...] = Field((), description="Only the jobs with these ids.")
     root: Path | None = None  # where folders lie that have no place of their own: of a deployment
+    needs_cap: bool = False  # its deployment is a rehearsal or has a cap: to pay without one nobody has agreed
 
     @classmethod
     def of(cls, advanced: AdvancedOptions, **flat: Any) -> RunOptions:

@@ -128,6 +128,19 @@ def refuse_uncapped(batch: Batch, options: RunOptions) -> None:
     )
 
 
+def with_zone(chosen: Any) -> Any:
+    """Complete the advanced choices of a run by what its deployment reads an occurrence with. Asks Prefect only where it must."""
+    run = FlowRunContext.get()
+    if run is None or run.flow_run is None or run.flow_run.deployment_id is None:
+        return chosen
+    given = run.flow_run.parameters.get("advanced") or {}
+    if not given.get("occurrence") or "timezone" in given:
+        return chosen
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment(run.flow_run.deployment_id)
+    return {**(deployment.parameters.get("advanced") or {}), **given}
+
+
 def occurrence_of_tick(chosen: Any) -> Occurrence | None:
     """Find the occurrence of a flow run: the one that was named, or that of the schedule's tick.
 
@@ -139,7 +152,12 @@ def occurrence_of_tick(chosen: Any) -> Occurrence | None:
     """
     advanced = chosen if isinstance(chosen, AdvancedOptions) else AdvancedOptions.model_validate(chosen or {})
     if advanced.occurrence is not None:
-        return occurrence_named(advanced.occurrence, advanced.timezone)
+        named = occurrence_named(advanced.occurrence, advanced.timezone)
+        if named.at is None or not is_deployed():
+            return named
+        return occurrence_at(
+            named.at, advanced.timezone
+        )  # the zone of a deployment is known, whatever offset was written
     run = FlowRunContext.get()
     if advanced.occurrences == "once" or run is None or run.flow_run is None or not run.flow_run.auto_scheduled:
         return None

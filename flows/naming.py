@@ -12,7 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Failed
 
-from flows.deployed_run import occurrence_of_tick
+from flows.deployed_run import occurrence_of_tick, with_zone
 from pipelines.batch.batch import plain_name
 from pipelines.core.errors import AttentionNeeded
 from pipelines.run.batch_file import batch_name
@@ -39,8 +39,11 @@ def run_name() -> str:
     if name and not is_made_up(name):
         return name
     given = prefect.runtime.flow_run.parameters
-    tick = occurrence_of_tick(given.get("advanced"))
-    parts = [plain_name(batch_name(str(given["batch"]))), "" if tick is None else tick.words]
+    try:
+        tick = occurrence_of_tick(with_zone(given.get("advanced")))
+        parts = [plain_name(batch_name(str(given["batch"]))), "" if tick is None else tick.words]
+    except Exception:  # noqa: BLE001 - here it would end the run as Crashed without a word; the run itself says what is wrong
+        parts = ["campaign"]
     return " ".join(filter(None, [*parts, "(rehearsal)" if given.get("rehearse") else ""]))
 
 

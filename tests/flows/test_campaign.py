@@ -222,6 +222,22 @@ async def test_a_deployment_is_not_robbed_of_its_cap(run_deployed, provider, wri
     assert (state.type, provider.orders()) == ("COMPLETED", 1)
 
 
+async def test_an_occurrence_is_read_in_the_zone_of_its_deployment(
+    run_deployed, seen_by_prefect, provider, write_batch, tmp_path
+):
+    """Where a run names only the moment: its folder, its day and its name; one that cannot be read fails with what to write."""
+    batch = str(write_batch("a boat on {{ date }}", name="zoned.csv"))
+    own = {"batch": batch, "provider": "qiniu", "advanced": {"timezone": "Asia/Tokyo"}}
+    state = await run_deployed(own, {"advanced": {"occurrence": "2026-11-22 03:17:09"}})
+    assert (state.type, provider.prompts()) == ("COMPLETED", ["a boat on 2026-11-22"])
+    assert (tmp_path / "out" / "2026-11-21T18-17-09Z").is_dir()
+    flow_run, *_ = await seen_by_prefect(state, 4)
+    assert flow_run["name"] == "zoned 2026-11-22 03:17:09+09:00"
+    state = await run_deployed(own, {"advanced": {"occurrence": "x y/../z"}})
+    assert (state.type, state.name) == ("FAILED", "Failed")
+    assert "Write a day or a moment: 2026-11-21" in state.message
+
+
 async def test_a_wrong_batch_is_a_failed_run(run_campaign, provider, write_batch):
     """A deployment that names a bad batch fails with every problem in its message, and sends nothing."""
     state = await run_campaign(write_batch({"prompt": "", "provider": "nobody"}, name="broken.csv"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Any
 
 import prefect.runtime
@@ -38,12 +39,11 @@ def run_name() -> str:
     name = prefect.runtime.flow_run.name or ""
     if name and not is_made_up(name):
         return name
-    given = prefect.runtime.flow_run.parameters
-    try:
+    given, parts = prefect.runtime.flow_run.parameters, ["campaign"]
+    with suppress(Exception):  # it would end the run as Crashed without a word; the run itself says what cannot be read
+        parts = [plain_name(batch_name(str(given["batch"])))]
         tick = occurrence_of_tick(with_zone(given.get("advanced")))
-        parts = [plain_name(batch_name(str(given["batch"]))), "" if tick is None else tick.words]
-    except Exception:  # noqa: BLE001 - here it would end the run as Crashed without a word; the run itself says what is wrong
-        parts = ["campaign"]
+        parts.append("" if tick is None else tick.words)
     return " ".join(filter(None, [*parts, "(rehearsal)" if given.get("rehearse") else ""]))
 
 

@@ -45,9 +45,7 @@ def test_a_run_is_named_by_campaign_and_occurrence(named, parameters, name):
 )
 def test_a_name_never_fails(named, advanced):
     """What cannot be read is said by the run itself, which an error in its name would end as Crashed without a reason."""
-    assert (
-        named("brave-otter", {"batch": "spring.csv", "advanced": advanced, "rehearse": True}) == "campaign (rehearsal)"
-    )
+    assert named("brave-otter", {"batch": "spring.csv", "advanced": advanced, "rehearse": True}) == "spring (rehearsal)"
     assert named("brave-otter", {"batch": "https://[spring.csv"}) == "campaign"
 
 

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from pydantic import BeforeValidator, Field
 
 from flows.abandoned_run import noted_flow_run
-from flows.deployed_run import chosen_here, refuse_temporary
+from flows.deployed_run import chosen_here, refuse_temporary, refuse_uncapped
 from flows.last_report import until_prefect_listens
 from flows.naming import name_the_end, run_name, tag_run
 from flows.run_logs import send_logs
@@ -79,6 +79,7 @@ async def campaign(
     )
     planned = await plan(batch, options)
     refuse_temporary(planned, options)
+    refuse_uncapped(planned, options)
     kept = await accounts_in_blocks()
     async with (
         shared_limits(options) as limits,

@@ -13,6 +13,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.deployed_run import root_here
+from flows.run_logs import send_logs
 from pipelines.actions.collect import Collected, campaigns_below, recovered_words
 from pipelines.run.options import RunOptions
 from tasks.collect import collect_clips
@@ -37,6 +38,7 @@ async def collect(
     Raises:
         SetupError: there is no such folder.
     """
+    send_logs()
     options = RunOptions(profiles=tuple(map(Path, profiles or ())))
     found = [await collect_clips(each, options) for each in campaigns_below(await root_here(folder))]
     return Completed(message=recovered_words(found), data=found)

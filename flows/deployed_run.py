@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,7 +104,41 @@ async def _merged(asked: RunOptions) -> RunOptions:
         deployment = await client.read_deployment(prefect.runtime.deployment.id)
     own, run = deployment.parameters.get("advanced") or {}, FlowRunContext.get()
     given = (run.flow_run.parameters.get("advanced") or {}) if run and run.flow_run else {}
-    return asked.model_copy(update=dict(AdvancedOptions.model_validate({**own, **given})))
+    advanced = dict(AdvancedOptions.model_validate({**own, **given}))
+    return asked.model_copy(update={**advanced, "needs_cap": not _is_uncapped(deployment.parameters)})
+
+
+def _is_uncapped(own: Mapping[str, Any]) -> bool:
+    """Tell whether whoever made a deployment has agreed to pay without a cap: it is for money, and names none."""
+    return not own.get("rehearse") and own.get("budget") is None
+
+
+def refuse_uncapped(batch: Batch, options: RunOptions) -> None:
+    """Refuse a run for money without a cap where its deployment is a rehearsal, or has one.
+
+    Raises:
+        SetupError: one parameter of the run has taken that away.
+    """
+    if options.rehearse or not options.needs_cap or options.budget is not None or batch.budget.max is not None:
+        return
+    raise SetupError(
+        "This run would spend money without a cap, and its deployment is a rehearsal or has a cap. Nothing was sent. Name "
+        "the most that the run may spend among its parameters, such as `budget`: 25, or rehearse it. A deployment that pays "
+        "without a cap is made with `reelbatch deploy --yes`."
+    )
+
+
+def with_zone(chosen: Any) -> Any:
+    """Complete the advanced choices of a run by what its deployment reads an occurrence with. Asks Prefect only where it must."""
+    run = FlowRunContext.get()
+    if run is None or run.flow_run is None or run.flow_run.deployment_id is None:
+        return chosen
+    given = run.flow_run.parameters.get("advanced") or {}
+    if not given.get("occurrence") or "timezone" in given:
+        return chosen
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment(run.flow_run.deployment_id)
+    return {**(deployment.parameters.get("advanced") or {}), **given}
 
 
 def occurrence_of_tick(chosen: Any) -> Occurrence | None:
@@ -117,7 +152,12 @@ def occurrence_of_tick(chosen: Any) -> Occurrence | None:
     """
     advanced = chosen if isinstance(chosen, AdvancedOptions) else AdvancedOptions.model_validate(chosen or {})
     if advanced.occurrence is not None:
-        return occurrence_named(advanced.occurrence, advanced.timezone)
+        named = occurrence_named(advanced.occurrence, advanced.timezone)
+        if named.at is None or not is_deployed():
+            return named
+        return occurrence_at(
+            named.at, advanced.timezone
+        )  # the zone of a deployment is known, whatever offset was written
     run = FlowRunContext.get()
     if advanced.occurrences == "once" or run is None or run.flow_run is None or not run.flow_run.auto_scheduled:
         return None

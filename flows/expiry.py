@@ -16,6 +16,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.deployed_run import root_here
+from flows.run_logs import send_logs
 from pipelines.actions.collect import campaigns_below, expiring_clips, recovered_words
 from pipelines.core.errors import LedgerError
 from pipelines.core.remote_folder import shown_place
@@ -48,6 +49,7 @@ async def expiry(
     Raises:
         SetupError: there is no such folder.
     """
+    send_logs()
     options = RunOptions(profiles=tuple(map(Path, profiles or ())))
     before, found, lost = datetime.now(UTC) + timedelta(hours=within_hours), [], {}
     for each in campaigns_below(await root_here(folder)):

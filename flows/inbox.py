@@ -14,6 +14,7 @@ from pydantic import Field
 
 from flows.campaign import campaign
 from flows.deployed_run import root_here
+from flows.run_logs import send_logs
 from pipelines.batch import Batch
 from pipelines.core.errors import AttentionNeeded
 from pipelines.core.remote_folder import shown_place
@@ -64,6 +65,7 @@ async def inbox(
     Raises:
         SetupError: neither a budget nor a yes, or the inbox cannot be opened. Nothing was sent.
     """
+    send_logs()
     options = RunOptions(
         rehearse=rehearse,
         budget=None if budget is None else str(budget),  # as it was typed

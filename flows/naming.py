@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Any
 
 import prefect.runtime
@@ -12,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Failed
 
-from flows.deployed_run import occurrence_of_tick
+from flows.deployed_run import occurrence_of_tick, with_zone
 from pipelines.batch.batch import plain_name
 from pipelines.core.errors import AttentionNeeded
 from pipelines.run.batch_file import batch_name
@@ -38,9 +39,11 @@ def run_name() -> str:
     name = prefect.runtime.flow_run.name or ""
     if name and not is_made_up(name):
         return name
-    given = prefect.runtime.flow_run.parameters
-    tick = occurrence_of_tick(given.get("advanced"))
-    parts = [plain_name(batch_name(str(given["batch"]))), "" if tick is None else tick.words]
+    given, parts = prefect.runtime.flow_run.parameters, ["campaign"]
+    with suppress(Exception):  # it would end the run as Crashed without a word; the run itself says what cannot be read
+        parts = [plain_name(batch_name(str(given["batch"])))]
+        tick = occurrence_of_tick(with_zone(given.get("advanced")))
+        parts.append("" if tick is None else tick.words)
     return " ".join(filter(None, [*parts, "(rehearsal)" if given.get("rehearse") else ""]))
 
 

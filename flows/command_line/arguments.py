@@ -50,7 +50,9 @@ TrustHost = Annotated[
 ]
 Occurrence = Annotated[
     str | None,
-    typer.Option("--occurrence", help="For when it is made, in a folder of its own: 2026-11-21 or 2026-11-21T02:00."),
+    typer.Option(
+        "--occurrence", help="For when it is made, in a folder of its own: 2026-11-21, '2026-11-21 02:00+01:00'."
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -99,4 +101,6 @@ InsecureCallbacks = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Spend without a cap.")]
 Cron = Annotated[str | None, typer.Option("--cron", help="When it runs, such as '0 2 * * *'.")]
 Interval = Annotated[float | None, typer.Option("--interval", help="It runs every so many seconds.")]
-Timezone = Annotated[str, typer.Option("--timezone", help="Of the schedule and its days, such as Europe/Berlin.")]
+Timezone = Annotated[
+    str, typer.Option("--timezone", help="Of the schedule, its days and --occurrence, such as Europe/Berlin.")
+]

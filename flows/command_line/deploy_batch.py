@@ -15,7 +15,8 @@ from flows.deployments.notifications import check_addresses
 from flows.deployments.prefect_home import POOL, check_server, find_pool
 from flows.deployments.schedules import OVERLAPS, schedule_of
 from pipelines.batch import Batch
-from pipelines.core.errors import SetupError
+from pipelines.core.errors import BatchError, SetupError
+from pipelines.core.occurrence import occurrence_at
 from pipelines.core.text.amounts import price_text
 from pipelines.core.text.counts import counted
 from pipelines.pricing.budget import budget_currency, shortfall
@@ -58,7 +59,8 @@ def deploy_batch(
     if overlap not in OVERLAPS:
         raise SetupError(f"--overlap {overlap}: write one of {', '.join(OVERLAPS)}.")
     check_addresses(notify)
-    planned = _planned(batch, options, scheduled=schedule is not None)
+    ticks = schedule is not None and options.occurrences == "each"
+    planned, tick = _planned(batch, options, ticks=ticks)
     options = capped(planned, options, uncapped=uncapped)
     name = name or planned.name
     if re.search(r"[/%&><\x00-\x1f]", name) or not name.strip():
@@ -81,7 +83,10 @@ def deploy_batch(
             notify=notify,
         )
     )
-    for line in _words(made, planned, options, "by hand" if schedule is None else "by schedule"):
+    when = "by hand" if schedule is None else "by schedule"
+    for line in _words(
+        made, planned, when, cap=_cap_words(options, ticks=ticks), needs_keys=not options.rehearse, tick=tick
+    ):
         say(line)
     return made
 
@@ -104,18 +109,31 @@ def capped(batch: Batch, options: RunOptions, *, uncapped: bool) -> RunOptions:
     )
 
 
-def _planned(batch: str, options: RunOptions, *, scheduled: bool) -> Batch:
-    """Read the batch as a run would, for the occurrence of now where each tick is one."""
-    path = asyncio.run(local_batch(batch, None)) if is_remote(batch) else Path(batch)
-    if scheduled and options.occurrences == "each":
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        options = options.model_copy(update={"occurrence": now})
+def _planned(batch: str, options: RunOptions, *, ticks: bool) -> tuple[Batch, str | None]:
+    """Read the batch as a run would, for the occurrence of now where each tick is one.
+
+    Returns:
+        The batch; and the occurrence that a run by hand must name, because it cannot be planned without any.
+    """
+    path, tick = asyncio.run(local_batch(batch, None)) if is_remote(batch) else Path(batch), None
+    if ticks:
+        tick = occurrence_at(datetime.now(UTC).replace(second=0), options.timezone).words
+        options = options.model_copy(update={"occurrence": tick})
     notes, planned = read_for_run(path, options)
     short: tuple[object, ...] = ()
     if options.budget is not None:
         short = shortfall(planned.jobs, options.budget, budget_currency(planned.jobs, planned.budget.currency))
     show_warnings((*notes, *short))
-    return planned
+    return planned, tick if ticks and not _is_plannable(path, options) else None
+
+
+def _is_plannable(path: Path, options: RunOptions) -> bool:
+    """Tell whether a batch can be read without an occurrence: nothing in it names `{{ date }}` or `{{ occurrence }}`."""
+    try:
+        read_for_run(path, options.model_copy(update={"occurrence": None}))
+    except BatchError:
+        return False
+    return True
 
 
 async def _deploy(batch: str, options: RunOptions, *, pool: str | None, **more: Any) -> dict[str, Any]:
@@ -128,16 +146,23 @@ def _price(batch: Batch) -> str:
     return f"{words} (assumed)" if found.assumed and found.totals else words
 
 
-def _words(made: dict[str, Any], batch: Batch, options: RunOptions, when: str) -> list[str]:
+def _cap_words(options: RunOptions, *, ticks: bool) -> str:
+    """What is the most that is paid, and for what: a cap is of a folder, and so of all runs that go on with it. Pure."""
+    if options.rehearse:
+        return "rehearsed, nothing is paid"
+    if options.budget is None:
+        return "without a cap"
+    return f"at most {options.budget} " + ("for each tick, and for all runs by hand" if ticks else "over all its runs")
+
+
+def _words(made: dict[str, Any], batch: Batch, when: str, *, cap: str, needs_keys: bool, tick: str | None) -> list[str]:
     """What was made, and what a person does next. Pure."""
-    cap = "rehearsed, nothing is paid" if options.rehearse else "without a cap"
-    if options.budget is not None and not options.rehearse:
-        cap = f"at most {options.budget} a run"
     jobs = counted(sum(job.enabled for job in batch.jobs), "video")
     runner = "`reelbatch serve` on this machine" if made["work_pool"] == POOL else f"workers of {made['work_pool']}"
     keys = sorted({profile.key_names[0] for profile in profiles_of(batch).values() if profile.needs_key})
-    needs = f", with {', '.join(keys)} in its environment" if keys and not options.rehearse else ""
+    needs = f", with {', '.join(keys)} in its environment" if keys and needs_keys else ""
+    named = "" if tick is None else f""" -p advanced='{{"occurrence": "{tick}"}}'"""
     return [
         f"{'Updated' if made['updated'] else 'Deployed'} {made['name']}: {jobs}, {_price(batch)} a run; {cap}.",
-        f"It runs {when}, by {runner}{needs}. Now: prefect deployment run '{made['name']}'",
+        f"It runs {when}, by {runner}{needs}. Now: prefect deployment run '{made['name']}'{named}",
     ]

@@ -121,7 +121,7 @@ def shown_parameters(batch: Path, options: RunOptions) -> dict[str, Any]:
         advanced = advanced.model_copy(update={"callback_url": str(Origin.of(advanced.callback_url))})
     if advanced.ledger is not None:
         advanced = advanced.model_copy(update={"ledger": as_shown(advanced.ledger)})
-    flat = options.model_dump(exclude={*type(advanced).model_fields, "root"})
+    flat = options.model_dump(exclude={*type(advanced).model_fields, "root", "needs_cap"})
     flat["budget"] = None if options.budget is None else float(options.budget)
     flat["out"] = None if options.out is None else shown_place(options.out)
     return {"batch": str(batch), **flat, "only": list(options.only), "advanced": advanced}

@@ -18,6 +18,7 @@ from flows.command_line.arguments import (
     Out,
     ProfileFiles,
     ProviderName,
+    Timezone,
 )
 from flows.command_line.talk import print_json, show_warnings
 
@@ -37,6 +38,7 @@ def command(
     limit: Limit = None,
     ledger: LedgerAt = None,
     occurrence: Occurrence = None,
+    timezone: Timezone = "UTC",
     as_json: AsJson = False,
 ) -> None:
     """Read, expand, validate and price a batch. Sends nothing; prints every problem at once."""

@@ -30,6 +30,7 @@ from flows.command_line.arguments import (
     ProviderName,
     Rehearse,
     Speed,
+    Timezone,
     TrustHost,
     WaitForProvider,
 )
@@ -62,6 +63,7 @@ def command(
     ] = None,
     insecure_callbacks: InsecureCallbacks = False,
     occurrence: Occurrence = None,
+    timezone: Timezone = "UTC",
     plan: Annotated[
         str | None, typer.Option("--plan", help="Run only if inputs and prices are as in the plan with this hash.")
     ] = None,

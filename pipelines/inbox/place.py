@@ -82,22 +82,24 @@ class InboxPlace:
             file.write_bytes(raw)
         return path
 
+    def kept_as(self, name: str, tray: str, sha256: str) -> str:
+        """Choose the name of a file in a sub-folder, seen from the inbox; one that is taken there stays what it is."""
+        kept, plain = f"{tray}/{name}", PurePosixPath(name)
+        taken = self._files.exists(f"{self._path}/{kept}")
+        return f"{tray}/{plain.stem}-{sha256[:8]}{plain.suffix}" if taken else kept
+
     def file(self, name: str, tray: str, sha256: str, report: str = "") -> str:
         """Move a file into a sub-folder, with a report beside it. Doing it again after a kill does no harm.
 
-        A name that is taken there stays what it is: the file becomes `<stem>-<sha256>`.
-
         Returns:
-            Its new name, seen from the inbox.
+            Its new name, seen from the inbox: that of `kept_as`.
 
         Raises:
             SetupError: it cannot be moved.
         """
-        kept, plain = f"{tray}/{name}", PurePosixPath(name)
         try:
             self._files.makedirs(f"{self._path}/{tray}", exist_ok=True)
-            if self._files.exists(f"{self._path}/{kept}"):
-                kept = f"{tray}/{plain.stem}-{sha256[:8]}{plain.suffix}"
+            kept = self.kept_as(name, tray, sha256)
             if report:  # before the file goes: who finds the file there finds the report
                 self._write(f"{kept}.report.txt", report)
             self._move(name, kept)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import shlex
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -39,6 +40,7 @@ from pipelines.run.run import RunContext, handed_over
 
 _EMPTY_FOR_S = 60.0  # some programs make a file first and fill it later
 _MOST_STUMBLES = 2
+_AGAIN = "run the same command again"  # what a command line is told to do
 
 log = logging.getLogger(SAID)
 
@@ -234,11 +236,15 @@ class InboxWatch:
         return self._file(self.memory.end(sha256, ContentStage.DONE, words))
 
     def _fail(self, sha256: str, words: str) -> Filed:
-        return self._file(self.memory.end(sha256, ContentStage.FAILED, words))
+        here = words.replace(_AGAIN, "go on as its report says")  # the same again is set aside here
+        return self._file(self.memory.end(sha256, ContentStage.FAILED, here))
 
     def _file(self, ended: Content) -> Filed:
         """Move a file whose campaign has ended; what needs a person, with the words."""
-        report = "" if ended.stage is ContentStage.DONE else failure_report(ended)
+        report = ""
+        if ended.stage is not ContentStage.DONE:
+            kept = self.place.kept_as(ended.name, ended.stage, ended.sha256)
+            report = failure_report(ended, f"{self.place.folder or self.place.address}/{kept}", self.options)
         self.place.file(ended.name, ended.stage, ended.sha256, report)
         self.memory.filed(ended.sha256)
         return Filed(ended.name, ended.stage, ended.words)
@@ -246,10 +252,11 @@ class InboxWatch:
     def _refuse(self, name: str, sha256: str, error: ReelbatchError) -> Filed:
         """Move a file that cannot be made, with every problem beside it."""
         self.memory.forget(sha256)
+        words = str(error).replace(_AGAIN, "drop the file again")
         self.place.file(
-            name, "refused", sha256, f"{error}\n\nNothing was sent. Drop the file again when it is mended.\n"
+            name, "refused", sha256, f"{words}\n\nNothing was sent. Drop the file again when it is mended.\n"
         )
-        return Filed(name, "refused", str(error).partition("\n")[0])
+        return Filed(name, "refused", words.partition("\n")[0])
 
     def _set_aside(self, name: str, known: Content) -> Filed:
         """Move a file whose content was taken before."""
@@ -278,12 +285,22 @@ def said(filed: Filed) -> str:
     return filed.words if filed.tray in (ContentStage.DONE, "seen") else f"{filed.tray}: {filed.words.rstrip('.')}"
 
 
-def failure_report(ended: Content) -> str:
-    """What a person finds beside a file that failed: what happened, where everything is, how to go on."""
+def failure_report(ended: Content, kept: str, options: RunOptions) -> str:
+    """What a person finds beside a file that failed: what happened, where everything is, how to go on.
+
+    Args:
+        ended: its content.
+        kept: where its file is now.
+        options: of every file of the inbox.
+    """
+    folder = shlex.quote(shown_place(ended.folder))
+    further = "" if options.provider is None else f" --provider {shlex.quote(options.provider)}"
+    cap = "--rehearse" if options.rehearse else "--budget N"
     return (
         f"{ended.words}\n\nVideos, manifest and ledger: {ended.folder}\n"
-        f"What is paid already comes home by: reelbatch collect {ended.folder}\n"
-        f"To go on with the rest: reelbatch run {ended.name} --out {ended.folder}\n"
-        "Nothing is bought twice there. Pictures that its rows name by a relative path must lie beside it then.\n"
+        f"What is paid already comes home by: reelbatch collect {folder}\n"
+        f"To go on with the rest: reelbatch run {shlex.quote(kept)} --out {folder}{further} {cap}\n"
+        "N is the most that all of it may cost, what is spent already included; nothing is bought twice there. Pictures that its\n"
+        "rows name by a relative path must lie beside it then, and of a bucket the file must be copied to a disk first.\n"
         "Dropped into the inbox again, the same content is set aside.\n"
     )

@@ -37,7 +37,7 @@ from pipelines.run.callbacks import CallbackSettings, called_back, chosen_callba
 from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import ledger_of, make_folders, output_folder
+from pipelines.run.output_folder import ledger_of, make_folders, output_folder, refuse_ambiguous_day
 from pipelines.run.provider_session import Allowance, ProviderSession
 from pipelines.run.purchase_recorder import PurchaseRecorder
 from pipelines.run.run import Run, RunContext, run_context
@@ -59,6 +59,7 @@ def check_setup(batch: Batch, options: RunOptions, kept: Mapping[str, str] | Non
             cannot be as asked for, or nobody can listen for callbacks where it is asked for.
     """
     check_only(batch, options)
+    refuse_ambiguous_day(batch, options)
     accounts_of(batch, options, kept or {})
     trusted_hosts(options)
     caps_of(batch, options)
@@ -173,6 +174,7 @@ async def ready_run(
     context = run_context.get() or RunContext()
     folder = output_folder(batch, options)
     check_only(batch, options)
+    refuse_ambiguous_day(batch, options)
     accounts = accounts_of(batch, options, kept or {})
     buyer = None if options.rehearse else buyer_of(batch, options, kept)
     async with AsyncExitStack() as stack:

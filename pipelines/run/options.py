@@ -49,7 +49,9 @@ class AdvancedOptions(BaseModel):
         description="each: every tick of a schedule is made anew, in a folder of its own. once: what is made stays made.",
     )
     occurrence: str | None = Field(
-        None, description="The occurrence to make or go on with, such as 2026-11-21. Default: that of the tick."
+        None,
+        description="The occurrence to make or go on with, as its run is named, such as 2026-11-21 02:00+01:00. Default: that "
+        "of the tick.",
     )
     timezone: str = Field("UTC", description="The time zone whose day {{ date }} is, such as Europe/Berlin.")
     ledger: str | None = Field(
@@ -113,6 +115,7 @@ class RunOptions(AdvancedOptions):
     limit: int | None = Field(None, ge=1, description="Only the first so many jobs that are not done.")
     only: tuple[str, ...] = Field((), description="Only the jobs with these ids.")
     root: Path | None = None  # where folders lie that have no place of their own: of a deployment
+    needs_cap: bool = False  # its deployment is a rehearsal or has a cap: to pay without one nobody has agreed
 
     @classmethod
     def of(cls, advanced: AdvancedOptions, **flat: Any) -> RunOptions:

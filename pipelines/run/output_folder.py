@@ -9,10 +9,13 @@ from pathlib import Path
 
 from pipelines.batch import Batch
 from pipelines.core.errors import LedgerError, SetupError
+from pipelines.core.occurrence import occurrence_named
 from pipelines.core.remote_folder import bucket_address, shown_place
+from pipelines.core.text.counts import first_of
 from pipelines.ledger.storage.place import (
     BY_ENVIRONMENT,
     LEDGER_NAME,
+    PLACE_NOTE,
     FileLedger,
     LedgerPlace,
     SharedLedger,
@@ -42,6 +45,34 @@ def output_folder(batch: Batch, options: RunOptions) -> Path:
     if (tick := options.tick) is not None:
         folder /= tick.key
     return (folder / "rehearsal" if options.rehearse else folder).absolute()
+
+
+def refuse_ambiguous_day(batch: Batch, options: RunOptions) -> None:
+    """Refuse a whole day that was not begun, where moments of that day were: one of them may be meant, and is paid for.
+
+    Raises:
+        SetupError: there are such; the message names them. Or the occurrence cannot be read.
+    """
+    tick = options.tick
+    if tick is None or tick.at is not None or options.again:
+        return
+    folder = output_folder(batch, options)
+    below = Path(folder.name) if options.rehearse else Path()
+    campaign = folder.parents[len(below.parts)]
+    if _is_begun_in(campaign / tick.key / below):
+        return
+    found = [path.name for path in sorted(campaign.glob("????-??-??T??-??-??Z")) if _is_begun_in(path / below)]
+    same = [name for name in found if occurrence_named(name, options.timezone).date == tick.date]
+    if same:
+        raise SetupError(
+            f"{tick.key} is a whole day, and these of its occurrences were begun in {shown_place(campaign)}: {first_of(same)}. Nothing "
+            f"was sent. To go on with one, name it as its run is named, or as here: --occurrence {same[-1]}, with the --timezone of its "
+            "schedule (advanced.occurrence in Prefect). To make the day as one more, add --again (advanced.again)."
+        )
+
+
+def _is_begun_in(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (LEDGER_NAME, PLACE_NOTE))
 
 
 def ledger_of(

@@ -8,12 +8,15 @@ import json
 import logging
 import re
 import shutil
+import uuid
 from datetime import datetime
 from pathlib import Path
 
 import httpx
 import pandas as pd
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.flow_engine import run_flow
 
 from flows.campaign import campaign
 from flows.command_line.driving import shown_parameters
@@ -183,6 +186,56 @@ async def test_logs_have_levels_and_the_terminal_no_echo(reelbatch, provider, wr
     (closing,) = [line["message"] for line in logs if "Everything is in out." in line["message"]]
     assert closing.startswith("1 of 3 done, 1 in doubt, 1 rejected. Spent ")
     assert "uncertain 0." in closing
+
+
+@pytest.fixture
+def run_deployed(prefect_api, provider, monkeypatch, tmp_path):
+    """Make a deployment of the flow, and run it as a worker does, with some parameters of its own. Gives its last state."""
+    for name, value in provider.environment("d").items():
+        monkeypatch.setenv(name, value)
+
+    async def run(own, given):
+        with prefect_at(prefect_api):
+            async with get_client() as client:
+                flow_id = await client.create_flow(campaign)
+                made = await client.create_deployment(
+                    flow_id, f"deployed-{uuid.uuid4()}", parameters={"out": str(tmp_path / "out"), **own}
+                )
+                flow_run = await client.create_flow_run_from_deployment(made, parameters=given)
+            return await run_flow(campaign, flow_run=flow_run, parameters=flow_run.parameters, return_type="state")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("own", "given"),
+    [({"rehearse": True}, {"rehearse": False}), ({"budget": 5.0}, {"budget": None})],
+    ids=["rehearsal", "capped"],
+)
+async def test_a_deployment_is_not_robbed_of_its_cap(run_deployed, provider, write_batch, own, given):
+    """A run that takes the rehearsal or the cap of its deployment away, and names none, orders nothing and says what to do."""
+    batch = str(write_batch("a boat", name="capped.csv"))
+    state = await run_deployed({"batch": batch, "provider": "qiniu", **own}, given)
+    assert (state.type, provider.orders()) == ("FAILED", 0)
+    assert "`budget`: 25" in state.message
+    state = await run_deployed({"batch": batch, "provider": "qiniu", **own}, {**given, "budget": 5.0})
+    assert (state.type, provider.orders()) == ("COMPLETED", 1)
+
+
+async def test_an_occurrence_is_read_in_the_zone_of_its_deployment(
+    run_deployed, seen_by_prefect, provider, write_batch, tmp_path
+):
+    """Where a run names only the moment: its folder, its day and its name; one that cannot be read fails with what to write."""
+    batch = str(write_batch("a boat on {{ date }}", name="zoned.csv"))
+    own = {"batch": batch, "provider": "qiniu", "advanced": {"timezone": "Asia/Tokyo"}}
+    state = await run_deployed(own, {"advanced": {"occurrence": "2026-11-22 03:17:09"}})
+    assert (state.type, provider.prompts()) == ("COMPLETED", ["a boat on 2026-11-22"])
+    assert (tmp_path / "out" / "2026-11-21T18-17-09Z").is_dir()
+    flow_run, *_ = await seen_by_prefect(state, 4)
+    assert flow_run["name"] == "zoned 2026-11-22 03:17:09+09:00"
+    state = await run_deployed(own, {"advanced": {"occurrence": "x y/../z"}})
+    assert (state.type, state.name) == ("FAILED", "Failed")
+    assert "Write a day or a moment: 2026-11-21" in state.message
 
 
 async def test_a_wrong_batch_is_a_failed_run(run_campaign, provider, write_batch):

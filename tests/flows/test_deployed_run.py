@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import uuid
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +16,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 
-from flows.deployed_run import ROOT, chosen_here, occurrence_of_tick, refuse_temporary, root_here
+from flows.deployed_run import ROOT, chosen_here, occurrence_of_tick, refuse_temporary, refuse_uncapped, root_here
 from pipelines.core.errors import SetupError
 from pipelines.core.remote_folder import folder_named
 from pipelines.run.options import AdvancedOptions, RunOptions
@@ -47,7 +49,8 @@ def deployed(prefect_api, monkeypatch):
             run = FlowRun(flow_id=flow_id, deployment_id=parent, parameters=given)
             monkeypatch.setattr("prefect.runtime.deployment.id", str(made), raising=False)  # as Prefect finds it
             with FlowRunContext.model_construct(flow_run=run, client=None):
-                return await chosen_here(RunOptions.of(AdvancedOptions(**given.get("advanced", {})), rehearse=True))
+                flat = {"rehearse": given.get("rehearse", True), "budget": given.get("budget")}
+                return await chosen_here(RunOptions.of(AdvancedOptions(**given.get("advanced", {})), **flat))
 
     return choose
 
@@ -83,6 +86,27 @@ async def test_a_subflow_has_its_callers_choices(deployed):
     """What is called inside a deployment's flow takes no parameters of that deployment."""
     chosen = await deployed({"advanced": {"poll_every": 3.0}}, {"advanced": {"timezone": "Asia/Tokyo"}}, below=True)
     assert (chosen.poll_every, chosen.timezone) == (None, "Asia/Tokyo")
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "in_file", "refused"),
+    [
+        ({"rehearse": True}, {"rehearse": False}, None, True),
+        ({"budget": 25}, {"rehearse": False}, None, True),  # its budget was taken away
+        ({"rehearse": True, "budget": 25}, {"rehearse": False}, None, True),
+        ({"rehearse": True}, {"rehearse": False, "budget": "5"}, None, False),
+        ({"rehearse": True}, {"rehearse": False}, Decimal(5), False),
+        ({"rehearse": True}, {"rehearse": True}, None, False),
+        ({}, {"rehearse": False}, None, False),  # deployed with --yes
+        ({"rehearse": False, "budget": None}, {"rehearse": False}, None, False),
+    ],
+)
+async def test_a_run_pays_without_a_cap_only_where_its_deployment_does(deployed, own, given, in_file, refused):
+    """Whoever deployed a rehearsal, or a cap, has not agreed to any amount; a cap of the run or the batch file is one."""
+    batch = SimpleNamespace(budget=SimpleNamespace(max=in_file))
+    chosen = await deployed(own, given)
+    with pytest.raises(SetupError, match=r"without a cap.*Nothing was sent.*`budget`") if refused else nullcontext():
+        refuse_uncapped(batch, chosen)
 
 
 @pytest.fixture

@@ -40,6 +40,15 @@ def test_a_run_is_named_by_campaign_and_occurrence(named, parameters, name):
     assert named("brave-otter", parameters) == name
 
 
+@pytest.mark.parametrize(
+    "advanced", [{"occurrence": "x y/../z"}, {"timezone": "Nowhere/Land", "occurrence": "2026-11-21"}]
+)
+def test_a_name_never_fails(named, advanced):
+    """What cannot be read is said by the run itself, which an error in its name would end as Crashed without a reason."""
+    assert named("brave-otter", {"batch": "spring.csv", "advanced": advanced, "rehearse": True}) == "spring (rehearsal)"
+    assert named("brave-otter", {"batch": "https://[spring.csv"}) == "campaign"
+
+
 def test_the_text_of_a_batch_is_no_name(named):
     """A prompt is not shown in the list of runs."""
     assert named("brave-otter", {"batch": "id,prompt\n1,a secret boat\n"}).startswith("batch-")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
+from zoneinfo import ZoneInfo
+
 import httpx
 import pytest
 
+from pipelines.core.occurrence import occurrence_named
 from tests.servers import HERE
 
 ADDRESS = "json://127.0.0.1:9/CANARY"
@@ -68,7 +75,7 @@ def test_deploying_twice(run_here, write_batch, deployment):
     usual = ["deploy", batch.name, "--provider", "qiniu", "--timezone", "Europe/Berlin", "--cron"]
     first = run_here(*usual, "0 2 * * *", "--budget", "5", "--out", "clips")
     assert first.code == 0, first.err
-    assert "at most 5 a run" in first.err
+    assert "at most 5 for each tick, and for all runs by hand" in first.err
     made = deployment("twice")
     assert made["parameters"] == {
         "batch": str(batch),
@@ -96,6 +103,27 @@ def test_the_cap_of_the_batch_file_counts(run_here, tmp_path, deployment):
     ended = run_here("deploy", batch)
     assert ended.code == 0, ended.err
     assert deployment("capped")["parameters"]["budget"] == 3
+
+
+def test_what_it_says_of_running_now_works(run_here, write_batch, deployment, prefect_api):
+    """A batch that names its tick is run by hand with an occurrence, as it is said; another without; each with its cap."""
+    usual = ["--provider", "qiniu", "--timezone", "Europe/Berlin", "--interval", 86_400, "--budget", 5]
+    dated = run_here("deploy", write_batch("a boat on {{ date }}", name="dated.csv"), *usual)
+    plain = run_here("deploy", write_batch("a boat", name="plain.csv"), *usual, "--occurrences", "once")
+    assert "at most 5 over all its runs." in plain.err
+    command = [shlex.split(ended.err.partition(" Now: ")[2].splitlines()[0]) for ended in (dated, plain)]
+    assert command[1] == ["prefect", "deployment", "run", "campaign/plain"]
+    assert command[0][:5] == ["prefect", "deployment", "run", "campaign/dated", "-p"]
+    variables = os.environ | {"PREFECT_API_URL": prefect_api}
+    started = subprocess.run(
+        [sys.executable, "-m", *command[0]], env=variables, capture_output=True, text=True, check=True
+    )
+    assert "Created flow run" in started.stdout
+    wanted = {"deployments": {"id": {"any_": [deployment("dated")["id"]]}}}
+    runs = httpx.post(f"{prefect_api}/flow_runs/filter", json=wanted, **HERE).json()
+    [given] = [run["parameters"]["advanced"] for run in runs if not run["auto_scheduled"]]
+    now = occurrence_named(given["occurrence"]).at
+    assert now.utcoffset() == now.astimezone(ZoneInfo("Europe/Berlin")).utcoffset()
 
 
 def test_secrets_stay_in_blocks(run_here, write_batch, deployment):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipelines.inbox.memory import ContentStage, InboxMemory
 from pipelines.inbox.place import FileLook, InboxPlace
 from pipelines.inbox.watch import InboxWatch, check_cap, home_of, is_whole, root_of
 from pipelines.ledger.balances import balances
+from pipelines.run.batch_file import read_for_run
 from pipelines.run.dispatch import dispatch
 from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.opening import open_run
@@ -116,7 +118,26 @@ async def test_what_needs_a_person_is_filed_as_failed(studio, box, look, drop):
     assert await look(budget=Decimal(1)) == {"own.yaml": "failed", "two.csv": "done"}
     report = (box / "failed" / "own.yaml.report.txt").read_text("utf-8")
     assert "1 of 2 done" in report
-    assert f"reelbatch run own.yaml --out {studio.folder / 'root' / 'own'}" in report
+    assert f"reelbatch run {box / 'failed' / 'own.yaml'} --out {studio.folder / 'root' / 'own'}" in report
+
+
+async def test_the_report_of_a_spent_budget_says_what_works_here(studio, box, look, drop):
+    """The command of the report buys the rest and nothing twice, also where the name was taken; the same again is not advised."""
+    two = "id,prompt\na,{0} boat\nb,{0} tram\n"
+    (box / "failed").mkdir()
+    (box / "failed" / "short.csv").write_text("of another day", "utf-8")
+    drop("short.csv", two.format("a red"))
+    assert await look(budget=Decimal("0.5"), in_flight=1) == {"short.csv": "failed"}
+    [report] = [path.read_text("utf-8") for path in (box / "failed").glob("*.report.txt")]
+    assert "Raise --budget and go on as its report says" in report
+    assert "the same command again" not in report
+    [words] = [shlex.split(line.partition(": ")[2]) for line in report.splitlines() if line.startswith("To go on")]
+    assert words[:2] + words[-2:] == ["reelbatch", "run", "--budget", "N"]
+    chosen = dict(zip(words[3:-2:2], words[4:-2:2], strict=True))
+    options = RunOptions(out=Path(chosen["--out"]), provider=chosen["--provider"], budget=Decimal(5), poll_every=0.05)
+    _, batch = read_for_run(Path(words[2]), options)
+    assert (await run_whole(batch, options)).exit_code == 0
+    assert prompts(studio) == ["a red boat", "a red tram"]
 
 
 async def test_a_kill_at_any_step_buys_nothing_twice(studio, box, look, drop):

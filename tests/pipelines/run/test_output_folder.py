@@ -11,7 +11,7 @@ from pipelines.core.remote_folder import folder_named, shown_place
 from pipelines.ledger.ledger import ledger_in
 from pipelines.ledger.storage.place import LEDGER_NAME
 from pipelines.run.options import RunOptions
-from pipelines.run.output_folder import make_folders, output_folder
+from pipelines.run.output_folder import make_folders, output_folder, refuse_ambiguous_day
 
 
 @pytest.mark.parametrize("name", ["videos", "thumbs"])
@@ -70,3 +70,31 @@ def test_a_working_folder_that_cannot_be_made_says_where_it_comes_from(tmp_path,
     (tmp_path / "cache").write_text("a file in its place")
     with pytest.raises(SetupError, match="XDG_CACHE_HOME"):
         make_folders(folder_named("s3://studio"))
+
+
+@pytest.mark.parametrize("rehearse", [False, True])
+def test_a_day_of_which_moments_are_there_is_ambiguous(tmp_path, rehearse):
+    """One of them may be meant, and is paid for: all of that day in the zone are named, until the day itself was begun."""
+    (tmp_path / "x.csv").write_text("prompt\na boat\n", "utf-8")
+    batch = read_batch(tmp_path / "x.csv", provider="qiniu")
+    day = RunOptions(out=tmp_path / "out", occurrence="2026-11-22", timezone="Europe/Berlin", rehearse=rehearse)
+
+    def begin(occurrence):
+        folder = output_folder(batch, day.model_copy(update={"occurrence": occurrence}))
+        folder.mkdir(parents=True)
+        (folder / LEDGER_NAME).touch()
+
+    for other in ("2026-11-22T23-30-00Z", "2026-11-21T22-30-00Z", "2026-11-21"):
+        begin(other)
+    (tmp_path / "out" / "2026-11-22T09-00-00Z").mkdir()  # nothing was begun there
+    refuse_ambiguous_day(batch, day)
+    for tick in ("2026-11-22T18-14-39Z", "2026-11-21T23-30-00Z"):
+        begin(tick)
+    with pytest.raises(
+        SetupError, match=r"begun in .*out: 2026-11-21T23-30-00Z, 2026-11-22T18-14-39Z\. Nothing was sent"
+    ):
+        refuse_ambiguous_day(batch, day)
+    refuse_ambiguous_day(batch, day.model_copy(update={"again": True}))
+    refuse_ambiguous_day(batch, day.model_copy(update={"occurrence": "2026-11-22T18:00"}))
+    begin("2026-11-22")
+    refuse_ambiguous_day(batch, day)

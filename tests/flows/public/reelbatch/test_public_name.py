@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+
+from tests.servers import HERE
 
 HOUSE = Path(__file__).parents[4]
 PUBLIC = HOUSE / "flows" / "public"
@@ -49,3 +54,35 @@ def test_a_package_that_shadows_ours_is_named(theirs):
     assert str(theirs / "flows" / "__init__.py") in said
     assert str(HOUSE / "flows" / "__init__.py") in said
     assert "working_dir" in said
+
+
+@pytest.mark.long
+def test_the_example_of_the_page_serves(tmp_path, write_batch, prefect_api, until):
+    """The Python block of docs/operating.md, put into a file as it stands, makes a deployment and runs it to its end."""
+    page = (HOUSE / "docs" / "operating.md").read_text("utf-8")
+    [block] = [
+        code
+        for code in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+        if "campaign.serve" in code
+    ]
+    batch = write_batch({"prompt": "a boat", "provider": "qiniu"}, name="example.csv")
+    script = tmp_path / "served.py"
+    script.write_text(block.replace("/srv/batches/shorts.csv", str(batch)).replace('"shorts"', '"example"'), "utf-8")
+    path = os.pathsep.join(map(str, (HOUSE, PUBLIC)))
+    variables = os.environ | {"PREFECT_API_URL": prefect_api, "PYTHONPATH": path}
+    process = subprocess.Popen([sys.executable, script], cwd=tmp_path, env=variables, stdout=subprocess.DEVNULL)
+
+    def ask(method, address, **body):
+        answer = httpx.request(method, f"{prefect_api}{address}", **HERE, **body)
+        return answer.json() if answer.is_success else None
+
+    try:
+        made = until(lambda: ask("GET", "/deployments/name/campaign/example"))
+        body = {"parameters": {"rehearse": True, "advanced": {"speed": 2000}}, "state": {"type": "SCHEDULED"}}
+        run = until(lambda: ask("POST", f"/deployments/{made['id']}/create_flow_run", json=body))
+        ended = ("COMPLETED", "FAILED", "CRASHED")
+        state = until(lambda: (seen := ask("GET", f"/flow_runs/{run['id']}")) and seen["state_type"] in ended and seen)
+        assert (state["name"], state["state_type"]) == ("example (rehearsal)", "COMPLETED"), state["state"]["message"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)

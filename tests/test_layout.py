@@ -89,6 +89,7 @@ TESTED_THROUGH = {
     "pipelines/ledger/bought.py": ("pipelines/purchases/test_repeats.py", "as ledgers are lost and given back"),
     "pipelines/purchases/re[c]*.py": ("pipelines/purchases/test_repeats.py", "whole campaigns, bought once"),
     f"{RUN}/buying.py": ("pipelines/purchases/test_repeats.py", "whole campaigns, bought once"),
+    f"{RUN}/own_copies.py": ("pipelines/purchases/test_repeats.py", "whole campaigns, bought once"),
     "pipelines/ledger/job_state.py": ("pipelines/ledger/test_outcomes.py", "what the ledger gives back"),
     "pipelines/ledger/storage/schema.py": ("pipelines/ledger/test_migrations.py", "tables, as they are made"),
     f"{DOWNLOAD}/*": (f"{DOWNLOAD}/test_download.py", "whole downloads, against a server that fails in every way"),

@@ -71,7 +71,11 @@ def plan_table(batch: Batch, estimated: Estimate, found: Prospect) -> None:
         terminal.print(f"... and {len(batch.jobs) - _MOST_ROWS} more")
     terminal.print()
     known = (
-        found.repeats or found.events or found.room() or any(status is not JobStatus.PLANNED for status in found.counts)
+        found.repeats
+        or found.refusal
+        or found.events
+        or found.room()
+        or any(status is not JobStatus.PLANNED for status in found.counts)
     )
     there = ("A run is going on in that folder.",) if found.running else found.lines() if known else ()
     for line in (*_plan_lines(batch, estimated), *there):

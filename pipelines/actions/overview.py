@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pipelines.core.remote_folder import shown_place
 from pipelines.ledger import views
 from pipelines.ledger.balances import payments
 from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
+from pipelines.ledger.set_aside import NotCounted, not_counted
 from pipelines.ledger.snapshot import Snapshot
 
 
@@ -24,6 +25,7 @@ class CampaignOverview:
     counts: views.Overview
     rehearsal: bool  # nothing was paid
     attention: list[Case]
+    aside: NotCounted = field(default_factory=NotCounted)  # what archived, replaced and removed jobs hold of the sums
     by: str | None = None
     groups: tuple[GroupSum, ...] = ()
 
@@ -33,6 +35,7 @@ class CampaignOverview:
             "folder": shown_place(self.folder),
             "rehearsal": self.rehearsal,
             "attention": [case.as_dict() for case in self.attention],
+            "not_counted": self.aside.as_dict(),
         }
         if self.by is not None:
             known["by"] = {"column": self.by, "groups": [group.as_dict() for group in self.groups]}
@@ -56,6 +59,7 @@ def campaign_overview(folder: Path, by: str | None = None) -> CampaignOverview:
         counts=replace(reader.read(views.overview), running=reader.is_being_written()),
         rehearsal=is_rehearsal(reader.folder),
         attention=[],
+        aside=reader.read(not_counted),
     )
     urgent = any(status.meaning.needs_person for status in found.counts.counts) or found.counts.removed
     if by is None and not urgent:

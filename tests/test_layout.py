@@ -50,7 +50,6 @@ TESTED_THROUGH = {
     "pipelines/ledger/storage/callback_keys.py": ("pipelines/callbacks/test_addresses.py", "as keys are used"),
     "pipelines/run/call_hints.py": ("pipelines/run/test_callbacks.py", "a protocol"),
     "flows/settle.py": (f"{CLI}/test_resolve.py", "flows of one call each"),
-    "pipelines/actions/archive.py": ("pipelines/actions/test_verify.py", "what is archived is not looked at"),
     "pipelines/actions/evidence.py": ("pipelines/actions/test_resolve.py", "it is gathered before a word is said"),
     "pipelines/actions/persons_word.py": ("pipelines/actions/test_resolve.py", "with and without an owner"),
     "pipelines/actions/redo.py": ("pipelines/actions/test_retry.py", "both run a folder again"),

@@ -48,18 +48,24 @@ async def resolve(
 
 @flow(name="archive", validate_parameters=True)
 async def archive(
-    folder: Annotated[str, Field(title="Output folder")], jobs: Annotated[list[str], Field(title="Jobs")]
+    folder: Annotated[str, Field(title="Output folder")],
+    jobs: Annotated[list[str], Field(title="Jobs")],
+    open_too: Annotated[bool, Field(title="Also where money is open")] = False,
 ) -> list[str]:
     """Take jobs out of the counts. Deletes nothing.
 
     Args:
         folder: The output folder of the run.
         jobs: By id.
+        open_too: Those as well that are in doubt, at a provider, or paid for and not home. They are still brought home.
 
     Returns:
         Those that were not archived before.
+
+    Raises:
+        SettlementRefused: money is open on one of them, or there is no such job.
     """
-    return await archive_jobs(Path(folder), jobs)
+    return await archive_jobs(Path(folder), jobs, open_too=open_too)
 
 
 @flow(name="verify", validate_parameters=True)

@@ -62,7 +62,7 @@ def ask_before_run(
         The options to run with: a consent to buy again is among them.
 
     Raises:
-        BoughtBefore: rows were bought before, and nobody is there to ask.
+        BoughtBefore: rows were bought before, and nobody is there to ask; or the file is what a campaign has written of them.
         SetupError: the run would spend money, and nobody has agreed to that.
         Exit: the answer is no.
     """
@@ -71,6 +71,8 @@ def ask_before_run(
     found = prospect(batch, options, kept)
     if found.running:  # whoever opens the ledger says so
         return options
+    if found.refusal is not None:
+        raise found.refusal
     if not _is_terminal():
         if found.repeats:
             raise refusal_of(found.repeats)

@@ -38,7 +38,7 @@ def command(
     profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """Settle a payment in doubt. Without one of the four words: show what is known of it. Works while a run goes on."""
+    """Settle a payment in doubt, or again one whose id a person gave. Without one of the four words: show what is known of it."""
     import asyncio
 
     from flows.command_line.consent import ask_first
@@ -65,7 +65,7 @@ def command(
     if not chosen and adopt is None:
         if as_json:
             print_json(evidence.as_dict())
-        elif evidence.status is JobStatus.IN_DOUBT:
+        elif evidence.status is JobStatus.IN_DOUBT or evidence.given is not None:
             say("Say what is true: --adopt TASK_ID, --not-charged, --charged or --resubmit (reelbatch resolve --help).")
         return
     if resubmit and not yes:
@@ -95,6 +95,8 @@ def _show_all(found: list[Evidence], *, as_json: bool) -> None:
 
 def _show(evidence: Evidence) -> None:
     """Print what is known, one fact a line, and what the provider lists."""
+    from pipelines.core.text.times import utc_text
+
     known = evidence.as_dict()
     window = " .. ".join(filter(None, (known["sent_at"], known["ended_at"]))) or "unknown"
     length = f"{known['seconds']} s" if known["seconds"] else None
@@ -112,6 +114,9 @@ def _show(evidence: Evidence) -> None:
             filter(None, (f"HTTP {known['http_status']}" if known["http_status"] else "", known["excerpt"]))
         ),
         "reason": known["reason"],
+        "id": evidence.given
+        and f"{evidence.given.provider_job_id}, given by {evidence.given.by} on {utc_text(evidence.given.at)}, not by the provider",
+        "says now": evidence.answered and f"{known['provider']}: {evidence.answered}",
     }
     for name, fact in facts.items():
         if fact:

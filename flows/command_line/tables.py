@@ -27,6 +27,7 @@ from pipelines.core.status import JobStatus, Tone
 from pipelines.core.text.amounts import amount_text, assumed_text, price_text
 from pipelines.core.text.counts import counted, first_of
 from pipelines.core.text.sentences import changed_words, missing_words
+from pipelines.ledger.set_aside import held_words
 from pipelines.pricing.estimate import Estimate, jobs_to_make
 from pipelines.pricing.plan_hash import plan_hash
 from pipelines.run.doctor import DoctorFinding, Health
@@ -75,7 +76,11 @@ def plan_table(batch: Batch, estimated: Estimate, found: Prospect) -> None:
         terminal.print(f"... and {len(batch.jobs) - _MOST_ROWS} more")
     terminal.print()
     known = (
-        found.repeats or found.events or found.room() or any(status is not JobStatus.PLANNED for status in found.counts)
+        found.repeats
+        or found.refusal
+        or found.events
+        or found.room()
+        or any(status is not JobStatus.PLANNED for status in found.counts)
     )
     there = ("A run is going on in that folder.",) if found.running else found.lines() if known else ()
     for line in (*_plan_lines(batch, estimated), *there):
@@ -127,7 +132,11 @@ def status_table(found: CampaignOverview) -> None:
     }
     if any(aside.values()):
         words = ", ".join(f"{count} {what}" for what, count in aside.items() if count)
-        terminal.print(f"not counted: {words} (ls --all shows them)", soft_wrap=True)
+        held = f"; of the sums below {theirs} is theirs" if (theirs := held_words(found.aside.money)) else ""
+        terminal.print(f"not counted: {words} (ls --all shows them){held}", soft_wrap=True)
+    if found.aside.open:
+        named = first_of([each.words for each in found.aside.open])
+        terminal.print(f"not counted, and money is open: {named}", soft_wrap=True)
     if counts.changed:
         terminal.print(changed_words(counts.changed, found.folder), soft_wrap=True)
     if found.missing:

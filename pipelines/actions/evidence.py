@@ -21,7 +21,9 @@ from pipelines.core.text.times import utc_text
 from pipelines.ledger import views
 from pipelines.ledger.attempts import live_attempt
 from pipelines.ledger.balances import from_micros
+from pipelines.ledger.history import GivenId, given_by_hand
 from pipelines.ledger.ledger import LedgerReader, ledger_in
+from pipelines.ledger.settlement import SETTLED_ALONE
 from pipelines.net.http import Http
 from pipelines.providers.client import Client
 from pipelines.providers.protocol import ListedJob
@@ -69,6 +71,8 @@ class Evidence:
     assumed: bool = False  # no provider has published this price
     candidates: tuple[Candidate, ...] = ()  # those that agree best first
     listing: str = ""  # why there are none
+    given: GivenId | None = None  # the id that a person gave to it, where it is one that can be taken back
+    answered: str = ""  # what the provider answers about that id now
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -94,6 +98,14 @@ class Evidence:
             "assumed": self.assumed,
             "candidates": [candidate.as_dict() for candidate in self.candidates],
             "listing": self.listing or None,
+            "given": None
+            if self.given is None
+            else {
+                "id": self.given.provider_job_id,
+                "by": self.given.by,
+                "at": utc_text(self.given.at),
+                "answer": self.answered,
+            },
         }
 
 
@@ -106,7 +118,7 @@ async def gather_evidence(folder: Path, job_id: str, options: RunOptions | None 
         options: only further profiles count.
 
     Raises:
-        SettlementRefused: the job is not there, or not in doubt.
+        SettlementRefused: the job is not there, or neither in doubt nor known by an id that a person gave.
         LedgerError: the folder has no ledger that can be read.
     """
     reader = LedgerReader(ledger_in(folder))
@@ -117,6 +129,8 @@ async def gather_evidence(folder: Path, job_id: str, options: RunOptions | None 
     except ReelbatchError:
         profile = None  # said below, with what it means
     is_named = profile is not None and (profile.attempt_field or profile.idempotency_header)
+    if found.given is not None:
+        found = replace(found, answered=await _answer_about(found, reader.read(views.states)[job_id].remote, options))
     candidates, why = await _candidates(found, reader.read(views.provider_job_ids, provider), options)
     return replace(found, attempt=found.attempt if is_named else None, candidates=tuple(candidates), listing=why)
 
@@ -130,6 +144,22 @@ async def gather_all_evidence(folder: Path, options: RunOptions | None = None) -
     states = LedgerReader(ledger_in(folder)).read(views.states)
     doubts = [job_id for job_id, state in states.items() if state.status is JobStatus.IN_DOUBT]
     return [await gather_evidence(folder, job_id, options) for job_id in doubts]
+
+
+async def _answer_about(found: Evidence, remote: RemoteJob | None, options: RunOptions) -> str:
+    """What the provider says of the id that a person gave; it is free."""
+    if remote is None:
+        return ""
+    try:
+        async with _client(found, options) as client:
+            progress = await client.check(remote)
+    except (UnknownJob, UnusableAnswer) as error:
+        return str(error)
+    except ReelbatchError as error:
+        return f"it could not be asked: {error}"
+    return f"{progress.word or 'no word'!r}, which means {progress.phase}" + (
+        f": {progress.message}" if progress.message else ""
+    )
 
 
 async def check_with_provider(evidence: Evidence, remote: RemoteJob, options: RunOptions | None = None) -> str:
@@ -179,9 +209,10 @@ def _of_ledger(reader: LedgerReader, job_id: str) -> Evidence:
     record, row = rows.get(job_id), reader.read(live_attempt, job_id)
     if record is None:
         raise no_such_job(job_id, list(rows), reader.folder)
+    given = reader.read(given_by_hand, job_id)
     left = record.status is JobStatus.SUBMITTING and not reader.is_being_written()  # by a run that was killed
-    if row is None or not (left or record.status is JobStatus.IN_DOUBT):
-        raise SettlementRefused(f"{job_id} is {record.status.label}: only what is in doubt is to be settled.")
+    if row is None or not (left or given is not None or record.status is JobStatus.IN_DOUBT):
+        raise SettlementRefused(f"{job_id} is {record.status.label}: {SETTLED_ALONE}")
     return Evidence(
         folder=reader.folder,
         job=record.job,
@@ -196,6 +227,7 @@ def _of_ledger(reader: LedgerReader, job_id: str) -> Evidence:
         cost=from_micros(row.cost_micros),
         currency=row.currency,
         assumed=bool(row.assumed),
+        given=given,
     )
 
 

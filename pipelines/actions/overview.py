@@ -15,6 +15,7 @@ from pipelines.ledger import views
 from pipelines.ledger.balances import payments
 from pipelines.ledger.clips import clips_at_home
 from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
+from pipelines.ledger.set_aside import NotCounted, not_counted
 from pipelines.ledger.snapshot import Snapshot
 from pipelines.outputs.storage.local_disk import not_there
 
@@ -27,6 +28,7 @@ class CampaignOverview:
     counts: views.Overview
     rehearsal: bool  # nothing was paid
     attention: list[Case]
+    aside: NotCounted = field(default_factory=NotCounted)  # what archived, replaced and removed jobs hold of the sums
     by: str | None = None
     groups: tuple[GroupSum, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)  # clips, by job, that were done and are not there any more
@@ -38,6 +40,7 @@ class CampaignOverview:
             "rehearsal": self.rehearsal,
             "attention": [case.as_dict() for case in self.attention],
             "missing": [{"id": job_id, "path": path} for job_id, path in self.missing.items()],
+            "not_counted": self.aside.as_dict(),
         }
         if self.by is not None:
             known["by"] = {"column": self.by, "groups": [group.as_dict() for group in self.groups]}
@@ -62,6 +65,7 @@ def campaign_overview(folder: Path, by: str | None = None) -> CampaignOverview:
         rehearsal=is_rehearsal(reader.folder),
         attention=[],
         missing=not_there(reader.folder, reader.read(clips_at_home)),
+        aside=reader.read(not_counted),
     )
     urgent = any(status.meaning.needs_person for status in found.counts.counts) or found.counts.removed
     if by is None and not urgent:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pipelines.batch import Batch
-from pipelines.core.errors import LedgerError, SetupError
+from pipelines.core.errors import BoughtBefore, LedgerError, SetupError
 from pipelines.core.events import Event, IndexUnusable, RowsChanged
 from pipelines.core.job import Job
 from pipelines.core.status import JobStatus
@@ -39,6 +39,7 @@ from pipelines.run.buying import buyer_of, is_remembered, own_attempts, reconcil
 from pipelines.run.opening import budget_of
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, output_folder
+from pipelines.run.own_copies import refusal_of_own_copy
 from pipelines.run.selection import choose, in_hand
 from pipelines.run.spending import book_path, caps_of
 
@@ -65,6 +66,9 @@ class Prospect:
     committed: Decimal  # against it already: spent, reserved or uncertain
     standings: tuple[CapStanding, ...] = ()  # of the caps of a day and a month, over all campaigns
     repeats: tuple[Repeat, ...] = ()  # those of the new ones that were bought before
+    refusal: BoughtBefore | None = (
+        None  # why none of them is bought: the file is what a campaign has written of its rows
+    )
     events: tuple[Event, ...] = ()  # what the run would say of its ledger
     running: bool = False  # a run is going on there; nothing was looked at
     outdated: Mapping[str, str] = field(default_factory=dict)  # rows refused with another profile than now: of whom
@@ -113,6 +117,8 @@ class Prospect:
             )
         if self.repeats:
             said.append(repeats_words(self.repeats))
+        if self.refusal is not None:
+            said.append(str(self.refusal))
         return said
 
     def as_dict(self) -> dict[str, Any]:
@@ -135,6 +141,7 @@ class Prospect:
                 }
                 for each in self.standings
             ],
+            "refused": None if self.refusal is None else str(self.refusal),
             "bought_before": {each.job.id: each.purchase.words for each in self.repeats},
         }
 
@@ -190,6 +197,7 @@ def prospect(batch: Batch, options: RunOptions, kept: Mapping[str, str] | None =
         committed=ledger.committed.get(cap.currency, Decimal(0)) if cap is not None else Decimal(0),
         standings=tuple(read_standings(place, book_path(), caps_of(batch, options))),
         repeats=tuple(found),
+        refusal=refusal_of_own_copy(batch, options) if new else None,
         events=tuple(dict.fromkeys(events)),
         outdated=ledger.outdated,
     )

@@ -35,6 +35,11 @@ class BucketMove:
         """By how much it changed what may have to be paid in all."""
         return self.amount * ((self.target is not None) - (self.source is not None))
 
+    def then(self, other: BucketMove | None) -> BucketMove | None:
+        """This move and one after it of the same price, as one; None: it is where it was."""
+        target = self.target if other is None else other.target
+        return None if target is self.source else replace(self, target=target)
+
 
 @dataclass(frozen=True, slots=True)
 class Balance:

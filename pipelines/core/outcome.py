@@ -6,6 +6,7 @@ accepted -> Ready | Done | Failed | Parked
 What a person says of it, of whom `by` says who it was:
 
 in doubt -> Adopted | NotCharged | Charged | Resubmitted
+accepted -> Withdrawn, where a person had given the id; then in doubt, and one of the four
 ended    -> Retried | Replaced | Archived | ClipGone
 """
 
@@ -143,6 +144,14 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The id that a person gave was not the right one, says a person: nobody knows again what became of the submission."""
+
+    remote_id: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NotCharged:
     """It was not accepted, says a person who has looked: its price is given back, and it is planned again."""
 
@@ -195,5 +204,5 @@ class ClipGone:
     by: str = ""
 
 
-PersonsWord = Adopted | NotCharged | Charged | Resubmitted | Retried | Replaced | Archived | ClipGone
+PersonsWord = Adopted | Withdrawn | NotCharged | Charged | Resubmitted | Retried | Replaced | Archived | ClipGone
 Outcome = Unsent | Accepted | Rejected | InDoubt | FellBack | Skipped | Ready | Done | Failed | Parked | PersonsWord

@@ -12,7 +12,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from pipelines.core.job import RemoteJob
 from pipelines.core.status import ACCEPTED, JobStatus
-from pipelines.ledger.persons_steps import DONE, ENDED_WITHOUT, IN_DOUBT, REPLACEABLE
+from pipelines.ledger.persons_steps import DONE, ENDED_WITHOUT, IN_DOUBT, REPLACEABLE, UNFINISHED
 from pipelines.ledger.storage.schema import job
 
 
@@ -67,8 +67,6 @@ STATE_COLUMNS = (
     job.c.in_batch,
 )
 
-#: The provider has the job, and has not finished it as far as anybody knows here.
-UNFINISHED = (JobStatus.WAITING, JobStatus.PARKED)
 #: No live attempt, and surely not bought.
 NOT_BOUGHT = (JobStatus.PLANNED, JobStatus.REJECTED)
 

@@ -37,8 +37,8 @@ from pipelines.ledger import attempts
 from pipelines.ledger.attempts import AttemptRow, Budget, Claim
 from pipelines.ledger.fallbacks import made_as_json
 from pipelines.ledger.history import note
-from pipelines.ledger.job_state import NOT_BOUGHT, UNFINISHED, JobState, change_job, state_of
-from pipelines.ledger.persons_steps import persons_step
+from pipelines.ledger.job_state import NOT_BOUGHT, JobState, change_job, state_of
+from pipelines.ledger.persons_steps import UNFINISHED, persons_step
 from pipelines.ledger.step import Step, accepted_as
 
 _OPEN = (AttemptState.CLAIMED, AttemptState.SENDING)
@@ -76,7 +76,9 @@ def reserve(
     return Change(planned.id, state, money=money, claim=claimed)
 
 
-def record(connection: Connection, job_id: str, outcome: Outcome, claimed: Claim | None = None) -> Change:
+def record(
+    connection: Connection, job_id: str, outcome: Outcome, claimed: Claim | None = None, about: str | None = None
+) -> Change:
     """Write down what has happened to a job.
 
     Args:
@@ -84,8 +86,11 @@ def record(connection: Connection, job_id: str, outcome: Outcome, claimed: Claim
         job_id: the job.
         outcome: what has happened.
         claimed: the submission that it is the end of; only then does the attempt decide whether it still holds.
+        about: the provider's id that it was heard of; a person may have said meanwhile that the job goes by another one.
     """
     row = None
+    if about is not None and (now := state_of(connection, job_id)).provider_job_id != about:
+        return Change(job_id, now, changed=False)
     if claimed is not None:
         row = attempts.claimed_attempt(connection, claimed)
         if row is not None and isinstance(outcome, Accepted):

@@ -15,6 +15,7 @@ from pipelines.core.outcome import (
     Replaced,
     Resubmitted,
     Retried,
+    Withdrawn,
 )
 from pipelines.core.status import AttemptState, Billed, JobStatus
 from pipelines.core.text.times import utc_text
@@ -23,6 +24,8 @@ from pipelines.ledger.step import Step, accepted_as
 
 IN_DOUBT = (JobStatus.IN_DOUBT,)
 DONE = (JobStatus.DONE,)
+#: The provider has the job, and has not finished it as far as anybody knows here.
+UNFINISHED = (JobStatus.WAITING, JobStatus.PARKED)
 #: What can be run again: it has ended without a clip.
 ENDED_WITHOUT = (JobStatus.FAILED, JobStatus.REJECTED, JobStatus.CANCELLED)
 #: What a new take can replace.
@@ -31,21 +34,12 @@ REPLACEABLE = (JobStatus.DONE, JobStatus.EXPIRED, *ENDED_WITHOUT)
 CHARGED_WITHOUT_CLIP = "charged_without_clip"
 
 _DOUBT = (AttemptState.IN_DOUBT,)
+_ACCEPTED = (AttemptState.ACCEPTED,)
 _UNSAID = dict.fromkeys(("error_code", "error_message", "failed_stage"))
+_NOT_KNOWN_BY: dict[str, Any] = dict.fromkeys(("provider_job_id", "mode", "contract", "status_url", "result_url"))
 #: A job that is to be sent once more knows nothing of the submission before.
-_AS_NEW = _UNSAID | dict.fromkeys(
-    (
-        "account",
-        "provider_job_id",
-        "mode",
-        "contract",
-        "status_url",
-        "result_url",
-        "trace_id",
-        "submitted_at",
-        "completed_at",
-        "url_expires_at",
-    )
+_AS_NEW = (
+    _UNSAID | _NOT_KNOWN_BY | dict.fromkeys(("account", "trace_id", "submitted_at", "completed_at", "url_expires_at"))
 )
 
 
@@ -69,6 +63,12 @@ def persons_step(outcome: PersonsWord, row: AttemptRow | None) -> Step:
                 "made_as": None,
             }
             return Step(columns, (("retried", {"by": outcome.by}),), ENDED_WITHOUT)
+        case Withdrawn(remote_id):
+            columns = _NOT_KNOWN_BY | {"status": JobStatus.IN_DOUBT, "billed": Billed.UNKNOWN, "failed_stage": "submit"}
+            columns |= {"error_code": "in_doubt", "error_message": f"the id {remote_id} was taken back"}
+            said = (("withdrawn", {"provider_job_id": remote_id, "by": outcome.by}),)
+            freed = {"provider_job_id": None}  # the right row may have it
+            return Step(columns, said, UNFINISHED, _ACCEPTED, AttemptState.IN_DOUBT, freed, Bucket.UNCERTAIN)
         case ClipGone(code, message, lost):
             columns = {"status": JobStatus.READY, "output": None, "storage_uri": None, "downloaded_at": None}
             columns |= {"error_code": code, "error_message": message, "failed_stage": "download"}

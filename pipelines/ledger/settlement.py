@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -20,15 +20,18 @@ from pipelines.core.outcome import (
     Replaced,
     Resubmitted,
     Retried,
+    Withdrawn,
 )
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.attempts import live_attempt
-from pipelines.ledger.history import note
+from pipelines.ledger.history import given_by_hand, note
 from pipelines.ledger.job_state import state_of
 from pipelines.ledger.outcomes import Change, record
 from pipelines.ledger.requests import answer
 from pipelines.ledger.storage.schema import attempt, job
 
+#: What ends a doubt, and what takes back an id that was given by hand.
+Settling = Adopted | NotCharged | Charged | Resubmitted
 #: The words that the owner of a ledger can be asked to write down, by their names there.
 _ASKED: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (Adopted, NotCharged, Charged, Resubmitted, Retried, Archived)
@@ -51,7 +54,16 @@ def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Cha
         raise SettlementRefused(
             f"{outcome.job.id} is what job {owner} was bought as, so it cannot be {job_id}. Nothing was changed."
         )
+    earlier = None
+    if isinstance(outcome, Adopted) and state.provider_job_id == outcome.job.id:
+        raise SettlementRefused(
+            f"{job_id} goes by {outcome.job.id} already: it is {state.status.label}. Nothing was changed."
+        )
+    if isinstance(outcome, Settling) and (given := given_by_hand(connection, job_id)) is not None:
+        earlier = record(connection, job_id, Withdrawn(given.provider_job_id, outcome.by)).money
     change = record(connection, job_id, outcome)
+    if earlier is not None:
+        change = replace(change, money=earlier.then(change.money))
     if not change.changed:
         raise SettlementRefused(
             f"{job_id} is {change.state.status.label}: {_NEEDS[type(outcome)]} Nothing was changed."
@@ -60,9 +72,9 @@ def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Cha
     return change
 
 
-_NEEDS: dict[type[Any], str] = dict.fromkeys(
-    (Adopted, NotCharged, Charged, Resubmitted), "only what is in doubt is to be settled."
-) | {
+#: What a person can settle; also where it is refused before it is said.
+SETTLED_ALONE = "only what is in doubt is to be settled, or goes by an id that a person gave, and has not ended."
+_NEEDS: dict[type[Any], str] = dict.fromkeys((Adopted, NotCharged, Charged, Resubmitted), SETTLED_ALONE) | {
     Retried: "only what has failed can be run again.",
     Replaced: "a new take is made of what is done, or has ended without a clip.",
     ClipGone: "only what is done can be missed.",

@@ -31,6 +31,7 @@ from pipelines.run.accounts import addresses_of
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import output_folder
+from pipelines.run.own_copies import refusal_of_own_copy
 from pipelines.run.run import Run
 
 
@@ -99,6 +100,8 @@ async def refuse_repeats(run: Run, buyer: Buyer) -> None:
     to_buy = [job for job in run.jobs() if run.status_of(job.id) is JobStatus.PLANNED]
     if not to_buy:
         return
+    if (refusal := refusal_of_own_copy(run.batch, run.options)) is not None:
+        raise refusal
     jobs, own = [*run.orphans, *run.batch.jobs], await run.ledger.write(own_attempts, run.made_as)
     try:
         others = buyer.index.announce(intention_of(to_buy, jobs, buyer, address_text(run.ledger.place)))

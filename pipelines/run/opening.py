@@ -38,6 +38,7 @@ from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.observers import write_log
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder, refuse_ambiguous_day
+from pipelines.run.own_copies import refusal_of_own_copy
 from pipelines.run.provider_session import Allowance, ProviderSession
 from pipelines.run.purchase_recorder import PurchaseRecorder
 from pipelines.run.run import Run, RunContext, run_context
@@ -84,10 +85,16 @@ async def open_ledger(
     """Open the ledger of a batch, give it what it has lost, and register the batch in it.
 
     Raises:
+        BoughtBefore: the batch file is what a campaign has written of its rows, and nobody has agreed to buy them again.
         LedgerOwned: another run works on this folder.
         SetupError: the folder or the ledger cannot be used, or they are another campaign's.
     """
     folder = output_folder(batch, options)
+    if (
+        not is_begun(ledger_of(folder, options, batch.name))
+        and (refusal := refusal_of_own_copy(batch, options)) is not None
+    ):
+        raise refusal
     make_folders(folder)
     if not options.rehearse:
         await asyncio.to_thread(ask_bucket, folder)

@@ -133,6 +133,13 @@ class Poller:
         now = loop.time()  # those that end in one moment are asked about in one request
         loop.call_at(now + step_s - now % step_s if step_s else now, _ring_one, waiting.bell)
 
+    def leave(self, provider_job_id: str) -> None:
+        """Ask no more about a job: nobody waits for that id any more. Who did hears `Stopped`."""
+        if (waiting := self._by_id.get(provider_job_id)) is not None:
+            waiting.left = True
+            if waiting.bell is not None:
+                _ring_one(waiting.bell)
+
     def wake_all(self) -> None:
         """Wake everybody, so that they see that the run is stopping; who waits for an answer does so for a moment only."""
         for kind in self._kinds.values():
@@ -160,7 +167,7 @@ class Poller:
         Raises:
             DeadlinePassed: it did not end in time.
             ClipMissing: it has ended well, and shows no clip where the profile looks, however often it is asked.
-            Stopped: the run ends first.
+            Stopped: the run ends first, or nobody waits for that id any more.
             KeyRefused: the provider no longer takes the key.
             UnknownJob: the provider still does not know the id after ten minutes.
         """
@@ -232,7 +239,7 @@ class Poller:
 
     async def _sleep(self, waiting: Waiting, kind: _Kind) -> None:
         """Sleep until the job is due. News about its kind moves the time."""
-        while not self.over:
+        while not (self.over or waiting.left):
             age = waiting.age()
             if waiting.due_now:
                 waiting.due_now, waiting.due_s = False, age
@@ -247,7 +254,7 @@ class Poller:
         raise Stopped
 
     async def _nap(self, waiting: Waiting, seconds: float) -> None:
-        if self.over or waiting.due_now:
+        if self.over or waiting.due_now or waiting.left:
             return
         loop, kind = asyncio.get_running_loop(), self._kinds[waiting.kind]
         bell: asyncio.Future[None] = loop.create_future()

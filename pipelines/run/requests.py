@@ -41,7 +41,18 @@ async def heed(request: Request, run: Run) -> None:
         case RequestKind.SETTLE:
             try:
                 job_id, word = from_argument(request.argument)
-                await run.take_word(job_id, word, request.seq)
+                before = run.states[job_id].provider_job_id if job_id in run.made_as else None
+                change = await run.take_word(job_id, word, request.seq)
+                if before is not None and change.state.provider_job_id != before:
+                    _leave(run, job_id, before)
                 failpoint("person.taken")
             except SettlementRefused as error:
                 await run.ledger.write(requests.answer, request.seq, {"refused": str(error)})
+
+
+def _leave(run: Run, job_id: str, provider_job_id: str) -> None:
+    """Wait no more for an id that a person has taken back: what it comes to is no news of this job."""
+    if (ahead := run.ahead.pop(job_id, None)) is not None:
+        ahead.cancel()
+    if (session := run.sessions.get(run.job(job_id).order.provider)) is not None:
+        session.poller.leave(provider_job_id)

@@ -111,9 +111,9 @@ class Run:
         self._learn(job, change)
         return change
 
-    async def record(self, job: Job, outcome: Outcome, claim: Claim | None = None) -> Change:
+    async def record(self, job: Job, outcome: Outcome, claim: Claim | None = None, about: str | None = None) -> Change:
         """Write down what has happened to a job. Memory, counts and observers learn it from what the ledger returns."""
-        change = await self.ledger.write(outcomes.record, job.id, outcome, claim)
+        change = await self.ledger.write(outcomes.record, job.id, outcome, claim, about)
         self._learn(job, change)
         bought = isinstance(change.outcome, Accepted | Adopted | InDoubt | Failed)
         counts_anew = change.money is not None and None in (change.money.source, change.money.target)

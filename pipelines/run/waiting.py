@@ -50,6 +50,7 @@ class Waiting:
     due_now: bool = False  # somebody has just now
     link: str | None = None  # where whoever called said that the clip is
     bell: asyncio.Future[None] | None = None  # while it sleeps
+    left: bool = False  # a person has said that the job goes by another id
     alone: bool = False  # an answer about many did not know it, so it is asked about by itself
 
     def age(self) -> float:

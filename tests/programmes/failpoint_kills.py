@@ -209,7 +209,7 @@ async def collect(campaign: Campaign) -> None:
 
 async def archive(campaign: Campaign) -> None:
     """`reelbatch archive b`."""
-    await archive_jobs(campaign.out, ["b"])
+    await archive_jobs(campaign.out, ["b"], open_too=True)
 
 
 async def adopt(campaign: Campaign) -> None:

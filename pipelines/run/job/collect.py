@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipelines.core.errors import (
     AddressRefused,
@@ -47,34 +49,33 @@ async def collect_job(job: Job, progress: Progress, session: ProviderSession, ru
         OutputError: the clip is paid for and cannot be had now; it stays `ready`, and calling again goes on.
         DiskFull: no space; calling again goes on.
     """
+    record = partial(run.record, about=run.states[job.id].provider_job_id)
     expires_at = first_expiry(progress, job, session)
     trace_id = progress.trace_id if run.states[job.id].trace_id is None else None
     ready = Ready(progress.completed_at, expires_at, trace_id)
     failpoint("collect.begin")
     try:
-        async with _noted(job, ready, run), run.downloads.slot(priority=(expires_at or _LAST).timestamp()):
+        async with _noted(job, ready, record, run), run.downloads.slot(priority=(expires_at or _LAST).timestamp()):
             found = [
                 await _fetch(job, number, session.provider, link, run) for number, link in enumerate(progress.links)
             ]
             homes = [] if None in found else [await upload(clip, run) for clip in found if clip is not None]
     except LinkExpired as error:
-        return await run.record(job, outcome_of_refused_link(error, expires_at))
+        return await record(job, outcome_of_refused_link(error, expires_at))
     except AddressRefused as error:
-        return await run.record(job, Parked("download", "address_refused", str(error)))
+        return await record(job, Parked("download", "address_refused", str(error)))
     except ClipRefused as error:
-        return await run.record(job, Parked("download", error.code, str(error)))
+        return await record(job, Parked("download", error.code, str(error)))
     except OutputError:
-        await run.record(job, ready)
+        await record(job, ready)
         raise
     if len(homes) < len(found):  # the run ends; the next one goes on
-        return await run.record(job, ready)
+        return await record(job, ready)
     output = _output(homes[0], run.folder)
     if homes[1:]:
         output["more"] = [_output(home, run.folder) for home in homes[1:]]
     flags = flags_of(job, progress, homes[0].clip, session)
-    change = await run.record(
-        job, Done(output, flags, progress.completed_at, expires_at, trace_id, homes[0].storage_uri)
-    )
+    change = await record(job, Done(output, flags, progress.completed_at, expires_at, trace_id, homes[0].storage_uri))
     failpoint("collect.recorded")
     for number in range(len(homes)):
         settle(run.folder / "videos", _numbered(job.filename, number), _part_id(job.id, run.states[job.id]))
@@ -96,12 +97,12 @@ def settle_what_is_done(kept: Mapping[str, Sequence[Path]], states: Mapping[str,
 
 
 @asynccontextmanager
-async def _noted(job: Job, ready: Ready, run: Run) -> AsyncIterator[None]:
+async def _noted(
+    job: Job, ready: Ready, record: Callable[[Job, Ready], Coroutine[Any, Any, Change]], run: Run
+) -> AsyncIterator[None]:
     """Record that a job is ready if the block takes more than a moment. What it comes to is recorded after that."""
     notes: list[asyncio.Task[Change]] = []
-    timer = asyncio.get_running_loop().call_later(
-        _NOTE_AFTER_S, lambda: notes.append(run.begin(run.record(job, ready)))
-    )
+    timer = asyncio.get_running_loop().call_later(_NOTE_AFTER_S, lambda: notes.append(run.begin(record(job, ready))))
     try:
         yield
     finally:

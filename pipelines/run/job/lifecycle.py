@@ -77,9 +77,11 @@ async def _finish(job: Job, slot: HeldSlot, run: Run) -> Change | None:
     """Wait until the provider has ended the job, then bring its clips home. The slot is free for others by then."""
     session = run.sessions[job.order.provider]
     await slot.take(session, already_in=True)
-    ahead = run.ahead.pop(job.id, None)
+    ahead, asked = run.ahead.pop(job.id, None), run.states[job.id].provider_job_id
     ended = await (wait(job, session, run) if ahead is None else ahead)
     await slot.release()
+    if run.states[job.id].provider_job_id != asked:  # a person has taken the id back
+        return await _finish(job, slot, run) if run.status_of(job.id).meaning.accepted else None
     if isinstance(ended, Progress):
         return await collect_job(job, ended, session, run)
-    return None if ended is None else await run.record(job, ended)
+    return None if ended is None else await run.record(job, ended, about=asked)

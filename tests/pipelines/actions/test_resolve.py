@@ -8,8 +8,9 @@ import pytest
 from pipelines.actions.evidence import gather_evidence
 from pipelines.actions.resolve import adopt_id, settle_doubt
 from pipelines.core.errors import SettlementRefused
-from pipelines.core.outcome import Charged, NotCharged, Resubmitted
+from pipelines.core.outcome import Charged, NotCharged, Parked, Resubmitted
 from pipelines.core.status import Billed, JobStatus
+from pipelines.ledger import outcomes
 from pipelines.ledger.ledger import Ledger, LedgerReader, ledger_in
 from pipelines.ledger.spending import Cap, Period
 from pipelines.ledger.spending_book import read_standings
@@ -155,6 +156,71 @@ async def test_the_run_that_owns_the_ledger_takes_an_id(studio, in_doubt, monkey
         await studio.until(lambda: run.status_of("a") is JobStatus.WAITING)
         heeding.cancel()
         await studio.work(run)
+    assert (studio.records()["a"].status, len(studio.bill())) == (JobStatus.DONE, 1)
+
+
+@pytest.mark.parametrize("word", [NotCharged, Charged, Resubmitted])
+async def test_an_id_that_a_person_gave_is_taken_back(studio, in_doubt, money, word):
+    """It was a guess: what became of the payment is said anew, and each word does to the money what it does to a doubt."""
+    folder = await in_doubt(studio.job("a"))
+    await adopt_id(folder, "a", "no-such-job", unseen=True)
+    evidence = await gather_evidence(folder, "a")
+    assert (evidence.given.provider_job_id, "no-such-job" in evidence.answered) == ("no-such-job", True)
+    assert money() == (0.4, 0, 0)
+    settled = await settle_doubt(folder, "a", word)
+    status, left = {
+        NotCharged: (JobStatus.PLANNED, (0, 0, 0)),
+        Charged: (JobStatus.FAILED, (0, 0.4, 0)),
+        Resubmitted: (JobStatus.PLANNED, (0, 0, 0.4)),
+    }[word]
+    assert (settled.status, money()) == (status, left)
+    assert studio.records()["a"].provider_job_id is None
+    assert [kind for kind, _ in _history(folder, "a")][-2] == "withdrawn"
+
+
+async def test_the_right_id_takes_the_place_of_a_wrong_one(studio, in_doubt, money):
+    """Also once the job is parked: the clip that is on the bill comes home, and the wrong id is free for the row whose it is."""
+    jobs = studio.job("a"), studio.job("b")
+    studio.sandbox.faults({"match": {"route": "submit", "nth": [1, 2]}, "do": {"cut": "after"}})
+    assert (await studio.make(*jobs, in_flight=1)).statuses == dict.fromkeys("ab", JobStatus.IN_DOUBT)
+    studio.sandbox.faults()
+    folder, [of_a, of_b] = studio.folder / "out", [line["id"] for line in studio.bill()]
+    await adopt_id(folder, "a", of_b)
+    async with Ledger(ledger_in(folder)) as ledger:
+        await ledger.write(outcomes.record, "a", Parked("generate", "lost", "m"))
+    await adopt_id(folder, "a", of_a)
+    await adopt_id(folder, "b", of_b)
+    assert (await studio.make(*jobs)).statuses == dict.fromkeys("ab", JobStatus.DONE)
+    assert {name: record.provider_job_id for name, record in studio.records().items()} == {"a": of_a, "b": of_b}
+    assert (len(studio.bill()), money()) == (2, (0, 0.8, 0))
+
+
+async def test_an_id_that_the_provider_gave_stays(studio):
+    """Nobody takes it back, while it waits and when it is parked."""
+    ended = await studio.interrupt(studio.job("a"), when=lambda run: run.status_of("a") is JobStatus.WAITING)
+    assert ended.statuses == {"a": JobStatus.WAITING}
+    for parked in (False, True):
+        if parked:
+            async with Ledger(ledger_in(studio.folder / "out")) as ledger:
+                await ledger.write(outcomes.record, "a", Parked("generate", "lost", "m"))
+        with pytest.raises(SettlementRefused, match="only what is in doubt"):
+            await settle_doubt(studio.folder / "out", "a", NotCharged)
+        with pytest.raises(SettlementRefused, match="only what is in doubt"):
+            await adopt_id(studio.folder / "out", "a", "x", unseen=True)
+
+
+async def test_a_run_that_waits_for_a_wrong_id_goes_on_with_the_right_one(studio, in_doubt, monkeypatch):
+    """It asks no more about the one that was taken back, and brings home what is on the bill."""
+    monkeypatch.setattr(of_run, "LOOK_EVERY_S", 0.01)
+    job = studio.job("a")
+    folder = await in_doubt(job)
+    await adopt_id(folder, "a", "no-such-job", unseen=True)
+    async with studio.opened(job) as run:
+        working, heeding = asyncio.create_task(studio.work(run)), asyncio.create_task(of_run.heed_requests(run))
+        await studio.until(lambda: any(session.poller.requests for session in run.sessions.values()))
+        await adopt_id(folder, "a", studio.bill()[0]["id"])
+        await asyncio.wait_for(working, 20)
+        heeding.cancel()
     assert (studio.records()["a"].status, len(studio.bill())) == (JobStatus.DONE, 1)
 
 

@@ -162,6 +162,8 @@ class Campaign(RuleBasedStateMachine):
         self.verdicts: dict[str, tuple[Claim, str, str]] = {}  # answers on their way: what they say, and an id
         self.consents: Counter[str] = Counter()  # purchases beyond the first that a person has asked for
         self.denied: set[str] = set()  # orders that a person has declared not to be
+        self.given: dict[str, str] = {}  # ids that a person has given to jobs
+        self.taken_back: list[tuple[str, str]] = []  # and those that are not theirs any more
         self.ended: dict[str, str] = {}
         self.committed: Counter[str] = Counter()
 
@@ -441,22 +443,56 @@ class Campaign(RuleBasedStateMachine):
     @rule(name=_NAME, data=st.data(), asks_the_owner=st.booleans())
     def adopt(self, name, data, asks_the_owner):
         """The id of this job's own order, of another job's, or one that nobody knows."""
-        taken, status = self.taken(name), self.status_of(name)
+        taken = self.taken(name)
+        open_to_a_person = self.status_of(name) is JobStatus.IN_DOUBT or self.goes_by_a_given_id(name)
         known = [order.remote_id for order in self.bill if order.job_id == name and order.remote_id not in taken]
         wrong = [order.remote_id for order in self.bill if order.remote_id in taken]
         remote_id = data.draw(st.sampled_from([*known, *wrong, f"nobody-{len(self.claims)}"]))
         change = self.person(name, Adopted(RemoteJob(remote_id, "video"), "ann"), asks_the_owner=asks_the_owner)
         assert change is None or remote_id not in wrong
         is_known = remote_id in taken  # also one that a person has made up, for another job
-        assert change is not None or status is not JobStatus.IN_DOUBT or is_known, "in doubt has no exit"
+        assert change is not None or not open_to_a_person or is_known, "in doubt has no exit"
+        if change is not None:
+            self.given[name] = remote_id
 
     def taken(self, name):
         """The ids that the provider of a job's newest attempt has given, as far as the ledger knows."""
         mine = f"SELECT provider FROM attempt WHERE job_id = '{name}' ORDER BY n DESC LIMIT 1"
         return {row[0] for row in self.rows(f"SELECT provider_job_id FROM attempt WHERE provider = ({mine})")}
 
+    @rule(name=_NAME, word=st.sampled_from(_WORDS[:3]), asks_the_owner=st.booleans(), parked=st.booleans())
+    def guess_an_id_and_say_something_else(self, name, word, asks_the_owner, parked):
+        """An id that nobody knows is no last word: the job has an exit while it waits, and when it is parked."""
+        self.submit(name, "accepted, and the answer is lost", fails=False, cap="2.40")
+        guess = f"guess-{name}-{len(self.claims)}-{len(self.taken_back)}"
+        self.adopt(name, mock.Mock(draw=lambda _: guess), asks_the_owner)
+        if parked:
+            self.deadline(name)
+        if self.goes_by_a_given_id(name):
+            self.say(name, word, asks_the_owner)
+
+    def goes_by_a_given_id(self, name):
+        """A person has said what the provider calls it, and neither the provider nor we have ended it since."""
+        sought = (
+            f"SELECT job.status, job.provider_job_id FROM job JOIN attempt ON job_id = job.id AND job.id = '{name}'"
+        )
+        rows = self.rows(f"{sought} WHERE attempt.state = 'accepted' AND bucket = 'reserved'")
+        return any(status in ("waiting", "parked") and remote == self.given.get(name) for status, remote in rows)
+
+    @precondition(lambda self: self.taken_back)
+    @rule(data=st.data(), ended=st.sampled_from([Done({}), Ready(), Parked("generate", "c", "m")]))
+    def an_answer_comes_about_an_id_that_was_taken_back(self, data, ended):
+        """It is no news of the job, whatever that goes by now."""
+        name, remote_id = data.draw(st.sampled_from(self.taken_back[::-1]))
+        if self.do(state_of, name).provider_job_id == remote_id:
+            return
+        before = self.everything()
+        assert not self.do(outcomes.record, name, ended, None, remote_id).changed
+        assert self.everything() == before
+
     def person(self, name, outcome, *, asks_the_owner=False):
-        before, status = self.everything(), self.status_of(name)
+        before, status, given = self.everything(), self.status_of(name), self.goes_by_a_given_id(name)
+        remote = self.do(state_of, name).provider_job_id
         number = None
         if asks_the_owner:
             argument = settlement.as_argument(name, outcome)
@@ -472,7 +508,7 @@ class Campaign(RuleBasedStateMachine):
         except SettlementRefused:
             assert self.everything() == before
             ends_a_doubt = isinstance(outcome, NotCharged | Charged | Resubmitted)
-            assert not (ends_a_doubt and status is JobStatus.IN_DOUBT), "in doubt has no exit"
+            assert not (ends_a_doubt and (given or status is JobStatus.IN_DOUBT)), "in doubt has no exit"
             if number is not None:
                 self.do(requests.answer, number, {"refused": "m"})
             return None
@@ -483,7 +519,9 @@ class Campaign(RuleBasedStateMachine):
             self.consents[name] += 1
             self.denied |= {order.attempt_id for order in self.bill if order.job_id == name}
         if not isinstance(outcome, Archived):
-            assert status in (JobStatus.IN_DOUBT, JobStatus.DONE, *FINAL)
+            assert given or status in (JobStatus.IN_DOUBT, JobStatus.DONE, *FINAL)
+            if given:
+                self.taken_back.append((name, remote))
             self.ended.pop(name, None)
         return change
 

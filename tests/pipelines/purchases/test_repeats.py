@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.actions.prospect import prospect
 from pipelines.actions.redo import begin_redo, plan_redo
 from pipelines.actions.resolve import settle_doubt
 from pipelines.core.errors import BoughtBefore, ReelbatchError
 from pipelines.core.outcome import NotCharged
 from pipelines.ledger import views
 from pipelines.ledger.ledger import LedgerReader
-from pipelines.ledger.storage.place import LEDGER_NAME
+from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE
 from pipelines.net.listeners import listeners_at
 from pipelines.purchases.index import PurchaseIndex, index_path
 from pipelines.run.batch_file import read_for_run
@@ -246,6 +247,19 @@ def write_profile(spring, name, more):
     path.write_text(OWN.format(name=name) + more, "utf-8")
 
 
+async def written_back(spring, name):
+    """A campaign of which one row is bought, a file in its folder as its catalogue writes it, and no index of purchases."""
+    assert (await make(spring, only=("001",)))[0] == 0
+    index_path().unlink()
+    columns = ("status", "video_path") if "done" in name else ("error_code", "error_message")
+    return write(folder(spring) / name, [row | dict.fromkeys(columns, "") for row in ROWS])
+
+
+def prospect_of(path, **options):
+    chosen = RunOptions(provider="qiniu", **options)
+    return prospect(read_for_run(Path(path), chosen)[1], chosen)
+
+
 def everything(provider):
     return [line["prompt"] for line in provider.bill()]
 
@@ -264,6 +278,41 @@ async def test_i12_the_same_is_bought_once(spring, provider, monkeypatch, way):
         code, words = await make(path, **again)
         assert code == 2 or set(words.split()) == {"done"}, words
     assert sorted(everything(provider)) == ["a boat", "a tram"]
+
+
+@pytest.mark.parametrize("name", ["spring.done.csv", "failed.csv"])
+async def test_a_file_that_a_campaign_has_written_knows_whose_it_is(spring, provider, name):
+    """Nobody's index knows the purchase: the folder that it lies in does. Nothing is made, and what to run instead is said."""
+    path = await written_back(spring, name)
+    code, words = await make(path)
+    assert code == 2
+    assert (f"Run {spring} to go on" if "done" in name else f"`reelbatch retry {folder(spring)}`") in words
+    assert not (folder(spring) / "outputs").exists()
+    assert prospect_of(path).refusal is not None
+    assert sorted(everything(provider)) == ["a boat"]
+
+
+@pytest.mark.parametrize("note", [LEDGER_NAME, PLACE_NOTE, "manifest.jsonl"])
+async def test_a_ledger_that_cannot_say_whose_a_file_is_lets_nothing_be_bought(spring, provider, note):
+    """Lost, or out of reach: what it would say is not taken for granted."""
+    path = await written_back(spring, "spring.done.csv")
+    for each in (LEDGER_NAME, PLACE_NOTE, "manifest.jsonl"):
+        (folder(spring) / each).unlink(missing_ok=True)
+    (folder(spring) / note).write_text("neither a ledger nor a note")
+    assert (await make(path))[0] == 2
+    assert sorted(everything(provider)) == ["a boat"]
+
+
+async def test_what_a_campaign_has_written_is_bought_by_consent(spring, provider):
+    """By `--again`; in its own folder it goes on with what is there; and elsewhere it is a file like any other."""
+    path = await written_back(spring, "spring.done.csv")
+    assert prospect_of(path, again=True).refusal is None
+    assert prospect_of(shutil.copy(path, spring.parent / "mine.done.csv")).refusal is None
+    (folder(spring) / "x.done.csv").write_bytes(path.read_bytes())  # no batch of that name was ever run here
+    assert prospect_of(folder(spring) / "x.done.csv").refusal is None
+    assert await make(path, out=folder(spring)) == (0, "done done")
+    assert sorted(everything(provider)) == ["a boat", "a tram"]
+    assert (await make(path))[0] == 2
 
 
 async def test_i09_a_ledger_from_a_backup_learns_what_was_bought_since(spring, provider):

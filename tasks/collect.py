@@ -22,6 +22,8 @@ async def collect_clips(folder: Path, options: RunOptions) -> Collected:
     found = await collect_or_say(folder, options)
     if found.recovered:
         log.info("%s: %s recovered.", shown_place(folder), counted(len(found.recovered), "paid clip"))
+    if found.run:
+        log.info("%s: %s", shown_place(folder), found.run_words)
     for reason in found.reasons:
         log.warning("%s: %s", shown_place(folder), reason)
     return found

@@ -58,7 +58,9 @@ def command(
         print_json([asdict(each) | {"folder": shown_place(each.folder)} for each in found])
     else:
         for each in found:
+            if each.run:
+                say(f"{shown_place(each.folder)}: {each.run_words}")
             for reason in each.reasons:
                 show_error(f"{shown_place(each.folder)}: {reason}")
         say(f"{recovered_words(found)}.")
-    raise typer.Exit(UNFINISHED if any(each.left or each.reasons for each in found) else ALL_DONE)
+    raise typer.Exit(UNFINISHED if any((each.left or each.reasons) and not each.run for each in found) else ALL_DONE)

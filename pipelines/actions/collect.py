@@ -20,6 +20,7 @@ from pipelines.ledger import views
 from pipelines.ledger.callbacks import jobs_to_rescue
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal
 from pipelines.ledger.recovery import reopen_expired
+from pipelines.ledger.requests import last_owner
 from pipelines.ledger.storage.place import LEDGER_NAME, PLACE_NOTE
 from pipelines.ledger.views import BatchOfLedger
 from pipelines.outputs import unsettled
@@ -48,6 +49,15 @@ class Collected:
     recovered: tuple[str, ...] = ()  # jobs whose clips are on disk now, and were not
     left: tuple[str, ...] = ()  # jobs that are paid for and not home yet
     reasons: tuple[str, ...] = ()  # why
+    run: str = ""  # which run works on it, and brings home what there is; empty: none does
+
+    @property
+    def run_words(self) -> str:
+        """What goes on where a run works on the folder."""
+        return (
+            f"{self.run}, works on it, and brings home what is paid for: {counted(len(self.left), 'clip')} not home yet. "
+            "Nothing was done here; `reelbatch status DIR` shows where it stands."
+        )
 
 
 def campaigns_below(root: Path) -> list[Path]:
@@ -88,25 +98,38 @@ async def collect_folder(
         options: only further profiles, the pace, and a ledger that lies elsewhere count.
         context: who observes it, and its progress.
 
+    While a run works on the folder nothing is done: that run brings home what there is, and is named.
+
     Raises:
-        LedgerOwned: another run works on this folder.
         SetupError: the ledger or the folder cannot be used.
     """
     asked = (options or RunOptions()).model_copy(update={"out": folder, "rehearse": False, "occurrence": None})
     place = ledger_of(folder, asked, folder.name)
     reader = LedgerReader(place)
+    if reader.is_being_written():
+        return _left_to_the_run(reader)
     source, away = reader.read(lambda connection: (views.source(connection), views.is_anything_away(connection)))
     if source is None or not (away or reader.read(jobs_to_rescue)):
         await refresh_after_a_kill(reader)
         return Collected(folder, "" if source is None else source.campaign)
     make_folders(folder)
-    async with Ledger(place) as ledger:
-        ledger.remember()
-        await ledger.write(reopen_expired, sure_as_well=True)
-        failpoint("collect.reopened")
-        if kept := await asyncio.to_thread(unsettled, folder / "videos"):
-            settle_what_is_done(kept, await ledger.write(views.states))
-        return await _collect(ledger, source, asked, context or RunContext())
+    try:
+        async with Ledger(place) as ledger:
+            ledger.remember()
+            await ledger.write(reopen_expired, sure_as_well=True)
+            failpoint("collect.reopened")
+            if kept := await asyncio.to_thread(unsettled, folder / "videos"):
+                settle_what_is_done(kept, await ledger.write(views.states))
+            return await _collect(ledger, source, asked, context or RunContext())
+    except LedgerOwned:  # a run has begun a moment ago, or has taken it over
+        return _left_to_the_run(reader)
+
+
+def _left_to_the_run(reader: LedgerReader) -> Collected:
+    source, states = reader.read(lambda connection: (views.source(connection), views.states(connection)))
+    left = tuple(job_id for job_id, state in states.items() if state.status in ACCEPTED)
+    campaign = "" if source is None else source.campaign
+    return Collected(reader.folder, campaign, left=left, run=str(reader.read(last_owner)))
 
 
 async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions, context: RunContext) -> Collected:
@@ -152,8 +175,6 @@ async def collect_or_say(
     """Collect one campaign of several: why it cannot be is said, and nothing is raised."""
     try:
         return await collect_folder(folder, options, context)
-    except LedgerOwned:
-        return Collected(folder, reasons=("A run is working on it, and brings home what there is.",))
     except ReelbatchError as error:
         return Collected(folder, reasons=(str(error),))
 

@@ -95,6 +95,24 @@ async def _ask(reader: LedgerReader, job_id: str, word: PersonsWord, end: float)
     return JobStatus(found["status"]) if "status" in found else None
 
 
+def refuse_while_a_run_goes_on(reader: LedgerReader, what: str) -> None:
+    """Refuse what a run of its own would order: one that goes on has chosen its jobs, its keys and its caps.
+
+    Args:
+        reader: of the ledger.
+        what: is not done, as the subject of a sentence: `A new take`.
+
+    Raises:
+        LedgerOwned: a run goes on; what to do is said.
+    """
+    if reader.is_being_written():
+        raise LedgerOwned(
+            f"{shown_place(reader.folder)} is being worked on by {reader.read(requests.last_owner)}. {what} is ordered by a run "
+            f"of its own: wait for the end of that one, or stop it with `reelbatch cancel {shown_place(reader.folder)}`, and ask "
+            "again. Nothing was changed."
+        )
+
+
 def no_such_job(job_id: str, ids: Sequence[str], folder: Path) -> SettlementRefused:
     """The refusal of a word about a job that a folder does not have, with the nearest that it has."""
     return SettlementRefused(f"There is no job {job_id!r} in {shown_place(folder)}. {near_name(job_id, ids)}".rstrip())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.actions.known_batch import batch_to_run, options_of, profiles_of_folder, registered
-from pipelines.actions.persons_word import no_such_job, records_by_id, who
+from pipelines.actions.persons_word import no_such_job, records_by_id, refuse_while_a_run_goes_on, who
 from pipelines.batch import Batch
 from pipelines.batch.matching.prompt import too_long
 from pipelines.core.errors import SettlementRefused
@@ -60,6 +60,7 @@ def plan_redo(folder: Path, job_id: str, prompt: str | None = None, options: Run
 
     Raises:
         SettlementRefused: there is no such job, it has not ended, it has a newer take, or the prompt cannot be sent.
+        LedgerOwned: a run is going on: wait for its end, or cancel it.
         LedgerError: the folder has no ledger that can be read.
     """
     reader = LedgerReader(ledger_in(folder))
@@ -77,6 +78,7 @@ def plan_redo(folder: Path, job_id: str, prompt: str | None = None, options: Run
         raise SettlementRefused(
             f"{job_id} is {record.status.label}: a new take is made of what is done, or has ended without a clip."
         )
+    refuse_while_a_run_goes_on(reader, "A new take")
     profiles = profiles_of_folder(reader, options)
     now = {each.bought.id: each.asked_for for each in reader.read(views.changed_rows)}
     as_asked = now.get(job_id, record.job)

@@ -16,7 +16,7 @@ from pipelines.actions.known_batch import (
     registered,
     write_catalogue_again,
 )
-from pipelines.actions.persons_word import no_such_job, who
+from pipelines.actions.persons_word import no_such_job, refuse_while_a_run_goes_on, who
 from pipelines.batch import Batch
 from pipelines.core.advice import MODERATION_WORDS
 from pipelines.core.failpoints import failpoint
@@ -96,6 +96,7 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
 
     Raises:
         SettlementRefused: `only` names a job that is not there.
+        LedgerOwned: a run is going on: wait for its end, or cancel it.
         LedgerError: the folder has no ledger that can be read.
     """
     reader = LedgerReader(ledger_in(folder))
@@ -118,6 +119,8 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
             again.append(record)
         else:
             left.append(LeftRow(record.job.id, why))
+    if again:
+        refuse_while_a_run_goes_on(reader, "What has failed")
     children = _skipped_with(again, records)
     taken = {record.job.id for record in again}
     open_still = [r.status for r in records if not only and not r.status.meaning.final and r.job.id not in taken]

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from flows import settle
+from pipelines.core.errors import SettlementRefused
 from pipelines.ledger.storage.place import LEDGER_NAME
 from tests.servers import prefect_at
 
@@ -104,7 +105,9 @@ def test_what_is_settled_is_a_flow_as_well(campaign, prefect_api, tmp_path):
 
     async def work():
         words = await settle.resolve(str(tmp_path / "out"), "doubt", "not-charged")
-        archived = await settle.archive(str(tmp_path / "out"), ["lost"])
+        with pytest.raises(SettlementRefused, match="Money is open on lost"):
+            await settle.archive(str(tmp_path / "out"), ["lost"])
+        archived = await settle.archive(str(tmp_path / "out"), ["lost"], open_too=True)
         return words, archived, await settle.verify(str(tmp_path / "out"))
 
     with prefect_at(prefect_api):

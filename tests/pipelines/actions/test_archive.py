@@ -30,7 +30,9 @@ async def test_a_job_with_open_money_is_archived_only_by_consent(studio, in_doub
 
 async def test_what_is_archived_at_its_provider_comes_home(studio):
     """The next run brings it home all the same: it is paid for."""
-    studio.sandbox.faults({"match": {"route": "status"}, "do": {"status": 503}})  # it does not come to its end meanwhile
+    studio.sandbox.faults(
+        {"match": {"route": "status"}, "do": {"status": 503}}
+    )  # it does not come to its end meanwhile
     await studio.interrupt(studio.job("a"), when=lambda run: run.status_of("a") is JobStatus.WAITING)
     studio.sandbox.faults()
     folder = studio.folder / "out"

@@ -197,7 +197,9 @@ async def test_the_right_id_takes_the_place_of_a_wrong_one(studio, in_doubt, mon
 
 async def test_an_id_that_the_provider_gave_stays(studio):
     """Nobody takes it back, while it waits and when it is parked."""
-    studio.sandbox.faults({"match": {"route": "status"}, "do": {"status": 503}})  # it does not come to its end meanwhile
+    studio.sandbox.faults(
+        {"match": {"route": "status"}, "do": {"status": 503}}
+    )  # it does not come to its end meanwhile
     ended = await studio.interrupt(studio.job("a"), when=lambda run: run.status_of("a") is JobStatus.WAITING)
     assert ended.statuses == {"a": JobStatus.WAITING}
     for parked in (False, True):

@@ -92,12 +92,17 @@ async def test_only_these(studio, failed):
 
 
 async def test_a_run_that_goes_on_is_left_alone(studio, failed):
-    """Retrying waits for its end."""
+    """Retrying and new takes wait for its end, and say so before they say or change anything."""
     folder = studio.folder / "out"
     plan = plan_retry(folder)
     async with Ledger(ledger_in(folder)):
         with pytest.raises(LedgerOwned):
             await begin_retry(plan)
+        with pytest.raises(LedgerOwned, match="reelbatch cancel"):
+            plan_retry(folder)
+        with pytest.raises(LedgerOwned, match="A new take is ordered by a run of its own"):
+            plan_redo(folder, "a")
+        assert plan_retry(folder, ["c"]).ids == ()  # nothing of it would be ordered
     assert _status(studio)["a"] == "failed"
 
 

@@ -19,6 +19,7 @@ from pipelines.ledger.ledger import LedgerReader, is_begun
 from pipelines.net.http import Http
 from pipelines.outputs.storage.whole_file import whole_file
 from pipelines.providers.profile.load import find_profiles
+from pipelines.run.occurrence_note import noted_occurrence
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, output_folder
 
@@ -73,16 +74,23 @@ def read_for_run(path: Path, options: RunOptions) -> tuple[tuple[object, ...], B
         ProfileError: a profile of a provider has problems.
     """
     known = find_profiles(options.profiles, beside=path)
-    batch = read_batch(
+    read = partial(
+        read_batch,
         path,
         provider=options.provider,
         fallback=options.fallback,
         profiles=known.profiles,
         elsewhere=known.elsewhere(os.environ),
-        occurrence=options.tick,
         recall=partial(_recalled, options=options),
     )
-    return (*known.notes, *batch.warnings), batch
+    tick = options.tick
+    batch = read(occurrence=tick)
+    begun = noted_occurrence(output_folder(batch, options), tick)
+    if begun is None or tick is None or begun.variables == tick.variables:
+        return (*known.notes, *batch.warnings), batch
+    batch = read(occurrence=begun)
+    note = f"This occurrence was begun as {begun.words}; its prompts and file names stay of that day and hour."
+    return (*known.notes, *batch.warnings, note), batch
 
 
 def _recalled(batch: Batch, inputs: str, options: RunOptions) -> tuple[Reading, tuple[Job, ...]] | None:

@@ -36,6 +36,7 @@ from pipelines.run.buying import buyer_of, is_remembered, reconciled, refuse_rep
 from pipelines.run.callbacks import CallbackSettings, called_back, chosen_callbacks, without_callbacks
 from pipelines.run.job.collect import settle_what_is_done
 from pipelines.run.observers import write_log
+from pipelines.run.occurrence_note import note_occurrence
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import ledger_of, make_folders, output_folder, refuse_ambiguous_day
 from pipelines.run.own_copies import refusal_of_own_copy
@@ -99,6 +100,8 @@ async def open_ledger(
     if not options.rehearse:
         await asyncio.to_thread(ask_bucket, folder)
     place, known = ledger_of(folder, options, batch.name), place_remembered(folder, named=options.ledger)
+    if known is None:  # else it may have been begun in another zone, before there was a note
+        note_occurrence(folder, options.tick)
     buyer = None if options.rehearse else buyer_of(batch, options, kept)
     # A ledger that is there needs no other memory, and looking for one reads the whole manifest.
     remembered = buyer is not None and not is_begun(place) and is_remembered(folder, buyer)

@@ -66,8 +66,8 @@ def refuse_ambiguous_day(batch: Batch, options: RunOptions) -> None:
     if same:
         raise SetupError(
             f"{tick.key} is a whole day, and these of its occurrences were begun in {shown_place(campaign)}: {first_of(same)}. Nothing "
-            f"was sent. To go on with one, name it as its run is named, or as here: --occurrence {same[-1]}, with the --timezone of its "
-            "schedule (advanced.occurrence in Prefect). To make the day as one more, add --again (advanced.again)."
+            f"was sent. To go on with one, name it as its run is named, or as here: --occurrence {same[-1]} "
+            "(advanced.occurrence in Prefect). To make the day as one more, add --again (advanced.again)."
         )
 
 

@@ -109,18 +109,18 @@ def test_a_paid_run_loads_no_simulator_and_tables_late(provider, prefect_api, wr
     assert ended.stdout == "for tables: []\nof the simulator: []\n"
 
 
-def test_a_tick_is_gone_on_with_as_its_run_is_named(run_here, provider, write_batch, tmp_path):
-    """By its words, without its zone, nothing is bought, though prompts name the moment; its bare day is refused."""
-    batch, environment = (
-        write_batch("a boat on {{ date }} at {{ occurrence }}", name="sched.csv"),
-        provider.environment(),
-    )
+def test_a_tick_is_gone_on_with_as_its_run_is_named(run_here, provider, tmp_path):
+    """By its words or its folder, without its zone, nothing is bought, though prompts name the moment; its bare day is refused."""
+    batch, environment = tmp_path / "sched.csv", provider.environment()  # without an id the prompt tells rows apart
+    batch.write_text("prompt\na boat on {{ date }} at {{ occurrence }}\n", "utf-8")
     command = ["run", batch, "--out", "out", "--provider", "qiniu", "--occurrence"]
     made = run_here(*command, "2026-11-20T23-30-00Z", "--timezone", "Europe/Berlin", **environment)
     assert (made.code, provider.prompts()) == (0, ["a boat on 2026-11-21 at 2026-11-21 00:30"])
     assert "2026-11-21 00:30+01:00" in (tmp_path / "out" / "2026-11-20T23-30-00Z" / "gallery.html").read_text("utf-8")
     again = run_here(*command, "2026-11-21 00:30+01:00", **environment)
     assert (again.code, "1 of 1 done" in again.err, provider.orders()) == (0, True, 1), again.err
+    by_folder = run_here(*command, "2026-11-20T23-30-00Z", **environment)
+    assert (by_folder.code, "begun as 2026-11-21 00:30+01:00" in by_folder.err, provider.orders()) == (0, True, 1)
     day = run_here(*command, "2026-11-21", "--timezone", "Europe/Berlin", **environment)
     assert (day.code, "2026-11-20T23-30-00Z" in day.err, provider.orders()) == (2, True, 1), day.err
     assert not (tmp_path / "out" / "2026-11-21").exists()

@@ -131,6 +131,8 @@ class Parked:
 
 #: The code of a job that its provider has ended well, and whose clip is not where the profile looks for it.
 CLIP_MISSING = "clip_missing"
+#: The code of a job that its provider does not know, though it was given an id.
+UNKNOWN_ID = "lost"
 #: Who says it where no person does: a callback has named an id, and the provider knows it.
 BY_CALLBACK = "a callback"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pipelines.core.errors import KeyRefused, SetupError, UnknownJob
 from pipelines.core.job import Job
-from pipelines.core.outcome import CLIP_MISSING, Failed, Parked
+from pipelines.core.outcome import CLIP_MISSING, UNKNOWN_ID, Failed, Parked
 from pipelines.core.status import Billed, JobStatus
 from pipelines.ledger.job_state import JobState
 from pipelines.providers.protocol import Phase, Progress
@@ -56,7 +56,7 @@ async def wait(job: Job, session: ProviderSession, run: Run) -> Progress | Faile
     except UnknownJob as error:
         elsewhere = state.account != session.provider.account
         more = "; it was ordered with another key or at another address" if elsewhere else ""
-        return Parked("generate", "lost", str(error).rstrip(".") + more)
+        return Parked("generate", UNKNOWN_ID, str(error).rstrip(".") + more)
     if progress.phase is not Phase.SUCCEEDED:
         return failure_of(progress, state, session)
     session.shows_clips()

@@ -16,6 +16,7 @@ from pipelines.core.status import Billed, JobStatus
         ("rejected", "no", "refused (moderation_blocked)", "Change the prompt"),
         ("rejected", "no", "bad size (invalid)", "Change what its row asks for"),
         ("parked", "no", "no clip there (clip_missing)", "Correct the profile"),
+        ("parked", "no", "qiniu does not know this job (lost)", "`reelbatch resolve DIR ID` takes it back"),
         ("cancelled", "no", "by its owner", "It was not charged."),
     ],
 )

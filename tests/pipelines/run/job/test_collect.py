@@ -81,13 +81,13 @@ async def test_what_a_slow_download_comes_to_is_the_last_word(studio, monkeypatc
     async with studio.opened(studio.job("a")) as run:
         record = run.record
 
-        async def record_slowly(job, outcome, *more):
-            change = await record(job, outcome, *more)
+        async def record_slowly(job, outcome, *more, **about):
+            change = await record(job, outcome, *more, **about)
             if isinstance(outcome, Parked):
                 await asyncio.sleep(0.5)
             return change
 
-        monkeypatch.setattr(Run, "record", lambda _, *given: record_slowly(*given))
+        monkeypatch.setattr(Run, "record", lambda _, *given, **about: record_slowly(*given, **about))
         await studio.work(run)
     assert studio.ending(run).statuses == {"a": JobStatus.PARKED}
 

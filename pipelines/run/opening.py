@@ -89,10 +89,8 @@ async def open_ledger(
         SetupError: the folder or the ledger cannot be used, or they are another campaign's.
     """
     folder = output_folder(batch, options)
-    if (
-        not is_begun(ledger_of(folder, options, batch.name))
-        and (refusal := refusal_of_own_copy(batch, options)) is not None
-    ):
+    refusal = refusal_of_own_copy(batch, options)
+    if refusal is not None and not is_begun(ledger_of(folder, options, batch.name)):
         raise refusal
     make_folders(folder)
     if not options.rehearse:

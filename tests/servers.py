@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+
+import httpx
 
 #: Of requests to a sandbox or to Prefect: no proxy is asked, and whom TLS trusts is not read, which takes 50 ms each time.
 HERE: dict[str, Any] = {"trust_env": False, "verify": False}
@@ -26,3 +29,10 @@ def _settings(url: str | None) -> Any:
 
     with temporary_settings({PREFECT_API_URL: url}) as settings:
         return settings
+
+
+async def written(server: httpx.AsyncClient, path: str, body: Any) -> Any:
+    """What a Prefect server says to a change; while its SQLite is locked it refuses all, and Prefect's client asks again."""
+    while (answer := await server.post(path, json=body)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        await asyncio.sleep(0.2)
+    return answer.raise_for_status().json()

@@ -18,7 +18,7 @@ from flows.campaign import campaign
 from flows.lost_runs import LOST
 from pipelines.core.errors import AttentionNeeded
 from pipelines.core.stop_reason import StopReason
-from tests.servers import HERE, prefect_at
+from tests.servers import HERE, prefect_at, written
 
 ROWS = 10
 
@@ -63,10 +63,8 @@ async def _outcome(parameters):
 
 def _ask(kind, **more):
     async def act(server, run_id):
-        answer = await server.post(
-            f"/flow_runs/{run_id}/set_state", json={"state": {"type": kind, **more}, "force": True}
-        )
-        assert answer.json()["status"] == "ACCEPT"
+        body = {"state": {"type": kind, **more}, "force": True}
+        assert (await written(server, f"/flow_runs/{run_id}/set_state", body))["status"] == "ACCEPT"
 
     return act
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from flows.words_after_cancel import outlive_runner, put_back
-from tests.servers import HERE, prefect_at
+from tests.servers import HERE, prefect_at, written
 
 OURS = "3 of 10 done, 7 planned. The run was cancelled in Prefect."
 RUNNERS = "Flow run was cancelled successfully."
@@ -26,8 +26,8 @@ async def server(prefect_api):
 @pytest.fixture
 async def cancelled(server):
     """The id of a flow run that has ended as it was asked to."""
-    flow = (await server.post("/flows/", json={"name": "campaign"})).json()
-    run = (await server.post("/flow_runs/", json={"flow_id": flow["id"]})).json()
+    flow = await written(server, "/flows/", {"name": "campaign"})
+    run = await written(server, "/flow_runs/", {"flow_id": flow["id"]})
     await set_state(server, run["id"], "CANCELLING")
     await set_state(server, run["id"], "CANCELLED", OURS)
     return run["id"]
@@ -36,7 +36,7 @@ async def cancelled(server):
 async def set_state(server, run_id, kind, message=None):
     """As a runner does."""
     state = {"type": kind, "message": message}
-    await server.post(f"/flow_runs/{run_id}/set_state", json={"state": state, "force": True})
+    await written(server, f"/flow_runs/{run_id}/set_state", {"state": state, "force": True})
 
 
 async def state_of(server, run_id):

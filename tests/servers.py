@@ -33,6 +33,8 @@ def _settings(url: str | None) -> Any:
 
 async def written(server: httpx.AsyncClient, path: str, body: Any) -> Any:
     """What a Prefect server says to a change; while its SQLite is locked it refuses all, and Prefect's client asks again."""
-    while (answer := await server.post(path, json=body)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+    while True:
+        answer = await server.post(path, json=body)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            return answer.raise_for_status().json()
         await asyncio.sleep(0.2)
-    return answer.raise_for_status().json()

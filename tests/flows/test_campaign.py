@@ -207,6 +207,7 @@ def run_deployed(prefect_api, provider, monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("own", "given"),
     [({"rehearse": True}, {"rehearse": False}), ({"budget": 5.0}, {"budget": None})],
@@ -222,6 +223,7 @@ async def test_a_deployment_is_not_robbed_of_its_cap(run_deployed, provider, wri
     assert (state.type, provider.orders()) == ("COMPLETED", 1)
 
 
+@pytest.mark.long
 async def test_an_occurrence_is_read_in_the_zone_of_its_deployment(
     run_deployed, seen_by_prefect, provider, write_batch, tmp_path
 ):

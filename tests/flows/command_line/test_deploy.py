@@ -105,6 +105,7 @@ def test_the_cap_of_the_batch_file_counts(run_here, tmp_path, deployment):
     assert deployment("capped")["parameters"]["budget"] == 3
 
 
+@pytest.mark.long
 def test_what_it_says_of_running_now_works(run_here, write_batch, deployment, prefect_api):
     """A batch that names its tick is run by hand with an occurrence, as it is said; another without; each with its cap."""
     usual = ["--provider", "qiniu", "--timezone", "Europe/Berlin", "--interval", 86_400, "--budget", 5]

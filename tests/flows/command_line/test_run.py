@@ -109,6 +109,7 @@ def test_a_paid_run_loads_no_simulator_and_tables_late(provider, prefect_api, wr
     assert ended.stdout == "for tables: []\nof the simulator: []\n"
 
 
+@pytest.mark.long
 def test_a_tick_is_gone_on_with_as_its_run_is_named(run_here, provider, tmp_path):
     """By its words or its folder, without its zone, nothing is bought, though prompts name the moment; its bare day is refused."""
     batch, environment = tmp_path / "sched.csv", provider.environment()  # without an id the prompt tells rows apart

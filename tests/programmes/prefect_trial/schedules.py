@@ -104,9 +104,10 @@ def every_tick(house: House, root: Path, promises: Promises) -> None:
     promises.check("named by its tick", holds=made == wanted, seen=wanted)
     promises.check("a set of orders for every tick", holds=len(bill) == len(set(bill)) == 2 * len(runs), seen=len(bill))
     names = [run["name"] for run in runs]
-    good = all(re.fullmatch(r"each \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", name) for name in names)
+    good = all(re.fullmatch(r"each \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?\+0[12]:00", name) for name in names)
     promises.check("runs are named by campaign and occurrence", holds=good, seen=names)
-    promises.check("and named alike in the prompts", holds=all(name[5:] in " ".join(bill) for name in names))
+    clocks = [name.removeprefix("each ").rpartition("+")[0] for name in names]
+    promises.check("and named by its clock in the prompts", holds=all(clock in " ".join(bill) for clock in clocks))
     overlap = any(a["end_time"] > b["start_time"] for a, b in pairwise(runs))
     promises.check("the ticks did overlap", holds=overlap)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +17,9 @@ from pipelines.batch import Batch
 from pipelines.core.errors import SetupError
 from pipelines.core.occurrence import Occurrence, occurrence_at, occurrence_named
 from pipelines.core.remote_folder import bucket_address, folder_named
-from pipelines.ledger.storage.place import as_shown, has_password
+from pipelines.ledger.storage.place import PLACE_NOTE, as_shown, has_password
 from pipelines.net.addresses import without_userinfo
+from pipelines.outputs.storage.object_store import brought_down
 from pipelines.run.options import AdvancedOptions, RunOptions
 from pipelines.run.output_folder import output_folder
 from pipelines.run.run import handed_over
@@ -80,6 +82,11 @@ def _refuse_passwords(options: RunOptions) -> None:
 async def root_here(folder: str | None) -> Path:
     """The folder that was named, below the Variable `reelbatch_root` if it is relative; else that; else the working one."""
     return Path.cwd() / folder_named(await root_variable()) / folder_named(folder or "")
+
+
+async def folder_here(folder: str) -> Path:
+    """The output folder that was named, as `root_here` finds it; of one in a bucket the working folder."""
+    return await asyncio.to_thread(brought_down, await root_here(folder), PLACE_NOTE)
 
 
 async def root_variable() -> str:

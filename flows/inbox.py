@@ -5,27 +5,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from flows.campaign import campaign
 from flows.deployed_run import root_here
 from flows.run_logs import send_logs
-from pipelines.batch import Batch
-from pipelines.core.errors import AttentionNeeded
-from pipelines.core.remote_folder import shown_place
+from flows.subcampaign import make_campaign
 from pipelines.inbox.memory import InboxMemory
 from pipelines.inbox.place import InboxPlace
 from pipelines.inbox.result import InboxResult, inbox_result
 from pipelines.inbox.watch import InboxWatch, check_cap, home_of, root_of
 from pipelines.run.options import RunOptions
-from pipelines.run.progress import RunProgress
-from pipelines.run.result import CampaignResult
-from pipelines.run.run import RunContext, handed_over, handing_over
+from pipelines.run.run import handed_over
 
 
 @flow(name="inbox", flow_run_name="inbox {folder}", validate_parameters=True)
@@ -82,34 +77,7 @@ async def inbox(
     if (context := handed_over()) is not None and context.begun is not None:
         context.begun()
     with InboxMemory(home_of(place, root), rehearsed=rehearse) as memory:
-        watch = InboxWatch(place, memory, root, options, _make, whole_after_s=every)
+        watch = InboxWatch(place, memory, root, options, make_campaign, whole_after_s=every)
         filed = await watch.once() if once else await watch.until_stopped()
     result = inbox_result(filed)
     return Completed(message=result.words, data=result)
-
-
-async def _make(batch: Batch, options: RunOptions) -> CampaignResult:
-    """Run one campaign as a subflow. The same context each time, so that who started us can interrupt it."""
-    context = handed_over() or RunContext()
-    context.batch, context.options, context.progress, context.result = batch, options, RunProgress(), None
-    with handing_over(context):
-        state: Any = await campaign(
-            batch=str(batch.path),
-            rehearse=options.rehearse,
-            budget=None if options.budget is None else float(options.budget),
-            provider=options.provider,
-            out=None if options.out is None else shown_place(options.out),
-            in_flight=options.in_flight,
-            per_minute=options.per_minute,
-            advanced=options.advanced(),
-            return_state=True,
-        )
-    if state.is_cancelled():  # that one campaign, by a person: it is not to begin again by itself
-        raise AttentionNeeded(state.message or "It was cancelled.")
-    ended = await state.aresult(raise_on_failure=False)
-    if isinstance(ended, AttentionNeeded) and ended.result is not None:
-        ended = ended.result
-    if isinstance(ended, BaseException):
-        raise ended
-    assert isinstance(ended, CampaignResult)
-    return ended

@@ -1,16 +1,19 @@
-"""What a person settles, as Prefect flows: for buttons and automations of a server. Retries and redos run the flow `campaign`."""
+"""What a person settles, as Prefect flows: for buttons and automations of a server."""
 
 # Prefect copies this file by value when it is served; annotations that are texts could not be read there.
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
 from typing import Annotated, Literal
 
 from prefect import flow
 from pydantic import Field
 
+from flows.deployed_run import folder_here
+from pipelines.actions.adopt import adopt_line
 from pipelines.actions.archive import archive_jobs
+from pipelines.actions.cancel import cancel_run
 from pipelines.actions.resolve import DoubtWord, adopt_id, settle_doubt
 from pipelines.actions.verify import verify_folder
 from pipelines.core.errors import AttentionNeeded, SettlementRefused
@@ -23,6 +26,7 @@ async def resolve(
     job: Annotated[str, Field(title="Job")],
     word: Annotated[Literal["adopt", "not-charged", "charged", "resubmit"], Field(title="What became of it")],
     task_id: Annotated[str | None, Field(title="Id at the provider")] = None,
+    takes_back: Annotated[str | None, Field(title="Wrong id that is taken back")] = None,
 ) -> str:
     """Settle a payment in doubt. Works while a run goes on.
 
@@ -31,6 +35,7 @@ async def resolve(
         job: In doubt.
         word: It was bought as task_id; it was not; it was charged without a clip; buy it, perhaps twice.
         task_id: Only with adopt.
+        takes_back: The id that a person has given to it before, which was not the right one.
 
     Returns:
         What that means.
@@ -41,9 +46,9 @@ async def resolve(
     if word == "adopt":
         if task_id is None:
             raise SettlementRefused("To adopt a job, give the id that its provider knows it by.")
-        return (await adopt_id(Path(folder), job, task_id)).words
+        return (await adopt_id(await folder_here(folder), job, task_id, takes_back=takes_back)).words
     words: dict[str, DoubtWord] = {"not-charged": NotCharged, "charged": Charged, "resubmit": Resubmitted}
-    return (await settle_doubt(Path(folder), job, words[word])).words
+    return (await settle_doubt(await folder_here(folder), job, words[word], takes_back=takes_back)).words
 
 
 @flow(name="archive", validate_parameters=True)
@@ -65,7 +70,45 @@ async def archive(
     Raises:
         SettlementRefused: money is open on one of them, or there is no such job.
     """
-    return await archive_jobs(Path(folder), jobs, open_too=open_too)
+    return await archive_jobs(await folder_here(folder), jobs, open_too=open_too)
+
+
+@flow(name="adopt", validate_parameters=True)
+async def adopt(
+    line: Annotated[str, Field(title="The line that the run said")],
+    folder: Annotated[str | None, Field(title="Output folder, if it has moved")] = None,
+) -> str:
+    """Take back a line `PAID, AND NOT RECORDED ...`: its payment is written down, and its clip can be brought home.
+
+    Args:
+        line: The whole line, or its JSON.
+        folder: The output folder of the run, for a line that does not name it.
+
+    Returns:
+        What that means.
+
+    Raises:
+        SettlementRefused: the line is none, or its job stands where it cannot have come from.
+    """
+    return (await adopt_line(line, None if folder is None else await folder_here(folder))).words
+
+
+@flow(name="cancel", validate_parameters=True)
+async def cancel(folder: Annotated[str, Field(title="Output folder")]) -> str:
+    """Stop the run of a folder in order, wherever it was started: it submits nothing more, and writes its catalogue.
+
+    Args:
+        folder: The output folder of the run.
+
+    Returns:
+        Whether it has stopped.
+    """
+    found = await asyncio.to_thread(cancel_run, await folder_here(folder))
+    if found.asked is None:
+        return "No run is going on there."
+    return (
+        f"Asked {found.asked} to stop: {'it has stopped' if found.stopped else 'an order or a download is still open'}."
+    )
 
 
 @flow(name="verify", validate_parameters=True)
@@ -81,7 +124,7 @@ async def verify(folder: Annotated[str, Field(title="Output folder")]) -> int:
     Raises:
         AttentionNeeded: a file is missing or damaged, and could not be had again.
     """
-    found = await verify_folder(Path(folder))
+    found = await verify_folder(await folder_here(folder))
     if found.lost:
         names = ", ".join(clip.path for clip in found.lost[:5])
         raise AttentionNeeded(f"{len(found.lost)} of {found.files} files are missing or damaged: {names}", found)

@@ -30,7 +30,7 @@ TESTED_THROUGH = {
     f"{CLI}/arguments.py": (f"{CLI}/test_app.py", "declarations of options, which show in the help"),
     f"{CLI}/init.py": (f"{CLI}/test_plan.py", "what it writes is planned"),
     **dict.fromkeys(
-        (f"{CLI}/{name}.py" for name in ("archive", "redo", "retry", "verify")),
+        (f"{CLI}/{name}.py" for name in ("archive", "retry", "verify")),
         (f"{CLI}/test_resolve.py", "one campaign is settled to its end by all of them"),
     ),
     f"{CLI}/adopt.py": ("pipelines/actions/test_adopt.py", "one call"),
@@ -50,6 +50,8 @@ TESTED_THROUGH = {
     "pipelines/ledger/storage/callback_keys.py": ("pipelines/callbacks/test_addresses.py", "as keys are used"),
     "pipelines/run/call_hints.py": ("pipelines/run/test_callbacks.py", "a protocol"),
     "flows/settle.py": (f"{CLI}/test_resolve.py", "flows of one call each"),
+    "flows/redo.py": ("flows/test_retry.py", "both run a folder again"),
+    "flows/subcampaign.py": ("flows/test_inbox.py", "each file is one"),
     "pipelines/actions/evidence.py": ("pipelines/actions/test_resolve.py", "it is gathered before a word is said"),
     "pipelines/actions/persons_word.py": ("pipelines/actions/test_resolve.py", "with and without an owner"),
     "pipelines/actions/redo.py": ("pipelines/actions/test_retry.py", "both run a folder again"),

@@ -16,7 +16,7 @@ from flows.command_line.arguments import (
     ProfileFiles,
     Yes,
 )
-from flows.command_line.talk import say
+from flows.command_line.talk import say, say_taken_up
 
 NAME = "redo"
 
@@ -32,12 +32,15 @@ def command(
     profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """Buy a new take of a job that is done, or has ended without a clip; its price first. The old file stays."""
+    """Buy a new take of a job that is done, or has ended without a clip; its price first. The old file stays.
+
+    While a run goes on in the folder, that run makes it, within its own caps.
+    """
     import asyncio
 
     from flows.command_line.consent import ask_first
     from flows.command_line.driving import drive
-    from pipelines.actions.redo import begin_redo, plan_redo
+    from pipelines.actions.redo import begin_redo, plan_redo, redo_in_run
     from pipelines.run.options import chosen_options
 
     caps = {"budget": budget, "budget_per_day": budget_per_day, "budget_per_month": budget_per_month}
@@ -50,5 +53,8 @@ def command(
     if order.fingerprint() != plan.old.order.fingerprint():
         say(f"Not as it was bought: {order.prompt}")
     ask_first("Buy it?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
+    if (run := asyncio.run(redo_in_run(plan, options))) is not None:
+        say_taken_up(plan.as_dict(), run, as_json=as_json)
+        return
     batch, options = asyncio.run(begin_redo(plan, options))
     raise typer.Exit(drive(batch, options, as_json=as_json, agreed=True))

@@ -33,7 +33,10 @@ def command(
         bool, typer.Option("--resubmit", help="Buy it, perhaps for the second time; the first price stays uncertain.")
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask; adopt an id that the provider does not know.")
+        bool,
+        typer.Option(
+            "--yes", help="Do not ask; adopt an id that the provider does not know; take one back that a person gave."
+        ),
     ] = False,
     profile: ProfileFiles = None,
     as_json: AsJson = False,
@@ -41,12 +44,10 @@ def command(
     """Settle a payment in doubt, or again one whose id a person gave. Without one of the four words: show what is known of it."""
     import asyncio
 
-    from flows.command_line.consent import ask_first
     from pipelines.actions.evidence import gather_all_evidence, gather_evidence
     from pipelines.actions.resolve import DoubtWord, adopt_id, settle_doubt
     from pipelines.core.outcome import Charged, NotCharged, Resubmitted
     from pipelines.core.status import JobStatus
-    from pipelines.core.text.amounts import price_text
     from pipelines.run.options import RunOptions
 
     words: dict[DoubtWord, bool] = {Charged: charged, NotCharged: not_charged, Resubmitted: resubmit}
@@ -68,18 +69,31 @@ def command(
         elif evidence.status is JobStatus.IN_DOUBT or evidence.given is not None:
             say("Say what is true: --adopt TASK_ID, --not-charged, --charged or --resubmit (reelbatch resolve --help).")
         return
-    if resubmit and not yes:
-        price = price_text(evidence.cost, evidence.currency) or "its price"
-        ask_first(f"Buy {job_id} once more for {price}, though {price} may have been paid already?", yes=False)
+    back = None if evidence.given is None else evidence.given.provider_job_id
+    if not yes:
+        _ask(evidence, takes_back=None if adopt == back else back, resubmit=resubmit)
     if adopt is not None:
-        settled = asyncio.run(adopt_id(folder, job_id, adopt, unseen=yes, options=options))
+        settled = asyncio.run(adopt_id(folder, job_id, adopt, unseen=yes, takes_back=back, options=options))
     else:
-        settled = asyncio.run(settle_doubt(folder, job_id, chosen[0]))
+        settled = asyncio.run(settle_doubt(folder, job_id, chosen[0], takes_back=back))
     show_warnings((settled.warning,) if settled.warning else ())
     if as_json:
         print_json(evidence.as_dict() | {"settled": {"status": str(settled.status), "words": settled.words}})
     else:
         say(settled.words)
+
+
+def _ask(evidence: Evidence, *, takes_back: str | None, resubmit: bool) -> None:
+    """Ask about what cannot be said unseen."""
+    from flows.command_line.consent import ask_first
+    from pipelines.core.text.amounts import price_text
+
+    name = evidence.job.id
+    if takes_back is not None:
+        ask_first(f"{name} goes by {takes_back}, which a person gave. Take that id back?", yes=False)
+    if resubmit:
+        price = price_text(evidence.cost, evidence.currency) or "its price"
+        ask_first(f"Buy {name} once more for {price}, though {price} may have been paid already?", yes=False)
 
 
 def _show_all(found: list[Evidence], *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from flows.command_line.arguments import (
     ProfileFiles,
     Yes,
 )
-from flows.command_line.talk import print_json, say
+from flows.command_line.talk import print_json, say, say_taken_up
 
 if TYPE_CHECKING:
     from pipelines.actions.retry import RetryPlan
@@ -37,12 +37,15 @@ def command(
     profile: ProfileFiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run again what failed for a reason that passes, its price first. Says which rows it leaves, and why."""
+    """Run again what failed for a reason that passes, its price first. Says which rows it leaves, and why.
+
+    While a run goes on in the folder, that run makes them, within its own caps.
+    """
     import asyncio
 
     from flows.command_line.consent import ask_first
     from flows.command_line.driving import drive
-    from pipelines.actions.retry import begin_retry, plan_retry
+    from pipelines.actions.retry import begin_retry, plan_retry, retry_in_run
     from pipelines.run.exit_code import ALL_DONE
     from pipelines.run.options import chosen_options
 
@@ -56,6 +59,9 @@ def command(
         say("Nothing is run again.")
         raise typer.Exit(ALL_DONE)
     ask_first("Run them again?", yes=yes or plan.rehearsal or budget is not None, instead="--yes or --budget")
+    if (run := asyncio.run(retry_in_run(plan, options))) is not None:
+        say_taken_up(plan.as_dict(), run, as_json=as_json)
+        return
     batch, options = asyncio.run(begin_retry(plan, options))
     raise typer.Exit(drive(batch, options, as_json=as_json, agreed=True))
 

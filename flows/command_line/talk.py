@@ -41,3 +41,18 @@ def errors_as_json(error: Exception) -> list[dict[str, str]]:
     if problems is None:
         return [{"what": str(error)}]
     return [{"where": one.where, "what": one.what, "fix": one.fix} for one in problems]
+
+
+def say_taken_up(told: dict[str, Any], run: Any, *, as_json: bool) -> None:
+    """Say which run makes what was asked for, where one goes on.
+
+    Args:
+        told: what was asked for, for machines.
+        run: that goes on: its `host` and its `pid`.
+        as_json: for machines.
+    """
+    if as_json:
+        print_json(told | {"taken_up_by": {"host": run.host, "pid": run.pid}})
+    say(
+        f"The run that goes on ({run}) makes it, within its own caps. `reelbatch status {told['folder']}` shows how far it is."
+    )

@@ -143,7 +143,7 @@ async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions, c
     with handing_over(context):
         async with open_run(batch, options) as run:
             heeding = asyncio.create_task(heed_requests(run))
-            await dispatch(run, lambda job: _bring_home(job, run))
+            await dispatch(run, lambda job: _bring_home(job, run), takes_more=False)
             heeding.cancel()
     await write_catalogue_again(ledger, run.folder, options)
     states = await ledger.write(views.states)

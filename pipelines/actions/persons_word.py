@@ -6,7 +6,9 @@ import asyncio
 import getpass
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,20 @@ from pipelines.core.failpoints import failpoint
 from pipelines.core.outcome import PersonsWord
 from pipelines.core.remote_folder import shown_place
 from pipelines.core.status import JobStatus
+from pipelines.core.text.amounts import price_text
+from pipelines.core.text.counts import counted
 from pipelines.core.text.suggestion import near_name
 from pipelines.ledger import requests, views
 from pipelines.ledger.ledger import Ledger, LedgerReader
-from pipelines.ledger.requests import RequestKind
+from pipelines.ledger.requests import Owner, RequestKind
 from pipelines.ledger.settlement import as_argument, write_word
 from pipelines.ledger.storage.place import LedgerPlace
+from pipelines.run.options import RunOptions
 
 _LOOK_EVERY_S = 0.1
 PATIENCE_S = 20.0  #: an owner looks every two seconds
+
+_Answer = JobStatus | SettlementRefused
 
 
 def who() -> str:
@@ -36,81 +43,150 @@ def who() -> str:
 
 
 async def say_of_jobs(
-    place: LedgerPlace, words: Sequence[tuple[str, PersonsWord]], *, patience_s: float = PATIENCE_S
+    place: LedgerPlace, words: Sequence[tuple[str, PersonsWord]], *, patience_s: float | None = None
 ) -> dict[str, JobStatus]:
     """Write down what a person says of jobs, in order; the catalogue follows, at once or at the end of the run.
 
     Args:
         place: of the ledger. The run that owns it is asked; where none does, it is opened.
         words: by job.
-        patience_s: how long a run is waited for that does not answer.
+        patience_s: how long a run is waited for that does not answer; None: as long as anybody.
 
     Returns:
         Where each job stands now.
 
     Raises:
-        SettlementRefused: it cannot be said of one of them; what came before it is written.
-        LedgerOwned: who owns the ledger does not answer; nothing was changed.
+        SettlementRefused: it cannot be said of one of them; of the others it is written.
+        LedgerOwned: who owns the ledger does not answer; nothing was changed of what it was asked.
     """
-    reader, end, said = LedgerReader(place), time.monotonic() + patience_s, dict[str, JobStatus]()
-    while len(said) < len(words):
+    reader, said = LedgerReader(place), dict[str, _Answer]()
+    patience_s = PATIENCE_S if patience_s is None else patience_s
+    end = time.monotonic() + patience_s
+    while left := [(job_id, word) for job_id, word in words if job_id not in said]:
         if reader.is_being_written():
-            job_id, word = words[len(said)]
-            status = await _ask(reader, job_id, word, end)
-            if status is not None:
-                said[job_id] = status
-                continue
+            said |= await _ask(reader, left, patience_s)
         else:
-            try:
+            with suppress(LedgerOwned):
                 async with Ledger(place) as ledger:
-                    try:
-                        for job_id, word in words[len(said) :]:
-                            said[job_id] = (await ledger.write(write_word, job_id, word)).state.status
-                            failpoint("person.written")
-                    finally:
-                        await write_catalogue_again(ledger, ledger.folder)
-            except LedgerOwned:
-                pass
-        if time.monotonic() > end:
+                    said |= await _write(ledger, left)
+        if len(said) < len(words) and time.monotonic() > end:
             owner = reader.read(requests.last_owner)
             raise LedgerOwned(f"{place.folder} is being worked on by {owner}, which does not answer. Try again later.")
+    return _where_they_stand(said)
+
+
+async def say_to_run(
+    place: LedgerPlace, words: Sequence[tuple[str, PersonsWord]], *, patience_s: float | None = None
+) -> Owner | None:
+    """Say something of jobs to the run that goes on, which orders what follows from it within its own caps.
+
+    Args:
+        place: of the ledger.
+        words: by job.
+        patience_s: how long the run is waited for; None: as long as anybody.
+
+    Returns:
+        The run; None: none goes on, or it ended before it had heard all of it.
+
+    Raises:
+        SettlementRefused: the run does not order one of them, and says why; the others it does.
+        LedgerOwned: it does not answer; nothing was changed of what it has not heard.
+    """
+    reader = LedgerReader(place)
+    if not reader.is_being_written():
+        return None
+    owner: Owner = reader.read(requests.last_owner)
+    if not words:
+        return owner
+    said = await _ask(reader, words, PATIENCE_S if patience_s is None else patience_s)
+    _where_they_stand(said)
+    if len(said) == len(words):
+        return owner
+    if reader.is_being_written():
+        raise LedgerOwned(f"{place.folder} is being worked on by {owner}, which does not answer. Try again later.")
+    return None
+
+
+async def _ask(reader: LedgerReader, words: Sequence[tuple[str, PersonsWord]], patience_s: float) -> dict[str, _Answer]:
+    """Ask the owner, in one go. What is missing among the answers it has not heard: it has gone, or is silent for too long."""
+    failpoint("person.asking")
+    arguments = [as_argument(job_id, word) for job_id, word in words]
+    numbers = reader.ask(requests.ask, RequestKind.SETTLE, arguments)
+    failpoint("person.asked")
+    heard, end = 0, time.monotonic() + patience_s
+    while True:
+        answers = reader.read(requests.answers, numbers)
+        if len(answers) > heard:
+            heard, end = len(answers), time.monotonic() + patience_s
+        if len(answers) == len(numbers) or not reader.is_being_written() or time.monotonic() > end:
+            break
+        await asyncio.sleep(_LOOK_EVERY_S)
+    if len(answers) < len(numbers):
+        reader.ask(requests.take_back, [number for number in numbers if number not in answers])
+        answers = reader.read(requests.answers, numbers)  # it may have been heeded after all
+    said: dict[str, _Answer] = {}
+    for (job_id, _), number in zip(words, numbers, strict=True):
+        found: dict[str, Any] = answers.get(number) or {}
+        if "refused" in found:
+            said[job_id] = SettlementRefused(found["refused"])
+        elif "status" in found:
+            said[job_id] = JobStatus(found["status"])
     return said
 
 
-async def _ask(reader: LedgerReader, job_id: str, word: PersonsWord, end: float) -> JobStatus | None:
-    """Ask the owner. None: it has gone, or does not answer in time; then the request is taken back."""
-    failpoint("person.asking")
-    number = reader.ask(requests.ask, RequestKind.SETTLE, as_argument(job_id, word))
-    failpoint("person.asked")
-    while True:
-        heeded, answer = reader.read(requests.answered, number)
-        if heeded or not reader.is_being_written() or time.monotonic() > end:
-            break
-        await asyncio.sleep(_LOOK_EVERY_S)
-    if not heeded and not reader.ask(requests.take_back, number):
-        _, answer = reader.read(requests.answered, number)
-    found: dict[str, Any] = answer or {}
-    if "refused" in found:
-        raise SettlementRefused(found["refused"])
-    return JobStatus(found["status"]) if "status" in found else None
+async def _write(ledger: Ledger, words: Sequence[tuple[str, PersonsWord]]) -> dict[str, _Answer]:
+    """Write it into a ledger that nobody works on, and the catalogue anew."""
+    said: dict[str, _Answer] = {}
+    try:
+        for job_id, word in words:
+            try:
+                said[job_id] = (await ledger.write(write_word, job_id, word)).state.status
+            except SettlementRefused as error:
+                said[job_id] = error
+            failpoint("person.written")
+    finally:
+        await write_catalogue_again(ledger, ledger.folder)
+    return said
 
 
-def refuse_while_a_run_goes_on(reader: LedgerReader, what: str) -> None:
-    """Refuse what a run of its own would order: one that goes on has chosen its jobs, its keys and its caps.
-
-    Args:
-        reader: of the ledger.
-        what: is not done, as the subject of a sentence: `A new take`.
+def _where_they_stand(said: Mapping[str, _Answer]) -> dict[str, JobStatus]:
+    """Where each job stands.
 
     Raises:
-        LedgerOwned: a run goes on; what to do is said.
+        SettlementRefused: the first that was refused.
     """
-    if reader.is_being_written():
-        raise LedgerOwned(
-            f"{shown_place(reader.folder)} is being worked on by {reader.read(requests.last_owner)}. {what} is ordered by a run "
-            f"of its own: wait for the end of that one, or stop it with `reelbatch cancel {shown_place(reader.folder)}`, and ask "
-            "again. Nothing was changed."
+    statuses = {job_id: answer for job_id, answer in said.items() if isinstance(answer, JobStatus)}
+    for answer in said.values():
+        if isinstance(answer, SettlementRefused):
+            raise answer
+    return statuses
+
+
+def check_caps(cost: Mapping[str, Decimal], unpriced: int, options: RunOptions | None) -> None:
+    """Look whether what a run is to order besides fits into the budget that was named for it: that run has its own caps.
+
+    Args:
+        cost: by currency, what it costs.
+        unpriced: how many of the orders have no known price.
+        options: those that were named.
+
+    Raises:
+        SettlementRefused: it does not fit, or a cap was named that only a run of its own could keep.
+    """
+    if options is None:
+        return
+    if options.budget_per_day is not None or options.budget_per_month is not None:
+        raise SettlementRefused(
+            "A run goes on, and orders it within its own caps of a day and a month: leave out --budget-per-day and "
+            "--budget-per-month, or wait for its end. Nothing was changed."
         )
+    if options.budget is None:
+        return
+    if unpriced or len(cost) > 1 or any(amount > options.budget for amount in cost.values()):
+        words = " and ".join(price_text(amount, currency) for currency, amount in cost.items())
+        known = f"{counted(unpriced, 'order')} of unknown price" if unpriced else ""
+        asked = " and ".join(filter(None, (words, known)))
+        raise SettlementRefused(f"It would cost {asked}, which --budget does not cover. Nothing was changed.")
 
 
 def no_such_job(job_id: str, ids: Sequence[str], folder: Path) -> SettlementRefused:

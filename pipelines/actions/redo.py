@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from pipelines.actions.known_batch import batch_to_run, options_of, profiles_of_folder, registered
-from pipelines.actions.persons_word import no_such_job, records_by_id, refuse_while_a_run_goes_on, who
+from pipelines.actions.persons_word import check_caps, no_such_job, records_by_id, say_to_run, who
 from pipelines.batch import Batch
 from pipelines.batch.matching.prompt import too_long
 from pipelines.core.errors import SettlementRefused
 from pipelines.core.failpoints import failpoint
 from pipelines.core.job import Job, Order
+from pipelines.core.outcome import Replaced
 from pipelines.core.remote_folder import shown_place
 from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
 from pipelines.ledger.persons_steps import REPLACEABLE
-from pipelines.ledger.settlement import make_anew
+from pipelines.ledger.requests import Owner
+from pipelines.ledger.settlement import write_word
 from pipelines.ledger.views import JobRecord
 from pipelines.pricing.price import quote
 from pipelines.providers.profile.model import Profile
@@ -60,7 +63,6 @@ def plan_redo(folder: Path, job_id: str, prompt: str | None = None, options: Run
 
     Raises:
         SettlementRefused: there is no such job, it has not ended, it has a newer take, or the prompt cannot be sent.
-        LedgerOwned: a run is going on: wait for its end, or cancel it.
         LedgerError: the folder has no ledger that can be read.
     """
     reader = LedgerReader(ledger_in(folder))
@@ -78,13 +80,35 @@ def plan_redo(folder: Path, job_id: str, prompt: str | None = None, options: Run
         raise SettlementRefused(
             f"{job_id} is {record.status.label}: a new take is made of what is done, or has ended without a clip."
         )
-    refuse_while_a_run_goes_on(reader, "A new take")
     profiles = profiles_of_folder(reader, options)
     now = {each.bought.id: each.asked_for for each in reader.read(views.changed_rows)}
     as_asked = now.get(job_id, record.job)
     profile = profiles.get(as_asked.order.provider)
     new = _new_take(record, as_asked, records.values(), prompt, profile)
     return RedoPlan(reader.folder, record.job, new, is_rehearsal(reader.folder))
+
+
+async def redo_in_run(plan: RedoPlan, options: RunOptions | None = None) -> Owner | None:
+    """Let the run that works on the folder make a new take, within its own caps.
+
+    Args:
+        plan: as `plan_redo` made it.
+        options: whose budget the take must not exceed.
+
+    Returns:
+        The run; None: none goes on, and `begin_redo` is to be called.
+
+    Raises:
+        SettlementRefused: it does not order it, and says why; or the job has a newer take by now.
+        LedgerOwned: it does not answer.
+    """
+    place = ledger_in(plan.folder)
+    if not LedgerReader(place).is_being_written():
+        return None
+    new = plan.new
+    priced = new.cost_estimated is not None and new.currency is not None
+    check_caps({str(new.currency): new.cost_estimated or Decimal(0)} if priced else {}, int(not priced), options)
+    return await say_to_run(place, [(plan.old.id, Replaced(new, who()))])
 
 
 async def begin_redo(plan: RedoPlan, options: RunOptions | None = None) -> tuple[Batch, RunOptions]:
@@ -100,7 +124,7 @@ async def begin_redo(plan: RedoPlan, options: RunOptions | None = None) -> tuple
     """
     chosen = options_of(plan.folder, options)
     async with Ledger(ledger_in(plan.folder)) as ledger:
-        await ledger.write(make_anew, plan.old.id, plan.new, who())
+        await ledger.write(write_word, plan.old.id, Replaced(plan.new, who()))
         failpoint("redo.planned")
         source, records = await ledger.write(registered)
     return batch_to_run(source, records, chosen), chosen.model_copy(update={"only": (plan.new.id,), "again": True})

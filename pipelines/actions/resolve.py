@@ -32,7 +32,13 @@ class Settled:
 
 
 async def adopt_id(
-    folder: Path, job_id: str, provider_job_id: str, *, unseen: bool = False, options: RunOptions | None = None
+    folder: Path,
+    job_id: str,
+    provider_job_id: str,
+    *,
+    unseen: bool = False,
+    takes_back: str | None = None,
+    options: RunOptions | None = None,
 ) -> Settled:
     """Say that a submission in doubt was accepted, with this id: it is brought home like any other.
 
@@ -41,6 +47,7 @@ async def adopt_id(
         job_id: the job.
         provider_job_id: as the provider names it.
         unseen: take the id also if the provider does not know it.
+        takes_back: the id that a person has given to it before, which was not the right one.
         options: only further profiles count.
 
     Raises:
@@ -59,19 +66,20 @@ async def adopt_id(
         if not unseen:
             raise SettlementRefused(f"{error} Nothing was changed. To take the id all the same, add --yes.") from None
         warning = str(error)
-    word = Adopted(remote, who())
+    word = Adopted(remote, who(), takes_back)
     said = await say_of_jobs(ledger_in(folder), [(job_id, word)])
     words = f"{job_id} is {provider_job_id} of {order.provider}. `reelbatch collect` or the next run brings it home."
     return Settled(evidence.folder, job_id, said[job_id], words, warning)
 
 
-async def settle_doubt(folder: Path, job_id: str, word: DoubtWord) -> Settled:
+async def settle_doubt(folder: Path, job_id: str, word: DoubtWord, *, takes_back: str | None = None) -> Settled:
     """Say of a submission in doubt that it was not charged, that it was and there is no clip, or that it is bought anew.
 
     Args:
         folder: the output folder.
         job_id: the job.
         word: what is said.
+        takes_back: the id that a person has given to it before, which was not the right one.
 
     Raises:
         SettlementRefused: it is not in doubt.
@@ -79,7 +87,7 @@ async def settle_doubt(folder: Path, job_id: str, word: DoubtWord) -> Settled:
     """
     place = ledger_in(folder)
     found = LedgerReader(place).read(lambda connection: list(views.records(connection, job_id)))
-    said = await say_of_jobs(place, [(job_id, word(who()))])
+    said = await say_of_jobs(place, [(job_id, word(who(), takes_back))])
     price = found[0].job.price_words or "its price, which is unknown,"
     words = {
         NotCharged: f"{job_id} is planned again, and {price} given back. The next run buys it.",

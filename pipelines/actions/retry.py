@@ -16,7 +16,7 @@ from pipelines.actions.known_batch import (
     registered,
     write_catalogue_again,
 )
-from pipelines.actions.persons_word import no_such_job, refuse_while_a_run_goes_on, who
+from pipelines.actions.persons_word import check_caps, no_such_job, say_to_run, who
 from pipelines.batch import Batch
 from pipelines.core.advice import MODERATION_WORDS
 from pipelines.core.failpoints import failpoint
@@ -28,6 +28,7 @@ from pipelines.core.text.amounts import amount_text
 from pipelines.ledger import views
 from pipelines.ledger.history import planned_by_a_retry, refused_with
 from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
+from pipelines.ledger.requests import Owner
 from pipelines.ledger.settlement import write_word
 from pipelines.ledger.views import JobRecord
 from pipelines.providers.profile.digest import orders_digest
@@ -96,7 +97,6 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
 
     Raises:
         SettlementRefused: `only` names a job that is not there.
-        LedgerOwned: a run is going on: wait for its end, or cancel it.
         LedgerError: the folder has no ledger that can be read.
     """
     reader = LedgerReader(ledger_in(folder))
@@ -119,8 +119,6 @@ def plan_retry(folder: Path, only: Sequence[str] = (), options: RunOptions | Non
             again.append(record)
         else:
             left.append(LeftRow(record.job.id, why))
-    if again:
-        refuse_while_a_run_goes_on(reader, "What has failed")
     children = _skipped_with(again, records)
     taken = {record.job.id for record in again}
     open_still = [r.status for r in records if not only and not r.status.meaning.final and r.job.id not in taken]
@@ -166,6 +164,29 @@ def why_left(record: JobRecord, profile: Profile | None, written_by: str | None 
     return None
 
 
+async def retry_in_run(plan: RetryPlan, options: RunOptions | None = None) -> Owner | None:
+    """Let the run that works on the folder make the rows of a retry, within its own caps.
+
+    Args:
+        plan: as `plan_retry` made it.
+        options: whose budget they must not exceed, and whether they may have been bought before, elsewhere.
+
+    Returns:
+        The run; None: none goes on, or it ended before it had heard all of it, and `begin_retry` is to be called.
+
+    Raises:
+        SettlementRefused: it does not order one of them, and says why.
+        LedgerOwned: it does not answer.
+    """
+    place = ledger_in(plan.folder)
+    if not LedgerReader(place).is_being_written():
+        return None
+    check_caps(plan.cost, plan.unpriced, options)
+    word = Retried(who(), again=options is not None and options.again)
+    ids = (*(job_id for job_id in plan.ids if job_id not in plan.begun), *plan.with_them)
+    return await say_to_run(place, [(job_id, word) for job_id in ids])
+
+
 async def begin_retry(plan: RetryPlan, options: RunOptions | None = None) -> tuple[Batch, RunOptions]:
     """Plan the rows of a retry again and write `failed.csv`; what is returned is to be run as ever.
 
@@ -180,9 +201,9 @@ async def begin_retry(plan: RetryPlan, options: RunOptions | None = None) -> tup
     chosen = options_of(plan.folder, options)
     async with Ledger(ledger_in(plan.folder)) as ledger:
         await write_catalogue_again(ledger, plan.folder, chosen)  # `failed.csv` says what failed, as it is now
-        by = who()
+        by, states = who(), await ledger.write(views.states)
         for job_id in plan.ids:
-            if job_id in plan.begun:
+            if states[job_id].status is JobStatus.PLANNED:  # by an earlier retry, or by a run that ended a moment ago
                 continue
             await ledger.write(write_word, job_id, Retried(by))
         failpoint("retry.planned")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,19 +14,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.actions.collect import collect_folder
-from pipelines.actions.known_batch import refresh_after_a_kill, write_catalogue_again
-from pipelines.actions.persons_word import records_by_id, who
+from pipelines.actions.known_batch import refresh_after_a_kill
+from pipelines.actions.persons_word import records_by_id, say_of_jobs, who
 from pipelines.core.errors import LedgerOwned, SettlementRefused, SetupError
 from pipelines.core.failpoints import failpoint
 from pipelines.core.outcome import ClipGone
 from pipelines.core.remote_folder import shown_place
-from pipelines.core.status import JobStatus
-from pipelines.ledger.ledger import Ledger, LedgerReader, is_rehearsal, ledger_in
-from pipelines.ledger.settlement import write_word
-from pipelines.ledger.storage.place import LedgerPlace
+from pipelines.core.status import ACCEPTED, JobStatus
+from pipelines.ledger import views
+from pipelines.ledger.ledger import LedgerReader, is_rehearsal, ledger_in
 from pipelines.outputs.storage.object_store import ObjectStore, store_of
 from pipelines.run.options import RunOptions
 from pipelines.run.output_folder import refuse_links
+
+_LOOK_EVERY_S = 0.2
+_PATIENCE_S = 120.0
 
 BadCode = Literal["file_missing", "file_damaged"]
 
@@ -81,7 +84,7 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
 
     A job whose file is gone is `ready` until it is back: paid for, and not home. A damaged file is set aside under another
     name, never overwritten. Of a folder in a bucket it is the files there that count; one of which the working folder has a
-    whole copy is put back. While a run goes on nothing is changed; nor is anything fetched for a rehearsal.
+    whole copy is put back. While a run goes on, that run fetches it. Nothing is fetched for a rehearsal.
 
     Args:
         folder: the output folder.
@@ -103,14 +106,19 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
     if not bad:
         await refresh_after_a_kill(reader)
         return Verified(place, files)
-    if reader.is_being_written():
-        return Verified(place, files, _left(bad, "a run is going on; verify again when it has ended"))
     try:
-        bad = await _give_up(reader.place, bad, outputs)
-        reasons = () if is_rehearsal(place) else (await collect_folder(place, options)).reasons
+        bad, gone = await _set_all_aside(place, bad, outputs)
+        failpoint("verify.set_aside")
+        with suppress(SettlementRefused):  # somebody else has found it out meanwhile
+            await say_of_jobs(reader.place, gone)
+        failpoint("verify.given_up")
+        found = None if is_rehearsal(place) else await collect_folder(place, options)
     except LedgerOwned as error:
         return Verified(place, files, _left(bad, str(error)))
-    why = "; ".join(reasons) or ("a rehearsal's: rehearse again, it costs nothing" if is_rehearsal(place) else "")
+    why = "a rehearsal's: rehearse again, it costs nothing" if found is None else "; ".join(found.reasons)
+    if found is not None and found.run:
+        await _until_fetched(reader, [job_id for job_id, _ in gone])
+        why = "the run that goes on fetches it"
     return Verified(place, files, _as_they_stand(reader, bad, why))
 
 
@@ -163,36 +171,42 @@ def _fault_in_bucket(store: ObjectStore, clip: Mapping[str, Any]) -> tuple[BadCo
     return None if found[1] == clip["sha256"] else ("file_damaged", "its content has changed")
 
 
-async def _give_up(place: LedgerPlace, bad: list[BadClip], outputs: Mapping[str, Mapping[str, Any]]) -> list[BadClip]:
-    """Set damaged files aside, and write down that the jobs are paid for and not home.
+async def _set_all_aside(
+    place: Path, bad: list[BadClip], outputs: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[BadClip], list[tuple[str, ClipGone]]]:
+    """Set damaged files aside.
 
-    Raises:
-        LedgerOwned: a run has begun meanwhile.
+    Returns:
+        The same clips, with where they lie now; and what is to be said of their jobs: paid for, and not home.
     """
-    store = store_of(place.folder)
-    async with Ledger(place) as ledger:
-        aside, gone, by = [], [], who()
-        for clip in bad:
-            known = next(each for each in _clips_of(outputs[clip.job_id]) if each["path"] == clip.path)
-            here = await asyncio.to_thread(_fault, place.folder / clip.path, known)
-            kept = None
-            if store is not None and clip.code == "file_damaged":
-                kept = await asyncio.to_thread(store.set_aside, clip.path)
-            if here is not None and here[0] == "file_damaged":
-                beside = _set_aside(place.folder / clip.path).relative_to(place.folder).as_posix()
-                kept = kept or beside
-            aside.append(replace(clip, set_aside=kept))
-            if store is None or here is not None or await asyncio.to_thread(store.keep, clip.path) != clip.path:
-                gone.append(clip)
-        failpoint("verify.set_aside")
-        for clip in {clip.job_id: clip for clip in reversed(gone)}.values():
-            lost = [{name: each[name] for name in ("path", "sha256")} for each in _clips_of(outputs[clip.job_id])]
-            message = f"{clip.path}: {clip.what}"
-            with suppress(SettlementRefused):  # somebody else has found it out meanwhile
-                await ledger.write(write_word, clip.job_id, ClipGone(clip.code, message, {"clips": lost}, by))
-        failpoint("verify.given_up")
-        await write_catalogue_again(ledger, place.folder)
-    return aside
+    store, aside, gone = store_of(place), list[BadClip](), list[BadClip]()
+    for clip in bad:
+        known = next(each for each in _clips_of(outputs[clip.job_id]) if each["path"] == clip.path)
+        here = await asyncio.to_thread(_fault, place / clip.path, known)
+        kept = None
+        if store is not None and clip.code == "file_damaged":
+            kept = await asyncio.to_thread(store.set_aside, clip.path)
+        if here is not None and here[0] == "file_damaged":
+            beside = _set_aside(place / clip.path).relative_to(place).as_posix()
+            kept = kept or beside
+        aside.append(replace(clip, set_aside=kept))
+        if store is None or here is not None or await asyncio.to_thread(store.keep, clip.path) != clip.path:
+            gone.append(clip)
+    words, by = list[tuple[str, ClipGone]](), who()
+    for clip in {clip.job_id: clip for clip in reversed(gone)}.values():
+        lost = [{name: each[name] for name in ("path", "sha256")} for each in _clips_of(outputs[clip.job_id])]
+        words.append((clip.job_id, ClipGone(clip.code, f"{clip.path}: {clip.what}", {"clips": lost}, by)))
+    return aside, words
+
+
+async def _until_fetched(reader: LedgerReader, job_ids: Sequence[str]) -> None:
+    """Wait for a run that goes on to fetch clips, for a while."""
+    end = time.monotonic() + _PATIENCE_S
+    while reader.is_being_written() and time.monotonic() < end:
+        states = reader.read(views.states)
+        if not any(states[job_id].status in ACCEPTED for job_id in job_ids):
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _set_aside(path: Path) -> Path:

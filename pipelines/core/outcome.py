@@ -143,6 +143,7 @@ class Adopted:
 
     job: RemoteJob
     by: str = ""
+    takes_back: str | None = None  # the id, given by a person, that was not the right one
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ class NotCharged:
     """It was not accepted, says a person who has looked: its price is given back, and it is planned again."""
 
     by: str = ""
+    takes_back: str | None = None  # the id, given by a person, that was not the right one
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ class Charged:
     """It was charged and there is no clip, says a person who has looked. It is not sent again by itself."""
 
     by: str = ""
+    takes_back: str | None = None  # the id, given by a person, that was not the right one
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,20 +175,22 @@ class Resubmitted:
     """A person wants it bought, though it may have been already: the old price stays uncertain."""
 
     by: str = ""
+    takes_back: str | None = None  # the id, given by a person, that was not the right one
 
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A person wants it made that has failed: it is planned again, as its row asks for it."""
+    """A person wants it made that has failed, or was skipped with what has: it is planned again, as its row asks for it."""
 
     by: str = ""
+    again: bool = False  # also if the same was bought before, elsewhere
 
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
     """A person has asked for a new take: this one stays as it is, and is not counted any more."""
 
-    now: str  # the job that is made in its place
+    new: Job  # made in its place
     by: str = ""
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from pipelines.core.job import RemoteJob
 from pipelines.core.status import ACCEPTED, JobStatus
-from pipelines.ledger.persons_steps import DONE, ENDED_WITHOUT, IN_DOUBT, REPLACEABLE, UNFINISHED
+from pipelines.ledger.persons_steps import DONE, IN_DOUBT, REPLACEABLE, RETRIABLE, UNFINISHED
 from pipelines.ledger.storage.schema import job
 
 
@@ -85,7 +85,7 @@ _CHANGE: dict[tuple[JobStatus, ...] | None, ReturningUpdate[Any]] = {
             (JobStatus.PLANNED,),
             IN_DOUBT,
             DONE,
-            ENDED_WITHOUT,
+            RETRIABLE,
             REPLACEABLE,
         )
     },

@@ -26,8 +26,10 @@ IN_DOUBT = (JobStatus.IN_DOUBT,)
 DONE = (JobStatus.DONE,)
 #: The provider has the job, and has not finished it as far as anybody knows here.
 UNFINISHED = (JobStatus.WAITING, JobStatus.PARKED)
-#: What can be run again: it has ended without a clip.
+#: It has ended without a clip.
 ENDED_WITHOUT = (JobStatus.FAILED, JobStatus.REJECTED, JobStatus.CANCELLED)
+#: What can be planned again: remixes that were skipped are, together with what they are made of.
+RETRIABLE = (*ENDED_WITHOUT, JobStatus.SKIPPED)
 #: What a new take can replace.
 REPLACEABLE = (JobStatus.DONE, JobStatus.EXPIRED, *ENDED_WITHOUT)
 
@@ -53,8 +55,8 @@ def persons_step(outcome: PersonsWord, row: AttemptRow | None) -> Step:
     match outcome:
         case Archived():
             return Step({"archived_at": utc_text()}, (("archived", {"by": outcome.by}),))
-        case Replaced(now):
-            return Step({"replaced_by": now}, (("replaced", {"now": now, "by": outcome.by}),), REPLACEABLE)
+        case Replaced(new):
+            return Step({"replaced_by": new.id}, (("replaced", {"now": new.id, "by": outcome.by}),), REPLACEABLE)
         case Retried():
             columns = _AS_NEW | {
                 "status": JobStatus.PLANNED,
@@ -62,7 +64,7 @@ def persons_step(outcome: PersonsWord, row: AttemptRow | None) -> Step:
                 "fallback_index": 0,
                 "made_as": None,
             }
-            return Step(columns, (("retried", {"by": outcome.by}),), ENDED_WITHOUT)
+            return Step(columns, (("retried", {"by": outcome.by}),), RETRIABLE)
         case Withdrawn(remote_id):
             columns = _NOT_KNOWN_BY | {"status": JobStatus.IN_DOUBT, "billed": Billed.UNKNOWN, "failed_stage": "submit"}
             columns |= {"error_code": "in_doubt", "error_message": f"the id {remote_id} was taken back"}

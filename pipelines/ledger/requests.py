@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -42,26 +43,28 @@ class Owner:
         return f"process {self.pid} on {self.host}, since {self.since}"
 
 
-def ask(connection: Connection, kind: RequestKind, argument: Any = None) -> int:
+def ask(connection: Connection, kind: RequestKind, arguments: Sequence[Any] = (None,)) -> list[int]:
     """Write down what a person asks of the run that owns a ledger, which goes on meanwhile.
 
     Args:
         connection: a transaction of somebody who is not the owner; the owner must be there, and heed it.
         kind: what is asked for.
-        argument: of that kind; must fit into JSON.
+        arguments: of that kind, one for each time that it is asked for; they must fit into JSON.
 
     Returns:
-        Its number.
+        Their numbers.
 
     Raises:
         LedgerError: the owner is an earlier version that would not look.
     """
-    values = {"kind": kind, "argument": None if argument is None else json.dumps(argument), "asked_at": utc_text()}
     version = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
     if int(version) < SCHEMA_VERSION:
         raise LedgerError("The run that works on it is of an earlier version and cannot be asked. Use Ctrl-C.")
-    found = connection.execute(insert(request).values(**values)).inserted_primary_key
-    return int(found[0]) if found else 0
+    numbers, now = list[int](), utc_text()
+    for argument in arguments:
+        values = {"kind": kind, "argument": None if argument is None else json.dumps(argument), "asked_at": now}
+        numbers.append(connection.execute(insert(request).values(**values).returning(request.c.seq)).scalar_one())
+    return numbers
 
 
 def unanswered(connection: Connection) -> list[Request]:
@@ -82,16 +85,17 @@ def answer(connection: Connection, seq: int, said: Any = None) -> None:
     connection.execute(update(request).where(request.c.seq == seq).values(values))
 
 
-def take_back(connection: Connection, seq: int) -> bool:
-    """Close a request that nobody has heeded. False: it has been heeded after all."""
-    unheeded = (request.c.seq == seq) & request.c.answered_at.is_(None)
-    return connection.execute(update(request).where(unheeded).values(answered_at=utc_text())).rowcount == 1
+def take_back(connection: Connection, numbers: Sequence[int]) -> None:
+    """Close those requests that nobody has heeded."""
+    unheeded = request.c.seq.in_(numbers) & request.c.answered_at.is_(None)
+    connection.execute(update(request).where(unheeded).values(answered_at=utc_text()))
 
 
-def answered(connection: Connection, seq: int) -> tuple[bool, Any]:
-    """Whether a request has been heeded, and what came of it; nothing where a later run closed it unheeded."""
-    row = connection.execute(select(request).where(request.c.seq == seq)).one()
-    return row.answered_at is not None, row.answer and json.loads(row.answer)
+def answers(connection: Connection, numbers: Sequence[int]) -> dict[int, Any]:
+    """What came of those requests that have been heeded, by number; None where a later run closed one unheeded."""
+    asked = select(request).where(request.c.seq.between(min(numbers), max(numbers)), request.c.answered_at.is_not(None))
+    found = {row.seq: row.answer and json.loads(row.answer) for row in connection.execute(asked)}
+    return {number: found[number] for number in numbers if number in found}
 
 
 def answer_late(connection: Connection) -> None:

@@ -23,9 +23,10 @@ from pipelines.core.outcome import (
     Withdrawn,
 )
 from pipelines.core.status import Billed, JobStatus
+from pipelines.core.text.times import utc_text
 from pipelines.ledger.attempts import live_attempt
 from pipelines.ledger.history import given_by_hand, note
-from pipelines.ledger.job_state import state_of
+from pipelines.ledger.job_state import JobState, state_of
 from pipelines.ledger.outcomes import Change, record
 from pipelines.ledger.requests import answer
 from pipelines.ledger.storage.schema import attempt, job
@@ -34,12 +35,12 @@ from pipelines.ledger.storage.schema import attempt, job
 Settling = Adopted | NotCharged | Charged | Resubmitted
 #: The words that the owner of a ledger can be asked to write down, by their names there.
 _ASKED: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Adopted, NotCharged, Charged, Resubmitted, Retried, Archived)
+    kind.__name__: kind for kind in (Adopted, NotCharged, Charged, Resubmitted, Retried, Replaced, Archived, ClipGone)
 }
 
 
 def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Change:
-    """Write down what a person says of a job.
+    """Write down what a person says of a job; a new take that replaces it stands beside it.
 
     Raises:
         SettlementRefused: the job is not there, does not stand where this can be said of it, or the id is another job's.
@@ -48,18 +49,15 @@ def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Cha
         state = state_of(connection, job_id)
     except KeyError:
         raise SettlementRefused(f"There is no job {job_id!r} in this ledger. Nothing was changed.") from None
-    if isinstance(outcome, Archived) and state.status is JobStatus.SUBMITTING:
-        raise SettlementRefused(f"{job_id} is on its way to the provider. Archive it when it has arrived.")
-    if isinstance(outcome, Adopted) and (owner := owner_at_provider(connection, job_id, outcome.job.id)) is not None:
-        raise SettlementRefused(
-            f"{outcome.job.id} is what job {owner} was bought as, so it cannot be {job_id}. Nothing was changed."
-        )
+    if (why := _why_not(connection, job_id, state, outcome)) is not None:
+        raise SettlementRefused(why)
     earlier = None
-    if isinstance(outcome, Adopted) and state.provider_job_id == outcome.job.id:
-        raise SettlementRefused(
-            f"{job_id} goes by {outcome.job.id} already: it is {state.status.label}. Nothing was changed."
-        )
     if isinstance(outcome, Settling) and (given := given_by_hand(connection, job_id)) is not None:
+        if outcome.takes_back != given.provider_job_id:
+            raise SettlementRefused(
+                f"{job_id} goes by {given.provider_job_id} since {utc_text(given.at)}, said by {given.by}, and is waited for. "
+                "To say that this id is wrong, take it back (`--yes`, or `takes_back`). Nothing was changed."
+            )
         earlier = record(connection, job_id, Withdrawn(given.provider_job_id, outcome.by)).money
     change = record(connection, job_id, outcome)
     if earlier is not None:
@@ -68,8 +66,27 @@ def write_word(connection: Connection, job_id: str, outcome: PersonsWord) -> Cha
         raise SettlementRefused(
             f"{job_id} is {change.state.status.label}: {_NEEDS[type(outcome)]} Nothing was changed."
         )
+    if isinstance(outcome, Replaced):
+        _put_in_place(connection, job_id, outcome)
     failpoint("person.writing")
     return change
+
+
+def _why_not(connection: Connection, job_id: str, state: JobState, outcome: PersonsWord) -> str | None:
+    """Why something cannot be said of a job, though its status would allow it."""
+    match outcome:
+        case Archived() if state.status is JobStatus.SUBMITTING:
+            return f"{job_id} is on its way to the provider. Archive it when it has arrived."
+        case Adopted(remote) if (owner := owner_at_provider(connection, job_id, remote.id)) is not None:
+            return f"{remote.id} is what job {owner} was bought as, so it cannot be {job_id}. Nothing was changed."
+        case Adopted(remote) if state.provider_job_id == remote.id:
+            return f"{job_id} goes by {remote.id} already: it is {state.status.label}. Nothing was changed."
+        case Replaced() if state.replaced_by is not None:
+            return f"{job_id} is replaced by {state.replaced_by} already. Ask for a new take of that one."
+        case Retried() if state.status is JobStatus.SKIPPED:
+            code = connection.execute(select(job.c.error_code).where(job.c.id == job_id)).scalar_one()
+            return f"{job_id} is switched off in its batch file. Nothing was changed." if code is None else None
+    return None
 
 
 #: What a person can settle; also where it is refused before it is said.
@@ -92,23 +109,9 @@ def settle_as_asked(connection: Connection, job_id: str, outcome: PersonsWord, r
     return change
 
 
-def make_anew(connection: Connection, job_id: str, new: Job, by: str) -> Change:
-    """Write down a new take of a job, which is replaced by it.
-
-    Args:
-        connection: the open transaction.
-        job_id: the job that is replaced.
-        new: the new take; its id is free.
-        by: who asks for it.
-
-    Raises:
-        SettlementRefused: the job does not stand where it can be replaced.
-    """
-    old = connection.execute(select(job).where(job.c.id == job_id)).one_or_none()
-    if old is not None and old.replaced_by is not None:
-        raise SettlementRefused(f"{job_id} is replaced by {old.replaced_by} already. Ask for a new take of that one.")
-    change = write_word(connection, job_id, Replaced(new.id, by))
-    assert old is not None
+def _put_in_place(connection: Connection, job_id: str, word: Replaced) -> None:
+    """Write down a new take, beside the job that it replaces."""
+    new, old = word.new, connection.execute(select(job).where(job.c.id == job_id)).one()
     values = {
         "id": new.id,
         "position": old.position,
@@ -124,8 +127,7 @@ def make_anew(connection: Connection, job_id: str, new: Job, by: str) -> Change:
         "redo_of": old.redo_of or job_id,
     }
     connection.execute(insert(job).values(values))
-    note(connection, "new_take", new.id, of=job_id, by=by)
-    return change
+    note(connection, "new_take", new.id, of=job_id, by=word.by)
 
 
 def as_argument(job_id: str, outcome: PersonsWord) -> dict[str, Any]:
@@ -133,6 +135,8 @@ def as_argument(job_id: str, outcome: PersonsWord) -> dict[str, Any]:
     said = asdict(outcome)
     if isinstance(outcome, Adopted):  # its `job` is the provider's
         said["remote"] = said.pop("job")
+    if isinstance(outcome, Replaced):
+        said["new"] = outcome.new.model_dump(mode="json")
     return {**said, "job": job_id, "word": type(outcome).__name__}
 
 
@@ -143,9 +147,22 @@ def from_argument(argument: dict[str, Any]) -> tuple[str, PersonsWord]:
         SettlementRefused: it is none that this version knows.
     """
     kind, by = _ASKED.get(str(argument.get("word"))), str(argument.get("by", ""))
+    word: PersonsWord
     if kind is None:
         raise SettlementRefused("The run does not know this request. Wait until it has ended, and ask again.")
-    word = Adopted(RemoteJob(**argument["remote"]), by) if kind is Adopted else kind(by)
+    back = argument.get("takes_back")
+    if kind is Adopted:
+        word = Adopted(RemoteJob(**argument["remote"]), by, back)
+    elif kind in (NotCharged, Charged, Resubmitted):
+        word = kind(by, back)
+    elif kind is Replaced:
+        word = Replaced(Job.model_validate(argument["new"]), by)
+    elif kind is ClipGone:
+        word = ClipGone(argument["code"], str(argument["message"]), argument["lost"], by)
+    elif kind is Retried:
+        word = Retried(by, bool(argument.get("again")))
+    else:
+        word = kind(by)
     return str(argument["job"]), word
 
 

@@ -213,8 +213,12 @@ class PurchaseIndex:
         with self._opened() as connection:
             return list(_found(connection, _purchase.c.attempt_id, wanted).values())
 
-    def announce(self, mine: Intention) -> list[Intention]:
-        """Write down what a run is about to buy, in place of what its folder was about to buy before.
+    def announce(self, mine: Intention, *, more: bool = False) -> list[Intention]:
+        """Write down what a run is about to buy.
+
+        Args:
+            mine: what it is.
+            more: beside what the same folder was about to buy before; else in place of it.
 
         Returns:
             What others have announced, and not withdrawn: those that were killed are among them.
@@ -222,15 +226,20 @@ class PurchaseIndex:
         Raises:
             LedgerError: the index cannot be written.
         """
-        values = asdict(mine.place) | {"ledger": mine.ledger, "wanted": json.dumps(mine.wanted)}
+        here = _intention.c.folder == mine.place.folder
         with self._opened(to_write=True) as connection:
-            connection.execute(delete(_intention).where(_intention.c.folder == mine.place.folder))
+            before = connection.execute(select(_intention.c.wanted).where(here)).scalars().all() if more else ()
+            connection.execute(delete(_intention).where(here))
             others = [
                 Intention(
                     Place(*(row[field.name] for field in fields(Place))), row["ledger"], json.loads(row["wanted"])
                 )
                 for row in connection.execute(select(_intention)).mappings()
             ]
+            wanted = dict(mine.wanted)
+            for known in before:
+                wanted = {**json.loads(known), **wanted}
+            values = asdict(mine.place) | {"ledger": mine.ledger, "wanted": json.dumps(wanted)}
             connection.execute(insert(_intention).values(values))
         failpoint("index.announced")
         return others

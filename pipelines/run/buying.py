@@ -102,9 +102,14 @@ async def refuse_repeats(run: Run, buyer: Buyer) -> None:
         return
     if (refusal := refusal_of_own_copy(run.batch, run.options)) is not None:
         raise refusal
+    await _refuse(run, buyer, to_buy)
+
+
+async def _refuse(run: Run, buyer: Buyer, to_buy: Sequence[Job], *, more: bool = False) -> None:
     jobs, own = [*run.orphans, *run.batch.jobs], await run.ledger.write(own_attempts, run.made_as)
     try:
-        others = buyer.index.announce(intention_of(to_buy, jobs, buyer, address_text(run.ledger.place)))
+        mine = intention_of(to_buy, jobs, buyer, address_text(run.ledger.place))
+        others = buyer.index.announce(mine, more=more)
         alive = [each for each in others if await asyncio.to_thread(_is_alive, each, run.ledger.place)]
         for killed in [each for each in others if each not in alive]:
             await asyncio.to_thread(_learn_from, killed, buyer, run.ledger.place)
@@ -121,6 +126,15 @@ async def refuse_repeats(run: Run, buyer: Buyer) -> None:
             f"{counted(len(rivals), 'video')} of this batch ({ids}) may be bought now by the run into {folder}. Nothing was "
             "sent. Wait for its end, or to buy the same again, add --again (advanced.again in Prefect)."
         )
+
+
+async def refuse_repeated(run: Run, buyer: Buyer, added: Sequence[Job]) -> None:
+    """Refuse jobs that are added to a run, as `refuse_repeats` refuses those that it begins with; others are told of them.
+
+    Raises:
+        BoughtBefore: they would be bought again; the message names it all.
+    """
+    await _refuse(run, buyer, added, more=True)
 
 
 def withdraw(buyer: Buyer) -> None:

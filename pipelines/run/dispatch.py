@@ -3,41 +3,87 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from pipelines.core.dependencies import children_of, roots_of
 from pipelines.core.events import JobsWait
 from pipelines.core.job import Job
+from pipelines.core.status import Readiness
 from pipelines.pacing.worker_pool import work_through
+from pipelines.run.provider_session import ProviderSession
 from pipelines.run.run import Run
 
 
-async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]]) -> None:
+async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]], *, takes_more: bool = True) -> None:
     """Await `work(job)` for every job that this run is to work on, at each provider as many at once as its session has workers.
 
     Args:
         run: the run.
         work: takes one job as far as it can go; must deal with its own failures, an exception of it ends everything.
+        takes_more: as long as one of them is worked on, `run.begin_also` begins what a person adds.
     """
-
-    async def begin(job: Job) -> None:
-        if run.may_start(job):
-            await work(job)
-
-    def then(job: Job) -> list[Job]:  # a remix is made, or skipped, when its parent has ended
-        return children.get(job.id, [])
-
     jobs = run.jobs()
-    roots, children = roots_of(jobs), children_of(jobs)
-    async with asyncio.TaskGroup() as group:
-        for name, session in run.sessions.items():
-            own = [job for job in roots if job.order.provider == name]
-            most = sum(job.order.provider == name for job in jobs)
-            workers = partial(lambda session, most: min(session.workers, most), session, most)
-            group.create_task(work_through(own, begin, workers=workers, stop=run.stop, then=then))
+    try:
+        async with asyncio.TaskGroup() as group:
+            dispatched = _Dispatch(run, work, takes_more, group, defaultdict(list, children_of(jobs)))
+            dispatched.begin_roots(roots_of(jobs), jobs)
+    finally:
+        run.begin_also = None
     while not run.stop.is_set() and run.callbacks is not None and (found := run.callbacks.take_adopted()):
-        await asyncio.gather(*(begin(job) for job in found))
+        await asyncio.gather(*(dispatched.begin(job) for job in found))
     if not run.stop.is_set():
         for head, ids in run.held_up().items():
             run.emit(JobsWait(tuple(ids), head, run.status_of(head)))
+
+
+@dataclass(slots=True)
+class _Dispatch:
+    """The jobs of a run that are begun, and those that wait for them."""
+
+    run: Run
+    work: Callable[[Job], Awaitable[object]]
+    takes_more: bool
+    group: asyncio.TaskGroup
+    waiting: defaultdict[str, list[Job]]  # remixes, by what they are made of
+    pools: set[asyncio.Task[None]] = field(default_factory=set)  # of workers, that have not come to their end
+
+    def begin_roots(self, roots: Sequence[Job], jobs: Sequence[Job]) -> None:
+        """Begin jobs that wait for none of the others; there are no more workers than jobs."""
+        for name, session in self.run.sessions.items():
+            own = [job for job in roots if job.order.provider == name]
+            most = sum(job.order.provider == name for job in jobs)
+            if most:
+                self.run.begin_also = self.begin_also if self.takes_more else None
+                pool = self.group.create_task(self._work_through(own, session, most))
+                self.pools.add(pool)
+
+    def begin_also(self, jobs: Sequence[Job]) -> None:
+        """Begin more jobs; what they wait for goes on, and calls them in."""
+        roots = list[Job]()
+        for job in jobs:
+            waits = job.parent is not None and self.run.readiness_of(job) is Readiness.WAIT
+            (self.waiting[str(job.parent)] if waits else roots).append(job)
+        self.begin_roots(roots, jobs)
+
+    async def begin(self, job: Job) -> None:
+        """Work on one job, if there is anything to do for it now; what it is made of may be made once more meanwhile."""
+        if self.run.may_start(job):
+            await self.work(job)
+        elif job.parent is not None and self.run.readiness_of(job) is Readiness.WAIT:
+            self.waiting[job.parent].append(job)
+
+    async def _work_through(self, roots: Sequence[Job], session: ProviderSession, most: int) -> None:
+        workers = partial(lambda session, most: min(session.workers, most), session, most)
+        try:
+            await work_through(roots, self.begin, workers=workers, stop=self.run.stop, then=self._then)
+        finally:
+            self.pools.discard(asyncio.current_task())
+            if not self.pools:  # the group takes nothing more
+                self.run.begin_also = None
+
+    def _then(self, job: Job) -> list[Job]:
+        """A remix is made, or skipped, when its parent has ended."""
+        return self.waiting.pop(job.id, [])

@@ -27,7 +27,7 @@ class PurchaseRecorder:
 
     def __init__(self, ledger: Ledger, buyer: Buyer | None, book: SpendingBook | None) -> None:
         self._ledger = ledger
-        self._buyer = buyer
+        self.buyer = buyer
         self._book = book
         self._behind: dict[str, bool] = {}  # by id, whether the index lacks it as well
         self._at_once = asyncio.Event()
@@ -77,7 +77,7 @@ class PurchaseRecorder:
         self._at_once.set()
 
     async def _append(self, job_ids: list[str]) -> LedgerError | None:
-        buyer = self._buyer
+        buyer = self.buyer
         if buyer is None or self._failed or not job_ids:
             return None
         try:

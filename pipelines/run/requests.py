@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 
 from pipelines.core.errors import LedgerOwned, ReelbatchError, SettlementRefused
 from pipelines.core.failpoints import failpoint
+from pipelines.core.job import Job
+from pipelines.core.outcome import ClipGone, PersonsWord, Replaced, Retried
 from pipelines.core.stop_reason import StopReason
 from pipelines.ledger import requests
 from pipelines.ledger.requests import Request, RequestKind
 from pipelines.ledger.settlement import from_argument
+from pipelines.run.additions import bought_before, include, job_of, refuse_order
 from pipelines.run.run import Run
 
 LOOK_EVERY_S = 2.0
@@ -22,8 +27,7 @@ async def heed_requests(run: Run) -> None:
     """
     while True:
         try:
-            for request in await run.ledger.write(requests.unanswered):
-                await heed(request, run)
+            await heed(await run.ledger.write(requests.unanswered), run)
         except LedgerOwned as error:
             run.end(error)
             return
@@ -32,22 +36,69 @@ async def heed_requests(run: Run) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def heed(request: Request, run: Run) -> None:
-    """Do what one request asks for, and answer it."""
-    match request.kind:
-        case RequestKind.CANCEL:
-            run.interrupt(StopReason.ASKED)
-            await run.ledger.write(requests.answer, request.seq)
-        case RequestKind.SETTLE:
-            try:
+async def heed(asked: Sequence[Request], run: Run) -> None:
+    """Do what was asked for, in order, and answer it. What is to be made is begun together: a remix with its parent."""
+    added: list[Job] = []
+    bought = await _bought_before(asked, run)
+    try:
+        for request in asked:
+            match request.kind:
+                case RequestKind.CANCEL:
+                    run.interrupt(StopReason.ASKED)
+                    await run.ledger.write(requests.answer, request.seq)
+                case RequestKind.SETTLE:
+                    try:
+                        job_id, word = from_argument(request.argument)
+                        if bought and _is_to_be_new(word):
+                            raise SettlementRefused(bought)  # noqa: TRY301 - as all else that is refused
+                        added += await _take_word(job_id, word, request.seq, run)
+                    except SettlementRefused as error:
+                        await run.ledger.write(requests.answer, request.seq, {"refused": str(error)})
+    finally:
+        if added and run.begin_also is not None:
+            run.begin_also(added)
+
+
+def _is_to_be_new(word: PersonsWord) -> bool:
+    """Tell whether a word asks for what is not to be bought twice: a new take is, and so is what was agreed to."""
+    return isinstance(word, Retried) and not word.again
+
+
+async def _bought_before(asked: Sequence[Request], run: Run) -> str | None:
+    """Look once for all that is asked for together whether it was bought before, elsewhere, and say so."""
+    jobs: list[Job] = []
+    for request in asked:
+        with suppress(SettlementRefused):
+            if request.kind is RequestKind.SETTLE:
                 job_id, word = from_argument(request.argument)
-                before = run.states[job_id].provider_job_id if job_id in run.made_as else None
-                change = await run.take_word(job_id, word, request.seq)
-                if before is not None and change.state.provider_job_id != before:
-                    _leave(run, job_id, before)
-                failpoint("person.taken")
-            except SettlementRefused as error:
-                await run.ledger.write(requests.answer, request.seq, {"refused": str(error)})
+                if isinstance(word, Retried) and _is_to_be_new(word):
+                    jobs.append(job_of(job_id, word, run))
+    return await bought_before(jobs, run)
+
+
+async def _take_word(job_id: str, word: PersonsWord, request: int, run: Run) -> list[Job]:
+    """Write down what a person says of a job.
+
+    Returns:
+        What is to be made, or fetched again, for it now.
+
+    Raises:
+        SettlementRefused: it cannot be said of the job as it stands, or the run does not order what follows from it.
+    """
+    added: list[Job] = []
+    if isinstance(word, Retried | Replaced):
+        added = [job_of(job_id, word, run)]
+        refuse_order(added[0], run)
+    before = run.states[job_id].provider_job_id if job_id in run.made_as else None
+    change = await run.take_word(job_id, word, request)
+    if isinstance(word, ClipGone) and job_id in run.made_as:
+        added = [run.made_as[job_id]]  # it costs nothing
+    elif isinstance(word, Retried | Replaced):
+        include(added[0], word, run)
+    elif before is not None and change.state.provider_job_id != before:
+        _leave(run, job_id, before)
+    failpoint("person.taken")
+    return added
 
 
 def _leave(run: Run, job_id: str, provider_job_id: str) -> None:

@@ -40,9 +40,9 @@ from pipelines.actions.archive import archive_jobs
 from pipelines.actions.cancel import cancel_run
 from pipelines.actions.collect import collect_folder
 from pipelines.actions.listing import list_jobs, rows_as_dicts
-from pipelines.actions.redo import begin_redo, plan_redo
+from pipelines.actions.redo import begin_redo, plan_redo, redo_in_run
 from pipelines.actions.resolve import adopt_id, settle_doubt
-from pipelines.actions.retry import begin_retry, plan_retry
+from pipelines.actions.retry import begin_retry, plan_retry, retry_in_run
 from pipelines.actions.verify import verify_folder
 from pipelines.batch import read_batch
 from pipelines.catalogue.compilation import write_catalogue
@@ -69,6 +69,7 @@ b,a tin robot,acedata,4,720x1280,
 c,the boat at night,qiniu,,,a
 """
 UNDER_WAY = {"match": {"route": "status"}, "do": {"status": 503}}
+QINIU_UNDER_WAY = {"match": {"route": "status", "contract": "qiniu"}, "do": {"status": 503}}
 LOST = {"match": {"route": "submit", "contract": "qiniu", "nth": [1]}, "do": {"cut": "after"}}
 BROKEN_OFF = {"match": {"route": "download", "nth": [1], "per": "job"}, "do": {"file": "cut"}}
 FAILED = {"match": {"route": "submit", "contract": "acedata", "nth": [1]}, "do": {"outcome": "generation_failed"}}
@@ -178,7 +179,7 @@ async def cancel(campaign: Campaign) -> None:
 async def retry(campaign: Campaign) -> None:
     """`reelbatch retry`."""
     plan = plan_retry(campaign.out)
-    if plan.ids:
+    if plan.ids and await retry_in_run(plan) is None:
         batch, options = await begin_retry(plan)
         await work_through(batch, options)
 
@@ -192,11 +193,34 @@ async def redo(campaign: Campaign) -> None:
     await work_through(batch, options)
 
 
+async def redo_b(campaign: Campaign) -> None:
+    """`reelbatch redo b --prompt ...`, which a run that goes on takes up."""
+    if "b-r2" not in campaign.rows_now():
+        await redo_there(campaign, "b", "a tin robot in the rain")
+
+
+async def redo_there(campaign: Campaign, job_id: str, prompt: str) -> None:
+    """A new take, made by the run that goes on, or by one of its own."""
+    plan = plan_redo(campaign.out, job_id, prompt)
+    if await redo_in_run(plan) is None:
+        batch, options = await begin_redo(plan)
+        await work_through(batch, options)
+
+
 async def verify(campaign: Campaign) -> None:
     """`reelbatch verify`, of a folder in which one file is damaged and another is gone."""
     marked = campaign.folder / "damaged"
     if not marked.exists():
         (campaign.out / "videos" / "a.mp4").write_bytes(b"nothing")
+        (campaign.out / "videos" / "b.mp4").unlink()
+        marked.touch()
+    await verify_folder(campaign.out)
+
+
+async def verify_b(campaign: Campaign) -> None:
+    """`reelbatch verify`, of a folder in which a file is gone, that a run which goes on fetches again."""
+    marked = campaign.folder / "damaged"
+    if not marked.exists():
         (campaign.out / "videos" / "b.mp4").unlink()
         marked.touch()
     await verify_folder(campaign.out)
@@ -228,12 +252,16 @@ class Scenario:
     always: dict[int, str] = field(default_factory=dict)  # failpoints of a step
     beside: int = 0  # the first step goes on while so many of the next ones are done
     later: tuple[dict[str, Any], ...] = ()  # what goes wrong after these
+    until: str = "in_doubt"  # before these, a job of the first step stands there
 
 
 SCENARIOS = {
     "a life": Scenario((run,), (BROKEN_OFF,)),
     "a doubt": Scenario((run, settle, archive, run), (LOST,)),
     "beside a run": Scenario((run, settle, cancel, run), (LOST, UNDER_WAY), beside=2),
+    "retry beside": Scenario((run, retry, cancel, run), (FAILED, QINIU_UNDER_WAY), beside=2, until="failed"),
+    "redo beside": Scenario((run, redo_b, cancel, run), (QINIU_UNDER_WAY,), beside=2, until="done"),
+    "verify beside": Scenario((run, verify_b, cancel, run), (QINIU_UNDER_WAY,), beside=2, until="done"),
     "not recorded": Scenario((run, adopt, run), (), {0: "record.writing:1:raise"}),
     "retry": Scenario((run, retry), (FAILED,)),
     "redo": Scenario((run, redo)),
@@ -349,7 +377,7 @@ def tell(scenario: Scenario, campaign: Campaign, kill: Kill, *, listen: bool = F
             child = start(step, campaign, ",".join(filter(None, (first, mine))), heard)
             if scenario.beside and number == 0:
                 background = child, mine
-                _until_in_doubt(campaign, child)
+                _until(scenario.until, campaign, child)
                 break
             if not _was_killed(ended(child), mine, campaign, told):
                 break
@@ -374,15 +402,15 @@ def _was_killed(code: int, where: str, campaign: Campaign, told: Told) -> bool:
     return True
 
 
-def _until_in_doubt(campaign: Campaign, child: int) -> None:
-    """Wait until a run has a job in doubt and goes on, or has ended."""
+def _until(status: str, campaign: Campaign, child: int) -> None:
+    """Wait until a run has a job that stands there and goes on, or has ended."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         info = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if info is not None or any(row["status"] == "in_doubt" for row in campaign.rows_now().values()):
+        if info is not None or any(row["status"] == status for row in campaign.rows_now().values()):
             return
         time.sleep(0.02)
-    raise SystemExit("No job comes into doubt.")
+    raise SystemExit(f"No job is {status}.")
 
 
 def to_the_end(campaign: Campaign, scenario: Scenario) -> list[str]:
@@ -400,6 +428,8 @@ def to_the_end(campaign: Campaign, scenario: Scenario) -> list[str]:
         broken += uncertain_money(campaign, doubtful)
         if doubtful:
             ended(start(settle, campaign, ""))
+        elif FAILED in scenario.rules and any(row["status"] == "failed" for row in rows.values()):
+            ended(start(retry, campaign, ""))  # it failed after the person had looked
         elif rows and all(row["status"] == "done" for row in rows.values()):
             break
     before = campaign.bill()

@@ -28,7 +28,6 @@ from typing import Any
 
 from pipelines.actions.archive import archive_jobs
 from pipelines.actions.overview import campaign_overview
-from pipelines.actions.redo import begin_redo, plan_redo
 from pipelines.actions.resolve import adopt_id, settle_doubt
 from pipelines.core.errors import SettlementRefused
 from pipelines.core.outcome import NotCharged, Resubmitted
@@ -42,10 +41,10 @@ from tests.programmes.failpoint_kills import (
     ended,
     fresh,
     load_once,
+    redo_there,
     retry,
     run,
     start,
-    work_through,
     wrong_sums,
 )
 from tests.programmes.processes import sandbox
@@ -130,7 +129,7 @@ def deed(told: Told, chance: random.Random) -> tuple[str, Deed]:
     if kind == "redo" and done and told.redone < len(rows) / 6:
         row, told.redone = chance.choice(done), told.redone + 1
         prompt = f"{row['prompt']}, take {told.redone}"
-        return kind, _named(kind, lambda c: _redo(c, row["id"], prompt), row["id"], prompt)
+        return kind, _named(kind, lambda c: redo_there(c, row["id"], prompt), row["id"], prompt)
     if kind == "archive" and done:
         name = chance.choice(done)["id"]
         return kind, _named(kind, lambda c: archive_jobs(c.out, [name]), name)
@@ -160,11 +159,6 @@ async def verify(campaign: Campaign) -> None:
     from pipelines.actions.verify import verify_folder  # noqa: PLC0415 - one name, two meanings
 
     await verify_folder(campaign.out)
-
-
-async def _redo(campaign: Campaign, job_id: str, prompt: str) -> None:
-    batch, options = await begin_redo(plan_redo(campaign.out, job_id, prompt))
-    await work_through(batch, options)
 
 
 def write_rows(number: int, rows: int) -> str:

@@ -1,4 +1,4 @@
-"""The name of our own under which programs and deployments find the flows: `reelbatch.campaign`, `.collect`, `.expiry`, `.inbox`.
+"""The name of our own under which programs and deployments find the flows: `reelbatch.campaign`, `.collect`, `.retry` ...
 
 `flows` is a name that many projects give a package of theirs. Where such a one comes first on the path of Python, ours
 cannot be imported; this says so, and which file stands in the way of which, instead of running a stranger's code.
@@ -41,5 +41,20 @@ from flows.campaign import campaign
 from flows.collect import collect
 from flows.expiry import expiry
 from flows.inbox import inbox
+from flows.redo import redo
+from flows.retry import retry
+from flows.settle import adopt, archive, cancel, resolve, verify
 
-__all__ = ["campaign", "collect", "expiry", "inbox"]
+__all__ = [
+    "adopt",
+    "archive",
+    "campaign",
+    "cancel",
+    "collect",
+    "expiry",
+    "inbox",
+    "redo",
+    "resolve",
+    "retry",
+    "verify",
+]

@@ -44,6 +44,7 @@ from pipelines.core.outcome import (
     Adopted,
     Archived,
     Charged,
+    ClipGone,
     Done,
     Failed,
     FellBack,
@@ -53,7 +54,9 @@ from pipelines.core.outcome import (
     PersonsWord,
     Ready,
     Rejected,
+    Replaced,
     Resubmitted,
+    Retried,
     Skipped,
 )
 from pipelines.core.remote_folder import shown_place
@@ -286,6 +289,14 @@ def _of_persons_word(job: Job, word: PersonsWord) -> Sentence | None:
             return Sentence(f"{job.id}: a person wants it bought once more; {may_cost(job)} before.")
         case Archived():
             return Sentence(f"{job.id}: archived, and not counted any more.", INFO)
+        case ClipGone(_, message):
+            return Sentence(f"{job.id}: paid for, and not home any more: {message}. It is fetched again.")
+        case Retried():
+            return Sentence(f"{job.id}: a person wants it made once more.", INFO)
+        case Replaced(new):
+            return Sentence(
+                f"{job.id}: a person wants a new take, {new.id}; {new.price_words or 'its price is unknown'}.", INFO
+            )
         case _:
             return None
 

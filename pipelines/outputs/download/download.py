@@ -20,7 +20,7 @@ from pipelines.core.failpoints import failpoint
 from pipelines.net.addresses import Origin
 from pipelines.net.http import Http, Incoming
 from pipelines.outputs.download.part import Part, read_sidecar, write_sidecar
-from pipelines.outputs.download.publish import adopt, file_digest, publish
+from pipelines.outputs.download.publish import file_digest, find_published, publish
 from pipelines.outputs.download.reply import Next, Reply, understand
 from pipelines.outputs.download.sidecar import Sidecar, link_digest
 from pipelines.outputs.download.unpacking import Unpacking
@@ -101,7 +101,7 @@ async def bring_home(
         OutputError: the server refuses for good, or a link or a foreign object stands in the way.
     """
     with ClipPlace(folder, filename, attempt) as place, disk_errors(place.path):
-        if published := adopt(place):
+        if published := find_published(place):
             clip = await _in_thread(lambda: _readopt(place, *published, source))
             if clip:
                 return clip

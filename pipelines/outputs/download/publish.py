@@ -1,6 +1,6 @@
 """The last step home: a finished part file gets its name, lastingly, and never over another file.
 
-Order: sync the file, link, receipt, unlink, sync the folder. A kill between any two of them is found by `adopt`.
+Order: sync the file, link, receipt, unlink, sync the folder. A kill between any two of them is found by `find_published`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def publish(part: Part, sidecar: Sidecar) -> str:
     return name
 
 
-def adopt(place: ClipPlace) -> tuple[str, str | None] | None:
+def find_published(place: ClipPlace) -> tuple[str, str | None] | None:
     """Find what an earlier run published before it was killed: its name, and the digest that its receipt says."""
     earlier = read_sidecar(place)
     if earlier and earlier.name and earlier.sha256 and place.find(earlier.name):

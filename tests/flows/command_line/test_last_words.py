@@ -25,6 +25,7 @@ from pipelines.core.outcome import (
     Parked,
     Ready,
     Rejected,
+    Replaced,
     Resubmitted,
 )
 from pipelines.core.status import Billed, JobStatus
@@ -74,7 +75,7 @@ async def _live(ledger, job, story):
                 outcome = FellBack(made, "c", "m", BAD)  # noqa: PLW2901
             elif outcome == "redo":
                 new = job.model_copy(update={"id": f"{job.id}-r2", "take": 2, "filename": "new.mp4"})
-                await ledger.write(settlement.make_anew, job.id, new, "ann")
+                await ledger.write(settlement.write_word, job.id, Replaced(new, "ann"))
                 await _live(ledger, new, STORIES["waiting"])
                 continue
             change = await ledger.write(

@@ -108,6 +108,9 @@ def test_what_is_settled_is_a_flow_as_well(campaign, prefect_api, tmp_path):
         with pytest.raises(SettlementRefused, match="Money is open on lost"):
             await settle.archive(str(tmp_path / "out"), ["lost"])
         archived = await settle.archive(str(tmp_path / "out"), ["lost"], open_too=True)
+        assert "No run" in await settle.cancel(str(tmp_path / "out"))
+        with pytest.raises(SettlementRefused, match="no line of a payment"):
+            await settle.adopt("not a line")
         return words, archived, await settle.verify(str(tmp_path / "out"))
 
     with prefect_at(prefect_api):

@@ -167,7 +167,9 @@ async def test_an_id_that_a_person_gave_is_taken_back(studio, in_doubt, money, w
     evidence = await gather_evidence(folder, "a")
     assert (evidence.given.provider_job_id, "no-such-job" in evidence.answered) == ("no-such-job", True)
     assert money() == (0.4, 0, 0)
-    settled = await settle_doubt(folder, "a", word)
+    with pytest.raises(SettlementRefused, match="goes by no-such-job since"):
+        await settle_doubt(folder, "a", word)  # it was in doubt when that person looked
+    settled = await settle_doubt(folder, "a", word, takes_back="no-such-job")
     status, left = {
         NotCharged: (JobStatus.PLANNED, (0, 0, 0)),
         Charged: (JobStatus.FAILED, (0, 0.4, 0)),
@@ -188,7 +190,9 @@ async def test_the_right_id_takes_the_place_of_a_wrong_one(studio, in_doubt, mon
     await adopt_id(folder, "a", of_b)
     async with Ledger(ledger_in(folder)) as ledger:
         await ledger.write(outcomes.record, "a", Parked("generate", "lost", "m"))
-    await adopt_id(folder, "a", of_a)
+    with pytest.raises(SettlementRefused, match="take it back"):
+        await adopt_id(folder, "a", of_a, takes_back=of_a)
+    await adopt_id(folder, "a", of_a, takes_back=of_b)
     await adopt_id(folder, "b", of_b)
     assert (await studio.make(*jobs)).statuses == dict.fromkeys("ab", JobStatus.DONE)
     assert {name: record.provider_job_id for name, record in studio.records().items()} == {"a": of_a, "b": of_b}
@@ -221,7 +225,7 @@ async def test_a_run_that_waits_for_a_wrong_id_goes_on_with_the_right_one(studio
     async with studio.opened(job) as run:
         working, heeding = asyncio.create_task(studio.work(run)), asyncio.create_task(of_run.heed_requests(run))
         await studio.until(lambda: any(session.poller.requests for session in run.sessions.values()))
-        await adopt_id(folder, "a", studio.bill()[0]["id"])
+        await adopt_id(folder, "a", studio.bill()[0]["id"], takes_back="no-such-job")
         await asyncio.wait_for(working, 20)
         heeding.cancel()
     assert (studio.records()["a"].status, len(studio.bill())) == (JobStatus.DONE, 1)

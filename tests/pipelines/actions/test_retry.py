@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from pipelines.actions import persons_word
 from pipelines.actions.prospect import prospect
-from pipelines.actions.redo import begin_redo, plan_redo
-from pipelines.actions.retry import begin_retry, plan_retry, why_left
+from pipelines.actions.redo import begin_redo, plan_redo, redo_in_run
+from pipelines.actions.retry import begin_retry, plan_retry, retry_in_run, why_left
 from pipelines.core.errors import LedgerOwned, SettlementRefused
 from pipelines.core.status import Billed, JobStatus
+from pipelines.ledger import requests
 from pipelines.ledger.ledger import Ledger, ledger_in
 from pipelines.run.batch_file import read_for_run
 from pipelines.run.options import RunOptions
@@ -91,18 +93,19 @@ async def test_only_these(studio, failed):
         plan_retry(folder, ["nobody"])
 
 
-async def test_a_run_that_goes_on_is_left_alone(studio, failed):
-    """Retrying and new takes wait for its end, and say so before they say or change anything."""
+async def test_an_owner_that_orders_nothing_is_left_alone(studio, failed, monkeypatch):
+    """Whoever works on the ledger and does not answer gets no order; nothing is changed, and nothing is heeded later."""
+    monkeypatch.setattr(persons_word, "PATIENCE_S", 0.2)
     folder = studio.folder / "out"
     plan = plan_retry(folder)
-    async with Ledger(ledger_in(folder)):
+    async with Ledger(ledger_in(folder)) as ledger:
         with pytest.raises(LedgerOwned):
             await begin_retry(plan)
-        with pytest.raises(LedgerOwned, match="reelbatch cancel"):
-            plan_retry(folder)
-        with pytest.raises(LedgerOwned, match="A new take is ordered by a run of its own"):
-            plan_redo(folder, "a")
-        assert plan_retry(folder, ["c"]).ids == ()  # nothing of it would be ordered
+        with pytest.raises(LedgerOwned, match="does not answer"):
+            await retry_in_run(plan)
+        with pytest.raises(LedgerOwned, match="does not answer"):
+            await redo_in_run(plan_redo(folder, "a"))
+        assert await ledger.write(requests.unanswered) == []
     assert _status(studio)["a"] == "failed"
 
 

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from pipelines.actions import persons_word
 from pipelines.actions.archive import archive_jobs
 from pipelines.actions.verify import verify_folder
 from pipelines.core.errors import SettlementRefused
 from pipelines.core.status import JobStatus
 from pipelines.ledger.ledger import Ledger, ledger_in
+from pipelines.run import requests as of_run
+from pipelines.run.dispatch import dispatch
+from pipelines.run.job.lifecycle import generate_job
 from pipelines.run.options import RunOptions
 
 QUICK = RunOptions(poll_every=0.05)
@@ -69,12 +75,36 @@ async def test_a_link_in_the_place_of_a_clip_is_not_followed(folder, studio, tmp
     assert (secret.read_text(), clip.is_symlink()) == ("x", False)
 
 
-async def test_while_a_run_goes_on_nothing_is_changed(folder, studio):
-    """What is wrong is said all the same."""
+async def test_a_run_that_goes_on_fetches_it_again(folder, studio, monkeypatch):
+    """The link may be dead when it has ended; nothing is bought for it, and the run counts it once."""
+    monkeypatch.setattr(of_run, "LOOK_EVERY_S", 0.01)
+    (folder / "videos" / "a.mp4").unlink()
+    gate, bought = asyncio.Event(), len(studio.bill())
+    async with studio.opened(studio.job("a"), studio.job("b"), studio.job("slow")) as run:
+
+        async def work(job):
+            if job.id == "slow":
+                await gate.wait()
+            await generate_job(job.id, run)
+
+        heeding, working = asyncio.create_task(of_run.heed_requests(run)), asyncio.create_task(dispatch(run, work))
+        await studio.until(lambda: run.begin_also is not None)
+        found = await verify_folder(folder, QUICK)
+        assert [(clip.job_id, clip.whole_again) for clip in found.bad] == [("a", True)]
+        assert (len(studio.bill()), run.progress.counts[JobStatus.DONE]) == (bought, 2)
+        gate.set()
+        await asyncio.wait_for(working, 20)
+        heeding.cancel()
+    assert studio.records()["a"].status is JobStatus.DONE
+
+
+async def test_an_owner_that_does_not_answer_is_named(folder, studio, monkeypatch):
+    """What is wrong is said all the same, and nothing is changed."""
+    monkeypatch.setattr(persons_word, "PATIENCE_S", 0.2)
     (folder / "videos" / "a.mp4").unlink()
     async with Ledger(ledger_in(folder)):
         found = await verify_folder(folder, QUICK)
-    assert "a run is going on" in found.lost[0].why
+    assert "does not answer" in found.lost[0].why
     assert studio.records()["a"].status is JobStatus.DONE
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
+import json
 import os
 import shutil
 import tempfile
@@ -22,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -42,6 +45,7 @@ from pipelines.core.outcome import (
     Parked,
     Ready,
     Rejected,
+    Replaced,
     Resubmitted,
     Retried,
     Skipped,
@@ -493,10 +497,17 @@ class Campaign(RuleBasedStateMachine):
     def person(self, name, outcome, *, asks_the_owner=False):
         before, status, given = self.everything(), self.status_of(name), self.goes_by_a_given_id(name)
         remote = self.do(state_of, name).provider_job_id
+        if given and isinstance(
+            outcome, Adopted | NotCharged | Charged | Resubmitted
+        ):  # an id is not taken back unsaid
+            with pytest.raises(SettlementRefused):
+                self.do(settlement.write_word, name, outcome)
+            assert self.everything() == before
+            outcome = dataclasses.replace(outcome, takes_back=remote)
         number = None
         if asks_the_owner:
             argument = settlement.as_argument(name, outcome)
-            number = self.do(requests.ask, requests.RequestKind.SETTLE, argument)
+            [number] = self.do(requests.ask, requests.RequestKind.SETTLE, [argument])
             [*_, asked] = self.do(requests.unanswered)
             name, outcome = settlement.from_argument(asked.argument)
             before = self.everything()
@@ -525,14 +536,17 @@ class Campaign(RuleBasedStateMachine):
             self.ended.pop(name, None)
         return change
 
-    @rule(name=_NAME)
-    def redo(self, name):
+    @rule(name=_NAME, asks_the_owner=st.booleans())
+    def redo(self, name, asks_the_owner):
         """A new take is a job of its own; it is left alone here, and the old one stays as it is."""
         new_id = f"{name}-r{len(self.rows('SELECT 1 FROM job'))}"
         new = self.made_as()[name].model_copy(update={"id": new_id, "take": 2})
         before = self.everything()
         try:
-            self.do(settlement.make_anew, name, new, "ann")
+            if asks_the_owner:
+                argument = settlement.as_argument(name, Replaced(new, "ann"))
+                assert settlement.from_argument(json.loads(json.dumps(argument))) == (name, Replaced(new, "ann"))
+            self.do(settlement.write_word, name, Replaced(new, "ann"))
         except SettlementRefused:
             assert self.everything() == before
 

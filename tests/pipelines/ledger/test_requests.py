@@ -21,10 +21,23 @@ KEPT = Path(__file__).parent / "ledgers"
 async def test_a_request_reaches_the_owner_once(path):
     """Another connection asks while the owner keeps the ledger open; what was answered is not found again."""
     async with Ledger(path) as ledger:
-        seq = LedgerReader(path).ask(requests.ask, RequestKind.CANCEL, {"by": "a person"})
+        [seq] = LedgerReader(path).ask(requests.ask, RequestKind.CANCEL, [{"by": "a person"}])
         assert await ledger.write(requests.unanswered) == [Request(seq, RequestKind.CANCEL, {"by": "a person"})]
         await ledger.write(requests.answer, seq)
         assert await ledger.write(requests.unanswered) == []
+
+
+@EVERYWHERE
+async def test_many_are_asked_together_and_answered_one_by_one(path):
+    """They keep their order; what is taken back is not heeded, and what was heeded before that stays answered."""
+    async with Ledger(path) as ledger:
+        reader = LedgerReader(path)
+        numbers = reader.ask(requests.ask, RequestKind.SETTLE, ["a", "b", "c"])
+        assert [each.argument for each in await ledger.write(requests.unanswered)] == ["a", "b", "c"]
+        await ledger.write(requests.answer, numbers[1], {"status": "done"})
+        reader.ask(requests.take_back, numbers[:2])
+        assert [each.argument for each in await ledger.write(requests.unanswered)] == ["c"]
+        assert reader.read(requests.answers, numbers) == {numbers[0]: None, numbers[1]: {"status": "done"}}
 
 
 @EVERYWHERE

@@ -105,3 +105,36 @@ async def test_a_failure_of_the_work_ends_everything(studio):
         with pytest.raises(ExceptionGroup) as caught:
             await dispatch(run, work)
     assert caught.group_contains(ZeroDivisionError)
+
+
+async def test_what_is_added_is_begun_at_once_or_with_what_it_waits_for(studio):
+    """As long as somebody works; a remix that had come too early is not forgotten, and nothing is begun twice."""
+    jobs = [studio.job("a"), studio.job("r", parent="a"), studio.job("z"), studio.job("s", parent="z")]
+    async with studio.opened(*jobs) as run:
+        shop, added = Workshop(run), []
+
+        async def work(job):
+            if job.id == "a" and not added:  # it fails, and is to be made once more before its remix has looked
+                added.append(job)
+                run.states["a"] = JobState(JobStatus.FAILED)
+                await asyncio.sleep(0)
+                run.states["a"] = JobState(JobStatus.PLANNED)
+                run.begin_also([job])
+            else:
+                await shop.work(job)
+
+        await asyncio.wait_for(dispatch(run, work), 10)
+    assert shop.begun == Counter("arzs")
+    assert shop.order.index("a") < shop.order.index("r")
+    assert run.begin_also is None
+
+
+async def test_who_takes_no_more_takes_none(studio):
+    """Where only clips are brought home, nobody can add an order."""
+    async with studio.opened(studio.job("a")) as run:
+
+        async def work(job):
+            assert run.begin_also is None
+            run.states[job.id] = JobState(JobStatus.DONE)
+
+        await dispatch(run, work, takes_more=False)

@@ -29,7 +29,10 @@ _HOUSE = Path(__file__).parents[2]  # the server's process must find this packag
 _BACKLOG = 2_048
 _PATIENCE_S = 90.0
 _HEAD_START_S = 0.3  # in which providers are asked about what they have: a request is on its way by then
-_STOP_PATIENCE_S = 20.0  # what it was told goes into its database first
+_HEARING_S = 20.0  # of a server that ends: what it was told reaches those who write it down
+_STOP_PATIENCE_S = (
+    60.0  # then it goes into its database; on a busy machine, where it gives way to others, that takes long
+)
 _NICE = 10  # what it shows may come late; what the run sends, asks and fetches may not
 
 #: Services that only deployments, schedules and automations need; a run of the command line has none of them.
@@ -157,15 +160,42 @@ def _gives_way() -> Any:
     server = create_app()
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:
+        async def hear() -> Any:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await _until_heard()
+            return message
+
         async def tell(message: Any) -> None:
             await send(message)
             if message["type"] == "lifespan.startup.complete":
                 collect_garbage_apart()
                 os.nice(_NICE)
 
-        await server(scope, receive, tell if scope["type"] == "lifespan" else send)
+        if scope["type"] == "lifespan":
+            await server(scope, hear, tell)
+        else:
+            await server(scope, receive, send)
 
     return serve
+
+
+async def _until_heard() -> None:
+    """Wait until the services of a server that is to end have heard of every event: they forget what waits for them in memory."""
+    from prefect.server.utilities.messaging import memory
+
+    topics = getattr(memory.Topic, "_topics", {}).values()  # nothing public tells what waits
+    waiting = [
+        queue
+        for topic in topics
+        for subscription in getattr(topic, "_subscriptions", ())
+        for queue in (getattr(subscription, "_queue", None), getattr(subscription, "_retry", None))
+        if queue is not None
+    ]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_HEARING_S):
+            while any(queue.qsize() for queue in waiting):
+                await asyncio.sleep(0.02)
 
 
 if __name__ == "__main__":

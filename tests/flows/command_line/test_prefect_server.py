@@ -5,13 +5,17 @@ import json
 import os
 import sqlite3
 import urllib.request
+import uuid
 from contextlib import closing
+from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 from flows.command_line.prefect_api import may_name_a_server
 from flows.command_line.prefect_server import free_listener, temporary_server
 from tests.flows.command_line.test_run import MIXED
+from tests.servers import HERE
 
 
 def _is_healthy(url: str) -> bool:
@@ -53,6 +57,25 @@ def test_a_run_on_its_own_needs_nothing_and_forgets_nothing(reelbatch, own_prefe
     names = [*(f"job-{n}" for n in range(1, 6)), "plan", "catalogue", "report"]
     assert states == dict.fromkeys(names, "COMPLETED"), ended.err
     assert events == {f"prefect.task-run.{state}": 8 for state in ("Pending", "Running", "Completed")}
+
+
+@pytest.mark.long
+async def test_a_server_that_ends_has_written_down_what_it_was_told(own_prefect, monkeypatch):
+    """Also what has come in its last moment, which its services had not taken up yet."""
+    monkeypatch.setenv("PREFECT_HOME", str(own_prefect))
+    burst = [
+        {
+            "id": str(uuid.uuid4()),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": "trial.burst",
+            "resource": {"prefect.resource.id": f"trial.{number}"},
+        }
+        for number in range(500)
+    ]
+    async with temporary_server() as url:
+        await asyncio.to_thread(httpx.post, f"{url}/api/events", json=burst, **HERE)
+    with closing(sqlite3.connect(own_prefect / "prefect.db")) as database:
+        assert database.execute("SELECT count(*) FROM events WHERE event = 'trial.burst'").fetchone() == (500,)
 
 
 @pytest.mark.parametrize(

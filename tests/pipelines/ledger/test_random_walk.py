@@ -586,12 +586,12 @@ class Campaign(RuleBasedStateMachine):
     def job_and_attempt_agree(self):
         jobs = {row[0]: row[1:] for row in self.rows("SELECT id, status, provider_job_id, replaced_by FROM job")}
         newest, live, owners = {}, Counter(), Counter()
-        for name, state, bucket, remote in self.rows(
-            "SELECT job_id, state, bucket, provider_job_id FROM attempt ORDER BY job_id, n"
+        for name, state, bucket, provider, remote in self.rows(
+            "SELECT job_id, state, bucket, provider, provider_job_id FROM attempt ORDER BY job_id, n"
         ):
             newest[name] = state
             live[name] += state in _LIVE
-            owners[remote] += remote is not None
+            owners[provider, remote] += remote is not None  # two providers may give the same one
             assert bucket in _BUCKETS_OF[state], (state, bucket)
         assert max(live.values(), default=0) <= 1
         assert max(owners.values(), default=0) <= 1

@@ -194,7 +194,7 @@ async def _until_heard() -> None:
     ]
     with suppress(TimeoutError):
         async with asyncio.timeout(_HEARING_S):
-            while any(queue.qsize() for queue in waiting):
+            while any(queue.qsize() for queue in waiting):  # noqa: ASYNC110 - queues of Prefect, which tell nobody
                 await asyncio.sleep(0.02)
 
 

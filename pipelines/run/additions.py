@@ -82,10 +82,11 @@ async def bought_before(jobs: Sequence[Job], run: Run) -> str | None:
     return None
 
 
-def include(job: Job, word: Addition, run: Run) -> None:
-    """Take a job among those of the run, as its row asks for it; what is new is counted from now on."""
+def include(job: Job, job_id: str, word: Addition, run: Run) -> None:
+    """Take a job among those of the run, as its row asks for it; a new take is counted from now on, behind the old one."""
     run.made_as[job.id] = job
     if isinstance(word, Replaced):
         run.states[job.id] = JobState(JobStatus.PLANNED)
-        run.batch = replace(run.batch, jobs=(*run.batch.jobs, job))
+        jobs = [each for known in run.batch.jobs for each in ((known, job) if known.id == job_id else (known,))]
+        run.batch = replace(run.batch, jobs=tuple(jobs))
         run.emit(JobChanged(job, None, JobStatus.PLANNED, counted_before=False))

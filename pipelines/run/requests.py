@@ -94,7 +94,7 @@ async def _take_word(job_id: str, word: PersonsWord, request: int, run: Run) -> 
     if isinstance(word, ClipGone) and job_id in run.made_as:
         added = [run.made_as[job_id]]  # it costs nothing
     elif isinstance(word, Retried | Replaced):
-        include(added[0], word, run)
+        include(added[0], job_id, word, run)
     elif before is not None and change.state.provider_job_id != before:
         _leave(run, job_id, before)
     failpoint("person.taken")

@@ -63,6 +63,7 @@ async def test_a_new_take_is_made_at_once(studio, going_on):
         assert owner.pid == os.getpid()
         await studio.until(_at(run, "a-r2", JobStatus.DONE))
         assert (run.progress.total, run.progress.counts[JobStatus.DONE]) == (2, 1)
+        assert [job.id for job in run.batch.jobs] == ["a", "a-r2", "slow"]
     assert studio.result.exit_code == 0
     records = studio.records()
     assert (records["a"].replaced_by, records["a-r2"].output["path"]) == ("a-r2", "videos/a-r2.mp4")

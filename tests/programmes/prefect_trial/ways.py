@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -127,6 +128,31 @@ def prefect_deploy(house: House, promises: Promises) -> None:
         state = house.api.until_state(house.api.create_run(caring))
         promises.check(f"{caring} of it works", holds=state["name"] == "Completed", seen=state["message"])
     twice(house, promises, "prefect deploy", "example", rehearse=False, out=None)
+    by_hand(house, promises, where / "outputs" / "example")
+
+
+def by_hand(house: House, promises: Promises, rehearsed: Path) -> None:
+    """What a person settles by the deployments of prefect.yaml: asked for consent where it is paid for, and not in a rehearsal."""
+    bought = house.write_batch("by-hand/again.csv", ["clip by hand"])
+    ended = house.command("reelbatch", "run", bought, "--budget", "5", cwd=bought.parent)
+    [folder] = (bought.parent / "outputs").iterdir()
+    [row] = json.loads(house.command("reelbatch", "ls", folder, "--json").out)
+    asked: dict[str, Any] = {"folder": str(folder), "job": row["id"], "prompt": "clip by hand, once more"}
+    state = house.api.until_state(house.api.create_run("redo/by-hand", asked))
+    refused = state["type"] == "FAILED" and "nobody has agreed" in state["message"]
+    promises.check("redo by hand without a budget is refused", holds=ended.code == 0 and refused, seen=state["message"])
+    state = house.api.until_state(house.api.create_run("redo/by-hand", {**asked, "budget": 5}))
+    prompts = house.provider.prompts()
+    made = prompts.count("clip by hand") == prompts.count("clip by hand, once more") == 1
+    promises.check("redo by hand makes a new take", holds=state["name"] == "Completed" and made, seen=state["message"])
+    state = house.api.until_state(house.api.create_run("retry/by-hand", {"folder": str(folder)}))
+    promises.check(
+        "retry by hand finds nothing", holds=state["message"] == "Nothing is run again.", seen=state["message"]
+    )
+    before = len(house.provider.bill())
+    state = house.api.until_state(house.api.create_run("redo/by-hand", {"folder": str(rehearsed), "job": "kettle"}))
+    free = state["name"].startswith("Completed") and len(house.provider.bill()) == before
+    promises.check("a rehearsal is redone without consent, and bills nothing", holds=free, seen=state["message"])
 
 
 def reelbatch_deploy(house: House, promises: Promises) -> None:

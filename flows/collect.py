@@ -21,8 +21,8 @@ from tasks.collect import collect_clips
 
 @flow(name="collect", validate_parameters=True)
 async def collect(
-    folder: Annotated[str | None, Field(title="Folder")] = None,
-    profiles: Annotated[list[str] | None, Field(title="Profiles of providers")] = None,
+    folder: Annotated[str | None, Field(json_schema_extra={"title": "Folder"})] = None,
+    profiles: Annotated[list[str] | None, Field(json_schema_extra={"title": "Profiles of providers"})] = None,
 ) -> State[list[Collected]]:
     """Bring home every clip that is paid for and not on disk. Submits nothing, and needs no batch file.
 

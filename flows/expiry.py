@@ -30,9 +30,9 @@ log = logging.getLogger("reelbatch")
 
 @flow(name="expiry", validate_parameters=True)
 async def expiry(
-    folder: Annotated[str | None, Field(title="Folder")] = None,
-    within_hours: Annotated[float, Field(title="Hours that a link has left", gt=0)] = 6.0,
-    profiles: Annotated[list[str] | None, Field(title="Profiles of providers")] = None,
+    folder: Annotated[str | None, Field(json_schema_extra={"title": "Folder"})] = None,
+    within_hours: Annotated[float, Field(json_schema_extra={"title": "Hours that a link has left"}, gt=0)] = 6.0,
+    profiles: Annotated[list[str] | None, Field(json_schema_extra={"title": "Profiles of providers"})] = None,
 ) -> State[dict[str, list[str]]]:
     """Bring home paid clips whose links end soon; those that cannot be had are told by the event reelbatch.link.expiring.
 

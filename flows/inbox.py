@@ -25,18 +25,18 @@ from pipelines.run.run import handed_over
 
 @flow(name="inbox", flow_run_name="inbox {folder}", validate_parameters=True)
 async def inbox(
-    folder: Annotated[str, Field(title="Inbox")],
-    rehearse: Annotated[bool, Field(title="Rehearse")] = False,
-    budget: Annotated[float | None, Field(title="Budget of each file", gt=0)] = None,
-    yes: Annotated[bool, Field(title="Any amount")] = False,
-    provider: Annotated[str | None, Field(title="Provider")] = None,
-    out: Annotated[str | None, Field(title="Root of the outputs")] = None,
-    in_flight: Annotated[int | None, Field(title="Jobs in flight", ge=1, le=10_000)] = None,
-    per_minute: Annotated[float | None, Field(title="Submissions a minute", gt=0)] = None,
-    once: Annotated[bool, Field(title="Look once")] = True,
-    every: Annotated[float, Field(title="Seconds between looks", gt=0)] = 5.0,
-    budget_per_day: Annotated[float | None, Field(title="Budget of a day", ge=0)] = None,
-    budget_per_month: Annotated[float | None, Field(title="Budget of a month", ge=0)] = None,
+    folder: Annotated[str, Field(json_schema_extra={"title": "Inbox"})],
+    rehearse: Annotated[bool, Field(json_schema_extra={"title": "Rehearse"})] = False,
+    budget: Annotated[float | None, Field(json_schema_extra={"title": "Budget of each file"}, gt=0)] = None,
+    yes: Annotated[bool, Field(json_schema_extra={"title": "Any amount"})] = False,
+    provider: Annotated[str | None, Field(json_schema_extra={"title": "Provider"})] = None,
+    out: Annotated[str | None, Field(json_schema_extra={"title": "Root of the outputs"})] = None,
+    in_flight: Annotated[int | None, Field(json_schema_extra={"title": "Jobs in flight"}, ge=1, le=10_000)] = None,
+    per_minute: Annotated[float | None, Field(json_schema_extra={"title": "Submissions a minute"}, gt=0)] = None,
+    once: Annotated[bool, Field(json_schema_extra={"title": "Look once"})] = True,
+    every: Annotated[float, Field(json_schema_extra={"title": "Seconds between looks"}, gt=0)] = 5.0,
+    budget_per_day: Annotated[float | None, Field(json_schema_extra={"title": "Budget of a day"}, ge=0)] = None,
+    budget_per_month: Annotated[float | None, Field(json_schema_extra={"title": "Budget of a month"}, ge=0)] = None,
 ) -> State[InboxResult]:
     """Make each new batch file of an inbox exactly once by its content, and file it as done, refused, failed or seen.
 

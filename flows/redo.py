@@ -23,12 +23,12 @@ from tasks.report import final_state
 
 @flow(name="redo", flow_run_name="redo {job}", validate_parameters=True)
 async def redo(
-    folder: Annotated[str, Field(title="Output folder")],
-    job: Annotated[str, Field(title="Job")],
-    budget: Annotated[float | None, Field(title="Budget", gt=0)] = None,
-    yes: Annotated[bool, Field(title="Any amount")] = False,
-    prompt: Annotated[str | None, Field(title="Another prompt")] = None,
-    profiles: Annotated[list[str] | None, Field(title="Profiles of providers")] = None,
+    folder: Annotated[str, Field(json_schema_extra={"title": "Output folder"})],
+    job: Annotated[str, Field(json_schema_extra={"title": "Job"})],
+    budget: Annotated[float | None, Field(json_schema_extra={"title": "Budget"}, gt=0)] = None,
+    yes: Annotated[bool, Field(json_schema_extra={"title": "Any amount"})] = False,
+    prompt: Annotated[str | None, Field(json_schema_extra={"title": "Another prompt"})] = None,
+    profiles: Annotated[list[str] | None, Field(json_schema_extra={"title": "Profiles of providers"})] = None,
 ) -> State[CampaignResult] | State[None]:
     """Buy a new take of a job that is done, or has ended without a clip. While a run goes on, that run makes it.
 

@@ -27,12 +27,12 @@ log = logging.getLogger("reelbatch")
 
 @flow(name="retry", flow_run_name="retry {folder}", validate_parameters=True)
 async def retry(
-    folder: Annotated[str, Field(title="Output folder")],
-    budget: Annotated[float | None, Field(title="Budget", gt=0)] = None,
-    yes: Annotated[bool, Field(title="Any amount")] = False,
-    only: Annotated[list[str] | None, Field(title="Only these jobs")] = None,
-    again: Annotated[bool, Field(title="Also what was bought elsewhere")] = False,
-    profiles: Annotated[list[str] | None, Field(title="Profiles of providers")] = None,
+    folder: Annotated[str, Field(json_schema_extra={"title": "Output folder"})],
+    budget: Annotated[float | None, Field(json_schema_extra={"title": "Budget"}, gt=0)] = None,
+    yes: Annotated[bool, Field(json_schema_extra={"title": "Any amount"})] = False,
+    only: Annotated[list[str] | None, Field(json_schema_extra={"title": "Only these jobs"})] = None,
+    again: Annotated[bool, Field(json_schema_extra={"title": "Also what was bought elsewhere"})] = False,
+    profiles: Annotated[list[str] | None, Field(json_schema_extra={"title": "Profiles of providers"})] = None,
 ) -> State[CampaignResult] | State[None]:
     """Run again what failed for a reason that passes. While a run goes on in the folder, that run makes it.
 

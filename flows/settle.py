@@ -22,11 +22,13 @@ from pipelines.core.outcome import Charged, NotCharged, Resubmitted
 
 @flow(name="resolve", validate_parameters=True)
 async def resolve(
-    folder: Annotated[str, Field(title="Output folder")],
-    job: Annotated[str, Field(title="Job")],
-    word: Annotated[Literal["adopt", "not-charged", "charged", "resubmit"], Field(title="What became of it")],
-    task_id: Annotated[str | None, Field(title="Id at the provider")] = None,
-    takes_back: Annotated[str | None, Field(title="Wrong id that is taken back")] = None,
+    folder: Annotated[str, Field(json_schema_extra={"title": "Output folder"})],
+    job: Annotated[str, Field(json_schema_extra={"title": "Job"})],
+    word: Annotated[
+        Literal["adopt", "not-charged", "charged", "resubmit"], Field(json_schema_extra={"title": "What became of it"})
+    ],
+    task_id: Annotated[str | None, Field(json_schema_extra={"title": "Id at the provider"})] = None,
+    takes_back: Annotated[str | None, Field(json_schema_extra={"title": "Wrong id that is taken back"})] = None,
 ) -> str:
     """Settle a payment in doubt. Works while a run goes on.
 
@@ -53,9 +55,9 @@ async def resolve(
 
 @flow(name="archive", validate_parameters=True)
 async def archive(
-    folder: Annotated[str, Field(title="Output folder")],
-    jobs: Annotated[list[str], Field(title="Jobs")],
-    open_too: Annotated[bool, Field(title="Also where money is open")] = False,
+    folder: Annotated[str, Field(json_schema_extra={"title": "Output folder"})],
+    jobs: Annotated[list[str], Field(json_schema_extra={"title": "Jobs"})],
+    open_too: Annotated[bool, Field(json_schema_extra={"title": "Also where money is open"})] = False,
 ) -> list[str]:
     """Take jobs out of the counts. Deletes nothing.
 
@@ -75,8 +77,8 @@ async def archive(
 
 @flow(name="adopt", validate_parameters=True)
 async def adopt(
-    line: Annotated[str, Field(title="The line that the run said")],
-    folder: Annotated[str | None, Field(title="Output folder, if it has moved")] = None,
+    line: Annotated[str, Field(json_schema_extra={"title": "The line that the run said"})],
+    folder: Annotated[str | None, Field(json_schema_extra={"title": "Output folder, if it has moved"})] = None,
 ) -> str:
     """Take back a line `PAID, AND NOT RECORDED ...`: its payment is written down, and its clip can be brought home.
 
@@ -94,7 +96,7 @@ async def adopt(
 
 
 @flow(name="cancel", validate_parameters=True)
-async def cancel(folder: Annotated[str, Field(title="Output folder")]) -> str:
+async def cancel(folder: Annotated[str, Field(json_schema_extra={"title": "Output folder"})]) -> str:
     """Stop the run of a folder in order, wherever it was started: it submits nothing more, and writes its catalogue.
 
     Args:
@@ -112,7 +114,7 @@ async def cancel(folder: Annotated[str, Field(title="Output folder")]) -> str:
 
 
 @flow(name="verify", validate_parameters=True)
-async def verify(folder: Annotated[str, Field(title="Output folder")]) -> int:
+async def verify(folder: Annotated[str, Field(json_schema_extra={"title": "Output folder"})]) -> int:
     """Check every file against its sha256; what is missing or damaged is fetched again while its link lives.
 
     Args:

@@ -12,9 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from flows import settle
+from flows.campaign import campaign
+from flows.collect import collect
+from flows.expiry import expiry
+from flows.inbox import inbox
+from flows.redo import redo
+from flows.retry import retry
 from tests.servers import HERE
 
 HOUSE = Path(__file__).parents[4]
+SETTLING = ("adopt", "archive", "cancel", "resolve", "verify")
 PUBLIC = HOUSE / "flows" / "public"
 
 
@@ -86,3 +94,10 @@ def test_the_example_of_the_page_serves(tmp_path, write_batch, prefect_api, unti
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)
+
+
+def test_every_parameter_is_titled_and_explained():
+    """In the form that Prefect makes of a flow; it would call each by its name in Python."""
+    for flow in (campaign, collect, expiry, inbox, redo, retry, *(getattr(settle, name) for name in SETTLING)):
+        for name, shown in flow.parameters.properties.items():
+            assert (shown["title"] != name, bool(shown.get("description"))) == (True, True), (flow.name, name)

@@ -33,7 +33,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pipelines.actions.adopt import adopt_line
 from pipelines.actions.archive import archive_jobs
@@ -223,7 +223,8 @@ async def verify_b(campaign: Campaign) -> None:
     if not marked.exists():
         (campaign.out / "videos" / "b.mp4").unlink()
         marked.touch()
-    await verify_folder(campaign.out)
+    with suppress(TimeoutError):  # where the run was killed, it waits for what is under way, and the person does not
+        await asyncio.wait_for(verify_folder(campaign.out), 10)
 
 
 async def collect(campaign: Campaign) -> None:
@@ -285,14 +286,19 @@ class _Heard(dict[str, Any]):
         return super().get(name, default)
 
 
+class Shifted(datetime):
+    """The time of day as a process sees it whose clock is wrong."""
+
+    by: ClassVar = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # noqa: D102 - as it is named
+        return datetime.now(tz) + cls.by
+
+
 def shift_clock(seconds: float) -> None:
     """Let every part of reelbatch in this process see another time of day; the clock for intervals stays as it is."""
-
-    class Shifted(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return datetime.now(tz) + timedelta(seconds=seconds)
-
+    Shifted.by = timedelta(seconds=seconds)
     for name, module in list(sys.modules.items()):
         if name.startswith("pipelines.") and getattr(module, "datetime", None) is datetime:
             setattr(module, "datetime", Shifted)  # noqa: B010 - mypy knows it for a module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -84,7 +84,10 @@ def campaigns_below(root: Path) -> list[Path]:
 
 
 async def collect_folder(
-    folder: Path, options: RunOptions | None = None, context: RunContext | None = None
+    folder: Path,
+    options: RunOptions | None = None,
+    context: RunContext | None = None,
+    only: Container[str] | None = None,
 ) -> Collected:
     """Bring home every clip of an output folder that a provider has, or is making. Submits nothing.
 
@@ -97,6 +100,7 @@ async def collect_folder(
         folder: the output folder.
         options: only further profiles, the pace, and a ledger that lies elsewhere count.
         context: who observes it, and its progress.
+        only: jobs, by id; what else is at a provider is left there. None: every job.
 
     While a run works on the folder nothing is done: that run brings home what there is, and is named.
 
@@ -120,7 +124,7 @@ async def collect_folder(
             failpoint("collect.reopened")
             if kept := await asyncio.to_thread(unsettled, folder / "videos"):
                 settle_what_is_done(kept, await ledger.write(views.states))
-            return await _collect(ledger, source, asked, context or RunContext())
+            return await _collect(ledger, source, asked, context or RunContext(), only)
     except LedgerOwned:  # a run has begun a moment ago, or has taken it over
         return _left_to_the_run(reader)
 
@@ -132,10 +136,13 @@ def _left_to_the_run(reader: LedgerReader) -> Collected:
     return Collected(reader.folder, campaign, left=left, run=str(reader.read(last_owner)))
 
 
-async def _collect(ledger: Ledger, source: BatchOfLedger, options: RunOptions, context: RunContext) -> Collected:
+async def _collect(
+    ledger: Ledger, source: BatchOfLedger, options: RunOptions, context: RunContext, only: Container[str] | None
+) -> Collected:
     """The same, with the ledger open."""
     profiles = find_profiles(options.profiles, beside=source.path).profiles
-    waiting = await ledger.write(views.at_providers, await ledger.write(jobs_to_rescue))
+    found = await ledger.write(views.at_providers, await ledger.write(jobs_to_rescue))
+    waiting = [job for job in found if only is None or job.id in only]
     accounts, out_of_reach = accounts_to_collect(waiting, (), profiles, options)
     reachable = {account.profile.name for account in accounts}
     jobs = [job.model_copy(update={"fallbacks": ()}) for job in waiting if job.order.provider in reachable]

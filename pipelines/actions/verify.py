@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -112,12 +112,13 @@ async def verify_folder(folder: Path, options: RunOptions | None = None) -> Veri
         with suppress(SettlementRefused):  # somebody else has found it out meanwhile
             await say_of_jobs(reader.place, gone)
         failpoint("verify.given_up")
-        found = None if is_rehearsal(place) else await collect_folder(place, options)
+        gone_ids = {job_id for job_id, _ in gone}  # what else is at a provider may take its time
+        found = None if is_rehearsal(place) else await collect_folder(place, options, only=gone_ids)
     except LedgerOwned as error:
         return Verified(place, files, _left(bad, str(error)))
     why = "a rehearsal's: rehearse again, it costs nothing" if found is None else "; ".join(found.reasons)
     if found is not None and found.run:
-        await _until_fetched(reader, [job_id for job_id, _ in gone])
+        await _until_fetched(reader, gone_ids)
         why = "the run that goes on fetches it"
     return Verified(place, files, _as_they_stand(reader, bad, why))
 
@@ -199,7 +200,7 @@ async def _set_all_aside(
     return aside, words
 
 
-async def _until_fetched(reader: LedgerReader, job_ids: Sequence[str]) -> None:
+async def _until_fetched(reader: LedgerReader, job_ids: Iterable[str]) -> None:
     """Wait for a run that goes on to fetch clips, for a while."""
     end = time.monotonic() + _PATIENCE_S
     while reader.is_being_written() and time.monotonic() < end:

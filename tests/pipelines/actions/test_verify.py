@@ -98,6 +98,18 @@ async def test_a_run_that_goes_on_fetches_it_again(folder, studio, monkeypatch):
     assert studio.records()["a"].status is JobStatus.DONE
 
 
+async def test_what_is_under_way_is_not_waited_for(folder, studio):
+    """Who misses a file wants that file; a job that its provider is still making stays there."""
+    held = {"match": {"route": "status", "contract": "openai"}, "do": {"status": 503}}
+    studio.sandbox.faults(held)
+    jobs = studio.job("a"), studio.job("b"), studio.job("c", provider="openai")
+    await studio.interrupt(*jobs, when=lambda run: run.status_of("c") is JobStatus.WAITING)
+    (folder / "videos" / "a.mp4").unlink()
+    found = await asyncio.wait_for(verify_folder(folder, QUICK), 10)
+    assert [(clip.job_id, clip.whole_again) for clip in found.bad] == [("a", True)]
+    assert studio.records()["c"].status is JobStatus.WAITING
+
+
 async def test_an_owner_that_does_not_answer_is_named(folder, studio, monkeypatch):
     """What is wrong is said all the same, and nothing is changed."""
     monkeypatch.setattr(persons_word, "PATIENCE_S", 0.2)

@@ -61,6 +61,8 @@ def test_a_row_in_every_status_is_settled(campaign, provider, manifest, tmp_path
     assert every[3] == evidence
     assert reelbatch("resolve", "out", "--charged").code == 2
     assert reelbatch("resolve", "out", "adopted", "--adopt", candidate["id"]).code == 0
+    unsaid = reelbatch("resolve", "out", "adopted", "--not-charged")  # somebody who has not seen that id
+    assert (unsaid.code, "--yes" in unsaid.err, candidate["id"] in unsaid.out) == (2, True, True)
     assert reelbatch("resolve", "out", "doubt", "--not-charged").code == 0
     assert reelbatch("resolve", "out", "lost", "--charged").code == 0
     refused = reelbatch("resolve", "out", "twice", "--resubmit")

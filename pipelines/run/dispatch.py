@@ -30,6 +30,7 @@ async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]], *, takes_
         async with asyncio.TaskGroup() as group:
             dispatched = _Dispatch(run, work, takes_more, group, defaultdict(list, children_of(jobs)))
             dispatched.begin_roots(roots_of(jobs), jobs)
+            await dispatched.ended()
     finally:
         run.begin_also = None
     while not run.stop.is_set() and run.callbacks is not None and (found := run.callbacks.take_adopted()):
@@ -77,12 +78,18 @@ class _Dispatch:
 
     async def _work_through(self, roots: Sequence[Job], session: ProviderSession, most: int) -> None:
         workers = partial(lambda session, most: min(session.workers, most), session, most)
-        try:
-            await work_through(roots, self.begin, workers=workers, stop=self.run.stop, then=self._then)
-        finally:
-            self.pools.discard(asyncio.current_task())
-            if not self.pools:  # the group takes nothing more
-                self.run.begin_also = None
+        await work_through(roots, self.begin, workers=workers, stop=self.run.stop, then=self._then)
+
+    async def ended(self) -> None:
+        """Wait until nobody works any more, and nobody is about to add something; then nothing more is taken."""
+        while self.pools or self.run.adding.locked():
+            if self.pools:
+                done, _ = await asyncio.wait(set(self.pools), return_when=asyncio.FIRST_COMPLETED)
+                self.pools -= done
+            else:
+                async with self.run.adding:
+                    pass
+        self.run.begin_also = None
 
     def _then(self, job: Job) -> list[Job]:
         """A remix is made, or skipped, when its parent has ended."""

@@ -37,26 +37,24 @@ async def heed_requests(run: Run) -> None:
 
 
 async def heed(asked: Sequence[Request], run: Run) -> None:
-    """Do what was asked for, in order, and answer it. What is to be made is begun together: a remix with its parent."""
-    added: list[Job] = []
+    """Do what was asked for, in order, and answer it."""
     bought = await _bought_before(asked, run)
-    try:
-        for request in asked:
-            match request.kind:
-                case RequestKind.CANCEL:
-                    run.interrupt(StopReason.ASKED)
-                    await run.ledger.write(requests.answer, request.seq)
-                case RequestKind.SETTLE:
-                    try:
-                        job_id, word = from_argument(request.argument)
-                        if bought and _is_to_be_new(word):
-                            raise SettlementRefused(bought)  # noqa: TRY301 - as all else that is refused
-                        added += await _take_word(job_id, word, request.seq, run)
-                    except SettlementRefused as error:
-                        await run.ledger.write(requests.answer, request.seq, {"refused": str(error)})
-    finally:
-        if added and run.begin_also is not None:
-            run.begin_also(added)
+    for request in asked:
+        match request.kind:
+            case RequestKind.CANCEL:
+                run.interrupt(StopReason.ASKED)
+                await run.ledger.write(requests.answer, request.seq)
+            case RequestKind.SETTLE:
+                try:
+                    job_id, word = from_argument(request.argument)
+                    if bought and _is_to_be_new(word):
+                        raise SettlementRefused(bought)  # noqa: TRY301 - as all else that is refused
+                    async with run.adding:
+                        added = await _take_word(job_id, word, request.seq, run)
+                        if added is not None and run.begin_also is not None:
+                            run.begin_also([added])
+                except SettlementRefused as error:
+                    await run.ledger.write(requests.answer, request.seq, {"refused": str(error)})
 
 
 def _is_to_be_new(word: PersonsWord) -> bool:
@@ -76,25 +74,25 @@ async def _bought_before(asked: Sequence[Request], run: Run) -> str | None:
     return await bought_before(jobs, run)
 
 
-async def _take_word(job_id: str, word: PersonsWord, request: int, run: Run) -> list[Job]:
+async def _take_word(job_id: str, word: PersonsWord, request: int, run: Run) -> Job | None:
     """Write down what a person says of a job.
 
     Returns:
-        What is to be made, or fetched again, for it now.
+        The job that is to be made, or fetched again, for it now.
 
     Raises:
         SettlementRefused: it cannot be said of the job as it stands, or the run does not order what follows from it.
     """
-    added: list[Job] = []
+    added = None
     if isinstance(word, Retried | Replaced):
-        added = [job_of(job_id, word, run)]
-        refuse_order(added[0], run)
+        added = job_of(job_id, word, run)
+        refuse_order(added, run)
     before = run.states[job_id].provider_job_id if job_id in run.made_as else None
     change = await run.take_word(job_id, word, request)
-    if isinstance(word, ClipGone) and job_id in run.made_as:
-        added = [run.made_as[job_id]]  # it costs nothing
-    elif isinstance(word, Retried | Replaced):
-        include(added[0], job_id, word, run)
+    if isinstance(word, ClipGone):
+        added = run.made_as.get(job_id)  # it costs nothing
+    elif isinstance(word, Retried | Replaced) and added is not None:
+        include(added, job_id, word, run)
     elif before is not None and change.state.provider_job_id != before:
         _leave(run, job_id, before)
     failpoint("person.taken")

@@ -83,6 +83,7 @@ class Run:
     failure: ReelbatchError | None = None  # why the whole run ends
     downloads: Slots = field(default_factory=lambda: Slots(_DOWNLOADS))
     begin_also: Callable[[Sequence[Job]], None] | None = None  # begins more jobs; None: nothing is begun any more
+    adding: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a person's word is taken: nothing ends then
     time_scale: float = 1.0
     pages: dict[str, str] = field(default_factory=dict)  # by job id, the address of a page about it alone
     showing: set[asyncio.Task[None]] = field(default_factory=set)  # pages that are being made, beside the jobs

@@ -138,3 +138,26 @@ async def test_who_takes_no_more_takes_none(studio):
             run.states[job.id] = JobState(JobStatus.DONE)
 
         await dispatch(run, work, takes_more=False)
+
+
+async def test_nothing_ends_while_something_is_added(studio):
+    """A person's word that is just being written down is heeded by this run, though its last job has ended meanwhile."""
+    async with studio.opened(studio.job("a"), studio.job("b")) as run:
+        shop, taken = Workshop(run), asyncio.Event()
+
+        async def work(job):
+            await shop.work(job)
+            if not taken.is_set() and len(shop.order) == 2:
+                taken.set()
+
+        async def add():
+            async with run.adding:
+                await taken.wait()
+                await asyncio.sleep(0.05)  # by now nobody works any more
+                run.states["a"] = JobState(JobStatus.PLANNED)
+                run.begin_also([studio.job("a")])
+
+        adding = asyncio.create_task(add())
+        await asyncio.wait_for(dispatch(run, work), 10)
+        await adding
+    assert shop.begun == Counter("aab")

@@ -211,8 +211,9 @@ async def verify(campaign: Campaign) -> None:
     """`reelbatch verify`, of a folder in which one file is damaged and another is gone."""
     marked = campaign.folder / "damaged"
     if not marked.exists():
-        (campaign.out / "videos" / "a.mp4").write_bytes(b"nothing")
-        (campaign.out / "videos" / "b.mp4").unlink()
+        if (first := campaign.out / "videos" / "a.mp4").exists():  # else the run was killed before it was there
+            first.write_bytes(b"nothing")
+        (campaign.out / "videos" / "b.mp4").unlink(missing_ok=True)
         marked.touch()
     await verify_folder(campaign.out)
 
@@ -221,7 +222,7 @@ async def verify_b(campaign: Campaign) -> None:
     """`reelbatch verify`, of a folder in which a file is gone, that a run which goes on fetches again."""
     marked = campaign.folder / "damaged"
     if not marked.exists():
-        (campaign.out / "videos" / "b.mp4").unlink()
+        (campaign.out / "videos" / "b.mp4").unlink(missing_ok=True)
         marked.touch()
     with suppress(TimeoutError):  # where the run was killed, it waits for what is under way, and the person does not
         await asyncio.wait_for(verify_folder(campaign.out), 10)
@@ -436,6 +437,8 @@ def to_the_end(campaign: Campaign, scenario: Scenario) -> list[str]:
             ended(start(settle, campaign, ""))
         elif FAILED in scenario.rules and any(row["status"] == "failed" for row in rows.values()):
             ended(start(retry, campaign, ""))  # it failed after the person had looked
+        elif redo_b in scenario.steps and rows and "b-r2" not in rows:
+            ended(start(redo_b, campaign, ""))  # it was not done when the person asked
         elif rows and all(row["status"] == "done" for row in rows.values()):
             break
     before = campaign.bill()

@@ -30,9 +30,7 @@ _BACKLOG = 2_048
 _PATIENCE_S = 90.0
 _HEAD_START_S = 0.3  # in which providers are asked about what they have: a request is on its way by then
 _HEARING_S = 20.0  # of a server that ends: what it was told reaches those who write it down
-_STOP_PATIENCE_S = (
-    60.0  # then it goes into its database; on a busy machine, where it gives way to others, that takes long
-)
+_STOP_PATIENCE_S = 60.0  # then it goes into its database; where it gives way to others, that takes long
 _NICE = 10  # what it shows may come late; what the run sends, asks and fetches may not
 
 #: Services that only deployments, schedules and automations need; a run of the command line has none of them.

@@ -75,15 +75,12 @@ async def say_of_jobs(
     return _where_they_stand(said)
 
 
-async def say_to_run(
-    place: LedgerPlace, words: Sequence[tuple[str, PersonsWord]], *, patience_s: float | None = None
-) -> Owner | None:
+async def say_to_run(place: LedgerPlace, words: Sequence[tuple[str, PersonsWord]]) -> Owner | None:
     """Say something of jobs to the run that goes on, which orders what follows from it within its own caps.
 
     Args:
         place: of the ledger.
         words: by job.
-        patience_s: how long the run is waited for; None: as long as anybody.
 
     Returns:
         The run; None: none goes on, or it ended before it had heard all of it.
@@ -98,7 +95,7 @@ async def say_to_run(
     owner: Owner = reader.read(requests.last_owner)
     if not words:
         return owner
-    said = await _ask(reader, words, PATIENCE_S if patience_s is None else patience_s)
+    said = await _ask(reader, words, PATIENCE_S)
     _where_they_stand(said)
     if len(said) == len(words):
         return owner

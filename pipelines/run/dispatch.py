@@ -26,13 +26,10 @@ async def dispatch(run: Run, work: Callable[[Job], Awaitable[object]], *, takes_
         takes_more: as long as one of them is worked on, `run.begin_also` begins what a person adds.
     """
     jobs = run.jobs()
-    try:
-        async with asyncio.TaskGroup() as group:
-            dispatched = _Dispatch(run, work, takes_more, group, defaultdict(list, children_of(jobs)))
-            dispatched.begin_roots(roots_of(jobs), jobs)
-            await dispatched.ended()
-    finally:
-        run.begin_also = None
+    async with asyncio.TaskGroup() as group:
+        dispatched = _Dispatch(run, work, takes_more, group, defaultdict(list, children_of(jobs)))
+        dispatched.begin_roots(roots_of(jobs), jobs)
+        await dispatched.ended()
     while not run.stop.is_set() and run.callbacks is not None and (found := run.callbacks.take_adopted()):
         await asyncio.gather(*(dispatched.begin(job) for job in found))
     if not run.stop.is_set():
@@ -61,20 +58,24 @@ class _Dispatch:
                 pool = self.group.create_task(self._work_through(own, session, most))
                 self.pools.add(pool)
 
-    def begin_also(self, jobs: Sequence[Job]) -> None:
-        """Begin more jobs; what they wait for goes on, and calls them in."""
-        roots = list[Job]()
-        for job in jobs:
-            waits = job.parent is not None and self.run.readiness_of(job) is Readiness.WAIT
-            (self.waiting[str(job.parent)] if waits else roots).append(job)
-        self.begin_roots(roots, jobs)
+    def begin_also(self, job: Job) -> None:
+        """Begin one job more; what it waits for goes on, and calls it in."""
+        if not self._waits(job):
+            self.begin_roots([job], [job])
 
     async def begin(self, job: Job) -> None:
         """Work on one job, if there is anything to do for it now; what it is made of may be made once more meanwhile."""
         if self.run.may_start(job):
             await self.work(job)
-        elif job.parent is not None and self.run.readiness_of(job) is Readiness.WAIT:
-            self.waiting[job.parent].append(job)
+        else:
+            self._waits(job)
+
+    def _waits(self, job: Job) -> bool:
+        """Tell whether a job has to wait for its parent; then it does."""
+        waits = job.parent is not None and self.run.readiness_of(job) is Readiness.WAIT
+        if waits:
+            self.waiting[str(job.parent)].append(job)
+        return waits
 
     async def _work_through(self, roots: Sequence[Job], session: ProviderSession, most: int) -> None:
         workers = partial(lambda session, most: min(session.workers, most), session, most)
@@ -82,14 +83,16 @@ class _Dispatch:
 
     async def ended(self) -> None:
         """Wait until nobody works any more, and nobody is about to add something; then nothing more is taken."""
-        while self.pools or self.run.adding.locked():
-            if self.pools:
-                done, _ = await asyncio.wait(set(self.pools), return_when=asyncio.FIRST_COMPLETED)
-                self.pools -= done
-            else:
-                async with self.run.adding:
-                    pass
-        self.run.begin_also = None
+        try:
+            while self.pools or self.run.adding.locked():
+                if self.pools:
+                    done, _ = await asyncio.wait(set(self.pools), return_when=asyncio.FIRST_COMPLETED)
+                    self.pools -= done
+                else:
+                    async with self.run.adding:
+                        pass
+        finally:
+            self.run.begin_also = None
 
     def _then(self, job: Job) -> list[Job]:
         """A remix is made, or skipped, when its parent has ended."""

@@ -52,7 +52,7 @@ async def heed(asked: Sequence[Request], run: Run) -> None:
                     async with run.adding:
                         added = await _take_word(job_id, word, request.seq, run)
                         if added is not None and run.begin_also is not None:
-                            run.begin_also([added])
+                            run.begin_also(added)
                 except SettlementRefused as error:
                     await run.ledger.write(requests.answer, request.seq, {"refused": str(error)})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -82,7 +82,7 @@ class Run:
     left_out: ReelbatchError | None = None  # why a single job was not submitted, the first of them
     failure: ReelbatchError | None = None  # why the whole run ends
     downloads: Slots = field(default_factory=lambda: Slots(_DOWNLOADS))
-    begin_also: Callable[[Sequence[Job]], None] | None = None  # begins more jobs; None: nothing is begun any more
+    begin_also: Callable[[Job], None] | None = None  # begins one job more; None: nothing is begun any more
     adding: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a person's word is taken: nothing ends then
     time_scale: float = 1.0
     pages: dict[str, str] = field(default_factory=dict)  # by job id, the address of a page about it alone

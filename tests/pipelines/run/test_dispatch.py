@@ -119,7 +119,7 @@ async def test_what_is_added_is_begun_at_once_or_with_what_it_waits_for(studio):
                 run.states["a"] = JobState(JobStatus.FAILED)
                 await asyncio.sleep(0)
                 run.states["a"] = JobState(JobStatus.PLANNED)
-                run.begin_also([job])
+                run.begin_also(job)
             else:
                 await shop.work(job)
 
@@ -155,7 +155,7 @@ async def test_nothing_ends_while_something_is_added(studio):
                 await taken.wait()
                 await asyncio.sleep(0.05)  # by now nobody works any more
                 run.states["a"] = JobState(JobStatus.PLANNED)
-                run.begin_also([studio.job("a")])
+                run.begin_also(studio.job("a"))
 
         adding = asyncio.create_task(add())
         await asyncio.wait_for(dispatch(run, work), 10)
